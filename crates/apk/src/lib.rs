@@ -1,0 +1,1 @@
+//! apk version 2 packages, versions, index and installed database

@@ -1,0 +1,3 @@
+//! The `boltworks` program: one module per command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! boltworks.yaml

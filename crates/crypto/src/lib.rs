@@ -1,0 +1,1 @@
+//! Hashing, keys and signers

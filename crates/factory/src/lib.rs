@@ -1,0 +1,1 @@
+//! The line: plan, build, judge, release

@@ -1,0 +1,1 @@
+//! Escape-proof directories, bounded reads, durable writes, file tree, deterministic tar.

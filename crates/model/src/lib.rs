@@ -1,0 +1,29 @@
+//! The words of the factory as types.
+//!
+//! Reading order:
+//!
+//! 1. [`digest`]: what names bytes ([`Sha256`], [`Sha512`]) and what only labels them ([`Sha1`]).
+//! 2. [`name`]: identities that are text ([`PackageName`], [`Architecture`], [`ChannelName`]).
+//! 3. [`time`]: [`Timestamp`], seconds since 1970, passed in and never read from a clock here.
+//! 4. [`artifact`]: what is made ([`Artifact`]), from what ([`Material`], [`SourceKind`]), by what ([`ActionId`]).
+//! 5. [`verdict`]: [`Verdict`] and [`Evidence`], what a gate weighs.
+//! 6. [`secret`]: [`Secret`], a value that cannot be printed, copied or stored.
+//! 7. [`ambient`]: [`Ambient`], the clock, the entropy, the listener and the cancel button, as an argument.
+//!
+//! This crate reads no file, knows no format and starts nothing.
+
+pub mod ambient;
+pub mod artifact;
+pub mod digest;
+pub mod name;
+pub mod secret;
+pub mod time;
+pub mod verdict;
+
+pub use ambient::{Ambient, Cancel, Cancelled, Clock, Entropy, Event, Sink};
+pub use artifact::{ActionId, Artifact, ArtifactKind, Coordinate, Material, SourceKind};
+pub use digest::{ParseDigestError, Sha1, Sha256, Sha512};
+pub use name::{Architecture, ChannelName, NameError, PackageName};
+pub use secret::Secret;
+pub use time::Timestamp;
+pub use verdict::{Evidence, EvidenceKind, Gaps, Reasons, Verdict};

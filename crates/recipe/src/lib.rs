@@ -1,0 +1,1 @@
+//! melange recipes and apko image files, parsed and resolved

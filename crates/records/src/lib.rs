@@ -1,0 +1,1 @@
+//! SQLite records of what was made

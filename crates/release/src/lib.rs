@@ -1,0 +1,1 @@
+//! Channels moved to what the gate cleared

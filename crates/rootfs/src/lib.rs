@@ -1,0 +1,1 @@
+//! Locked packages to one tree

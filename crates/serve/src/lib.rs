@@ -1,0 +1,1 @@
+//! Read-only OCI and apk repositories over HTTP

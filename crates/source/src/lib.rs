@@ -1,0 +1,1 @@
+//! Sources fetched by content, through a chain of mirrors

@@ -1,0 +1,1 @@
+//! Debian's binary packages as a stage-0 repository

@@ -1,0 +1,1 @@
+//! Version order and constraints of every ecosystem.
