@@ -104,7 +104,11 @@ impl Cancel {
 
     /// An error if it was pressed.
     pub fn check(&self) -> Result<(), Cancelled> {
-        if self.is_pressed() { Err(Cancelled) } else { Ok(()) }
+        if self.is_pressed() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -57,7 +57,14 @@ pub struct Coordinate {
 impl fmt::Display for Coordinate {
     /// `apk/zlib-1.3.1-r0/x86_64`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}-{}/{}", self.kind.word(), self.name, self.version, self.architecture)
+        write!(
+            f,
+            "{}/{}-{}/{}",
+            self.kind.word(),
+            self.name,
+            self.version,
+            self.architecture
+        )
     }
 }
 

@@ -19,7 +19,11 @@ pub struct NameError {
 
 impl NameError {
     fn new(text: &str, what: &'static str, rule: &'static str) -> Self {
-        Self { text: text.chars().take(160).collect(), what, rule }
+        Self {
+            text: text.chars().take(160).collect(),
+            what,
+            rule,
+        }
     }
 }
 
@@ -81,7 +85,7 @@ macro_rules! text_identity {
 
 /// The name of a package, or of what one provides (`so:libz.so.1`, `cmd:make`, `pc:zlib`).
 ///
-/// Letters, digits and `+ - . _ : / [ ]` `,` `*` after a first letter, digit, `.` or `_`,
+/// Letters, digits and `+ - . _ : / [ ] , * %` after a first letter, digit, `.`, `_` or `/`,
 /// at most 256 bytes: what apk-tools accepts in a provided name and that is safe in a file
 /// name once it is known to be a *package's* own ([`PackageName::is_file_safe`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,12 +112,15 @@ impl FromStr for PackageName {
             return Err(error("it is longer than 256 bytes"));
         }
         if !(first.is_ascii_alphanumeric() || matches!(first, b'.' | b'_' | b'/')) {
-            return Err(error("it must start with a letter, a digit, '.', '_' or '/'"));
+            return Err(error(
+                "it must start with a letter, a digit, '.', '_' or '/'",
+            ));
         }
-        let is_allowed =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"+-._:/[],*%".contains(&byte);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._:/[],*%".contains(&byte);
         if !text.bytes().all(is_allowed) {
-            return Err(error("only letters, digits and + - . _ : / [ ] , * % are allowed"));
+            return Err(error(
+                "only letters, digits and + - . _ : / [ ] , * % are allowed",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -130,7 +137,9 @@ text_identity!(ChannelName);
 impl ChannelName {
     /// The part before the `:`.
     pub fn repository(&self) -> &str {
-        self.0.split_once(':').map_or(self.0.as_str(), |(repository, _)| repository)
+        self.0
+            .split_once(':')
+            .map_or(self.0.as_str(), |(repository, _)| repository)
     }
 
     /// The part after the `:`.
@@ -149,15 +158,22 @@ impl FromStr for ChannelName {
             None => (text, None),
         };
         let is_component = |part: &str| {
-            part.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            part.bytes()
+                .next()
+                .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
                 && part
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
         };
         let is_tag = |tag: &str| {
             tag.len() <= 128
-                && tag.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
-                && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+                && tag
+                    .bytes()
+                    .next()
+                    .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && tag
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         if repository.len() > 255 || !repository.split('/').all(is_component) {
             return Err(error("components are lower-case letters, digits and . _ -"));
@@ -173,8 +189,12 @@ macro_rules! architectures {
     ($($variant:ident, $apk:literal, $oci:literal, $os_variant:expr, $go:literal;)*) => {
         /// A processor architecture, under the names of apk and of OCI.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs, reason = "each variant is its apk name")]
-        pub enum Architecture { $($variant,)* }
+        pub enum Architecture {
+            $(
+                #[doc = concat!("`", $apk, "`, which OCI calls `", $oci, "`.")]
+                $variant,
+            )*
+        }
 
         impl Architecture {
             /// All nine, in the order of their apk names.
@@ -206,10 +226,13 @@ macro_rules! architectures {
 
             /// Takes an apk name or an OCI name.
             fn from_str(text: &str) -> Result<Self, NameError> {
-                match text {
-                    $($apk | $oci => Ok(Self::$variant),)*
-                    _ => Err(NameError::new(text, "architecture", concat!("known are", $(" ", $apk,)*))),
-                }
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|architecture| text == architecture.apk() || text == architecture.oci())
+                    .ok_or_else(|| {
+                        NameError::new(text, "architecture", concat!("known are", $(" ", $apk,)*))
+                    })
             }
         }
     };
@@ -256,10 +279,17 @@ mod tests {
     fn names_are_checked() {
         let is_name = |text: &str| text.parse::<PackageName>().is_ok();
         assert!(is_name("so:libc.musl-x86_64.so.1") && is_name("g++") && is_name("py3.12-foo"));
-        assert!(!is_name("") && !is_name("-a") && !is_name("a b") && !is_name("a\n") && !is_name("ä"));
+        assert!(
+            !is_name("") && !is_name("-a") && !is_name("a b") && !is_name("a\n") && !is_name("ä")
+        );
         let is_channel = |text: &str| text.parse::<ChannelName>().is_ok();
         assert!(is_channel("web:1.4") && is_channel("os/x86_64") && is_channel("a/b:c"));
-        assert!(!is_channel("Web") && !is_channel("a/../b") && !is_channel("a:b:c") && !is_channel("a:"));
+        assert!(
+            !is_channel("Web")
+                && !is_channel("a/../b")
+                && !is_channel("a:b:c")
+                && !is_channel("a:")
+        );
     }
 
     #[test]

@@ -199,6 +199,9 @@ mod tests {
         assert!(Verdict::all([Verdict::Pass, Verdict::Pass]).is_pass());
         assert_eq!(Verdict::all([Verdict::Pass, unknown()]), unknown());
         assert_eq!(Verdict::all([unknown(), fail(), Verdict::Pass]), fail());
-        assert_eq!(Verdict::all([unknown(), unknown()]).to_string(), "unknown: no sbom; no sbom");
+        assert_eq!(
+            Verdict::all([unknown(), unknown()]).to_string(),
+            "unknown: no sbom; no sbom"
+        );
     }
 }
