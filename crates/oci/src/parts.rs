@@ -1,0 +1,212 @@
+//! The documents of one image, made from its layers.
+
+use std::collections::BTreeMap;
+
+use boltworks_model::{Architecture, Sha256, Timestamp};
+
+use crate::config::RootFs;
+use crate::{
+    Config, Descriptor, Error, Hash, History, Index, Manifest, Platform, Process, json, media_type,
+};
+
+/// A layer as it lies in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The digest of the compressed bytes.
+    pub digest: Sha256,
+    /// How many compressed bytes there are.
+    pub size: u64,
+    /// The digest of the tar.
+    pub diff_id: Sha256,
+    /// How it is compressed.
+    pub media_type: &'static str,
+    /// What is in it, for the image's history.
+    pub comment: Option<String>,
+}
+
+/// A document and what names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// What it is.
+    pub media_type: &'static str,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Their digest.
+    pub digest: Sha256,
+}
+
+impl Document {
+    fn new(media_type: &'static str, bytes: Vec<u8>, hash: Hash) -> Self {
+        let digest = hash(&bytes);
+        Self {
+            media_type,
+            bytes,
+            digest,
+        }
+    }
+
+    /// The document as another one names it.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(self.media_type, self.digest, self.size())
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+/// What an image is to be, but for its layers.
+#[derive(Debug, Clone)]
+pub struct ImagePlan {
+    /// The processor it runs on.
+    pub architecture: Architecture,
+    /// When it is said to be made.
+    pub created: Timestamp,
+    /// Who is said to make it: author and `created_by` of the history.
+    pub author: String,
+    /// What runs in it.
+    pub process: Process,
+    /// Said of the manifest and of the index.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Everything of one image but the layers' bytes. The image's name is the manifest's digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageParts {
+    /// What it runs on.
+    pub platform: Platform,
+    /// The layers, lowest first.
+    pub layers: Vec<Layer>,
+    /// How it starts.
+    pub config: Document,
+    /// What it consists of.
+    pub manifest: Document,
+    /// An index of this one manifest.
+    pub index: Document,
+}
+
+impl ImageParts {
+    /// Makes configuration, manifest and index. Equal arguments give equal bytes.
+    pub fn new(plan: &ImagePlan, layers: Vec<Layer>, hash: Hash) -> Result<Self, Error> {
+        let platform = Platform::from(plan.architecture);
+        let created = plan.created.to_string();
+        let history = |layer: &Layer| History {
+            created: Some(created.clone()),
+            author: Some(plan.author.clone()),
+            created_by: Some(plan.author.clone()),
+            comment: layer.comment.clone(),
+            empty_layer: None,
+        };
+        let config = Config {
+            created: Some(created.clone()),
+            author: Some(plan.author.clone()),
+            architecture: platform.architecture.clone(),
+            variant: platform.variant.clone(),
+            os: platform.os.clone(),
+            config: plan.process.clone(),
+            rootfs: RootFs::layers(layers.iter().map(|layer| layer.diff_id).collect()),
+            history: layers.iter().map(history).collect(),
+        };
+        let config = Document::new(
+            media_type::CONFIG,
+            json::write("configuration", &config)?,
+            hash,
+        );
+        let descriptors = layers
+            .iter()
+            .map(|layer| Descriptor::new(layer.media_type, layer.digest, layer.size))
+            .collect();
+        let mut manifest = Manifest::new(config.descriptor(), descriptors);
+        manifest.annotations.clone_from(&plan.annotations);
+        let manifest = Document::new(media_type::MANIFEST, manifest.to_bytes()?, hash);
+        let mut index = Index::new(vec![Descriptor {
+            platform: Some(platform.clone()),
+            ..manifest.descriptor()
+        }]);
+        index.annotations.clone_from(&plan.annotations);
+        let index = Document::new(media_type::INDEX, index.to_bytes()?, hash);
+        Ok(Self {
+            platform,
+            layers,
+            config,
+            manifest,
+            index,
+        })
+    }
+
+    /// The bytes of the image as it is kept: documents and compressed layers.
+    pub fn size(&self) -> u64 {
+        let layers: u64 = self.layers.iter().map(|layer| layer.size).sum();
+        layers + self.config.size() + self.manifest.size()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{read_config, read_index, read_manifest};
+
+    /// Good enough to tell documents apart; the real one comes from `crypto`.
+    pub(crate) fn toy_hash(bytes: &[u8]) -> Sha256 {
+        let mut state = [0x5a_u8; 32];
+        for (at, byte) in bytes.iter().enumerate() {
+            let slot = &mut state[at % 32];
+            *slot = slot.rotate_left(3) ^ byte.wrapping_mul(31);
+        }
+        Sha256::new(state)
+    }
+
+    pub(crate) fn plan() -> ImagePlan {
+        ImagePlan {
+            architecture: Architecture::X86_64,
+            created: Timestamp(1_767_225_600),
+            author: "boltworks".into(),
+            process: Process {
+                user: Some("65532".into()),
+                ..Process::default()
+            },
+            annotations: [(
+                "org.opencontainers.image.title".to_owned(),
+                "web".to_owned(),
+            )]
+            .into(),
+        }
+    }
+
+    pub(crate) fn parts() -> ImageParts {
+        let layer = Layer {
+            digest: Sha256::new([0xab; 32]),
+            size: 1234,
+            diff_id: Sha256::new([0xcd; 32]),
+            media_type: media_type::LAYER_GZIP,
+            comment: None,
+        };
+        ImageParts::new(&plan(), vec![layer], toy_hash).unwrap()
+    }
+
+    #[test]
+    fn the_documents_name_each_other() {
+        let parts = parts();
+        let index = read_index(&parts.index.bytes).unwrap();
+        assert_eq!(index.manifests[0].digest, toy_hash(&parts.manifest.bytes));
+        assert_eq!(
+            index.manifests[0].platform.as_ref().unwrap().architecture,
+            "amd64"
+        );
+        let manifest = read_manifest(&parts.manifest.bytes).unwrap();
+        assert_eq!(manifest.config, parts.config.descriptor());
+        assert_eq!(manifest.layers[0].size, 1234);
+        let config = read_config(&parts.config.bytes).unwrap();
+        assert_eq!(config.rootfs.diff_ids, [Sha256::new([0xcd; 32])]);
+        assert_eq!(
+            parts.size(),
+            1234 + parts.config.size() + parts.manifest.size()
+        );
+    }
+
+    #[test]
+    fn the_configuration_is_canonical() {
+        insta::assert_snapshot!(String::from_utf8(parts().config.bytes).unwrap(), @r#"{"created":"2026-01-01T00:00:00Z","author":"boltworks","architecture":"amd64","os":"linux","config":{"User":"65532"},"rootfs":{"type":"layers","diff_ids":["sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"]},"history":[{"created":"2026-01-01T00:00:00Z","author":"boltworks","created_by":"boltworks"}]}"#);
+    }
+}
