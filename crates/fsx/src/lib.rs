@@ -1,1 +1,28 @@
-//! Escape-proof directories, bounded reads, durable writes, file tree, deterministic tar.
+//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar.
+//!
+//! Reading order:
+//!
+//! 1. [`path`]: [`RelPath`], a path that cannot leave the directory it is used in.
+//! 2. [`bounded`]: [`Limit`] and [`Bounded`], reads that fail past a limit.
+//! 3. [`verified`]: [`Verified`], bytes whose digest was checked, and [`Verifying`], which checks it.
+//! 4. [`root`]: [`Root`], an open directory that everything else goes through; [`Draft`] and
+//!    [`Durable`], writes that survive a crash whole or not at all; [`Lock`].
+//! 5. [`tree`]: [`Tree`], files with all their attributes in memory, read from and laid out on disk.
+//! 6. [`tar`]: the strict reader and the deterministic writer.
+//!
+//! Nothing here interprets a file's content, except tar.
+
+pub mod bounded;
+pub mod error;
+pub mod path;
+pub mod root;
+pub mod tar;
+pub mod tree;
+pub mod verified;
+
+pub use bounded::{Bounded, Limit};
+pub use error::Error;
+pub use path::{PathError, RelPath};
+pub use root::{DirEntry, Draft, Durable, FileKind, Lock, Root, Stat, commit_all};
+pub use tree::{Content, Kind, Meta, Node, Ownership, ScanOptions, Tree, WriteOptions};
+pub use verified::{Expected, Mismatch, Verified, Verifying, verify_bytes};

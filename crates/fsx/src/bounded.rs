@@ -1,0 +1,92 @@
+//! Reads that fail past a limit, where the standard library would end silently.
+
+use std::io::{self, Read};
+
+/// A number of bytes that must not be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Limit(pub u64);
+
+impl Limit {
+    /// A limit in KiB.
+    pub const fn kib(count: u64) -> Self {
+        Self(count * 1024)
+    }
+
+    /// A limit in MiB.
+    pub const fn mib(count: u64) -> Self {
+        Self(count * 1024 * 1024)
+    }
+
+    /// A limit in GiB.
+    pub const fn gib(count: u64) -> Self {
+        Self(count * 1024 * 1024 * 1024)
+    }
+}
+
+/// A reader that gives at most its limit; one byte more is an error of kind
+/// [`io::ErrorKind::FileTooLarge`].
+#[derive(Debug)]
+pub struct Bounded<R> {
+    inner: R,
+    left: u64,
+    limit: Limit,
+}
+
+impl<R> Bounded<R> {
+    /// Puts a limit on a reader.
+    pub const fn new(inner: R, limit: Limit) -> Self {
+        Self { inner, left: limit.0, limit }
+    }
+
+    /// The reader itself, without its limit.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
+    /// How many bytes were read so far.
+    pub const fn position(&self) -> u64 {
+        self.limit.0 - self.left
+    }
+}
+
+impl<R: Read> Bounded<R> {
+    /// Everything that is left.
+    pub fn read_all(mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "the limit is this type's own")]
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Everything that is left, as UTF-8 text.
+    pub fn read_text(self) -> io::Result<String> {
+        String::from_utf8(self.read_all()?)
+            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason.utf8_error()))
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            return match self.inner.read(&mut [0])? {
+                0 => Ok(0),
+                _ => Err(too_large(self.limit)),
+            };
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let (part, _) = buffer.split_at_mut(most);
+        let count = self.inner.read(part)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+fn too_large(limit: Limit) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("more than the {} bytes that are allowed", limit.0),
+    )
+}

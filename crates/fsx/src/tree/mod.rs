@@ -1,0 +1,197 @@
+//! Files with all their attributes, in memory.
+
+mod content;
+mod lay;
+mod scan;
+
+use std::collections::BTreeMap;
+
+pub use content::Content;
+pub use lay::WriteOptions;
+pub use scan::ScanOptions;
+
+use crate::{Error, RelPath};
+
+/// The attributes of a file, link, directory or device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Permission bits with setuid, setgid and sticky (`0o7777`).
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Last change of the content, in seconds since 1970.
+    pub mtime: i64,
+    /// Extended attributes: `security.capability` and the like.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Meta {
+    /// Root's, with this mode and time.
+    pub const fn new(mode: u32, mtime: i64) -> Self {
+        Self { mode, uid: 0, gid: 0, mtime, xattrs: BTreeMap::new() }
+    }
+}
+
+/// What a path in a tree is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A directory.
+    Dir,
+    /// A regular file.
+    File(Content),
+    /// A symbolic link to these bytes.
+    Symlink(Vec<u8>),
+    /// Another name of a file in the same tree.
+    Hardlink(RelPath),
+    /// A character device.
+    CharDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A named pipe.
+    Fifo,
+}
+
+/// A path's attributes and content.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The attributes.
+    pub meta: Meta,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Node {
+    /// A directory.
+    pub const fn dir(meta: Meta) -> Self {
+        Self { meta, kind: Kind::Dir }
+    }
+
+    /// A file with bytes at hand.
+    pub fn file(meta: Meta, bytes: impl Into<std::sync::Arc<[u8]>>) -> Self {
+        Self { meta, kind: Kind::File(Content::Bytes(bytes.into())) }
+    }
+
+    /// A symbolic link; its mode is always `0o777`.
+    pub fn symlink(meta: Meta, target: impl Into<Vec<u8>>) -> Self {
+        Self { meta: Meta { mode: 0o777, ..meta }, kind: Kind::Symlink(target.into()) }
+    }
+
+    /// Whether it is a directory.
+    pub const fn is_dir(&self) -> bool {
+        matches!(self.kind, Kind::Dir)
+    }
+}
+
+/// Whose the files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ownership {
+    /// As they are.
+    #[default]
+    Keep,
+    /// Everything belongs to one user and group.
+    All {
+        /// The owner.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
+}
+
+/// Files by path, in byte order. No path is beneath something that is not a directory;
+/// directories above a path may be left out.
+#[derive(Debug, Clone, Default)]
+pub struct Tree(BTreeMap<RelPath, Node>);
+
+impl Tree {
+    /// An empty tree.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Puts a node in; what was at the path is returned. An error where the path would be beneath
+    /// something that is not a directory, or something that is not a directory would replace one
+    /// that is not empty.
+    pub fn insert(&mut self, path: RelPath, node: Node) -> Result<Option<Node>, Error> {
+        let _ = (path, node);
+        todo!()
+    }
+
+    /// The node at a path.
+    pub fn get(&self, path: &RelPath) -> Option<&Node> {
+        self.0.get(path)
+    }
+
+    /// The node at a path, with its attributes open to change.
+    pub fn get_mut(&mut self, path: &RelPath) -> Option<&mut Node> {
+        self.0.get_mut(path)
+    }
+
+    /// Whether the path is in the tree.
+    pub fn contains(&self, path: &RelPath) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// Takes a node out. What is beneath a directory stays.
+    pub fn remove(&mut self, path: &RelPath) -> Option<Node> {
+        self.0.remove(path)
+    }
+
+    /// All nodes in byte order of their paths: a directory comes before what is in it.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&RelPath, &Node)> {
+        self.0.iter()
+    }
+
+    /// All nodes in byte order of their paths, with their attributes open to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&RelPath, &mut Node)> {
+        self.0.iter_mut()
+    }
+
+    /// The nodes beneath a directory, without itself, in byte order.
+    pub fn beneath(&self, path: &RelPath) -> impl Iterator<Item = (&RelPath, &Node)> {
+        let prefix = path.clone();
+        self.0.range(path.clone()..).filter(move |(path, _)| **path != prefix && path.starts_with(&prefix))
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds every directory that is above some path and missing, with these attributes.
+    pub fn ensure_dirs(&mut self, meta: &Meta) {
+        let _ = meta;
+        todo!()
+    }
+
+    /// The file at a path, through hard links.
+    pub fn file(&self, path: &RelPath) -> Option<&Content> {
+        let _ = path;
+        todo!()
+    }
+}
+
+impl IntoIterator for Tree {
+    type Item = (RelPath, Node);
+    type IntoIter = std::collections::btree_map::IntoIter<RelPath, Node>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
