@@ -1,1 +1,20 @@
-//! Strict YAML reading with spans
+//! Strict YAML reading, with spans and with budgets.
+//!
+//! Reading order:
+//!
+//! 1. [`read`]: [`parse`], the one way in, and what it refuses.
+//! 2. [`error`]: [`Error`] and [`Place`]: file, line, column, the line itself, what to write instead.
+//! 3. [`spanned`]: [`Spanned`], a value that knows where it stands; [`or_default`] for nulls.
+//! 4. [`suggest`]: [`closest`], the "did you mean" of every room that reads users' files.
+//!
+//! This crate knows no schema: the caller's serde types are the schema. It reads no file.
+
+pub mod error;
+pub mod read;
+pub mod spanned;
+pub mod suggest;
+
+pub use error::{Error, Place};
+pub use read::{MAX_BYTES, MAX_DEPTH, parse};
+pub use spanned::{Spanned, or_default};
+pub use suggest::closest;
