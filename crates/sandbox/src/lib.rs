@@ -1,1 +1,21 @@
-//! Where build steps run
+//! Where build steps run: a guest without network, host paths, host environment or privilege.
+//!
+//! Reading order:
+//!
+//! 1. [`spec`]: what a guest is ([`GuestSpec`], [`Bind`]), what runs in it ([`StepSpec`], [`Limits`])
+//!    and how it ended ([`Exit`], [`End`]).
+//! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
+//! 3. [`helper`]: the guest's first process, which the program's `main` must call before any thread.
+//! 4. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
+//!
+//! Isolation is mandatory: what cannot be confined is not run.
+
+pub mod error;
+pub mod helper;
+pub mod local;
+pub mod spec;
+
+pub use error::{Error, Refused};
+pub use helper::{HELPER_WORD, helper};
+pub use local::{DEFAULT_BUILD_UID, Local};
+pub use spec::{Bind, End, Exit, GuestSpec, Limits, StepSpec, Stream};

@@ -1,0 +1,106 @@
+//! What a guest is, what runs in it, and how it ended.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A folder or file of the host that is seen inside a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// The host's folder or file. Only this one file system: what is mounted beneath is not seen.
+    pub source: PathBuf,
+    /// Where it appears: an absolute path without `.` and `..`. Missing folders are made.
+    pub target: String,
+    /// Whether the guest may change it. Then it must belong to [`crate::Local::build_uid`].
+    pub writable: bool,
+}
+
+/// What a guest is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestSpec {
+    /// The tree that is its root. Never changed. Its files should belong to
+    /// [`crate::Local::build_uid`], which the guest sees as 1000.
+    pub lower: PathBuf,
+    /// An existing folder for what the guest changes of its root: `upper` is kept there from one
+    /// run to the next, `work` only during a run. One run at a time may use it.
+    pub scratch: PathBuf,
+    /// Folders of the host, mounted in this order.
+    pub binds: Vec<Bind>,
+    /// The name the guest sees as its own.
+    pub hostname: String,
+}
+
+/// How much a step may use. `None` is no limit of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Time from the start of the guest to its end.
+    pub wall: Option<Duration>,
+    /// Bytes of memory, `/tmp` and `/dev/shm` included; per process where only rlimits exist.
+    pub memory: Option<u64>,
+    /// Processes and threads at once.
+    pub processes: Option<u64>,
+    /// Bytes of the largest file that can be written.
+    pub file_size: Option<u64>,
+}
+
+/// What runs in a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSpec {
+    /// The program, looked up in the `PATH` of `environment` unless it holds a slash, and its
+    /// arguments. Linux takes at most 128 KiB in one argument.
+    pub argv: Vec<String>,
+    /// The whole environment: nothing is added.
+    pub environment: BTreeMap<String, String>,
+    /// The working folder inside the guest, absolute.
+    pub cwd: String,
+    /// How much it may use.
+    pub limits: Limits,
+}
+
+/// Which of a step's two outputs a chunk comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Why a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its main process exited with this code.
+    Code(i32),
+    /// Its main process was ended by this signal.
+    Signal(i32),
+    /// It ran longer than [`Limits::wall`] and was killed.
+    Timeout,
+    /// The kernel killed one of its processes for want of memory. Seen only where a control group
+    /// holds the limit; elsewhere the step's own allocations fail.
+    OutOfMemory,
+}
+
+/// How a step ended and what it used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// Why it ended.
+    pub end: End,
+    /// Most bytes of memory at one time: of all processes and the files they cached where a
+    /// control group counted, of the largest process elsewhere.
+    pub peak_memory: u64,
+    /// Processor time of all its processes.
+    pub cpu: Duration,
+    /// Time from start to end.
+    pub wall: Duration,
+    /// What held the limits: `cgroup v2`, `cgroup v1` or `rlimits`.
+    pub limits: &'static str,
+}
+
+impl Exit {
+    /// Whether the step did what it should.
+    pub fn is_success(&self) -> bool {
+        self.end == End::Code(0)
+    }
+}
