@@ -1,0 +1,82 @@
+//! Many drafts made durable together, at the price of few syncs.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use rustix::fs::RenameFlags;
+
+use super::draft::Place;
+use super::{Draft, Durable, Root};
+use crate::Error;
+
+/// So many files are synced one by one; beyond that, syncing the file system once costs less,
+/// and the files need not stay open.
+const FEW: usize = 8;
+
+/// Drafts that are committed together: all are synced, then all renamed, then each directory
+/// synced once. A crash in between leaves some in place and none half-written.
+#[derive(Debug, Default)]
+pub struct Batch {
+    staged: Vec<Place>,
+    open: Vec<File>,
+    dirs: Vec<(u64, u64, Arc<Root>)>,
+}
+
+impl Batch {
+    /// A batch of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a draft, whose content is complete. It does not keep its file open.
+    pub fn add(&mut self, draft: Draft) -> Result<(), Error> {
+        let (file, mut place) = draft.into_parts()?;
+        let stat = place.dir.stat_self()?;
+        let known = self.dirs.iter().find(|(dev, inode, _)| (*dev, *inode) == (stat.dev, stat.inode));
+        match known {
+            Some((_, _, dir)) => place.dir = Arc::clone(dir),
+            None => self.dirs.push((stat.dev, stat.inode, Arc::clone(&place.dir))),
+        }
+        if self.open.len() < FEW {
+            self.open.push(file);
+        }
+        self.staged.push(place);
+        Ok(())
+    }
+
+    /// How many drafts it has.
+    pub fn len(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Makes all of them durable under their names, replacing what had them.
+    pub fn commit(mut self) -> Result<Durable, Error> {
+        if self.open.len() == self.staged.len() {
+            for (file, place) in self.open.iter().zip(&self.staged) {
+                rustix::fs::fsync(file).map_err(|source| place.failed("sync", source))?;
+            }
+        } else {
+            self.sync_filesystems()?;
+        }
+        for place in &mut self.staged {
+            place.rename(RenameFlags::empty())?;
+        }
+        self.dirs.iter().try_for_each(|(_, _, dir)| dir.sync())?;
+        Ok(Durable::promise())
+    }
+
+    fn sync_filesystems(&self) -> Result<(), Error> {
+        let mut synced = std::collections::BTreeSet::new();
+        for (dev, _, dir) in &self.dirs {
+            if synced.insert(*dev) {
+                dir.sync_filesystem()?;
+            }
+        }
+        Ok(())
+    }
+}
