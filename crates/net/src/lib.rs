@@ -1,1 +1,31 @@
-//! HTTP client, credentials, what the machine's own clients are configured to use
+//! The HTTP client, credentials, and what the machine's own clients are configured to use.
+//!
+//! Reading order:
+//!
+//! 1. [`address`]: [`Address`], an absolute `http` or `https` address; [`Origin`], whom it belongs to.
+//! 2. [`credential`]: [`OriginBoundCredential`], a secret that only its origin is ever sent.
+//! 3. [`proxy`]: [`Proxies`], which proxy stands before an address.
+//! 4. [`client`]: [`Client`], one GET with redirects followed by us and a bounded body.
+//! 5. [`retry`]: [`Retry`], waiting and trying again, only where that can help.
+//! 6. [`download`](mod@download): [`download`], a transfer that goes on where it broke off.
+//! 7. [`machine`]: base addresses that apt and pip on this machine are configured to use, from texts.
+//!
+//! Nothing here reads a file or the environment, and no address is known beforehand.
+
+pub mod address;
+pub mod client;
+pub mod credential;
+mod date;
+pub mod download;
+pub mod error;
+pub mod machine;
+pub mod proxy;
+pub mod retry;
+
+pub use address::{Address, Origin};
+pub use client::{Body, Client, Request, Response, Settings};
+pub use credential::OriginBoundCredential;
+pub use download::{Download, Have, Part, download};
+pub use error::{Error, Transience};
+pub use proxy::Proxies;
+pub use retry::Retry;

@@ -1,0 +1,115 @@
+//! Secrets that belong to one origin.
+
+use boltworks_model::Secret;
+use data_encoding::BASE64;
+
+use crate::{Address, Error, Origin};
+
+/// The value of an `Authorization` header, and the only origin that it is ever sent to.
+#[derive(Debug)]
+pub struct OriginBoundCredential {
+    origin: Origin,
+    authorization: Secret<String>,
+}
+
+impl OriginBoundCredential {
+    /// Binds the value of an `Authorization` header (`Bearer …`, `Basic …`) to an origin.
+    pub const fn new(origin: Origin, authorization: Secret<String>) -> Self {
+        Self {
+            origin,
+            authorization,
+        }
+    }
+
+    /// The header's value for an address.
+    ///
+    /// # Errors
+    /// [`Error::ForeignCredential`] if the address belongs to somebody else.
+    pub fn for_address(&self, address: &Address) -> Result<&Secret<String>, Error> {
+        if *address.origin() == self.origin {
+            Ok(&self.authorization)
+        } else {
+            Err(Error::ForeignCredential {
+                bound: self.origin.to_string(),
+                asked: address.origin().to_string(),
+            })
+        }
+    }
+}
+
+/// Parts an address as people configure it, `https://user:password@host/…`, into address and
+/// credential (`Basic`, RFC 7617; user and password are percent-decoded).
+pub fn split_credential(text: &str) -> Result<(Address, Option<OriginBoundCredential>), Error> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Ok((text.parse()?, None));
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((user, host)) = authority.rsplit_once('@') else {
+        return Ok((text.parse()?, None));
+    };
+    let address: Address = format!("{scheme}://{host}{path}").parse()?;
+    let mut pair = decode_percent(user);
+    if !pair.contains(&b':') {
+        pair.push(b':');
+    }
+    let authorization = Secret::new(format!("Basic {}", BASE64.encode(&pair)));
+    let credential = OriginBoundCredential::new(address.origin().clone(), authorization);
+    Ok((address, Some(credential)))
+}
+
+fn decode_percent(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let pair = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(value) if byte == b'%' => {
+                decoded.push(value);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_origin_gets_it() {
+        let (address, credential) = split_credential("https://me:p%40ss@a.example/simple").unwrap();
+        let credential = credential.unwrap();
+        assert_eq!(address.to_string(), "https://a.example/simple");
+        let value = credential
+            .for_address(&address.join("/other").unwrap())
+            .unwrap();
+        assert_eq!(
+            *value.expose(),
+            format!("Basic {}", BASE64.encode(b"me:p@ss"))
+        );
+        for other in [
+            "http://a.example/",
+            "https://a.example:444/",
+            "https://b.example/",
+        ] {
+            assert!(
+                credential.for_address(&other.parse().unwrap()).is_err(),
+                "{other}"
+            );
+        }
+        assert!(!format!("{credential:?}").contains("Basic"));
+    }
+
+    #[test]
+    fn an_address_without_one_has_none() {
+        let (address, credential) = split_credential("http://a.example/x@y").unwrap();
+        assert_eq!(address.path(), "/x@y");
+        assert!(credential.is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! Base addresses that clients on this machine are configured to use, read from given texts.
+//!
+//! No address is built in: what a machine's own clients may reach is their configuration's to
+//! say. Whoever calls reads the files.
+
+pub mod apt;
+pub mod pip;
