@@ -1,1 +1,27 @@
-//! Choice of packages
+//! Choice of packages: what is installed so that everything asked for is satisfied.
+//!
+//! Reading order:
+//!
+//! 1. [`universe`]: [`Universe`], the packages of the repositories, and [`Options`].
+//! 2. [`solve()`](solve::solve): the question and its answer, a [`Solution`] in install order with a
+//!    reason for each package; [`explain`] writes it down.
+//! 3. [`Unsolvable`]: the answer when there is none, in words.
+//!
+//! Inside: `table` puts the packages into one canonical order and knows who provides what,
+//! `search` asks the SAT solver, `solution` throws out what it took in vain and orders the rest,
+//! `refute` finds out why there is no solution, and `words` says it.
+//!
+//! Everything here is a pure function of its arguments. The order in which repositories,
+//! packages and wishes arrive decides nothing.
+
+mod refute;
+mod search;
+mod solution;
+pub mod solve;
+mod table;
+pub mod universe;
+mod words;
+
+pub use solution::{Chosen, Solution, explain};
+pub use solve::{Unsolvable, solve};
+pub use universe::{Options, Universe};

@@ -1,0 +1,165 @@
+//! What was chosen: without what nobody needs, in install order, each with its reasons.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use boltworks_apk::IndexEntry;
+use boltworks_version::apk::Dependency;
+
+use crate::table::{PackageIx, Provider, Table};
+
+/// Packages that satisfy the world together.
+#[derive(Debug, Clone, Default)]
+pub struct Solution {
+    /// The packages in install order: what a package depends on comes before it, except
+    /// around a circle; otherwise by name.
+    pub packages: Vec<Chosen>,
+}
+
+/// One chosen package.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// The repository it comes from.
+    pub repository: String,
+    /// The package.
+    pub entry: IndexEntry,
+    /// Why it was chosen: who needs it (`world needs web`, `web-1.4-r0 needs so:libz.so.1`),
+    /// then what it was preferred to.
+    pub because: Vec<String>,
+}
+
+/// Writes a solution down, one package a line and its reasons beneath.
+pub fn explain(solution: &Solution) -> String {
+    let mut text = String::new();
+    for Chosen { repository, entry, because } in &solution.packages {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}-{} ({repository})", entry.name, entry.version);
+        for reason in because {
+            let _ = writeln!(text, "  {reason}");
+        }
+    }
+    text
+}
+
+/// Makes the solution of what the search took.
+pub(crate) fn describe(
+    table: &Table<'_>,
+    world: &[&Dependency],
+    taken: &BTreeSet<PackageIx>,
+) -> Solution {
+    let needed = needed(table, world, taken);
+    let packages = install_order(table, &needed)
+        .into_iter()
+        .map(|package| {
+            let row = &table.packages[package];
+            Chosen {
+                repository: row.repository.to_owned(),
+                entry: row.entry.clone(),
+                because: because(table, world, &needed, package),
+            }
+        })
+        .collect();
+    Solution { packages }
+}
+
+fn demands<'t>(table: &'t Table<'_>, package: PackageIx) -> impl Iterator<Item = &'t Dependency> {
+    let depends = &table.packages[package].entry.depends;
+    depends.iter().filter(|dependency| !dependency.conflict)
+}
+
+/// The part of `taken` that is needed: first what has no alternative in it, then, for what
+/// is still open, the best. Fewer packages meet fewer conflicts, so the part is a solution too.
+fn needed(
+    table: &Table<'_>,
+    world: &[&Dependency],
+    taken: &BTreeSet<PackageIx>,
+) -> BTreeSet<PackageIx> {
+    let mut needed = BTreeSet::new();
+    let mut fresh: Vec<&Dependency> = world.iter().copied().filter(|d| !d.conflict).collect();
+    let mut open: Vec<(&Dependency, Vec<PackageIx>)> = Vec::new();
+    loop {
+        while let Some(dependency) = fresh.pop() {
+            let fitting = table.candidates(dependency).map(|provider| provider.package);
+            let choices: Vec<_> = fitting.filter(|package| taken.contains(package)).collect();
+            if let [only] = choices[..] {
+                if needed.insert(only) {
+                    fresh.extend(demands(table, only));
+                }
+            } else {
+                open.push((dependency, choices));
+            }
+        }
+        open.retain(|(_, choices)| !choices.iter().any(|package| needed.contains(package)));
+        open.sort_by(|a, b| a.0.cmp(b.0));
+        let Some(&best) = open.first().and_then(|(_, choices)| choices.first()) else {
+            return needed;
+        };
+        needed.insert(best);
+        fresh.extend(demands(table, best));
+    }
+}
+
+/// Depth first from each package, by name; a package comes after what it depends on.
+fn install_order(table: &Table<'_>, needed: &BTreeSet<PackageIx>) -> Vec<PackageIx> {
+    let children = |package: PackageIx| {
+        let providers = demands(table, package).flat_map(|dependency| table.candidates(dependency));
+        let fitting = providers.map(|provider| provider.package);
+        fitting.filter(|package| needed.contains(package)).collect::<BTreeSet<_>>()
+    };
+    let mut order = Vec::with_capacity(needed.len());
+    let mut seen = BTreeSet::new();
+    for &root in needed {
+        if !seen.insert(root) {
+            continue;
+        }
+        let mut path = vec![(root, children(root))];
+        while let Some((package, waiting)) = path.last_mut() {
+            match waiting.pop_first() {
+                Some(child) if seen.insert(child) => path.push((child, children(child))),
+                Some(_) => {}
+                None => {
+                    order.push(*package);
+                    path.pop();
+                }
+            }
+        }
+    }
+    order
+}
+
+fn because(
+    table: &Table<'_>,
+    world: &[&Dependency],
+    needed: &BTreeSet<PackageIx>,
+    package: PackageIx,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut rivals: BTreeMap<PackageIx, String> = BTreeMap::new();
+    let wishes = world.iter().map(|&dependency| (None, dependency));
+    let needs = needed
+        .iter()
+        .filter(|&&by| by != package)
+        .flat_map(|&by| demands(table, by).map(move |dependency| (Some(by), dependency)));
+    for (by, dependency) in wishes.chain(needs) {
+        let mut candidates = table.candidates(dependency);
+        let Some(provider) = candidates.find(|provider| provider.package == package) else {
+            continue;
+        };
+        let by = by.map_or("world".to_owned(), |by| table.packages[by].to_string());
+        reasons.push(format!("{by} needs {dependency}"));
+        if let Some(rival) = candidates.find(|rival| !needed.contains(&rival.package)) {
+            rivals
+                .entry(rival.package)
+                .or_insert_with(|| preferred(table, provider, rival));
+        }
+    }
+    reasons.dedup();
+    reasons.extend(rivals.into_values());
+    reasons
+}
+
+fn preferred(table: &Table<'_>, provider: &Provider<'_>, rival: &Provider<'_>) -> String {
+    let row = &table.packages[rival.package];
+    let why = table.why_better(provider, rival);
+    format!("preferred to {row} ({}), {why}", row.repository)
+}

@@ -1,0 +1,85 @@
+//! The question and its answer.
+
+use std::fmt;
+
+use boltworks_version::apk::Dependency;
+
+use crate::search::{self, Outcome};
+use crate::solution::{self, Solution};
+use crate::table::Table;
+use crate::universe::{Options, Universe};
+use crate::{refute, words};
+
+/// No choice of packages satisfies everything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Unsolvable {
+    /// The chain from what was asked for to what cannot be had, one step a line.
+    pub explanation: String,
+    /// What would help, most likely first.
+    pub help: Vec<String>,
+}
+
+impl fmt::Display for Unsolvable {
+    /// The explanation, then a line `help: …` for each advice.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explanation)?;
+        for advice in &self.help {
+            write!(f, "\nhelp: {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses packages so that every entry of `world` is satisfied and no conflict is met.
+///
+/// apk-tools' rules hold: of one package one version; who provides a name *with* a version
+/// cannot stand beside another package that has or provides that name; who provides it
+/// without one can stand beside others that do so too, and satisfies (or, for a conflict,
+/// violates) every constraint on it. Of several candidates, in this order: what is there
+/// anyway, the package of that name before one that provides it, the higher
+/// `provider_priority`, the higher version, the preferred repository, the smaller name.
+///
+/// The search is complete: it fails only if there is no solution, or after a number of
+/// steps that no honest repository needs. `install_if` is not followed, and a pinned
+/// dependency (`name@tag`) cannot be satisfied.
+pub fn solve(
+    universe: &Universe,
+    world: &[Dependency],
+    options: &Options,
+) -> Result<Solution, Unsolvable> {
+    let table = Table::new(universe, options);
+    let mut world: Vec<&Dependency> = world.iter().collect();
+    world.sort_unstable();
+    world.dedup();
+    match search::search(&table, &world) {
+        Outcome::Found(taken) => Ok(solution::describe(&table, &world, &taken)),
+        Outcome::None => {
+            let world = smallest_failing(&table, world);
+            let refutation = refute::refute(&table, &world);
+            Err(words::unsolvable(&table, &world, refutation.as_ref()))
+        }
+        Outcome::GaveUp => Err(Unsolvable {
+            explanation: format!(
+                "no solution was found in {} steps: the repositories are too entangled",
+                search::MAX_STEPS
+            ),
+            help: vec!["ask for exact versions of the packages you know you need".to_owned()],
+        }),
+    }
+}
+
+/// Leaves out of a failing world what it fails without.
+fn smallest_failing<'a>(table: &Table<'_>, world: Vec<&'a Dependency>) -> Vec<&'a Dependency> {
+    let mut kept = world.clone();
+    for candidate in world {
+        let fewer: Vec<_> = kept
+            .iter()
+            .copied()
+            .filter(|&other| other != candidate)
+            .collect();
+        if matches!(search::search(table, &fewer), Outcome::None) {
+            kept = fewer;
+        }
+    }
+    kept
+}
