@@ -1,1 +1,30 @@
-//! melange recipes and apko image files, parsed and resolved
+//! melange recipes and apko image files: read, understood, nothing carried out.
+//!
+//! Reading order:
+//!
+//! 1. [`parsed`]: the files as written, with templates and places ([`parse_recipe`], [`parse_image`]).
+//! 2. [`resolved`]: the same as understood: no template, no condition, no `uses` left.
+//! 3. [`mod@resolve`]: from the first to the second ([`resolve()`], [`resolve_image`]).
+//! 4. [`substitute`]: `${{…}}`, what it may name, and how far it may grow.
+//! 5. [`condition`]: the `if` grammar.
+//! 6. [`library`]: [`PipelineLibrary`], the pipelines that `uses` can name.
+//! 7. [`json`]: what `recipe compile` prints and what an action digest hashes.
+//! 8. [`error`]: [`Error`], with file, line, column and what to write instead.
+//!
+//! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
+//! knows no repository: texts come in, values go out.
+
+pub mod condition;
+pub mod error;
+pub mod json;
+pub mod library;
+pub mod parsed;
+pub mod resolve;
+pub mod resolved;
+pub mod substitute;
+pub mod words;
+
+pub use error::{Error, Problem};
+pub use library::PipelineLibrary;
+pub use parsed::{parse_image, parse_recipe};
+pub use resolve::{Libc, ResolveOptions, resolve, resolve_image};

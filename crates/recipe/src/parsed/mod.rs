@@ -1,0 +1,41 @@
+//! Recipes and image files as they were written: templates and places kept.
+//!
+//! [`recipe`] is melange's build file, [`image`] is apko's image file, which is also the
+//! `environment` of a recipe. Unknown keys are errors, nulls are "nothing", numbers and booleans
+//! stay the text that was written wherever text is wanted.
+
+pub mod image;
+pub mod recipe;
+pub mod text;
+pub mod update;
+
+pub use image::{
+    Accounts, BaseImage, Certificate, Certificates, Contents, Entrypoint, Group, Image, Layering,
+    PathMutation, RuntimeKey, User,
+};
+pub use recipe::{
+    Assertions, BuildOption, Capabilities, Capability, Checks, Copyright, Cpe, DataSet,
+    Dependencies, Input, ListChange, Needs, OptionContents, OptionEnvironment, Package,
+    PackageOptions, Recipe, Resources, Scriptlets, Step, Subpackage, Test, Trigger, VarTransform,
+};
+pub use text::{Number, Origin, Permissions, Text};
+pub use update::{
+    GitHubMonitor, GitMonitor, OciMonitor, ReleaseMonitor, Schedule, Update, VersionDataMonitor,
+    VersionDataSource, VersionTransform,
+};
+
+use crate::Error;
+
+/// Reads a recipe. `file` is only for messages.
+pub fn parse_recipe(file: &str, text: &str) -> Result<Recipe, Error> {
+    let mut recipe: Recipe = boltworks_yaml::parse(file, text)?;
+    recipe.origin = Origin::new(file, text);
+    Ok(recipe)
+}
+
+/// Reads an image file. `file` is only for messages.
+pub fn parse_image(file: &str, text: &str) -> Result<Image, Error> {
+    let mut image: Image = boltworks_yaml::parse(file, text)?;
+    image.origin = Origin::new(file, text);
+    Ok(image)
+}

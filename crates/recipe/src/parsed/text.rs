@@ -1,0 +1,184 @@
+//! The leaves: text with a place, numbers, file modes, and the file all places are in.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use boltworks_yaml::{Place, Spanned};
+use serde::{Deserialize, Deserializer, de};
+
+/// Text as written, with its place. `3.10`, `true` and `0x1F` stay what they look like; null is
+/// the empty text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(Spanned<String>);
+
+impl Text {
+    /// Text that was not read from a file.
+    pub fn unplaced(text: impl Into<String>) -> Self {
+        Self(Spanned::unplaced(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0.value
+    }
+
+    /// The line it starts on, from 1; 0 where unknown.
+    pub const fn line(&self) -> u32 {
+        self.0.line
+    }
+
+    /// The column it starts at, from 1; 0 where unknown.
+    pub const fn column(&self) -> u32 {
+        self.0.column
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Option<String>>::deserialize(deserializer)?;
+        Ok(Self(spanned.map(Option::unwrap_or_default)))
+    }
+}
+
+/// A whole number with its place.
+pub type Number<T = u64> = Spanned<T>;
+
+/// Permission bits of a path, `0o755`.
+///
+/// As apko reads them: `0o755` and `0755` are octal, `493` is decimal. A decimal number that
+/// can only be octal digits without their prefix (`755`, `644`, …) is refused, because read as
+/// decimal it would set other bits than anybody meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permissions(pub u32);
+
+impl Permissions {
+    /// Octal spellings that people write without a prefix.
+    const BARE: [&'static str; 22] = [
+        "400", "440", "444", "500", "550", "555", "600", "640", "644", "660", "664", "666", "700",
+        "710", "711", "750", "755", "770", "775", "777", "1777", "4755",
+    ];
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0'));
+        let bits = match octal {
+            Some("") => Some(0),
+            Some(digits) => u32::from_str_radix(digits, 8).ok(),
+            None if Self::BARE.contains(&text) => {
+                return Err(format!(
+                    "the permissions {text} would be read as a decimal number: write 0o{text}"
+                ));
+            }
+            None => text.parse().ok(),
+        };
+        match bits {
+            Some(bits) if bits <= 0o7777 && !text.contains(['+', '-']) => Ok(Self(bits)),
+            _ => Err(format!("'{text}' is no file mode: write it as 0o755")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Permissions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+/// The file something was read from, kept so that later errors can show the line.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    file: Arc<str>,
+    text: Arc<str>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self { file: Arc::from(""), text: Arc::from("") }
+    }
+}
+
+impl PartialEq for Origin {
+    /// Always equal: where something stands does not change what it says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Origin {
+    /// The file called `file` with this content.
+    pub fn new(file: &str, text: &str) -> Self {
+        Self { file: Arc::from(file), text: Arc::from(text) }
+    }
+
+    /// The file, as the user called it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Its content.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The place of a text.
+    pub fn place(&self, text: &Text) -> Place {
+        Place::new(&self.file, &self.text, text.line(), text.column())
+    }
+
+    /// The place of `part` within a text that may go over many lines.
+    pub fn place_of(&self, text: &Text, part: &str) -> Place {
+        let first = (text.line() as usize).saturating_sub(1);
+        let most = text.as_str().lines().count().saturating_add(1);
+        let found = self.text.lines().enumerate().skip(first).take(most).find_map(|(line, body)| {
+            let from = if line == first { byte_of(body, text.column()) } else { 0 };
+            let at = from + body.get(from..)?.find(part)?;
+            Some((line, body.get(..at)?.chars().count()))
+        });
+        match found {
+            Some((line, column)) if text.line() > 0 => Place::new(
+                &self.file,
+                &self.text,
+                u32::try_from(line + 1).unwrap_or(u32::MAX),
+                u32::try_from(column + 1).unwrap_or(u32::MAX),
+            ),
+            _ => self.place(text),
+        }
+    }
+}
+
+fn byte_of(line: &str, column: u32) -> usize {
+    line.char_indices()
+        .nth((column as usize).saturating_sub(1))
+        .map_or(line.len(), |(byte, _)| byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_octal_unless_they_say_otherwise() {
+        let check = |text: &str, bits: Option<u32>| {
+            assert_eq!(Permissions::parse(text).ok(), bits.map(Permissions), "{text}");
+        };
+        check("0o755", Some(0o755));
+        check("0755", Some(0o755));
+        check("493", Some(0o755));
+        check("0", Some(0));
+        check("0o1777", Some(0o1777));
+        check("755", None);
+        check("0o799", None);
+        check("0o17777", None);
+        check("0+7", None);
+        check("-1", None);
+        check("rwx", None);
+    }
+}

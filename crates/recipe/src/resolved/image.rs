@@ -1,0 +1,179 @@
+//! An image as understood. Also what a recipe's build or test runs in.
+
+use std::collections::BTreeMap;
+
+use boltworks_model::Architecture;
+use boltworks_version::apk::Dependency;
+
+/// An image as understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// What is asked for, each once, in the order written.
+    pub packages: Vec<Dependency>,
+    /// Repositories used to build and written into the image.
+    pub repositories: Vec<String>,
+    /// Repositories used to build only.
+    pub build_repositories: Vec<String>,
+    /// Repositories written into the image only.
+    pub runtime_repositories: Vec<String>,
+    /// Keys that repositories are trusted by: paths or addresses.
+    pub keyring: Vec<String>,
+    /// Keys written into the image.
+    pub runtime_keyring: Vec<RuntimeKey>,
+    /// What a container starts, split into words. For a [service
+    /// bundle](EntrypointKind::ServiceBundle) it is s6's scanner.
+    pub entrypoint: Vec<String>,
+    /// Whether the entry point keeps services running.
+    pub entrypoint_kind: EntrypointKind,
+    /// Services that s6 keeps running: name to command line.
+    pub services: BTreeMap<String, String>,
+    /// Arguments of the entry point, split into words.
+    pub cmd: Vec<String>,
+    /// The folder a container starts in.
+    pub work_dir: Option<String>,
+    /// The signal that stops a container.
+    pub stop_signal: Option<String>,
+    /// Users and groups.
+    pub accounts: Accounts,
+    /// Architectures, each once, in the order written; all where none is written.
+    pub archs: Vec<Architecture>,
+    /// Environment variables. For an image, `PATH` and `SSL_CERT_FILE` are always among them.
+    pub environment: BTreeMap<String, String>,
+    /// Files and folders to make or change, in the order written.
+    pub paths: Vec<PathMutation>,
+    /// Annotations of manifest, index and configuration.
+    pub annotations: BTreeMap<String, String>,
+    /// The repository and commit the file itself comes from.
+    pub vcs_url: Option<String>,
+    /// Folders a container keeps outside its root.
+    pub volumes: Vec<String>,
+    /// How files are grouped into layers, where that is said.
+    pub layering: Option<Layering>,
+    /// Certificate authorities to add.
+    pub certificates: Vec<Certificate>,
+}
+
+/// Whether the entry point keeps services running.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EntrypointKind {
+    /// One command.
+    #[default]
+    Command,
+    /// s6 and its services.
+    ServiceBundle,
+}
+
+/// Users and groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// The user a container (or a build) runs as: a name, or numbers, as written.
+    pub run_as: Option<String>,
+    /// Users to add.
+    pub users: Vec<User>,
+    /// Groups to add.
+    pub groups: Vec<Group>,
+}
+
+/// A user to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub username: String,
+    /// The number, never 0.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The shell.
+    pub shell: String,
+    /// The home folder.
+    pub homedir: String,
+}
+
+/// A group to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The name.
+    pub groupname: String,
+    /// The number.
+    pub gid: u32,
+    /// Users in it.
+    pub members: Vec<String>,
+}
+
+/// What is done to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// A folder is made.
+    Directory,
+    /// An empty file is made.
+    EmptyFile,
+    /// A second name is given to a file.
+    Hardlink,
+    /// A link is made.
+    Symlink,
+    /// Owner and mode are set.
+    Permissions,
+}
+
+impl PathKind {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Directory, Self::EmptyFile, Self::Hardlink, Self::Symlink, Self::Permissions];
+
+    /// The word in the file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::EmptyFile => "empty-file",
+            Self::Hardlink => "hardlink",
+            Self::Symlink => "symlink",
+            Self::Permissions => "permissions",
+        }
+    }
+}
+
+/// A file or folder to make or change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathMutation {
+    /// The absolute path, without `.` or `..`.
+    pub path: String,
+    /// What is done.
+    pub kind: PathKind,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The mode, where it is said.
+    pub permissions: Option<u32>,
+    /// What a link points to; there for both kinds of link.
+    pub source: Option<String>,
+    /// Whether everything beneath changes too.
+    pub recursive: bool,
+}
+
+/// How files are grouped into layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layering {
+    /// `origin`.
+    pub strategy: String,
+    /// The most layers.
+    pub budget: u32,
+}
+
+/// A key for the image's own package manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeKey {
+    /// Its file name.
+    pub name: String,
+    /// PEM.
+    pub content: String,
+}
+
+/// A certificate authority to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its name.
+    pub name: Option<String>,
+    /// PEM.
+    pub content: String,
+}

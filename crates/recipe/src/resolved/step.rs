@@ -1,0 +1,93 @@
+//! What is run, in order, and which sources must lie ready for it.
+
+use std::collections::BTreeMap;
+
+use boltworks_model::{Sha256, Sha512};
+
+/// A script to run, or steps that belong together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    /// For people: the step's own name, or that of the pipeline it comes from.
+    pub name: Option<String>,
+    /// For programs.
+    pub label: Option<String>,
+    /// The pipeline it comes from: `autoconf/make`.
+    pub uses: Option<String>,
+    /// A script for `/bin/sh -c 'set -eo pipefail; …'`.
+    pub runs: Option<String>,
+    /// The absolute folder in the guest; it is made where it is missing.
+    pub working_directory: String,
+    /// Variables on top of the environment's, inherited ones included.
+    pub environment: BTreeMap<String, String>,
+    /// Steps to run after [`runs`](Self::runs), in order.
+    pub pipeline: Vec<Self>,
+    /// The source whose blob must lie at [`Fetch::guest_path`] before this step runs.
+    pub fetch: Option<Fetch>,
+}
+
+impl Step {
+    /// Every step with a script, in the order they run: itself, then what it holds.
+    pub fn scripts(&self) -> Vec<&Self> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Self>) {
+        if self.runs.is_some() {
+            found.push(self);
+        }
+        for step in &self.pipeline {
+            step.collect(found);
+        }
+    }
+}
+
+/// One use of the `fetch` pipeline. Fetching happens outside the guest; the step only unpacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// What it fetches: the file name beneath [`SOURCES`](super::guest::SOURCES),
+    /// `sha256:HEX` or `sha512:HEX` of the digest *the recipe* expects. The same for two
+    /// fetches exactly when they expect the same bytes.
+    pub key: String,
+    /// The recipe's address.
+    pub uri: String,
+    /// The expected digest.
+    pub expected_sha256: Option<Sha256>,
+    /// The expected digest, where upstream publishes this one.
+    pub expected_sha512: Option<Sha512>,
+    /// How many leading folders are cut from the paths inside.
+    pub strip_components: u32,
+    /// Whether it is unpacked; if not, it is copied under its own name.
+    pub extract: bool,
+    /// Whether the recipe wants the archive itself gone after unpacking.
+    pub delete: bool,
+    /// Where it is unpacked, beneath the step's folder unless absolute.
+    pub directory: String,
+    /// The package's name in the SBOM.
+    pub purl_name: String,
+    /// The package's version in the SBOM.
+    pub purl_version: String,
+}
+
+impl Fetch {
+    /// Where the blob must lie in the guest.
+    pub fn guest_path(&self) -> String {
+        format!("{}/{}", super::guest::SOURCES, self.key)
+    }
+}
+
+/// Upstream bytes a recipe needs, each named once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRef {
+    /// [`Fetch::key`] of the fetches that use it.
+    pub key: String,
+    /// The recipe's address.
+    pub uri: String,
+    /// The expected digest.
+    pub expected_sha256: Option<Sha256>,
+    /// The expected digest, where upstream publishes this one.
+    pub expected_sha512: Option<Sha512>,
+    /// The most leading folders any use cuts from the paths inside.
+    pub strip_components: u32,
+}
