@@ -1,1 +1,33 @@
-//! From a recipe to packages
+//! From a recipe to packages.
+//!
+//! Reading order:
+//!
+//! 1. [`order`]: what to build and with what ([`Order`], [`Shop`]).
+//! 2. [`workspace`]: the folders a build sees, laid out before and read back after.
+//! 3. [`steps`]: the recipe's steps, run one by one in the sandbox.
+//! 4. [`log`]: what the steps print, kept whole and shown by its end.
+//! 5. [`analysis`]: what a package needs and offers, read off its files.
+//! 6. [`emit`]: one tree of files to one signed package with its SBOM inside.
+//! 7. [`build`]: the whole of it; [`check`]: a recipe's tests in a clean guest.
+//!
+//! This crate chooses no packages and knows no repository: the environment arrives laid out, the
+//! sources arrive in the store.
+
+pub mod analysis;
+pub mod build;
+pub mod check;
+pub mod emit;
+mod error;
+pub mod log;
+pub mod order;
+pub mod steps;
+pub mod workspace;
+
+pub use build::{Built, BuiltPackage, build};
+pub use check::check;
+pub use error::Error;
+pub use order::{Order, RecipeFile, Shop, SourceInput};
+
+/// The version of everything here that decides a package's bytes beside the recipe: analysis,
+/// emission, SBOM. Part of every action's digest.
+pub const WRITER_VERSION: &str = "package-1";

@@ -1,1 +1,28 @@
-//! What is stale and why
+//! What is stale and why: a pure function of recipes, images and records.
+//!
+//! # What decides that something is made again
+//!
+//! Every recipe and image has an [`ActionInputs`]; its canonical JSON is hashed into the
+//! [`ActionId`](boltworks_model::ActionId), and an action that was carried out is never carried
+//! out again. What enters:
+//!
+//! | in the hash | why |
+//! |---|---|
+//! | the resolved recipe or image | comments, order of keys and file names are gone from it |
+//! | digests of the packages in the locked environment | by *content*: a dependency that was rebuilt to equal bytes changes nothing (early cutoff) |
+//! | digests of sources and of files beside the recipe | |
+//! | versions of the byte writers | not the program's version: a commit that changes no byte rebuilds nothing |
+//! | architecture, epoch, signing key | they are in the bytes |
+//!
+//! What does not: the clock, paths, the user, the number of cores, the program's version.
+//!
+//! Reading order: [`catalog`] (what there is to make, and who needs whom), [`inputs`] (what an
+//! action is), [`evaluate()`](evaluate::evaluate) (the plan).
+
+pub mod catalog;
+pub mod evaluate;
+pub mod inputs;
+
+pub use catalog::{Catalog, Error, ImageItem, RecipeItem};
+pub use evaluate::{Item, Known, Plan, State, evaluate};
+pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};

@@ -1,0 +1,198 @@
+//! The whole of it: workspace, steps, analysis, packages, record.
+
+use std::collections::BTreeMap;
+
+use boltworks_apk::IndexEntry;
+use boltworks_fsx::Tree;
+use boltworks_model::{Ambient, Artifact, Material, PackageName, Sha256};
+use boltworks_recipe::resolved::Recipe;
+use boltworks_version::apk::Version;
+use rayon::prelude::*;
+
+use crate::emit::{Parcel, Shipment, emit};
+use crate::log::Log;
+use crate::order::{Order, Shop};
+use crate::steps::{HOME, Runner, Stopped, Used};
+use crate::workspace::{Contents, Workspace};
+use crate::{Error, workspace};
+
+/// One package in the store.
+#[derive(Debug, Clone)]
+pub struct BuiltPackage {
+    /// What it is called and where its bytes are.
+    pub artifact: Artifact,
+    /// Its line in an index.
+    pub entry: IndexEntry,
+    /// Its SBOM, which also lies in the package, in the store.
+    pub sbom: Sha256,
+    /// How many entries it has.
+    pub files: usize,
+}
+
+/// What a build gave.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The packages: the recipe's own first, then its subpackages in the recipe's order.
+    pub packages: Vec<BuiltPackage>,
+    /// Everything that went in.
+    pub materials: Vec<Material>,
+    /// The log in the store.
+    pub log: Sha256,
+    /// What the steps used.
+    pub used: Used,
+}
+
+/// Builds all packages of a recipe.
+///
+/// Nothing is published: the packages are blobs in the store, and the caller records them.
+pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Result<Built, Error> {
+    let recipe = order.recipe;
+    let materials = materials(order, shop)?;
+    let names = package_names(recipe);
+    let contents =
+        Contents { local_files: order.local_files, sources: order.sources, packages: &names };
+    let workspace =
+        Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
+    let job = format!("build {}", recipe.package.name);
+    let mut log = Log::new(shop.store, ambient.sink, &job)?;
+    let guest = workspace.guest(order.tree);
+    let mut runner = Runner {
+        sandbox: shop.sandbox,
+        guest: &guest,
+        environment: guest_environment(order),
+        limits: order.limits.clone(),
+        used: Used::default(),
+    };
+    let stopped = run_all(recipe, &mut runner, &mut log, ambient)?;
+    let used = runner.used;
+    let (log, tail) = log.finish()?;
+    if let Some(Stopped { step, how }) = stopped {
+        let what = format!("build of {}", recipe.package.name);
+        return Err(Error::Step { what, step, how, tail, log });
+    }
+    let packages = pack(order, shop, &workspace, &materials)?;
+    workspace.remove()?;
+    Ok(Built { packages, materials, log, used })
+}
+
+fn package_names(recipe: &Recipe) -> Vec<&str> {
+    let subpackages = recipe.subpackages.iter().map(|subpackage| subpackage.name.as_str());
+    std::iter::once(recipe.package.name.as_str()).chain(subpackages).collect()
+}
+
+fn run_all(
+    recipe: &Recipe,
+    runner: &mut Runner<'_>,
+    log: &mut Log<'_>,
+    ambient: &Ambient<'_>,
+) -> Result<Option<Stopped>, Error> {
+    if let Some(stopped) = runner.run(&recipe.pipeline, log, ambient)? {
+        return Ok(Some(stopped));
+    }
+    for subpackage in &recipe.subpackages {
+        if let Some(mut stopped) = runner.run(&subpackage.pipeline, log, ambient)? {
+            stopped.step = format!("{}: {}", subpackage.name, stopped.step);
+            return Ok(Some(stopped));
+        }
+    }
+    Ok(None)
+}
+
+/// The variables every step of a build sees.
+fn guest_environment(order: &Order<'_>) -> BTreeMap<String, String> {
+    let mut environment = base_environment();
+    environment.insert("SOURCE_DATE_EPOCH".into(), order.epoch.0.to_string());
+    environment.extend(order.recipe.environment.environment.clone());
+    environment
+}
+
+/// The variables every step of any job sees: fixed, whatever the host has.
+pub(crate) fn base_environment() -> BTreeMap<String, String> {
+    let fixed = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", HOME),
+        ("LANG", "C.UTF-8"),
+        ("LC_ALL", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("TMPDIR", "/tmp"),
+    ];
+    fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Emits every package of the recipe, in parallel; their order is the recipe's.
+fn pack(
+    order: &Order<'_>,
+    shop: &Shop<'_>,
+    workspace: &Workspace,
+    materials: &[Material],
+) -> Result<Vec<BuiltPackage>, Error> {
+    let recipe = order.recipe;
+    let package = &recipe.package;
+    let embedded_recipe = recipe.canonical_json();
+    let shipment = Shipment {
+        origin: &package.name,
+        version: &package.full_version,
+        architecture: recipe.architecture,
+        epoch: order.epoch,
+        materials,
+        embedded_recipe: &embedded_recipe,
+        vendor: shop.vendor,
+        signer: shop.signer,
+        store: shop.store,
+    };
+    let results = |name: &str| workspace.results(name, order.epoch);
+    let mut parcels = vec![Parcel {
+        name: &package.name,
+        description: &package.description,
+        url: package.url.as_deref(),
+        commit: package.commit.as_deref(),
+        licenses: &package.licenses,
+        dependencies: &package.dependencies,
+        options: &package.options,
+        scriptlets: &package.scriptlets,
+        tree: results(package.name.as_str())?,
+    }];
+    for subpackage in &recipe.subpackages {
+        parcels.push(Parcel {
+            name: &subpackage.name,
+            description: &subpackage.description,
+            url: subpackage.url.as_deref(),
+            commit: subpackage.commit.as_deref(),
+            licenses: &subpackage.licenses,
+            dependencies: &subpackage.dependencies,
+            options: &subpackage.options,
+            scriptlets: &subpackage.scriptlets,
+            tree: results(subpackage.name.as_str())?,
+        });
+    }
+    let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
+    parcels.par_iter().map(|parcel| emit(&shipment, parcel, &trees)).collect()
+}
+
+/// Everything that goes into a build, in the order: recipe, pipelines, sources, files beside the
+/// recipe, packages of the environment, builder.
+fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Result<Vec<Material>, Error> {
+    let mut materials = vec![Material::Recipe {
+        path: order.recipe_file.path.to_owned(),
+        sha256: boltworks_crypto::sha256(order.recipe_file.text),
+    }];
+    materials.extend(order.recipe.pipelines_used.iter().map(|used| Material::Pipeline {
+        name: used.name.clone(),
+        sha256: used.sha256,
+        builtin: used.builtin,
+    }));
+    materials.extend(order.sources.iter().map(|source| source.material.clone()));
+    if let Some(folder) = order.local_files {
+        materials.extend(workspace::local_materials(folder, order.recipe.package.name.as_str())?);
+    }
+    materials.extend(order.environment.packages.iter().map(|package| Material::Package {
+        name: format!("{}-{}", package.name, package.version),
+        sha256: package.sha256,
+        repository: package.repository.clone(),
+    }));
+    materials.push(Material::Builder {
+        name: shop.builder.to_owned(),
+        sandbox: shop.sandbox.describe(),
+    });
+    Ok(materials)
+}

@@ -1,0 +1,210 @@
+//! One tree of files to one signed package, with its SBOM inside.
+
+use boltworks_apk::{Control, IndexEntry, Provide, ScriptKind, Scripts, WriteOptions, write_package};
+use boltworks_crypto::Signer;
+use boltworks_fsx::{Meta, Node, RelPath, Tree};
+use boltworks_model::{
+    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, Timestamp,
+};
+use boltworks_recipe::resolved::{Dependencies, PackageOptions, Scriptlets};
+use boltworks_sbom::{PackageFacts, SourceFact};
+use boltworks_store::Store;
+use boltworks_version::apk::{Dependency, Version};
+
+use crate::analysis::{Analysis, Subject, analyse};
+use crate::{BuiltPackage, Error};
+
+/// Compression of packages: zlib level, part of the bytes' contract.
+const LEVEL: u32 = 6;
+
+/// A package that is about to be written: what the recipe says of it and the files it holds.
+pub struct Parcel<'a> {
+    /// Its name.
+    pub name: &'a PackageName,
+    /// Its description.
+    pub description: &'a str,
+    /// Its home page.
+    pub url: Option<&'a str>,
+    /// The recipe's commit.
+    pub commit: Option<&'a str>,
+    /// The licences, in the recipe's order.
+    pub licenses: &'a [String],
+    /// What the recipe says of its relations.
+    pub dependencies: &'a Dependencies,
+    /// What the analysis must leave out.
+    pub options: &'a PackageOptions,
+    /// Scripts of its life cycle.
+    pub scriptlets: &'a Scriptlets,
+    /// Its files.
+    pub tree: Tree,
+}
+
+/// What all packages of one recipe share.
+pub struct Shipment<'a> {
+    /// The recipe's package name.
+    pub origin: &'a PackageName,
+    /// The full version.
+    pub version: &'a Version,
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The time of files, SBOM and build.
+    pub epoch: Timestamp,
+    /// What went in.
+    pub materials: &'a [Material],
+    /// The resolved recipe, embedded as `.melange.yaml`.
+    pub embedded_recipe: &'a [u8],
+    /// The factory's name, for package addresses.
+    pub vendor: &'a str,
+    /// Who signs.
+    pub signer: &'a Signer,
+    /// Where packages go.
+    pub store: &'a Store,
+}
+
+/// Analyses, describes and writes one package.
+pub fn emit(
+    shipment: &Shipment<'_>,
+    parcel: &Parcel<'_>,
+    siblings: &[&Tree],
+) -> Result<BuiltPackage, Error> {
+    let subject = Subject {
+        name: parcel.name,
+        version: shipment.version,
+        no_commands: parcel.options.no_commands,
+        no_provides: parcel.options.no_provides,
+        no_depends: parcel.options.no_depends,
+    };
+    let analysis = analyse(&subject, &parcel.tree, siblings)?;
+    let mut control = control(shipment, parcel, &analysis)?;
+    let mut tree = parcel.tree.clone();
+    let sbom = add_sbom(shipment, parcel, &mut tree)?;
+    tree.ensure_dirs(&Meta::new(0o755, shipment.epoch.0));
+
+    let mut draft = shipment.store.begin()?;
+    let written = write_package(
+        &mut draft,
+        &mut control,
+        &scripts(parcel.scriptlets),
+        &[(".melange.yaml", shipment.embedded_recipe)],
+        &tree,
+        shipment.signer,
+        &WriteOptions { mtime: shipment.epoch.0, level: LEVEL },
+    )?;
+    let stored = draft.commit()?;
+    let artifact = Artifact {
+        coordinate: Coordinate {
+            kind: ArtifactKind::Apk,
+            name: parcel.name.to_string(),
+            version: shipment.version.to_string(),
+            architecture: shipment.architecture,
+        },
+        digest: stored.digest,
+        size: stored.size,
+    };
+    let entry = IndexEntry::new(&control, &written);
+    Ok(BuiltPackage { artifact, entry, sbom, files: tree.len() })
+}
+
+fn control(
+    shipment: &Shipment<'_>,
+    parcel: &Parcel<'_>,
+    analysis: &Analysis,
+) -> Result<Control, Error> {
+    let said = parcel.dependencies;
+    let mut provides: Vec<Provide> = said.provides.iter().map(Provide::from).collect();
+    for (name, provide) in &analysis.provides {
+        if !provides.iter().any(|said| said.name == *name) {
+            provides.push(provide.clone());
+        }
+    }
+    provides.sort_by(|left, right| left.name.cmp(&right.name));
+    provides.dedup();
+    let own = |dependency: &Dependency| provides.iter().any(|own| own.name == dependency.name);
+    let mut depends = said.runtime.clone();
+    depends.extend(analysis.depends.iter().filter(|dependency| !own(dependency)).cloned());
+    depends.sort();
+    depends.dedup();
+    Ok(Control {
+        name: parcel.name.clone(),
+        version: shipment.version.clone(),
+        arch: shipment.architecture.apk().to_owned(),
+        origin: shipment.origin.to_string(),
+        description: parcel.description.to_owned(),
+        url: parcel.url.unwrap_or_default().to_owned(),
+        commit: parcel.commit.unwrap_or_default().to_owned(),
+        build_date: Some(shipment.epoch.0),
+        licenses: parcel.licenses.to_vec(),
+        depends,
+        provides,
+        replaces: said.replaces.clone(),
+        vendored: analysis.vendored.values().cloned().collect(),
+        provider_priority: said.provider_priority,
+        replaces_priority: said.replaces_priority,
+        triggers: parcel.scriptlets.trigger.as_ref().map(|trigger| trigger.paths.clone()).unwrap_or_default(),
+        ..Control::default()
+    })
+}
+
+/// Puts the package's SBOM where image builders look for it; gives its blob in the store.
+fn add_sbom(
+    shipment: &Shipment<'_>,
+    parcel: &Parcel<'_>,
+    tree: &mut Tree,
+) -> Result<Sha256, Error> {
+    let version = shipment.version.to_string();
+    let document = boltworks_sbom::spdx_for_package(&PackageFacts {
+        name: parcel.name.as_str(),
+        version: &version,
+        architecture: shipment.architecture.apk(),
+        vendor: shipment.vendor,
+        description: parcel.description,
+        url: parcel.url.unwrap_or_default(),
+        licences: parcel.licenses,
+        copyright: &[],
+        sources: &source_facts(shipment.materials),
+        recipe: Some(boltworks_crypto::sha256(shipment.embedded_recipe)),
+        created: shipment.epoch,
+    })?;
+    let bytes = document.to_json()?;
+    let path = boltworks_sbom::package_path(parcel.name.as_str(), &version);
+    let path = RelPath::try_from(path.as_str())?;
+    let digest = shipment.store.put_bytes(&bytes)?.digest;
+    tree.insert(path, Node::file(Meta::new(0o644, shipment.epoch.0), bytes))?;
+    Ok(digest)
+}
+
+/// The sources among the materials. Only what the recipe says of them enters the package: from
+/// which mirror they came is in the build record.
+fn source_facts(materials: &[Material]) -> Vec<SourceFact<'_>> {
+    materials
+        .iter()
+        .filter_map(|material| match material {
+            Material::Source { uri, kind, sha256, .. } => {
+                let name = uri.rsplit('/').next().unwrap_or(uri);
+                Some(SourceFact { uri, kind: *kind, sha256: *sha256, name, version: "" })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn scripts(scriptlets: &Scriptlets) -> Scripts {
+    let named = [
+        (ScriptKind::PreInstall, &scriptlets.pre_install),
+        (ScriptKind::PostInstall, &scriptlets.post_install),
+        (ScriptKind::PreDeinstall, &scriptlets.pre_deinstall),
+        (ScriptKind::PostDeinstall, &scriptlets.post_deinstall),
+        (ScriptKind::PreUpgrade, &scriptlets.pre_upgrade),
+        (ScriptKind::PostUpgrade, &scriptlets.post_upgrade),
+    ];
+    let mut scripts = Scripts::default();
+    for (kind, text) in named {
+        if let Some(text) = text {
+            scripts.insert(kind, text.as_bytes().to_vec());
+        }
+    }
+    if let Some(trigger) = &scriptlets.trigger {
+        scripts.insert(ScriptKind::Trigger, trigger.script.as_bytes().to_vec());
+    }
+    scripts
+}

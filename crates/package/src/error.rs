@@ -1,0 +1,56 @@
+//! What can go wrong between a recipe and its packages.
+
+use std::io;
+
+use boltworks_model::{Cancelled, Sha256};
+
+/// Why a build or test did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A step of the recipe failed. `log` names the whole log in the store.
+    #[error("{what} failed at step '{step}': {how}")]
+    Step {
+        /// `build of zlib`, `test of zlib`.
+        what: String,
+        /// The step, with the names of the pipelines around it.
+        step: String,
+        /// `exit code 2`, `killed by signal 9`, `over its memory limit`.
+        how: String,
+        /// The last lines it printed.
+        tail: Vec<String>,
+        /// The whole log in the store.
+        log: Sha256,
+    },
+    /// The recipe leaves an empty package where it should not, or another semantic fault.
+    #[error("package {package} {fault}")]
+    Package {
+        /// The package's name.
+        package: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A fetched source is missing from the order.
+    #[error("the recipe fetches '{0}', which was not provided")]
+    MissingSource(String),
+    /// The sandbox could not start or finish a step.
+    #[error("sandbox")]
+    Sandbox(#[from] boltworks_sandbox::Error),
+    /// A file could not be read or written.
+    #[error("file system")]
+    Fsx(#[from] boltworks_fsx::Error),
+    /// Bytes could not be read or written.
+    #[error("read or write")]
+    Io(#[from] io::Error),
+    /// The package could not be written.
+    #[error("package file")]
+    Apk(#[from] boltworks_apk::Error),
+    /// The store refused.
+    #[error("store")]
+    Store(#[from] boltworks_store::Error),
+    /// The SBOM could not be made.
+    #[error("SBOM")]
+    Sbom(#[from] boltworks_sbom::Error),
+    /// Somebody pressed the button.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

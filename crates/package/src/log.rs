@@ -1,0 +1,88 @@
+//! What steps print: the whole of it goes to the store, the end of it into errors.
+
+use std::collections::VecDeque;
+use std::io::Write;
+
+use boltworks_model::{Event, Sha256, Sink};
+use boltworks_store::{BlobDraft, Store};
+
+use crate::Error;
+
+/// How many lines an error shows.
+const TAIL_LINES: usize = 30;
+/// The longest line that is kept in one piece.
+const LINE_BYTES: usize = 4096;
+/// The most that is kept of one log. A build that prints more goes on, unheard.
+const LOG_BYTES: u64 = 256 << 20;
+
+/// A log in the making.
+pub struct Log<'a> {
+    job: &'a str,
+    sink: &'a dyn Sink,
+    draft: BlobDraft,
+    tail: VecDeque<String>,
+    partial: Vec<u8>,
+    written: u64,
+}
+
+impl<'a> Log<'a> {
+    /// Starts the log of a job.
+    pub fn new(store: &Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
+        Ok(Self {
+            job,
+            sink,
+            draft: store.begin()?,
+            tail: VecDeque::with_capacity(TAIL_LINES),
+            partial: Vec::new(),
+            written: 0,
+        })
+    }
+
+    /// Names the step that follows.
+    pub fn step(&mut self, step: &str) -> Result<(), Error> {
+        self.sink.event(Event::Step { job: self.job, step });
+        self.line(&format!("== {step}"))
+    }
+
+    /// Takes bytes as they were printed.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || self.partial.len() >= LINE_BYTES {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an unfinished line.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        let line = String::from_utf8_lossy(&self.partial).trim_end().to_owned();
+        self.partial.clear();
+        self.line(&line)
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Error> {
+        self.sink.event(Event::Line { job: self.job, line });
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line.to_owned());
+        let size = line.len() as u64 + 1;
+        if self.written + size <= LOG_BYTES {
+            self.written += size;
+            self.draft.write_all(line.as_bytes())?;
+            self.draft.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Puts the log into the store; gives its digest and its last lines.
+    pub fn finish(mut self) -> Result<(Sha256, Vec<String>), Error> {
+        self.flush()?;
+        Ok((self.draft.commit()?.digest, self.tail.into()))
+    }
+}

@@ -1,0 +1,230 @@
+//! The plan: each recipe and image with its state, in the order in which they can be made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
+use boltworks_solver::{Options, Solution, Universe, solve};
+use boltworks_version::apk::Dependency;
+
+use crate::catalog::{Catalog, Error};
+use crate::inputs::{ActionInputs, ActionKind, Pick, Subject};
+
+/// What the factory's records say, laid out for planning.
+pub struct Known<'a> {
+    /// The packages there are: stage 0's, and those of each recipe's last good build.
+    pub universe: &'a Universe,
+    /// The repository that no image may take from.
+    pub stage0: &'a str,
+    /// The file behind each index entry.
+    pub files: &'a BTreeMap<Sha1, Sha256>,
+    /// The actions that were carried out well.
+    pub done: &'a BTreeSet<ActionId>,
+    /// The last good action for each subject.
+    pub last: &'a BTreeMap<Subject, ActionInputs>,
+    /// What failed in this run, and why: it is not tried again.
+    pub failed: &'a BTreeMap<Subject, String>,
+    /// Versions of the byte writers of packages and of images.
+    pub writers: &'a BTreeMap<ActionKind, Vec<String>>,
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The time in every output.
+    pub epoch: Timestamp,
+    /// The public signing key.
+    pub key: Sha256,
+    /// SHA-256, which this crate does not compute itself.
+    pub sha256: fn(&[u8]) -> Sha256,
+}
+
+/// Where a recipe or image stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It was made from exactly these inputs.
+    Fresh(ActionId),
+    /// It must be made, for these reasons.
+    Stale(ActionId, Vec<String>),
+    /// It waits for these; whether it is stale shows when they are made.
+    Pending(Vec<Subject>),
+    /// It cannot be made now.
+    Blocked(String),
+}
+
+/// One recipe or image of the plan.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// What it is.
+    pub subject: Subject,
+    /// Where it stands.
+    pub state: State,
+    /// The inputs of its action, where they are known.
+    pub inputs: Option<ActionInputs>,
+}
+
+/// Everything, in an order in which it can be made.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Recipes first, then images.
+    pub items: Vec<Item>,
+}
+
+impl Plan {
+    /// What can be made now.
+    pub fn ready(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| matches!(item.state, State::Stale(..)))
+    }
+
+    /// Whether nothing is left to be made.
+    pub fn is_done(&self) -> bool {
+        self.items.iter().all(|item| matches!(item.state, State::Fresh(_)))
+    }
+}
+
+/// Plans. Cost: one solver run for each recipe and image that waits for nothing.
+pub fn evaluate(catalog: &Catalog, known: &Known<'_>) -> Result<Plan, Error> {
+    let needs = catalog.needs()?;
+    let order = Catalog::build_order(&needs, catalog.recipes.keys().cloned())?;
+    let subjects = order
+        .into_iter()
+        .map(Subject::recipe)
+        .chain(catalog.images.keys().cloned().map(Subject::image));
+    let mut states: BTreeMap<Subject, State> = BTreeMap::new();
+    let mut plan = Plan::default();
+    for subject in subjects {
+        let nothing = BTreeSet::new();
+        let upstream = needs.get(&subject).unwrap_or(&nothing);
+        let (state, inputs) = Evaluation { catalog, known, states: &states }.judge(&subject, upstream);
+        states.insert(subject.clone(), state.clone());
+        plan.items.push(Item { subject, state, inputs });
+    }
+    Ok(plan)
+}
+
+struct Evaluation<'a> {
+    catalog: &'a Catalog,
+    known: &'a Known<'a>,
+    states: &'a BTreeMap<Subject, State>,
+}
+
+impl Evaluation<'_> {
+    fn judge(&self, subject: &Subject, upstream: &BTreeSet<String>) -> (State, Option<ActionInputs>) {
+        if let Some(why) = self.known.failed.get(subject) {
+            return (State::Blocked(why.clone()), None);
+        }
+        if let Some(state) = self.waiting(upstream.iter().map(String::as_str)) {
+            return (state, None);
+        }
+        let Some(wanted) = self.wanted(subject) else {
+            return (State::Blocked("it is not in the catalog".to_owned()), None);
+        };
+        let solution = match solve(self.known.universe, wanted, &self.options(subject)) {
+            Ok(solution) => solution,
+            Err(unsolvable) => return (State::Blocked(unsolvable.to_string()), None),
+        };
+        let own = |origin: &&str| subject.kind == ActionKind::Recipe && *origin == subject.name;
+        let origins = solution
+            .packages
+            .iter()
+            .filter(|chosen| chosen.repository != self.known.stage0)
+            .map(|chosen| chosen.entry.origin.as_str())
+            .filter(|origin| !own(origin));
+        if let Some(state) = self.waiting(origins) {
+            return (state, None);
+        }
+        match self.inputs(subject, &solution) {
+            Ok(inputs) => (self.state(&inputs), Some(inputs)),
+            Err(why) => (State::Blocked(why), None),
+        }
+    }
+
+    /// The state of something that needs these recipes, unless all of them are fresh.
+    fn waiting<'b>(&self, recipes: impl Iterator<Item = &'b str>) -> Option<State> {
+        let mut on = BTreeSet::new();
+        for name in recipes {
+            let subject = Subject::recipe(name);
+            match self.states.get(&subject) {
+                Some(State::Blocked(_)) => {
+                    return Some(State::Blocked(format!("it needs {subject}, which cannot be made")));
+                }
+                Some(State::Stale(..) | State::Pending(_)) => {
+                    on.insert(subject);
+                }
+                Some(State::Fresh(_)) | None => {}
+            }
+        }
+        (!on.is_empty()).then(|| State::Pending(on.into_iter().collect()))
+    }
+
+    fn wanted(&self, subject: &Subject) -> Option<&[Dependency]> {
+        match subject.kind {
+            ActionKind::Recipe => {
+                Some(&self.catalog.recipes.get(&subject.name)?.recipe.build_packages)
+            }
+            ActionKind::Image => Some(&self.catalog.images.get(&subject.name)?.image.packages),
+        }
+    }
+
+    fn options(&self, subject: &Subject) -> Options {
+        let options = Options::new(self.known.architecture);
+        match subject.kind {
+            ActionKind::Recipe => options,
+            ActionKind::Image => options.without(self.known.stage0),
+        }
+    }
+
+    fn inputs(&self, subject: &Subject, solution: &Solution) -> Result<ActionInputs, String> {
+        let known = self.known;
+        let missing = || format!("{subject} is not in the catalog");
+        let (definition, sources, files) = match subject.kind {
+            ActionKind::Recipe => {
+                let item = self.catalog.recipes.get(&subject.name).ok_or_else(missing)?;
+                (item.recipe.canonical_json(), item.sources.clone(), item.files.clone())
+            }
+            ActionKind::Image => {
+                let item = self.catalog.images.get(&subject.name).ok_or_else(missing)?;
+                (item.image.canonical_json(), Vec::new(), Vec::new())
+            }
+        };
+        Ok(ActionInputs {
+            subject: subject.clone(),
+            architecture: known.architecture,
+            definition: (known.sha256)(&definition),
+            packages: picks(solution, known.files)?,
+            sources,
+            files,
+            writers: known.writers.get(&subject.kind).cloned().unwrap_or_default(),
+            epoch: known.epoch,
+            key: known.key,
+        })
+    }
+
+    fn state(&self, inputs: &ActionInputs) -> State {
+        let action = ActionId((self.known.sha256)(&inputs.canonical_json()));
+        if self.known.done.contains(&action) {
+            return State::Fresh(action);
+        }
+        let reasons = match self.known.last.get(&inputs.subject) {
+            None => vec!["it was never made".to_owned()],
+            Some(earlier) => inputs.differences(earlier),
+        };
+        State::Stale(action, reasons)
+    }
+}
+
+/// The chosen packages with the digests of their files.
+pub fn picks(solution: &Solution, files: &BTreeMap<Sha1, Sha256>) -> Result<Vec<Pick>, String> {
+    solution
+        .packages
+        .iter()
+        .map(|chosen| {
+            let entry = &chosen.entry;
+            let sha256 = files.get(&entry.identity).copied().ok_or_else(|| {
+                format!("the file of {}-{} ({}) is not known", entry.name, entry.version, chosen.repository)
+            })?;
+            Ok(Pick {
+                name: entry.name.to_string(),
+                version: entry.version.to_string(),
+                repository: chosen.repository.clone(),
+                sha256,
+            })
+        })
+        .collect()
+}
