@@ -1,10 +1,10 @@
 //! Dependencies: licences, bans, the losers of each job, and how many there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::Value;
+use anyhow::Result;
 
-use super::Repository;
+use super::{Repository, output};
 
 /// Licences that may be linked.
 const LICENCES: &[&str] = &[
@@ -33,7 +33,6 @@ const BANNED: &[(&str, &str)] = &[
     ("reqwest", "ureq is the one HTTP client"),
     ("serde_yaml", "serde-saphyr is the one YAML reader"),
     ("sqlx", "rusqlite is the one database driver"),
-    ("lazy_static", "std::sync::LazyLock does it"),
     ("async-trait", "traits have async functions"),
 ];
 
@@ -41,14 +40,15 @@ const BANNED: &[(&str, &str)] = &[
 const MOST: usize = 300;
 
 pub(super) fn check(repository: &Repository) -> Vec<String> {
-    let packages = linked(&repository.metadata);
+    let packages = match linked(repository) {
+        Ok(packages) => packages,
+        Err(error) => return vec![format!("{error:#}")],
+    };
     let mut faults = Vec::new();
-    for (id, package) in &packages {
-        let name = package["name"].as_str().unwrap_or(id);
-        if let Some((_, why)) = BANNED.iter().find(|(banned, _)| *banned == name) {
+    for (name, licence) in &packages {
+        if let Some((_, why)) = BANNED.iter().find(|(banned, _)| banned == name) {
             faults.push(format!("'{name}' is banned: {why}"));
         }
-        let licence = package["license"].as_str().unwrap_or("none");
         if !is_allowed(licence) {
             faults.push(format!("'{name}' has the licence '{licence}'"));
         }
@@ -77,48 +77,28 @@ fn is_allowed(expression: &str) -> bool {
     })
 }
 
-/// Everything the program is linked from on Linux, found from its crate along normal edges.
-fn linked(metadata: &Value) -> BTreeMap<String, Value> {
-    let empty = Vec::new();
-    let list = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
-    let packages: BTreeMap<String, Value> = list(&metadata["packages"])
-        .into_iter()
-        .filter_map(|package| Some((package["id"].as_str()?.to_owned(), package)))
-        .collect();
-    let nodes: BTreeMap<String, Value> = list(&metadata["resolve"]["nodes"])
-        .into_iter()
-        .filter_map(|node| Some((node["id"].as_str()?.to_owned(), node)))
-        .collect();
-    let start = packages
-        .iter()
-        .find(|(_, package)| package["name"] == "boltworks-cli");
-    let mut open: Vec<String> = start.map(|(id, _)| id.clone()).into_iter().collect();
-    let mut seen = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
-        }
-        let dependencies = nodes
-            .get(&id)
-            .and_then(|node| node["deps"].as_array())
-            .unwrap_or(&empty);
-        open.extend(
-            dependencies
-                .iter()
-                .filter(|dependency| list(&dependency["dep_kinds"]).iter().any(is_linked))
-                .filter_map(|dependency| dependency["pkg"].as_str().map(str::to_owned)),
-        );
-    }
-    packages
-        .into_iter()
-        .filter(|(id, _)| seen.contains(id))
-        .collect()
-}
-
-fn is_linked(kind: &Value) -> bool {
-    let target = kind["target"].as_str().unwrap_or("");
-    let elsewhere = [
-        "windows", "wasm", "macos", "apple", "hermit", "wasi", "android", "redox", "uefi", "miri",
+/// Name and licence of everything the program is linked from, in every version.
+fn linked(repository: &Repository) -> Result<Vec<(String, String)>> {
+    let arguments = [
+        "tree",
+        "--locked",
+        "-p",
+        "boltworks-cli",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "-f",
+        "{p}\t{l}",
     ];
-    kind["kind"].is_null() && !elsewhere.iter().any(|word| target.contains(word))
+    let listing = output(&repository.root, "cargo", &arguments)?;
+    let lines: BTreeSet<&str> = listing.lines().collect();
+    Ok(lines
+        .into_iter()
+        .filter_map(|line| line.split_once('\t'))
+        .filter_map(|(package, licence)| {
+            Some((package.split(' ').next()?.to_owned(), licence.to_owned()))
+        })
+        .collect())
 }
