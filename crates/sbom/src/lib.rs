@@ -1,1 +1,35 @@
-//! SPDX and CycloneDX documents
+//! What is inside: SPDX 2.3 and CycloneDX 1.6 documents.
+//!
+//! Reading order:
+//!
+//! 1. [`licence`]: a recipe's licence line as a valid SPDX expression, or a note why not.
+//! 2. [`purl`]: package addresses, `pkg:apk/vendor/name@version?arch=…`.
+//! 3. [`spdx`]: the SPDX document's own types, read within bounds.
+//! 4. [`package`]: [`PackageFacts`] → the document that travels inside a package.
+//! 5. [`image`]: [`ImageFacts`] → the two documents of an image, and the [`Gap`]s in them.
+//! 6. [`cyclonedx`]: the CycloneDX document's own types.
+//!
+//! Pure, and deterministic: identifiers, the namespace and the serial number come from the
+//! content by the hash function handed in, `created` is the time handed in, nothing of the
+//! machine gets in. The types are ours: the crates stop at SPDX 2.2 and CycloneDX 1.5.
+
+pub mod cyclonedx;
+pub mod error;
+mod ident;
+pub mod image;
+pub mod licence;
+mod merge;
+pub mod package;
+pub mod purl;
+pub mod spdx;
+
+pub use error::Error;
+pub use image::{Gap, ImageFacts, ImagePackage, ImageSbom, LayerFact, OsFacts, for_image};
+pub use package::{PackageFacts, SourceFact, package_path, spdx_for_package};
+
+/// Names the bytes this crate writes; part of every action digest, and the tool named in
+/// every document (never the program's version: a commit that changes no byte rebuilds nothing).
+pub const WRITER_VERSION: &str = "sbom-1";
+
+/// How this crate has bytes hashed: it owns no hash function.
+pub type Hash = fn(&[u8]) -> boltworks_model::Sha256;

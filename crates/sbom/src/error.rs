@@ -1,0 +1,23 @@
+//! Why a document cannot be read or written.
+
+/// Why a document cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// More bytes or elements than any honest document has.
+    #[error("the document has {found} {what}, more than the {limit} allowed")]
+    TooLarge {
+        /// `bytes`, `packages`, `files`, `relationships`.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// Not the JSON it should be.
+    #[error("the document is not valid SPDX JSON")]
+    Json(#[from] serde_json::Error),
+    /// Valid JSON that says something it must not.
+    #[error("the document is not valid SPDX: {0}")]
+    Rule(String),
+}

@@ -1,0 +1,93 @@
+//! Identifiers that come from content: SPDX element ids, namespaces, serial numbers.
+
+use std::collections::BTreeSet;
+
+use boltworks_model::Sha256;
+
+/// The prefix SPDX sets aside for documents whose makers own no domain (SPDX 2.3, 6.5).
+const NAMESPACE: &str = "https://spdx.org/spdxdocs/boltworks";
+
+/// A text as part of an identifier: what SPDX does not allow there (all but letters, digits,
+/// `.` and `-`) becomes `C` and the character's number.
+pub(crate) fn sanitized(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars().take(200) {
+        if character.is_ascii_alphanumeric() || matches!(character, '.' | '-') {
+            out.push(character);
+        } else {
+            out.push('C');
+            out.push_str(&u32::from(character).to_string());
+        }
+    }
+    out
+}
+
+/// Element ids of one document, each given out once.
+#[derive(Debug, Default)]
+pub(crate) struct Idents(BTreeSet<String>);
+
+impl Idents {
+    /// `SPDXRef-<kind>-<name>`, with a number behind it where that is taken.
+    pub(crate) fn make(&mut self, kind: &str, name: &str) -> String {
+        self.claim(&format!("SPDXRef-{kind}-{}", sanitized(name)))
+    }
+
+    /// The id itself, or with a number behind it where it is taken.
+    pub(crate) fn claim(&mut self, wanted: &str) -> String {
+        let mut id = wanted.to_owned();
+        let mut number = 1_u32;
+        while !self.0.insert(id.clone()) {
+            number += 1;
+            id = format!("{wanted}-{number}");
+        }
+        id
+    }
+}
+
+/// The namespace of a document with this name and content.
+pub(crate) fn namespace(name: &str, content: &Sha256) -> String {
+    format!("{NAMESPACE}/{}-{content}", sanitized(name))
+}
+
+/// A UUID of version 8 (RFC 9562, 5.8) from the first bytes of a digest.
+pub(crate) fn uuid(content: &Sha256) -> String {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(content.as_bytes()) {
+        *to = *from;
+    }
+    let number = u128::from_be_bytes(bytes);
+    let number = (number & !(0xf << 76)) | (0x8 << 76);
+    let number = (number & !(0x3 << 62)) | (0x2 << 62);
+    let hex = format!("{number:032x}");
+    let (a, rest) = hex.split_at(8);
+    let (b, rest) = rest.split_at(4);
+    let (c, rest) = rest.split_at(4);
+    let (d, e) = rest.split_at(4);
+    format!("{a}-{b}-{c}-{d}-{e}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_valid_and_unique() {
+        let mut idents = Idents::default();
+        assert_eq!(
+            idents.make("Package", "g++-1_2"),
+            "SPDXRef-Package-gC43C43-1C952"
+        );
+        assert_eq!(
+            idents.make("Package", "g++-1_2"),
+            "SPDXRef-Package-gC43C43-1C952-2"
+        );
+        assert_eq!(
+            uuid(&Sha256::new([0xff; 32])),
+            "ffffffff-ffff-8fff-bfff-ffffffffffff"
+        );
+        assert_eq!(
+            uuid(&Sha256::new([0; 32])),
+            "00000000-0000-8000-8000-000000000000"
+        );
+    }
+}
