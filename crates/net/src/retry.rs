@@ -15,6 +15,8 @@ pub struct Retry {
     pub first: Duration,
     /// The longest wait, and the longest that a server may ask for.
     pub longest: Duration,
+    /// Whether a host that cannot be reached is waited for.
+    pub patient: bool,
 }
 
 impl Default for Retry {
@@ -28,11 +30,13 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// One attempt, for when another server can be asked instead.
-    pub const NEVER: Self = Self {
-        attempts: 1,
-        first: Duration::ZERO,
-        longest: Duration::ZERO,
+    /// For when another server can be asked instead: a host that cannot be reached is given up
+    /// at once, and one that answers with an error after a second attempt.
+    pub const IMPATIENT: Self = Self {
+        attempts: 2,
+        first: Duration::from_millis(500),
+        longest: Duration::from_secs(5),
+        patient: false,
     };
 
     /// Does something until it succeeds, until trying again is of no use, or until the attempts

@@ -1,1 +1,34 @@
-//! Sources fetched by content, through a chain of mirrors
+//! Upstream's sources, fetched by content through a chain of mirrors.
+//!
+//! Reading order:
+//!
+//! 1. [`request`]: [`Request`], what is wanted; [`Override`] and [`Mirror`], where else it may be;
+//!    [`Fetched`], what was found.
+//! 2. [`fetcher`]: [`Fetcher`], the chain: store, upstream, mirrors, the factory's own map.
+//! 3. [`partial`]: broken-off transfers, kept to go on with.
+//! 4. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
+//! 5. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
+//!    checks the archive's signatures.
+//! 6. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
+//! 7. [`program`]: [`Program`], the one place that starts programs here.
+//!
+//! This crate knows no address.
+
+pub mod debian;
+pub mod error;
+pub mod fetcher;
+pub mod machine;
+mod notes;
+pub mod partial;
+pub mod program;
+pub mod pypi;
+pub mod request;
+
+pub use boltworks_fsx::Expected;
+pub use debian::{Deb, DebianArchive};
+pub use error::Error;
+pub use fetcher::{Checked, Fetcher};
+pub use machine::Machine;
+pub use program::Program;
+pub use pypi::PythonIndex;
+pub use request::{Fetched, Mirror, Origin, Override, Request};

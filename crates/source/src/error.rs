@@ -1,0 +1,179 @@
+//! What can go wrong while sources are fetched.
+
+use std::fmt;
+use std::io;
+
+use boltworks_model::Cancelled;
+
+/// Why a source is not in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is nowhere to be had.
+    #[error("fetch {uri}:{tried}")]
+    Unavailable {
+        /// The recipe's address.
+        uri: String,
+        /// What was tried, and how it ended.
+        tried: Attempts,
+    },
+    /// Bytes are not the expected ones; they were not kept.
+    #[error("verify {place}: {expected} was expected, {actual} was found, nothing was kept")]
+    WrongDigest {
+        /// Where they came from.
+        place: String,
+        /// The digest that was expected, with its algorithm.
+        expected: String,
+        /// The digest that was found.
+        actual: String,
+    },
+    /// It is not in the store, and the network is not to be used.
+    #[error("find {uri} offline: no blob of the store is {wanted}")]
+    Offline {
+        /// The recipe's address.
+        uri: String,
+        /// The digests any of which would do.
+        wanted: String,
+    },
+    /// Nothing here can fetch from such an address.
+    #[error("fetch {uri}: {reason}")]
+    Unusable {
+        /// The recipe's address.
+        uri: String,
+        /// What stands in the way, and what to write instead.
+        reason: &'static str,
+    },
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] boltworks_net::Error),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] boltworks_fsx::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] boltworks_store::Error),
+    /// A file of a broken-off transfer cannot be used.
+    #[error("keep a part of {place}")]
+    Partial {
+        /// What of.
+        place: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A program is not installed.
+    #[error("start {program}: it is not installed (install the package {package})")]
+    Missing {
+        /// The program.
+        program: &'static str,
+        /// What it is in.
+        package: &'static str,
+    },
+    /// A program could not be started, or talked with.
+    #[error("run {program}")]
+    Program {
+        /// The program.
+        program: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A program ended with an error.
+    #[error("run {program}: it ended with {status}{said}")]
+    Failed {
+        /// The program.
+        program: &'static str,
+        /// How it ended.
+        status: String,
+        /// The end of what it said, on lines of its own.
+        said: String,
+    },
+    /// The machine's apt does not use Debian's archive.
+    #[error(
+        "find Debian's archive: the apt configuration of this machine does not use it \
+         (set `stage0.debian.mirror` in boltworks.yaml to the address of a mirror)"
+    )]
+    NoArchive,
+    /// The keyring that Debian's signatures are checked with is not there.
+    #[error(
+        "find Debian's keyring at '{path}' (install the package debian-archive-keyring, or set \
+         `stage0.debian.keyring` in boltworks.yaml)"
+    )]
+    NoKeyring {
+        /// Where it was looked for.
+        path: String,
+    },
+    /// No index of Python packages is configured, and there is no pip to ask.
+    #[error(
+        "find the index of Python packages: pip is neither configured nor installed \
+         (install the package python3-pip, or set the environment variable PIP_INDEX_URL)"
+    )]
+    NoPythonIndex,
+    /// An index lacks something.
+    #[error("find {what} in {index}: {reason}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Where.
+        index: String,
+        /// What was found instead.
+        reason: String,
+    },
+    /// An index, or what a program printed of it, cannot be understood.
+    #[error("read {index}: {reason}")]
+    Malformed {
+        /// Which.
+        index: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value cannot be handed to apt.
+    #[error("hand {what} '{value}' to apt: {reason}")]
+    Unspeakable {
+        /// What it is.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Somebody pressed the button.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// Whether another place may do where this one did not.
+    pub(crate) fn is_about_this_place(&self) -> bool {
+        match self {
+            Self::Net(error) => error.is_about_this_server(),
+            Self::WrongDigest { .. }
+            | Self::Missing { .. }
+            | Self::Failed { .. }
+            | Self::NoArchive
+            | Self::NoKeyring { .. }
+            | Self::NoPythonIndex
+            | Self::NotFound { .. }
+            | Self::Malformed { .. }
+            | Self::Unspeakable { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Places that were tried, with the reason why each failed.
+#[derive(Debug)]
+pub struct Attempts(pub Vec<(String, Error)>);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, error) in &self.0 {
+            write!(f, "\n  {place}: {error}")?;
+            let mut source = std::error::Error::source(error);
+            while let Some(error) = source {
+                write!(f, ": {error}")?;
+                source = error.source();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,413 @@
+//! The chain: the store, upstream, mirrors, the factory's own map; the first that has the bytes.
+//!
+//! Whatever place answers, the bytes are hashed before anything else sees them. A place that
+//! answers with *other* bytes ends the search for that digest's alternatives that expect others:
+//! a wrong answer is no reason to build from something else.
+
+use std::fs::File;
+
+use boltworks_fsx::{Error as DiskError, Expected, Mismatch, Root, Verifying};
+use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
+use boltworks_net::{Address, Client, Download, Have, OriginBoundCredential, Part, Retry, download};
+use boltworks_store::Store;
+
+use crate::error::Attempts;
+use crate::notes::{Note, Notes};
+use crate::partial::Partial;
+use crate::{DebianArchive, Error, Fetched, Mirror, Origin, Override, PythonIndex, Request};
+
+/// No source is larger.
+const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
+
+/// Fetches sources into a store.
+#[derive(Debug)]
+pub struct Fetcher<'a> {
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// Where broken-off transfers and notes are kept.
+    pub folder: &'a Root,
+    /// What talks to servers.
+    pub client: &'a Client,
+    /// Mirrors of upstream's addresses, in order of preference.
+    pub mirrors: Vec<Mirror>,
+    /// The factory's own map.
+    pub overrides: Vec<Override>,
+    /// Debian's archive, if it can be had, or why not.
+    pub debian: Result<&'a DebianArchive, fn() -> Error>,
+    /// The index of Python packages, if it can be had, or why not.
+    pub pypi: Result<&'a PythonIndex, fn() -> Error>,
+    /// Whether the network is not to be used.
+    pub offline: bool,
+}
+
+/// What became of one source in a check of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// It is there, and its bytes have this digest.
+    Good(Sha256),
+    /// It is not there.
+    Missing,
+    /// It is there with other bytes, or unreadable.
+    Bad(String),
+}
+
+/// A place in the chain and what is expected of it.
+#[derive(Debug)]
+struct Candidate {
+    place: Place,
+    expected: Expected,
+    kind: SourceKind,
+    /// The digest that the recipe names, where this place's file has another.
+    recipe_digest: Option<String>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Upstream(String),
+    Mirror(String),
+    Debian { name: String, version: Option<String>, file: String },
+    Pypi { project: String, file: String },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Upstream(uri) | Self::Mirror(uri) => f.write_str(uri),
+            Self::Debian { name, file, .. } => write!(f, "debian:{name}/{file}"),
+            Self::Pypi { project, file } => write!(f, "pypi:{project}/{file}"),
+        }
+    }
+}
+
+impl Fetcher<'_> {
+    /// Gets a source: from the store if it is there, otherwise from the first place in the chain
+    /// that has it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with every place and its reason; [`Error::Offline`] if the network
+    /// is not to be used. Nothing is kept but the beginnings of broken-off transfers.
+    pub fn fetch(&self, request: &Request<'_>, ambient: &Ambient<'_>) -> Result<Fetched, Error> {
+        let chain = self.chain(request)?;
+        for candidate in &chain {
+            if let Some(fetched) = self.kept(request, candidate)? {
+                return Ok(fetched);
+            }
+        }
+        if self.offline {
+            let mut wanted: Vec<_> = chain.iter().map(|candidate| shown(&candidate.expected)).collect();
+            wanted.dedup();
+            return Err(Error::Offline { uri: request.uri.to_owned(), wanted: wanted.join(" or ") });
+        }
+        self.try_chain(request, &chain, ambient)
+    }
+
+    /// What is known of a source without the network: the blob, if it is in the store.
+    pub fn known(&self, request: &Request<'_>) -> Result<Option<Fetched>, Error> {
+        for candidate in &self.chain(request)? {
+            if let Some(fetched) = self.kept(request, candidate)? {
+                return Ok(Some(fetched));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hashes what the store has of a source.
+    pub fn verify(&self, request: &Request<'_>) -> Result<Checked, Error> {
+        for candidate in &self.chain(request)? {
+            let Some(digest) = self.digest_of(&candidate.expected) else { continue };
+            if !self.store.has(&digest)? {
+                continue;
+            }
+            return Ok(match self.open(&digest, &candidate.expected) {
+                Ok(_) => Checked::Good(digest),
+                Err(error) => Checked::Bad(error.to_string()),
+            });
+        }
+        Ok(Checked::Missing)
+    }
+
+    /// Every place where the bytes may be, in order. Pure.
+    fn chain(&self, request: &Request<'_>) -> Result<Vec<Candidate>, Error> {
+        let own = |place, kind| Candidate { place, expected: request.expected, kind, recipe_digest: None };
+        let mut chain = Vec::new();
+        if let Some((project, file)) = parse_pypi(request.uri) {
+            let place = Place::Pypi { project: project.to_owned(), file: file.to_owned() };
+            chain.push(own(place, SourceKind::Sdist));
+        } else if request.uri.starts_with("https://") || request.uri.starts_with("http://") {
+            chain.push(own(Place::Upstream(request.uri.to_owned()), SourceKind::Tarball));
+        }
+        let mirrored = self.mirrors.iter().filter_map(|mirror| mirror.translate(request.uri));
+        chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
+        for entry in self.overrides.iter().filter(|entry| entry.covers(request)) {
+            let is_same = request.expected.sha256() == Some(entry.sha256);
+            chain.push(Candidate {
+                place: place_of(entry),
+                expected: if is_same { request.expected } else { entry.sha256.into() },
+                kind: entry.kind,
+                recipe_digest: (!is_same).then(|| shown(&request.expected)),
+            });
+        }
+        if chain.is_empty() {
+            return Err(Error::Unusable {
+                uri: request.uri.to_owned(),
+                reason: "only https://, http:// and pypi:PROJECT/FILE are known \
+                         (a `sources:` entry of boltworks.yaml can say where else it is)",
+            });
+        }
+        Ok(chain)
+    }
+
+    fn try_chain(
+        &self,
+        request: &Request<'_>,
+        chain: &[Candidate],
+        ambient: &Ambient<'_>,
+    ) -> Result<Fetched, Error> {
+        let mut tried = Attempts(Vec::new());
+        let mut wrong: Option<Expected> = None;
+        for (index, candidate) in chain.iter().enumerate() {
+            if wrong.is_some_and(|expected| expected != candidate.expected) {
+                continue;
+            }
+            let is_last = index + 1 == chain.len();
+            let mut job = Job::new(candidate, ambient);
+            match self.try_one(request, candidate, is_last, &mut job) {
+                Ok(fetched) => {
+                    job.end(true, "fetched");
+                    return Ok(fetched);
+                }
+                Err(error) => {
+                    job.end(false, &format!("failed: {error}"));
+                    if !error.is_about_this_place() {
+                        return Err(error);
+                    }
+                    if matches!(error, Error::WrongDigest { .. }) {
+                        wrong = Some(candidate.expected);
+                    }
+                    tracing::info!(place = %candidate.place, %error, "not here");
+                    tried.0.push((candidate.place.to_string(), error));
+                }
+            }
+        }
+        match <[_; 1]>::try_from(tried.0) {
+            Ok([(_, error @ Error::WrongDigest { .. })]) => Err(error),
+            Ok([only]) => Err(unavailable(request, vec![only])),
+            Err(several) => Err(unavailable(request, several)),
+        }
+    }
+
+    fn try_one(
+        &self,
+        request: &Request<'_>,
+        candidate: &Candidate,
+        is_last: bool,
+        job: &mut Job<'_>,
+    ) -> Result<Fetched, Error> {
+        let retry = if is_last { Retry::default() } else { Retry::IMPATIENT };
+        let (digest, size, from) = match &candidate.place {
+            Place::Upstream(uri) | Place::Mirror(uri) => {
+                self.transfer(&uri.parse()?, None, candidate, retry, job)?
+            }
+            Place::Pypi { project, file } => {
+                let index = self.pypi.map_err(|reason| reason())?;
+                let wanted = candidate.expected.sha256();
+                let what = (project.as_str(), file.as_str());
+                let address = index.locate(self.client, what, wanted.as_ref(), job.ambient)?;
+                let is_same_origin = address.origin() == index.address().origin();
+                let credential = index.credential().filter(|_| is_same_origin);
+                self.transfer(&address, credential, candidate, retry, job)?
+            }
+            Place::Debian { name, version, file } => {
+                let archive = self.debian.map_err(|reason| reason())?;
+                job.begin(None);
+                let orig = archive.find_orig(name, version.as_deref(), file, &candidate.expected, job.ambient)?;
+                let bytes = archive.fetch_orig(&orig, job.ambient)?;
+                let (digest, size) = self.keep(bytes.file(), &candidate.expected, &orig.address)?;
+                bytes.remove()?;
+                (digest, size, orig.address)
+            }
+        };
+        let note = Note { fetched_from: from, kind: candidate.kind };
+        Notes(self.folder).write(&digest, &note)?;
+        if let Some(sha512) = candidate.expected.sha512() {
+            Notes(self.folder).name(&sha512, &digest)?;
+        }
+        Ok(fetched(request, candidate, (digest, size), Some(note), true))
+    }
+
+    /// Receives a file, going on with what is there of it.
+    fn transfer(
+        &self,
+        address: &Address,
+        credential: Option<&OriginBoundCredential>,
+        candidate: &Candidate,
+        retry: Retry,
+        job: &mut Job<'_>,
+    ) -> Result<(Sha256, u64, String), Error> {
+        let broken = |source| Error::Partial { place: address.to_string(), source };
+        let mut partial = Partial::open(self.folder, &key(&candidate.expected))?;
+        loop {
+            let length = partial.len().map_err(broken)?;
+            let have = Have { length, validator: None };
+            let what = Download { address, have, max: MAX_SOURCE, credential, retry };
+            let mut done = length;
+            let from = download(
+                self.client,
+                &what,
+                &mut |part| match part {
+                    Part::Begin { offset, total, .. } => {
+                        job.begin(total);
+                        done = offset;
+                        partial.cut(offset)
+                    }
+                    Part::Bytes(bytes) => {
+                        done += bytes.len() as u64;
+                        job.progress(done);
+                        partial.add(bytes)
+                    }
+                },
+                job.ambient,
+            )?;
+            let kept = partial.rewind().map_err(broken)?;
+            match self.keep(kept, &candidate.expected, &from.to_string()) {
+                // The beginning may be of another version of the file: once more, from nothing.
+                Err(Error::WrongDigest { .. }) if length > 0 => partial.cut(0).map_err(broken)?,
+                Err(error @ Error::WrongDigest { .. }) => {
+                    partial.remove()?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+                Ok((digest, size)) => {
+                    partial.remove()?;
+                    return Ok((digest, size, from.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Puts a file into the store if it is the expected one.
+    fn keep(&self, file: &File, expected: &Expected, place: &str) -> Result<(Sha256, u64), Error> {
+        let wrong = |mismatch: Mismatch| Error::WrongDigest {
+            place: place.to_owned(),
+            expected: mismatch.expected,
+            actual: mismatch.actual,
+        };
+        match Verifying::new(file, *expected).finish() {
+            Err(DiskError::Mismatch(mismatch)) => return Err(wrong(mismatch)),
+            other => other.map(drop)?,
+        }
+        let mut again = file;
+        std::io::Seek::rewind(&mut again)
+            .map_err(|source| Error::Partial { place: place.to_owned(), source })?;
+        let stored = self.store.put_expected(again, expected)?;
+        Ok((*stored.digest(), stored.get().size))
+    }
+
+    /// What the store has of a candidate, hashed anew.
+    fn kept(&self, request: &Request<'_>, candidate: &Candidate) -> Result<Option<Fetched>, Error> {
+        let Some(digest) = self.digest_of(&candidate.expected) else { return Ok(None) };
+        if !self.store.has(&digest)? {
+            return Ok(None);
+        }
+        let size = self.open(&digest, &candidate.expected)?;
+        let note = Notes(self.folder).read(&digest);
+        Ok(Some(fetched(request, candidate, (digest, size), note, false)))
+    }
+
+    fn digest_of(&self, expected: &Expected) -> Option<Sha256> {
+        let named = || expected.sha512().and_then(|sha512| Notes(self.folder).named(&sha512));
+        expected.sha256().or_else(named)
+    }
+
+    /// Opens a blob, checked against everything that is expected; its size.
+    fn open(&self, digest: &Sha256, expected: &Expected) -> Result<u64, Error> {
+        let blob = self.store.open(digest)?;
+        if expected.sha512().is_some() {
+            Verifying::new(blob.get().file.as_ref(), *expected).finish()?;
+        }
+        Ok(blob.get().size)
+    }
+}
+
+fn place_of(entry: &Override) -> Place {
+    let file = entry.file.clone();
+    match &entry.origin {
+        Origin::Debian { name, version } => {
+            Place::Debian { name: name.clone(), version: version.clone(), file }
+        }
+        Origin::Pypi { project } => Place::Pypi { project: project.clone(), file },
+        Origin::Address(uri) => Place::Mirror(uri.clone()),
+    }
+}
+
+fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
+    uri.strip_prefix("pypi:")?.split_once('/').filter(|(project, file)| {
+        !project.is_empty() && !file.is_empty() && !file.contains('/')
+    })
+}
+
+fn fetched(
+    request: &Request<'_>,
+    candidate: &Candidate,
+    (digest, size): (Sha256, u64),
+    note: Option<Note>,
+    is_new: bool,
+) -> Fetched {
+    let kind = note.as_ref().map_or(candidate.kind, |note| note.kind);
+    let elsewhere = |from: &String| from != request.uri;
+    let material = Material::Source {
+        uri: request.uri.to_owned(),
+        fetched_from: note.map(|note| note.fetched_from).filter(elsewhere),
+        kind,
+        sha256: digest,
+        recipe_digest: candidate.recipe_digest.clone(),
+    };
+    Fetched { digest, size, material, is_new }
+}
+
+fn unavailable(request: &Request<'_>, tried: Vec<(String, Error)>) -> Error {
+    Error::Unavailable { uri: request.uri.to_owned(), tried: Attempts(tried) }
+}
+
+/// The digest as manifests write it; the stronger one where there are two.
+fn shown(expected: &Expected) -> String {
+    let sha256 = expected.sha256().map(|digest| digest.prefixed());
+    sha256.or_else(|| expected.sha512().map(|digest| digest.prefixed())).unwrap_or_default()
+}
+
+/// What a broken-off transfer is kept under.
+fn key(expected: &Expected) -> String {
+    shown(expected).replace(':', "-")
+}
+
+/// A transfer as whoever watches sees it.
+struct Job<'a> {
+    name: String,
+    has_begun: bool,
+    ambient: &'a Ambient<'a>,
+}
+
+impl<'a> Job<'a> {
+    fn new(candidate: &Candidate, ambient: &'a Ambient<'a>) -> Self {
+        let place = candidate.place.to_string();
+        let file = place.rsplit_once('/').map_or(place.as_str(), |(_, file)| file);
+        Self { name: format!("fetch {file}"), has_begun: false, ambient }
+    }
+
+    fn begin(&mut self, total: Option<u64>) {
+        if !self.has_begun {
+            self.ambient.sink.event(Event::Started { job: &self.name, total });
+        }
+        self.has_begun = true;
+    }
+
+    fn progress(&self, done: u64) {
+        self.ambient.sink.event(Event::Progress { job: &self.name, done });
+    }
+
+    fn end(&self, ok: bool, note: &str) {
+        if self.has_begun {
+            self.ambient.sink.event(Event::Finished { job: &self.name, ok, note });
+        }
+    }
+}
