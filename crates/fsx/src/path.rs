@@ -97,6 +97,13 @@ impl RelPath {
         Some(Self(rest.to_vec()))
     }
 
+    /// Where the paths beneath this one begin and end in byte order. The bounds themselves are
+    /// not paths, only good for comparing: `/` is followed by `0`.
+    pub(crate) fn bounds_beneath(&self) -> std::ops::Range<Self> {
+        let bound = |end: u8| Self([self.as_bytes(), &[end]].concat());
+        bound(b'/')..bound(b'/' + 1)
+    }
+
     /// Parent and last component.
     pub(crate) fn split(&self) -> (Option<&[u8]>, &[u8]) {
         let mut halves = self.0.rsplitn(2, |&byte| byte == b'/');

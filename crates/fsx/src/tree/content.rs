@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::{Limit, RelPath, Root};
+use crate::{Bounded, Error, Limit, RelPath, Root};
+
+const BUFFER: usize = 256 * 1024;
 
 /// The bytes of a regular file, wherever they are.
 #[derive(Debug, Clone)]
@@ -47,24 +50,79 @@ impl Content {
 
     /// A reader that gives exactly [`Content::len`] bytes, or an error.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
-        todo!()
+        match self {
+            Self::Bytes(bytes) => Ok(Box::new(bytes.as_ref())),
+            Self::Span { file, offset, len } => {
+                Ok(Box::new(Span { file: Arc::clone(file), position: *offset, left: *len }))
+            }
+            Self::Path { root, path, len } => {
+                let file = root.open_file(path).map_err(into_io)?;
+                if file.metadata()?.len() != *len {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("'{path}' changed its length while it was used"),
+                    ));
+                }
+                Ok(Box::new(Span { file: Arc::new(file), position: 0, left: *len }))
+            }
+        }
     }
 
     /// Writes exactly [`Content::len`] bytes.
     pub fn copy_to(&self, out: &mut dyn Write) -> io::Result<()> {
-        let _ = out;
-        todo!()
+        if let Self::Bytes(bytes) = self {
+            return out.write_all(bytes);
+        }
+        let mut reader = self.open()?;
+        let mut buffer = vec![0; usize::try_from(self.len()).unwrap_or(BUFFER).clamp(1, BUFFER)];
+        loop {
+            let count = reader.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            out.write_all(buffer.get(..count).unwrap_or_default())?;
+        }
     }
 
     /// All bytes, if they are no more than the limit.
     pub fn read_vec(&self, limit: Limit) -> io::Result<Vec<u8>> {
-        let _ = limit;
-        todo!()
+        Bounded::new(self.open()?, limit).read_all()
     }
 
     /// The first bytes, at most so many: to tell what a file is.
     pub fn read_head(&self, count: usize) -> io::Result<Vec<u8>> {
-        let _ = count;
-        todo!()
+        let count = usize::try_from(self.len()).unwrap_or(usize::MAX).min(count);
+        let mut head = vec![0; count];
+        self.open()?.read_exact(&mut head)?;
+        Ok(head)
     }
+}
+
+/// A part of a file, read at positions; a file that ends too early is an error.
+struct Span {
+    file: Arc<File>,
+    position: u64,
+    left: u64,
+}
+
+impl Read for Span {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let (part, _) = buffer.split_at_mut(most);
+        if part.is_empty() {
+            return Ok(0);
+        }
+        let count = self.file.read_at(part, self.position)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+fn into_io(error: Error) -> io::Error {
+    let kind = error.io_kind().unwrap_or(io::ErrorKind::Other);
+    io::Error::new(kind, error)
 }

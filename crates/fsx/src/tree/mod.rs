@@ -4,13 +4,16 @@ mod content;
 mod lay;
 mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use content::Content;
 pub use lay::WriteOptions;
 pub use scan::ScanOptions;
 
 use crate::{Error, RelPath};
+
+/// Archives name an inode's first name in every link; longer chains than this are made to confuse.
+const MAX_LINK_CHAIN: u32 = 40;
 
 /// The attributes of a file, link, directory or device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,8 +127,14 @@ impl Tree {
     /// something that is not a directory, or something that is not a directory would replace one
     /// that is not empty.
     pub fn insert(&mut self, path: RelPath, node: Node) -> Result<Option<Node>, Error> {
-        let _ = (path, node);
-        todo!()
+        let above = path.ancestors().find(|dir| self.get(dir).is_some_and(|node| !node.is_dir()));
+        if above.is_some() {
+            return Err(Error::entry("place", &path, "it is beneath something that is no directory"));
+        }
+        if !node.is_dir() && self.beneath(&path).next().is_some() {
+            return Err(Error::entry("place", &path, "there is a directory that is not empty"));
+        }
+        Ok(self.0.insert(path, node))
     }
 
     /// The node at a path.
@@ -160,8 +169,7 @@ impl Tree {
 
     /// The nodes beneath a directory, without itself, in byte order.
     pub fn beneath(&self, path: &RelPath) -> impl Iterator<Item = (&RelPath, &Node)> {
-        let prefix = path.clone();
-        self.0.range(path.clone()..).filter(move |(path, _)| **path != prefix && path.starts_with(&prefix))
+        self.0.range(path.bounds_beneath())
     }
 
     /// How many nodes there are.
@@ -176,14 +184,41 @@ impl Tree {
 
     /// Adds every directory that is above some path and missing, with these attributes.
     pub fn ensure_dirs(&mut self, meta: &Meta) {
-        let _ = meta;
-        todo!()
+        for path in self.implied_dirs() {
+            self.0.insert(path, Node::dir(meta.clone()));
+        }
+    }
+
+    /// The directories that are above some path and missing.
+    pub(crate) fn implied_dirs(&self) -> BTreeSet<RelPath> {
+        let parents: BTreeSet<RelPath> = self.0.keys().filter_map(RelPath::parent).collect();
+        parents
+            .iter()
+            .flat_map(|parent| parent.ancestors().chain([parent.clone()]))
+            .filter(|dir| !self.contains(dir))
+            .collect()
+    }
+
+    /// The path that a chain of hard links ends at: itself where it is none. `None` where the
+    /// chain leads to nothing, to a directory, or in a circle.
+    pub fn link_target<'a>(&'a self, path: &'a RelPath) -> Option<&'a RelPath> {
+        let mut path = path;
+        for hop in 0..MAX_LINK_CHAIN {
+            match &self.get(path)?.kind {
+                Kind::Hardlink(target) => path = target,
+                Kind::Dir if hop > 0 => return None,
+                _ => return Some(path),
+            }
+        }
+        None
     }
 
     /// The file at a path, through hard links.
     pub fn file(&self, path: &RelPath) -> Option<&Content> {
-        let _ = path;
-        todo!()
+        match &self.get(self.link_target(path)?)?.kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        }
     }
 }
 

@@ -1,9 +1,20 @@
 //! A directory on disk as a tree.
 
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::{Ownership, Tree};
-use crate::{Error, Root};
+use rustix::fs::{lgetxattr, llistxattr, llistxattr_query};
+use rustix::io::Errno;
+
+use super::{Content, Kind, Meta, Node, Ownership, Tree};
+use crate::root::sys::{self, failed};
+use crate::{Error, FileKind, RelPath, Root, Stat};
+
+/// A directory with more names than this is not something that anybody packages.
+const MAX_ENTRIES: usize = 4_000_000;
+/// The kernel's own limit for one attribute's value (`XATTR_SIZE_MAX`).
+const MAX_XATTR: usize = 64 * 1024;
 
 /// How a directory is read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,8 +28,126 @@ pub struct ScanOptions {
 impl Tree {
     /// Reads all names and attributes beneath a directory; contents stay on disk. The names of
     /// one inode become hard links to the first of them in byte order. Sockets are refused.
+    ///
+    /// Of the extended attributes, `security.capability` and `user.…` are kept: the others (labels,
+    /// access lists, an overlay's own) are this machine's, or seen only by its administrator.
     pub fn read_from(root: &Arc<Root>, options: ScanOptions) -> Result<Self, Error> {
-        let _ = (root, options);
-        todo!()
+        let mut scan = Scan { root, options, found: BTreeMap::new() };
+        let mut open: Vec<Option<RelPath>> = vec![None];
+        while let Some(dir) = open.pop() {
+            scan.directory(dir.as_ref(), &mut open)?;
+        }
+        Ok(scan.into_tree())
     }
+}
+
+struct Scan<'a> {
+    root: &'a Arc<Root>,
+    options: ScanOptions,
+    found: BTreeMap<RelPath, (Node, Stat)>,
+}
+
+impl Scan<'_> {
+    /// Reads one directory; those in it are put aside, so that one is open at a time.
+    fn directory(
+        &mut self,
+        path: Option<&RelPath>,
+        open: &mut Vec<Option<RelPath>>,
+    ) -> Result<(), Error> {
+        let dir = match path {
+            Some(path) => self.root.dir(path)?,
+            None => self.root.try_clone()?,
+        };
+        for (name, _) in sys::names(&dir).map_err(|source| failed("list", &dir, b"", source))? {
+            let child = match path {
+                Some(path) => path.push(&name)?,
+                None => RelPath::new(name.as_slice())?,
+            };
+            let (node, stat) = self.node(&dir, &name, &child)?;
+            if node.is_dir() {
+                open.push(Some(child.clone()));
+            }
+            if self.found.len() >= MAX_ENTRIES {
+                return Err(Error::entry("read", &child, "there are more than 4,000,000 names"));
+            }
+            self.found.insert(child, (node, stat));
+        }
+        Ok(())
+    }
+
+    fn node(&self, dir: &Root, name: &[u8], path: &RelPath) -> Result<(Node, Stat), Error> {
+        let refused = |source| failed("read", dir, name, source);
+        let stat = sys::stat_at(dir, name).map_err(refused)?;
+        let (major, minor) = stat.device;
+        let kind = match stat.kind {
+            FileKind::Dir => Kind::Dir,
+            FileKind::File => Kind::File(Content::Path {
+                root: Arc::clone(self.root),
+                path: path.clone(),
+                len: stat.size,
+            }),
+            FileKind::Symlink => {
+                let target = rustix::fs::readlinkat(dir, name, Vec::new()).map_err(refused)?;
+                Kind::Symlink(target.into_bytes())
+            }
+            FileKind::CharDevice => Kind::CharDevice { major, minor },
+            FileKind::BlockDevice => Kind::BlockDevice { major, minor },
+            FileKind::Fifo => Kind::Fifo,
+            FileKind::Socket => return Err(Error::entry("read", path, "it is a socket")),
+        };
+        let xattrs = if self.options.skip_xattrs {
+            BTreeMap::new()
+        } else {
+            xattrs(dir, name).map_err(refused)?
+        };
+        let (uid, gid) = match self.options.ownership {
+            Ownership::Keep => (stat.uid, stat.gid),
+            Ownership::All { uid, gid } => (uid, gid),
+        };
+        let meta = Meta { mode: stat.mode, uid, gid, mtime: stat.mtime, xattrs };
+        Ok((Node { meta, kind }, stat))
+    }
+
+    fn into_tree(self) -> Tree {
+        let mut first_names: BTreeMap<(u64, u64), RelPath> = BTreeMap::new();
+        let mut tree = BTreeMap::new();
+        for (path, (mut node, stat)) in self.found {
+            if stat.nlink > 1 && !node.is_dir() {
+                let inode = (stat.dev, stat.inode);
+                match first_names.get(&inode) {
+                    Some(first) => node.kind = Kind::Hardlink(first.clone()),
+                    None => {
+                        first_names.insert(inode, path.clone());
+                    }
+                }
+            }
+            tree.insert(path, node);
+        }
+        Tree(tree)
+    }
+}
+
+fn is_kept(name: &[u8]) -> bool {
+    name == b"security.capability"
+        || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+}
+
+fn xattrs(dir: impl AsFd, name: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Errno> {
+    let path = [sys::proc_path(dir).as_bytes(), name].join(&b'/');
+    let size = match llistxattr_query(path.as_slice()) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(BTreeMap::new()),
+        Ok(size) => size,
+        Err(other) => return Err(other),
+    };
+    let mut names = vec![0; size];
+    let length = llistxattr(path.as_slice(), names.as_mut_slice())?;
+    names.truncate(length);
+    let mut found = BTreeMap::new();
+    for name in names.split(|&byte| byte == 0).filter(|name| is_kept(name)) {
+        let mut value = vec![0; MAX_XATTR];
+        let length = lgetxattr(path.as_slice(), name, value.as_mut_slice())?;
+        value.truncate(length);
+        found.insert(name.to_vec(), value);
+    }
+    Ok(found)
 }
