@@ -1,1 +1,27 @@
-//! The line: plan, build, judge, release
+//! The line: what is stale is built, judged and released, as often as needed.
+//!
+//! Reading order:
+//!
+//! 1. [`home`]: a factory on disk ([`Home`]): its file, its state folder, its keys, its lock.
+//! 2. [`catalog`]: the recipes and images it can make, read and resolved.
+//! 3. [`planning`]: the plan, from catalog, records and stage 0.
+//! 4. [`recipes`] and [`images`]: one item of the plan carried out.
+//! 5. [`evidence`]: what is said of an artifact before it is judged.
+//! 6. [`releasing`]: what was made is judged, and channels are moved.
+//! 7. [`up`](up::up): all of it, in parallel, to the end.
+//! 8. [`explain`]: why an artifact was made, and from what.
+
+pub mod catalog;
+mod error;
+pub mod evidence;
+pub mod explain;
+pub mod home;
+pub mod images;
+pub mod planning;
+pub mod recipes;
+pub mod releasing;
+pub mod up;
+
+pub use error::Error;
+pub use home::{Home, Host};
+pub use up::{Report, Row, up};

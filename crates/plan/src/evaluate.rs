@@ -9,16 +9,24 @@ use boltworks_version::apk::Dependency;
 use crate::catalog::{Catalog, Error};
 use crate::inputs::{ActionInputs, ActionKind, Pick, Subject};
 
+/// The packages that can be chosen from, and the file behind each.
+#[derive(Debug, Default)]
+pub struct World {
+    /// The packages.
+    pub universe: Universe,
+    /// The file behind each index entry.
+    pub files: BTreeMap<Sha1, Sha256>,
+}
+
+/// Whether an action was carried out well; if so, its packages are added to the world.
+pub type Made<'a> = dyn Fn(&ActionId, &mut World) -> bool + 'a;
+
 /// What the factory's records say, laid out for planning.
 pub struct Known<'a> {
-    /// The packages there are: stage 0's, and those of each recipe's last good build.
-    pub universe: &'a Universe,
     /// The repository that no image may take from.
     pub stage0: &'a str,
-    /// The file behind each index entry.
-    pub files: &'a BTreeMap<Sha1, Sha256>,
-    /// The actions that were carried out well.
-    pub done: &'a BTreeSet<ActionId>,
+    /// Looks an action up.
+    pub made: &'a Made<'a>,
     /// The last good action for each subject.
     pub last: &'a BTreeMap<Subject, ActionInputs>,
     /// What failed in this run, and why: it is not tried again.
@@ -60,10 +68,12 @@ pub struct Item {
 }
 
 /// Everything, in an order in which it can be made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// Recipes first, then images.
     pub items: Vec<Item>,
+    /// Stage 0's packages and those of every recipe that is fresh.
+    pub world: World,
 }
 
 impl Plan {
@@ -78,8 +88,9 @@ impl Plan {
     }
 }
 
-/// Plans. Cost: one solver run for each recipe and image that waits for nothing.
-pub fn evaluate(catalog: &Catalog, known: &Known<'_>) -> Result<Plan, Error> {
+/// Plans, in a world that holds stage 0. Cost: one solver run for each recipe and image that waits
+/// for nothing.
+pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Plan, Error> {
     let needs = catalog.needs()?;
     let order = Catalog::build_order(&needs, catalog.recipes.keys().cloned())?;
     let subjects = order
@@ -87,11 +98,12 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>) -> Result<Plan, Error> {
         .map(Subject::recipe)
         .chain(catalog.images.keys().cloned().map(Subject::image));
     let mut states: BTreeMap<Subject, State> = BTreeMap::new();
-    let mut plan = Plan::default();
+    let mut plan = Plan { items: Vec::new(), world };
     for subject in subjects {
         let nothing = BTreeSet::new();
         let upstream = needs.get(&subject).unwrap_or(&nothing);
-        let (state, inputs) = Evaluation { catalog, known, states: &states }.judge(&subject, upstream);
+        let mut evaluation = Evaluation { catalog, known, states: &states, world: &mut plan.world };
+        let (state, inputs) = evaluation.judge(&subject, upstream);
         states.insert(subject.clone(), state.clone());
         plan.items.push(Item { subject, state, inputs });
     }
@@ -102,10 +114,11 @@ struct Evaluation<'a> {
     catalog: &'a Catalog,
     known: &'a Known<'a>,
     states: &'a BTreeMap<Subject, State>,
+    world: &'a mut World,
 }
 
 impl Evaluation<'_> {
-    fn judge(&self, subject: &Subject, upstream: &BTreeSet<String>) -> (State, Option<ActionInputs>) {
+    fn judge(&mut self, subject: &Subject, upstream: &BTreeSet<String>) -> (State, Option<ActionInputs>) {
         if let Some(why) = self.known.failed.get(subject) {
             return (State::Blocked(why.clone()), None);
         }
@@ -115,24 +128,26 @@ impl Evaluation<'_> {
         let Some(wanted) = self.wanted(subject) else {
             return (State::Blocked("it is not in the catalog".to_owned()), None);
         };
-        let solution = match solve(self.known.universe, wanted, &self.options(subject)) {
+        let solution = match solve(&self.world.universe, wanted, &self.options(subject)) {
             Ok(solution) => solution,
-            Err(unsolvable) => return (State::Blocked(unsolvable.to_string()), None),
+            Err(unsolvable) => return (self.unsolvable(unsolvable.to_string()), None),
         };
-        let own = |origin: &&str| subject.kind == ActionKind::Recipe && *origin == subject.name;
-        let origins = solution
-            .packages
-            .iter()
-            .filter(|chosen| chosen.repository != self.known.stage0)
-            .map(|chosen| chosen.entry.origin.as_str())
-            .filter(|origin| !own(origin));
-        if let Some(state) = self.waiting(origins) {
-            return (state, None);
-        }
         match self.inputs(subject, &solution) {
             Ok(inputs) => (self.state(&inputs), Some(inputs)),
             Err(why) => (State::Blocked(why), None),
         }
+    }
+
+    /// The state of something whose packages cannot be chosen: what is missing may be in a recipe
+    /// that is yet to be made.
+    fn unsolvable(&self, why: String) -> State {
+        let unmade = self
+            .states
+            .iter()
+            .filter(|(_, state)| matches!(state, State::Stale(..) | State::Pending(_)))
+            .map(|(subject, _)| subject.clone())
+            .collect::<Vec<_>>();
+        if unmade.is_empty() { State::Blocked(why) } else { State::Pending(unmade) }
     }
 
     /// The state of something that needs these recipes, unless all of them are fresh.
@@ -187,7 +202,7 @@ impl Evaluation<'_> {
             subject: subject.clone(),
             architecture: known.architecture,
             definition: (known.sha256)(&definition),
-            packages: picks(solution, known.files)?,
+            packages: picks(solution, &self.world.files)?,
             sources,
             files,
             writers: known.writers.get(&subject.kind).cloned().unwrap_or_default(),
@@ -196,9 +211,9 @@ impl Evaluation<'_> {
         })
     }
 
-    fn state(&self, inputs: &ActionInputs) -> State {
+    fn state(&mut self, inputs: &ActionInputs) -> State {
         let action = ActionId((self.known.sha256)(&inputs.canonical_json()));
-        if self.known.done.contains(&action) {
+        if (self.known.made)(&action, self.world) {
             return State::Fresh(action);
         }
         let reasons = match self.known.last.get(&inputs.subject) {

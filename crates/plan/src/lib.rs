@@ -24,5 +24,5 @@ pub mod evaluate;
 pub mod inputs;
 
 pub use catalog::{Catalog, Error, ImageItem, RecipeItem};
-pub use evaluate::{Item, Known, Plan, State, evaluate};
+pub use evaluate::{Item, Known, Made, Plan, State, World, evaluate, picks};
 pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};

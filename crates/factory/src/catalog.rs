@@ -1,0 +1,167 @@
+//! The recipes and images a factory can make, read and resolved.
+
+use std::collections::BTreeMap;
+
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::Material;
+use boltworks_plan::{Catalog, ImageItem, Pin, RecipeItem};
+use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
+
+use crate::home::TEXT_LIMIT;
+use crate::{Error, Home};
+
+/// The catalog, and the files behind it.
+pub struct Loaded {
+    /// What can be made.
+    pub catalog: Catalog,
+    /// The file of each recipe.
+    pub recipes: BTreeMap<String, RecipeSource>,
+    /// The file of each image.
+    pub images: BTreeMap<String, String>,
+}
+
+/// A recipe's file.
+#[derive(Debug, Clone)]
+pub struct RecipeSource {
+    /// Its path in the factory's folder.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// The folder of files beside it, if there is one.
+    pub folder: Option<RelPath>,
+}
+
+impl Loaded {
+    /// Reads every recipe and image that the factory's file names.
+    pub fn read(home: &Home) -> Result<Self, Error> {
+        let library = pipelines(home)?;
+        let mut loaded =
+            Self { catalog: Catalog::default(), recipes: BTreeMap::new(), images: BTreeMap::new() };
+        for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
+            loaded.add_recipe(home, &library, path, text)?;
+        }
+        for (path, text) in yaml_files(home, "images", &home.config.images)? {
+            loaded.add_image(path, &text)?;
+        }
+        Ok(loaded)
+    }
+
+    fn add_recipe(
+        &mut self,
+        home: &Home,
+        library: &PipelineLibrary,
+        path: String,
+        text: String,
+    ) -> Result<(), Error> {
+        let parsed = parse_recipe(&path, &text)?;
+        let options = ResolveOptions { libc: Libc::Musl, ..ResolveOptions::new(home.architecture(), library) };
+        let recipe = boltworks_recipe::resolve(&parsed, &options)?;
+        let name = recipe.package.name.to_string();
+        if let Some(other) = self.recipes.get(&name) {
+            return Err(Error::Twice { name, first: other.path.clone(), second: path });
+        }
+        let folder = local_folder(&home.folder, &path, &name)?;
+        let item = RecipeItem {
+            sources: recipe.sources.iter().map(|source| pin(home, &recipe, source)).collect(),
+            files: match &folder {
+                Some(folder) => file_pins(&home.folder.dir(folder)?, &name)?,
+                None => Vec::new(),
+            },
+            recipe,
+        };
+        self.catalog.recipes.insert(name.clone(), item);
+        self.recipes.insert(name, RecipeSource { path, text, folder });
+        Ok(())
+    }
+
+    fn add_image(&mut self, path: String, text: &str) -> Result<(), Error> {
+        let name = stem(&path).to_owned();
+        let image = boltworks_recipe::resolve_image(&parse_image(&path, text)?)?;
+        if let Some(first) = self.images.get(&name) {
+            return Err(Error::Twice { name, first: first.clone(), second: path });
+        }
+        self.catalog.images.insert(name.clone(), ImageItem { name: name.clone(), image });
+        self.images.insert(name, path);
+        Ok(())
+    }
+}
+
+/// The digest that will be fetched: the recipe's, or that of the file the factory maps it to.
+fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
+    let package = recipe.package.name.as_str();
+    let version = recipe.package.version.to_string();
+    let replaced = home.config.sources.iter().find(|map| {
+        map.package == package
+            && map.version == version
+            && map.uri.as_ref().is_none_or(|uri| *uri == source.uri)
+    });
+    let digest = replaced.map_or_else(|| source.key.clone(), |map| map.sha256.prefixed());
+    Pin { name: source.key.clone(), digest }
+}
+
+fn file_pins(folder: &Root, name: &str) -> Result<Vec<Pin>, Error> {
+    let materials = boltworks_package::workspace::local_materials(folder, name)?;
+    let pin = |material| match material {
+        Material::Source { uri, sha256, .. } => Some(Pin { name: uri, digest: sha256.prefixed() }),
+        _ => None,
+    };
+    Ok(materials.into_iter().filter_map(pin).collect())
+}
+
+/// `recipes/zlib/` beside `recipes/zlib.yaml`, if it is there.
+fn local_folder(root: &Root, path: &str, package: &str) -> Result<Option<RelPath>, Error> {
+    let file = RelPath::try_from(path)?;
+    let folder = match file.parent() {
+        Some(parent) => parent.push(package)?,
+        None => RelPath::try_from(package)?,
+    };
+    let is_folder = root.stat(&folder)?.is_some_and(|stat| stat.is_dir());
+    Ok(is_folder.then_some(folder))
+}
+
+fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
+    let mut library = PipelineLibrary::builtin();
+    for folder in &home.config.pipelines {
+        let root = open_folder(home, "pipelines", folder)?;
+        let tree = boltworks_package::workspace::local_files(&root)?;
+        for (path, _) in tree.iter().filter(|(path, _)| path.as_bytes().ends_with(b".yaml")) {
+            let text = root.read_text(path, TEXT_LIMIT)?;
+            let path = path.to_string();
+            library = library.with_file(path.trim_end_matches(".yaml"), &format!("{folder}/{path}"), &text);
+        }
+    }
+    Ok(library)
+}
+
+fn open_folder(home: &Home, what: &'static str, folder: &str) -> Result<Root, Error> {
+    home.folder
+        .dir(&RelPath::try_from(folder)?)
+        .map_err(|source| Error::Folder { folder: folder.to_owned(), what, source })
+}
+
+/// Path and text of every `.yaml` file directly in these folders, by name.
+fn yaml_files(
+    home: &Home,
+    what: &'static str,
+    folders: &[String],
+) -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let root = open_folder(home, what, folder)?;
+        for entry in root.list()? {
+            let Ok(name) = String::from_utf8(entry.name) else { continue };
+            let is_hidden = name.starts_with('.');
+            if is_hidden || !name.ends_with(".yaml") {
+                continue;
+            }
+            let text = root.read_text(&RelPath::try_from(name.as_str())?, TEXT_LIMIT)?;
+            files.push((format!("{}/{name}", folder.trim_end_matches('/')), text));
+        }
+    }
+    Ok(files)
+}
+
+fn stem(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml")
+}

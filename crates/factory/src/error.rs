@@ -1,0 +1,115 @@
+//! What can go wrong on the line.
+
+use std::path::PathBuf;
+
+use boltworks_model::Cancelled;
+
+/// Why the factory could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no factory here.
+    #[error("there is no factory file at {}", file.display())]
+    NoFactory {
+        /// Where it was looked for.
+        file: PathBuf,
+    },
+    /// A folder that the factory's file names is missing.
+    #[error("the folder '{folder}', which {what} names, cannot be read")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// The setting: `recipes`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: boltworks_fsx::Error,
+    },
+    /// Two files make the same thing.
+    #[error("'{name}' is made by two files, {first} and {second}")]
+    Twice {
+        /// The recipe or image.
+        name: String,
+        /// One file.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Something is not in the catalog.
+    #[error("there is no {what} '{name}' in this factory")]
+    Missing {
+        /// `recipe`, `image`, `channel`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Packages that satisfy a recipe or image cannot be chosen.
+    #[error("the packages of {subject} cannot be chosen:\n{why}")]
+    Unsolvable {
+        /// `recipe zlib`.
+        subject: String,
+        /// The chain, and what would help.
+        why: String,
+    },
+    /// A file on which work depends says something that is not so.
+    #[error("{what}")]
+    Inconsistent {
+        /// What is wrong.
+        what: String,
+    },
+    /// `boltworks.yaml` is not understood.
+    #[error(transparent)]
+    Config(#[from] boltworks_config::Error),
+    /// A recipe or image file is not understood.
+    #[error(transparent)]
+    Recipe(#[from] boltworks_recipe::Error),
+    /// The recipes contradict one another.
+    #[error(transparent)]
+    Catalog(#[from] boltworks_plan::Error),
+    /// A path is not one.
+    #[error(transparent)]
+    Path(#[from] boltworks_fsx::PathError),
+    /// The file system refused.
+    #[error(transparent)]
+    Fsx(#[from] boltworks_fsx::Error),
+    /// The store refused.
+    #[error("store")]
+    Store(#[from] boltworks_store::Error),
+    /// The records refused.
+    #[error("records")]
+    Records(#[from] boltworks_records::Error),
+    /// A key is not one.
+    #[error("signing key")]
+    Crypto(#[from] boltworks_crypto::Error),
+    /// A source could not be fetched.
+    #[error(transparent)]
+    Source(#[from] boltworks_source::Error),
+    /// Stage 0 could not be made.
+    #[error("stage 0")]
+    Stage0(#[from] boltworks_stage0::Error),
+    /// A package or index is not one.
+    #[error(transparent)]
+    Apk(#[from] boltworks_apk::Error),
+    /// An environment could not be laid out.
+    #[error("build environment")]
+    Rootfs(#[from] boltworks_rootfs::Error),
+    /// Steps cannot be confined here.
+    #[error(transparent)]
+    Refused(#[from] boltworks_sandbox::Refused),
+    /// A build or test failed.
+    #[error(transparent)]
+    Package(#[from] boltworks_package::Error),
+    /// An image could not be assembled.
+    #[error(transparent)]
+    Image(#[from] boltworks_image::Error),
+    /// A channel could not be moved.
+    #[error("release")]
+    Release(#[from] boltworks_release::Error),
+    /// A document could not be written.
+    #[error("document")]
+    Json(#[from] serde_json::Error),
+    /// Somebody pressed the button.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

@@ -1,0 +1,169 @@
+//! A factory on disk.
+//!
+//! ```text
+//! boltworks.yaml        what the factory is
+//! keys/<factory>.rsa    signs packages and indexes; made on first use, mode 0600
+//! .boltworks/           its state
+//!   lock                held by whoever changes anything
+//!   store/              blobs by SHA-256
+//!   records.sqlite      actions, evidence, failures, releases
+//!   apt/                Debian's signed lists, and downloads under way
+//!   trees/              build environments, one hardlinked tree for each
+//!   builds/             workspaces of builds under way, and of failed ones
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
+use boltworks_fsx::{Limit, Lock, RelPath, Root};
+use boltworks_model::{Architecture, Sha256, Timestamp};
+use boltworks_records::Records;
+use boltworks_store::Store;
+
+use crate::Error;
+
+/// The largest `boltworks.yaml`, key or recipe.
+pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
+/// The time in every output, where the factory's file says none: 2026-01-01T00:00:00Z.
+const DEFAULT_EPOCH: Timestamp = Timestamp(1_767_225_600);
+
+/// What the factory is told of the machine it runs on.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// This program: the sandbox's first process is started from it.
+    pub exe: PathBuf,
+    /// Name and version of this program: `boltworks 0.1.0`.
+    pub program: String,
+    /// How many builds run at once.
+    pub jobs: usize,
+    /// The environment, for proxies and package clients.
+    pub environment: BTreeMap<String, String>,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
+}
+
+/// An open factory.
+pub struct Home {
+    /// Its file, read.
+    pub config: boltworks_config::Factory,
+    /// Its folder.
+    pub folder: Root,
+    /// Its folder, as a path.
+    pub path: PathBuf,
+    /// Its state folder, as an absolute path.
+    pub state: PathBuf,
+    /// Blobs.
+    pub store: Store,
+    /// The machine.
+    pub host: Host,
+    records: Mutex<Records>,
+    state_root: Root,
+}
+
+/// The factory's keys.
+pub struct Keys {
+    /// Signs.
+    pub signer: Signer,
+    /// Verifies.
+    pub keyring: Keyring,
+    /// The public key's digest: part of every action, since signatures are part of the bytes.
+    pub fingerprint: Sha256,
+    /// The public key, as PEM.
+    pub public_pem: String,
+}
+
+impl Home {
+    /// Opens the factory whose file this is.
+    pub fn open(file: &Path, host: Host) -> Result<Self, Error> {
+        let folder_path = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let folder = Root::open(&folder_path).map_err(|source| no_factory(file, source))?;
+        let name = file.file_name().unwrap_or(file.as_os_str()).as_encoded_bytes();
+        let text = folder
+            .read_text(&RelPath::new(name)?, TEXT_LIMIT)
+            .map_err(|source| no_factory(file, source))?;
+        let config = boltworks_config::parse(&file.to_string_lossy(), &text)?;
+        let path = folder.real_path()?;
+        let state = path.join(&config.state);
+        let state_root = Root::create(&state)?;
+        let store = Store::open(state_root.make_dir(&RelPath::try_from("store")?)?)?;
+        let records = Mutex::new(Records::open(&state.join("records.sqlite"))?);
+        Ok(Self { config, folder, path, state, store, host, records, state_root })
+    }
+
+    /// The records, for one caller at a time.
+    pub fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody else changes this factory; `waiting` is called if somebody does.
+    pub fn lock(&self, waiting: impl FnOnce()) -> Result<Lock, Error> {
+        Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
+    }
+
+    /// A folder of the state, made where it is missing.
+    pub fn state_folder(&self, name: &str) -> Result<Root, Error> {
+        Ok(self.state_root.make_dir(&RelPath::try_from(name)?)?)
+    }
+
+    /// The architecture that is built for.
+    pub fn architecture(&self) -> Architecture {
+        self.config.architectures.first().copied().unwrap_or(Architecture::X86_64)
+    }
+
+    /// The time in every output.
+    pub fn epoch(&self) -> Timestamp {
+        self.config.source_date_epoch.unwrap_or(DEFAULT_EPOCH)
+    }
+
+    /// The signing key; made if there is none yet.
+    pub fn keys(&self) -> Result<Keys, Error> {
+        let path = self.key_path()?;
+        let key = if self.folder.exists(&path)? {
+            let pem = self.folder.read_text(&path, TEXT_LIMIT)?;
+            RsaPrivateKey::from_pem(pem.as_bytes())?
+        } else {
+            self.make_key(&path)?
+        };
+        let public = key.public();
+        let public_pem = public.to_pem();
+        let name = format!("{}.pub", String::from_utf8_lossy(path.file_name()));
+        let mut keyring = Keyring::default();
+        keyring.insert(name.clone(), public);
+        Ok(Keys {
+            signer: Signer { name, key },
+            keyring,
+            fingerprint: boltworks_crypto::sha256(public_pem.as_bytes()),
+            public_pem,
+        })
+    }
+
+    fn key_path(&self) -> Result<RelPath, Error> {
+        let default = format!("keys/{}.rsa", self.config.factory);
+        let path = self.config.keys.signing.as_deref().unwrap_or(&default);
+        Ok(RelPath::try_from(path)?)
+    }
+
+    fn make_key(&self, path: &RelPath) -> Result<RsaPrivateKey, Error> {
+        let key = RsaPrivateKey::generate()?;
+        if let Some(parent) = path.parent() {
+            self.folder.make_dir(&parent)?;
+        }
+        let public = RelPath::new([path.as_bytes(), b".pub"].concat())?;
+        self.folder.write(&public, key.public().to_pem().as_bytes(), 0o644)?;
+        self.folder.write(path, key.to_pem()?.expose().as_bytes(), 0o600)?;
+        Ok(key)
+    }
+}
+
+fn no_factory(file: &Path, source: boltworks_fsx::Error) -> Error {
+    if source.is_not_found() {
+        Error::NoFactory { file: file.to_owned() }
+    } else {
+        source.into()
+    }
+}
