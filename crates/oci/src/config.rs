@@ -1,9 +1,9 @@
 //! The image configuration: how a container of the image starts, and what its layers unpack to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Sha256;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::descriptor::prefixed_list;
 
@@ -24,8 +24,8 @@ pub struct Config {
     /// The system.
     pub os: String,
     /// What runs in a container.
-    #[serde(default, skip_serializing_if = "Process::is_empty")]
-    pub config: Process,
+    #[serde(default, rename = "config", skip_serializing_if = "Process::is_empty")]
+    pub process: Process,
     /// The layers, unpacked.
     pub rootfs: RootFs,
     /// How each layer came about.
@@ -50,11 +50,11 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
     /// Paths that are kept beside the container.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub volumes: BTreeMap<String, Nothing>,
+    #[serde(with = "set", skip_serializing_if = "BTreeSet::is_empty")]
+    pub volumes: BTreeSet<String>,
     /// Ports the program listens on: `8080/tcp`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub exposed_ports: BTreeMap<String, Nothing>,
+    #[serde(with = "set", skip_serializing_if = "BTreeSet::is_empty")]
+    pub exposed_ports: BTreeSet<String>,
     /// The folder the program starts in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
@@ -72,9 +72,28 @@ impl Process {
     }
 }
 
-/// The `{}` that the format keeps beside the name of a volume or a port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nothing {}
+/// A set as the format keeps it: an object whose every value is `{}`.
+mod set {
+    use super::{BTreeMap, BTreeSet, Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Nothing {}
+
+    pub(super) fn serialize<S: Serializer>(
+        set: &BTreeSet<String>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        out.collect_map(set.iter().map(|name| (name, Nothing {})))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeSet<String>, D::Error> {
+        // Some writers put `null` where there is none.
+        let map = Option::<BTreeMap<String, Option<Nothing>>>::deserialize(from)?;
+        Ok(map.unwrap_or_default().into_keys().collect())
+    }
+}
 
 /// The layers, unpacked: digests of the tars before compression, lowest layer first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,10 @@
 /// Why an OCI document or a reference is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    clippy::error_impl_error,
+    reason = "the one error of this room, named as every room names its own"
+)]
 pub enum Error {
     /// More bytes than any honest document has.
     #[error("{what} has {size} bytes, more than the {limit} allowed")]

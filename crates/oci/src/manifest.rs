@@ -208,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Nothing, RootFs};
+    use crate::config::RootFs;
     use crate::{History, Platform, Process};
 
     fn descriptor(media_type: &str, byte: u8) -> Descriptor {
@@ -257,11 +257,11 @@ mod tests {
             architecture: "amd64".into(),
             variant: None,
             os: "linux".into(),
-            config: Process {
+            process: Process {
                 user: Some("65532".into()),
                 env: vec!["PATH=/bin".into()],
                 entrypoint: Some(vec!["/bin/true".into()]),
-                volumes: [("/data".to_owned(), Nothing {})].into(),
+                volumes: ["/data".to_owned()].into(),
                 labels: [("a".to_owned(), "b".to_owned())].into(),
                 working_dir: Some("/".into()),
                 stop_signal: Some("SIGTERM".into()),

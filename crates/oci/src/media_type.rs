@@ -16,7 +16,7 @@ pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// An SPDX document in JSON.
 pub const SPDX: &str = "application/spdx+json";
-/// A CycloneDX document in JSON.
+/// A `CycloneDX` document in JSON.
 pub const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 
 /// Whether a text has the form of a media type (RFC 6838, section 4.2).

@@ -104,7 +104,7 @@ impl ImageParts {
             architecture: platform.architecture.clone(),
             variant: platform.variant.clone(),
             os: platform.os.clone(),
-            config: plan.process.clone(),
+            process: plan.process.clone(),
             rootfs: RootFs::layers(layers.iter().map(|layer| layer.diff_id).collect()),
             history: layers.iter().map(history).collect(),
         };

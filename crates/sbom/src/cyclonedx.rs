@@ -1,4 +1,4 @@
-//! CycloneDX 1.6 in JSON: types, written and never read.
+//! `CycloneDX` 1.6 in JSON: types, written and never read.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,13 @@ pub(crate) struct Parts<'a> {
     pub(crate) licence: Licence,
 }
 
-/// A document (CycloneDX 1.6, ECMA-424).
+/// A document (`CycloneDX` 1.6, ECMA-424).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bom {
     /// Always `CycloneDX`.
-    pub bom_format: &'static str,
+    #[serde(rename = "bomFormat")]
+    pub format: &'static str,
     /// Always `1.6`.
     pub spec_version: &'static str,
     /// `urn:uuid:…`, from the content.
@@ -168,7 +169,7 @@ pub struct Composition {
     pub assemblies: Vec<String>,
 }
 
-fn sha256(content: impl ToString) -> Digest {
+fn sha256(content: &impl ToString) -> Digest {
     Digest {
         alg: "SHA-256",
         content: content.to_string(),
@@ -218,7 +219,7 @@ impl Bom {
             depends_on,
         };
         let mut bom = Self {
-            bom_format: "CycloneDX",
+            format: "CycloneDX",
             spec_version: "1.6",
             serial_number: String::new(),
             version: 1,
@@ -255,7 +256,7 @@ fn image_component(facts: &ImageFacts<'_>) -> Component {
         supplier: supplier(facts.vendor),
         name: facts.name.to_owned(),
         version: Some(facts.manifest.prefixed()),
-        hashes: vec![sha256(facts.manifest)],
+        hashes: vec![sha256(&facts.manifest)],
         purl: Some(purl),
         properties: facts
             .layers
@@ -324,7 +325,7 @@ fn package_component(
         name: package.name.to_owned(),
         version: Some(package.version.to_owned()),
         description: (!package.description.is_empty()).then(|| package.description.to_owned()),
-        hashes: vec![sha256(package.sha256)],
+        hashes: vec![sha256(&package.sha256)],
         licenses: licences(&part.licence),
         purl: Some(reference.to_owned()),
         external_references: website

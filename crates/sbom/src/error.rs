@@ -3,6 +3,10 @@
 /// Why a document cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    clippy::error_impl_error,
+    reason = "the one error of this room, named as every room names its own"
+)]
 pub enum Error {
     /// More bytes or elements than any honest document has.
     #[error("the document has {found} {what}, more than the {limit} allowed")]

@@ -59,11 +59,15 @@ pub(crate) fn uuid(content: &Sha256) -> String {
     let number = (number & !(0xf << 76)) | (0x8 << 76);
     let number = (number & !(0x3 << 62)) | (0x2 << 62);
     let hex = format!("{number:032x}");
-    let (a, rest) = hex.split_at(8);
-    let (b, rest) = rest.split_at(4);
-    let (c, rest) = rest.split_at(4);
-    let (d, e) = rest.split_at(4);
-    format!("{a}-{b}-{c}-{d}-{e}")
+    let group = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+    [
+        group(0..8),
+        group(8..12),
+        group(12..16),
+        group(16..20),
+        group(20..32),
+    ]
+    .join("-")
 }
 
 #[cfg(test)]

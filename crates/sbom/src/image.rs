@@ -99,7 +99,7 @@ impl fmt::Display for Gap {
 pub struct ImageSbom {
     /// SPDX 2.3.
     pub spdx: Document,
-    /// CycloneDX 1.6.
+    /// `CycloneDX` 1.6.
     pub cyclonedx: Bom,
     /// What is missing. Not empty means that evidence must be `Unknown`.
     pub gaps: Vec<Gap>,
@@ -280,13 +280,10 @@ pub(crate) fn sources_of(spdx: &Document) -> BTreeMap<&str, Vec<&Package>> {
         .collect();
     let mut sources: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
     for relation in &spdx.relationships {
-        if relation.relationship_type == "GENERATED_FROM"
-            && let Some(source) = by_id.get(relation.related_spdx_element.as_str())
+        if relation.kind == "GENERATED_FROM"
+            && let Some(source) = by_id.get(relation.to.as_str())
         {
-            sources
-                .entry(&relation.spdx_element_id)
-                .or_default()
-                .push(source);
+            sources.entry(&relation.from).or_default().push(source);
         }
     }
     sources

@@ -1,4 +1,4 @@
-//! What is inside: SPDX 2.3 and CycloneDX 1.6 documents.
+//! What is inside: SPDX 2.3 and `CycloneDX` 1.6 documents.
 //!
 //! Reading order:
 //!
@@ -7,11 +7,11 @@
 //! 3. [`spdx`]: the SPDX document's own types, read within bounds.
 //! 4. [`package`]: [`PackageFacts`] → the document that travels inside a package.
 //! 5. [`image`]: [`ImageFacts`] → the two documents of an image, and the [`Gap`]s in them.
-//! 6. [`cyclonedx`]: the CycloneDX document's own types.
+//! 6. [`cyclonedx`]: the `CycloneDX` document's own types.
 //!
 //! Pure, and deterministic: identifiers, the namespace and the serial number come from the
 //! content by the hash function handed in, `created` is the time handed in, nothing of the
-//! machine gets in. The types are ours: the crates stop at SPDX 2.2 and CycloneDX 1.5.
+//! machine gets in. The types are ours: the crates stop at SPDX 2.2 and `CycloneDX` 1.5.
 
 pub mod cyclonedx;
 pub mod error;

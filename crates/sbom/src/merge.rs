@@ -113,10 +113,10 @@ impl Merger {
             ids.insert(old, self.copy_element(package));
         }
         for relation in own.relationships {
-            let from = ids.get(&relation.spdx_element_id);
-            let to = ids.get(&relation.related_spdx_element);
+            let from = ids.get(&relation.from);
+            let to = ids.get(&relation.to);
             if let (Some(from), Some(to)) = (from, to) {
-                self.relate(from, &relation.relationship_type, to);
+                self.relate(from, &relation.kind, to);
             }
         }
         ids.remove(&root)
@@ -252,12 +252,7 @@ mod tests {
             .document
             .relationships
             .iter()
-            .map(|one| {
-                format!(
-                    "{} {} {}",
-                    one.spdx_element_id, one.relationship_type, one.related_spdx_element
-                )
-            })
+            .map(|one| format!("{} {} {}", one.from, one.kind, one.to))
             .collect();
         assert_eq!(
             relations,

@@ -58,8 +58,8 @@ pub fn package_path(name: &str, version: &str) -> String {
     format!("var/lib/db/sbom/{name}-{version}.spdx.json")
 }
 
-/// The document of a package: it DESCRIBES the package, which is GENERATED_FROM its sources
-/// and DESCRIBED_BY its recipe. Second: a note for each licence line that is no expression.
+/// The document of a package: it DESCRIBES the package, which is made from its sources
+/// and described by its recipe. Second: a note for each licence line that is no expression.
 pub fn spdx_for_package(
     facts: &PackageFacts<'_>,
     hash: Hash,
@@ -218,104 +218,24 @@ pub(crate) mod tests {
     #[test]
     fn the_document_is_whole() {
         let document = document("https://zlib.example/", &["Zlib".to_owned()]);
-        let text = serde_json::to_string_pretty(&document).unwrap();
+        let text = serde_json::to_string(&document)
+            .unwrap()
+            .replace("{\"", "\n{\"");
         insta::assert_snapshot!(text, @r#"
-{
-  "spdxVersion": "SPDX-2.3",
-  "dataLicense": "CC0-1.0",
-  "SPDXID": "SPDXRef-DOCUMENT",
-  "name": "zlib-1.3.1-r0",
-  "documentNamespace": "https://spdx.org/spdxdocs/boltworks/zlib-1.3.1-r0-b572051c556339de1ea9ce63a2ae89ce23be108c1c4ee1950808f7c4c3e9f127",
-  "creationInfo": {
-    "created": "2026-01-01T00:00:00Z",
-    "creators": [
-      "Tool: boltworks-sbom-1",
-      "Organization: web"
-    ],
-    "licenseListVersion": "3.29"
-  },
-  "packages": [
-    {
-      "name": "zlib",
-      "SPDXID": "SPDXRef-Package-zlib-1.3.1-r0",
-      "versionInfo": "1.3.1-r0",
-      "supplier": "Organization: web",
-      "downloadLocation": "NOASSERTION",
-      "filesAnalyzed": false,
-      "homepage": "https://zlib.example/",
-      "licenseConcluded": "NOASSERTION",
-      "licenseDeclared": "Zlib",
-      "copyrightText": "NOASSERTION",
-      "description": "compression library",
-      "externalRefs": [
-        {
-          "referenceCategory": "PACKAGE-MANAGER",
-          "referenceType": "purl",
-          "referenceLocator": "pkg:apk/web/zlib@1.3.1-r0?arch=x86_64"
-        }
-      ]
-    },
-    {
-      "name": "zlib",
-      "SPDXID": "SPDXRef-Source-zlib-1.3.1.tar.gz",
-      "versionInfo": "1.3.1",
-      "downloadLocation": "https://zlib.example/fossils/zlib-1.3.1.tar.gz",
-      "filesAnalyzed": false,
-      "checksums": [
-        {
-          "algorithm": "SHA256",
-          "checksumValue": "abababababababababababababababababababababababababababababababab"
-        }
-      ],
-      "sourceInfo": "upstream's own release file",
-      "licenseConcluded": "NOASSERTION",
-      "licenseDeclared": "NOASSERTION",
-      "copyrightText": "NOASSERTION",
-      "externalRefs": [
-        {
-          "referenceCategory": "PACKAGE-MANAGER",
-          "referenceType": "purl",
-          "referenceLocator": "pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&download_url=https:%2F%2Fzlib.example%2Ffossils%2Fzlib-1.3.1.tar.gz"
-        }
-      ],
-      "primaryPackagePurpose": "SOURCE"
-    },
-    {
-      "name": "zlib-1.3.1-r0 recipe",
-      "SPDXID": "SPDXRef-Recipe-zlib-1.3.1-r0",
-      "downloadLocation": "NOASSERTION",
-      "filesAnalyzed": false,
-      "checksums": [
-        {
-          "algorithm": "SHA256",
-          "checksumValue": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
-        }
-      ],
-      "licenseConcluded": "NOASSERTION",
-      "licenseDeclared": "NOASSERTION",
-      "copyrightText": "NOASSERTION",
-      "comment": "the checksum is of the recipe as resolved, not of its text"
-    }
-  ],
-  "relationships": [
-    {
-      "spdxElementId": "SPDXRef-DOCUMENT",
-      "relationshipType": "DESCRIBES",
-      "relatedSpdxElement": "SPDXRef-Package-zlib-1.3.1-r0"
-    },
-    {
-      "spdxElementId": "SPDXRef-Package-zlib-1.3.1-r0",
-      "relationshipType": "GENERATED_FROM",
-      "relatedSpdxElement": "SPDXRef-Source-zlib-1.3.1.tar.gz"
-    },
-    {
-      "spdxElementId": "SPDXRef-Package-zlib-1.3.1-r0",
-      "relationshipType": "DESCRIBED_BY",
-      "relatedSpdxElement": "SPDXRef-Recipe-zlib-1.3.1-r0"
-    }
-  ]
-}
+{"spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","SPDXID":"SPDXRef-DOCUMENT","name":"zlib-1.3.1-r0","documentNamespace":"https://spdx.org/spdxdocs/boltworks/zlib-1.3.1-r0-b572051c556339de1ea9ce63a2ae89ce23be108c1c4ee1950808f7c4c3e9f127","creationInfo":
+{"created":"2026-01-01T00:00:00Z","creators":["Tool: boltworks-sbom-1","Organization: web"],"licenseListVersion":"3.29"},"packages":[
+{"name":"zlib","SPDXID":"SPDXRef-Package-zlib-1.3.1-r0","versionInfo":"1.3.1-r0","supplier":"Organization: web","downloadLocation":"NOASSERTION","filesAnalyzed":false,"homepage":"https://zlib.example/","licenseConcluded":"NOASSERTION","licenseDeclared":"Zlib","copyrightText":"NOASSERTION","description":"compression library","externalRefs":[
+{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:apk/web/zlib@1.3.1-r0?arch=x86_64"}]},
+{"name":"zlib","SPDXID":"SPDXRef-Source-zlib-1.3.1.tar.gz","versionInfo":"1.3.1","downloadLocation":"https://zlib.example/fossils/zlib-1.3.1.tar.gz","filesAnalyzed":false,"checksums":[
+{"algorithm":"SHA256","checksumValue":"abababababababababababababababababababababababababababababababab"}],"sourceInfo":"upstream's own release file","licenseConcluded":"NOASSERTION","licenseDeclared":"NOASSERTION","copyrightText":"NOASSERTION","externalRefs":[
+{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&download_url=https:%2F%2Fzlib.example%2Ffossils%2Fzlib-1.3.1.tar.gz"}],"primaryPackagePurpose":"SOURCE"},
+{"name":"zlib-1.3.1-r0 recipe","SPDXID":"SPDXRef-Recipe-zlib-1.3.1-r0","downloadLocation":"NOASSERTION","filesAnalyzed":false,"checksums":[
+{"algorithm":"SHA256","checksumValue":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"}],"licenseConcluded":"NOASSERTION","licenseDeclared":"NOASSERTION","copyrightText":"NOASSERTION","comment":"the checksum is of the recipe as resolved, not of its text"}],"relationships":[
+{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-Package-zlib-1.3.1-r0"},
+{"spdxElementId":"SPDXRef-Package-zlib-1.3.1-r0","relationshipType":"GENERATED_FROM","relatedSpdxElement":"SPDXRef-Source-zlib-1.3.1.tar.gz"},
+{"spdxElementId":"SPDXRef-Package-zlib-1.3.1-r0","relationshipType":"DESCRIBED_BY","relatedSpdxElement":"SPDXRef-Recipe-zlib-1.3.1-r0"}]}
 "#);
+
         assert_eq!(
             Document::read(&document.to_bytes().unwrap()).unwrap(),
             document
@@ -327,8 +247,8 @@ pub(crate) mod tests {
         let first = document("https://zlib.example/", &["Zlib".to_owned()]);
         let same = document("https://zlib.example/", &["Zlib".to_owned()]);
         let other = document("https://zlib.example/", &["MIT".to_owned()]);
-        assert_eq!(first.document_namespace, same.document_namespace);
-        assert_ne!(first.document_namespace, other.document_namespace);
+        assert_eq!(first.namespace, same.namespace);
+        assert_ne!(first.namespace, other.namespace);
     }
 
     #[test]

@@ -32,15 +32,20 @@ pub struct Document {
     /// What the document is called.
     pub name: String,
     /// A URI that no other document has.
-    pub document_namespace: String,
+    #[serde(rename = "documentNamespace")]
+    pub namespace: String,
     /// Who made it and when.
     pub creation_info: CreationInfo,
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// What the document is about; an older form of `DESCRIBES`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub document_describes: Vec<String>,
+    #[serde(
+        default,
+        rename = "documentDescribes",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub describes: Vec<String>,
     /// The packages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<Package>,
@@ -229,11 +234,14 @@ impl ExtractedLicence {
 #[serde(rename_all = "camelCase")]
 pub struct Relationship {
     /// The one.
-    pub spdx_element_id: String,
+    #[serde(rename = "spdxElementId")]
+    pub from: String,
     /// `CONTAINS`, `GENERATED_FROM`, …
-    pub relationship_type: String,
+    #[serde(rename = "relationshipType")]
+    pub kind: String,
     /// The other.
-    pub related_spdx_element: String,
+    #[serde(rename = "relatedSpdxElement")]
+    pub to: String,
     /// What this crate does not read.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -243,9 +251,9 @@ impl Relationship {
     /// `from` *kind* `to`.
     pub fn new(from: &str, kind: &str, to: &str) -> Self {
         Self {
-            spdx_element_id: from.to_owned(),
-            relationship_type: kind.to_owned(),
-            related_spdx_element: to.to_owned(),
+            from: from.to_owned(),
+            kind: kind.to_owned(),
+            to: to.to_owned(),
             other: BTreeMap::new(),
         }
     }
@@ -263,7 +271,7 @@ impl Document {
             data_license: "CC0-1.0".to_owned(),
             id: DOCUMENT_ID.to_owned(),
             name,
-            document_namespace: String::new(),
+            namespace: String::new(),
             creation_info: CreationInfo {
                 created: created.to_string(),
                 creators,
@@ -271,7 +279,7 @@ impl Document {
                 other: BTreeMap::new(),
             },
             comment: None,
-            document_describes: Vec::new(),
+            describes: Vec::new(),
             packages: Vec::new(),
             files: Vec::new(),
             has_extracted_licensing_infos: Vec::new(),
@@ -282,8 +290,8 @@ impl Document {
 
     /// Gives the document the namespace that its content has, and no other content.
     pub(crate) fn seal(mut self, hash: Hash) -> Result<Self, Error> {
-        self.document_namespace.clear();
-        self.document_namespace = ident::namespace(&self.name, &hash(&self.to_bytes()?));
+        self.namespace.clear();
+        self.namespace = ident::namespace(&self.name, &hash(&self.to_bytes()?));
         Ok(self)
     }
 
@@ -299,9 +307,12 @@ impl Document {
     /// An error where it is not SPDX 2.2 or 2.3, has an id twice or of a wrong form, or has
     /// more than 200,000 elements of a kind.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let limit = |what, found, limit| match found > limit {
-            true => Err(Error::TooLarge { what, found, limit }),
-            false => Ok(()),
+        let limit = |what, found, limit| {
+            if found > limit {
+                Err(Error::TooLarge { what, found, limit })
+            } else {
+                Ok(())
+            }
         };
         limit("bytes", bytes.len(), MAX_BYTES)?;
         let document: Self = serde_json::from_slice(bytes)?;
@@ -334,13 +345,13 @@ impl Document {
 
     /// The ids of the elements the document is about, in its order, each once.
     pub fn described(&self) -> Vec<&str> {
-        let describes = |one: &Relationship| match one.relationship_type.as_str() {
-            "DESCRIBES" => one.spdx_element_id == DOCUMENT_ID,
+        let describes = |one: &Relationship| match one.kind.as_str() {
+            "DESCRIBES" => one.from == DOCUMENT_ID,
             _ => false,
         };
         let related = self.relationships.iter().filter(|one| describes(one));
-        let mut ids: Vec<&str> = self.document_describes.iter().map(String::as_str).collect();
-        for id in related.map(|one| one.related_spdx_element.as_str()) {
+        let mut ids: Vec<&str> = self.describes.iter().map(String::as_str).collect();
+        for id in related.map(|one| one.to.as_str()) {
             if !ids.contains(&id) {
                 ids.push(id);
             }
