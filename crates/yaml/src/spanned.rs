@@ -23,12 +23,20 @@ pub struct Spanned<T> {
 impl<T> Spanned<T> {
     /// A value that was not read from a file.
     pub const fn unplaced(value: T) -> Self {
-        Self { value, line: 0, column: 0 }
+        Self {
+            value,
+            line: 0,
+            column: 0,
+        }
     }
 
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned { value: change(self.value), line: self.line, column: self.column }
+        Spanned {
+            value: change(self.value),
+            line: self.line,
+            column: self.column,
+        }
     }
 }
 

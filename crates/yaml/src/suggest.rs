@@ -27,7 +27,15 @@ pub fn closest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 fn plain(text: &str) -> Vec<char> {
-    text.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '_' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
 }
 
 /// Optimal string alignment distance, three rows kept.
@@ -39,7 +47,8 @@ fn distance(left: &[char], right: &[char]) -> usize {
         let mut current = Vec::with_capacity(right.len() + 1);
         current.push(row + 1);
         for (column, &there) in right.iter().enumerate() {
-            let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX - 1);
+            let at =
+                |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX - 1);
             let mut cost = (at(&previous, column) + usize::from(here != there))
                 .min(at(&previous, column + 1) + 1)
                 .min(at(&current, column) + 1);
@@ -63,8 +72,14 @@ mod tests {
 
     use super::*;
 
-    const KEYS: [&str; 6] =
-        ["version", "epoch", "description", "working-directory", "runs", "target-architecture"];
+    const KEYS: [&str; 6] = [
+        "version",
+        "epoch",
+        "description",
+        "working-directory",
+        "runs",
+        "target-architecture",
+    ];
 
     #[test]
     fn finds_the_near_and_only_the_near() {
