@@ -232,12 +232,12 @@ impl Bom {
             dependencies: dependencies.into_iter().map(dependency).collect(),
             compositions: compositions(image_ref, parts, &refs, gaps),
         };
-        bom.serial_number = format!("urn:uuid:{}", ident::uuid(&hash(&bom.to_bytes()?)));
+        bom.serial_number = format!("urn:uuid:{}", ident::uuid(&hash(&bom.to_json()?)));
         Ok(bom)
     }
 
     /// The document as compact JSON and a line end: equal documents are equal bytes.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = serde_json::to_vec(self)?;
         bytes.push(b'\n');
         Ok(bytes)

@@ -208,7 +208,7 @@ fn package_elements(
 ) -> (String, Option<String>) {
     let own = match package.document {
         None => Err("it carries no SBOM".to_owned()),
-        Some(bytes) => Document::read(bytes)
+        Some(bytes) => Document::from_json(bytes)
             .map_err(|error| format!("its SBOM cannot be read: {}", chain(&error)))
             .and_then(|own| merger.copy(own, package.name, package.version)),
     };

@@ -237,7 +237,7 @@ pub(crate) mod tests {
 "#);
 
         assert_eq!(
-            Document::read(&document.to_bytes().unwrap()).unwrap(),
+            Document::from_json(&document.to_json().unwrap()).unwrap(),
             document
         );
     }

@@ -291,12 +291,12 @@ impl Document {
     /// Gives the document the namespace that its content has, and no other content.
     pub(crate) fn seal(mut self, hash: Hash) -> Result<Self, Error> {
         self.namespace.clear();
-        self.namespace = ident::namespace(&self.name, &hash(&self.to_bytes()?));
+        self.namespace = ident::namespace(&self.name, &hash(&self.to_json()?));
         Ok(self)
     }
 
     /// The document as compact JSON and a line end: equal documents are equal bytes.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = serde_json::to_vec(self)?;
         bytes.push(b'\n');
         Ok(bytes)
@@ -306,7 +306,7 @@ impl Document {
     ///
     /// An error where it is not SPDX 2.2 or 2.3, has an id twice or of a wrong form, or has
     /// more than 200,000 elements of a kind.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let limit = |what, found, limit| {
             if found > limit {
                 Err(Error::TooLarge { what, found, limit })
@@ -341,6 +341,14 @@ impl Document {
             }
         }
         Ok(document)
+    }
+
+    /// Whether the document is about a package of this name.
+    pub fn names_package(&self, name: &str) -> bool {
+        let described = self.described();
+        self.packages
+            .iter()
+            .any(|one| one.name == name && described.contains(&one.id.as_str()))
     }
 
     /// The ids of the elements the document is about, in its order, each once.
@@ -411,16 +419,18 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        Document::read(text.as_bytes()).unwrap_err().to_string()
+        Document::from_json(text.as_bytes())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn what_is_not_read_is_kept() {
         let text = r#"{"spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","SPDXID":"SPDXRef-DOCUMENT","name":"x","documentNamespace":"urn:x","creationInfo":{"created":"2026-01-01T00:00:00Z","creators":["Tool: x"]},"packages":[{"name":"a","SPDXID":"SPDXRef-a","downloadLocation":"NONE","builtDate":"2026-01-01T00:00:00Z"}],"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-a"}],"snippets":[]}"#;
-        let document = Document::read(text.as_bytes()).unwrap();
+        let document = Document::from_json(text.as_bytes()).unwrap();
         assert_eq!(document.described(), ["SPDXRef-a"]);
         assert_eq!(
-            String::from_utf8(document.to_bytes().unwrap()).unwrap(),
+            String::from_utf8(document.to_json().unwrap()).unwrap(),
             format!("{text}\n")
         );
     }
@@ -432,7 +442,7 @@ mod tests {
                 r#"{{"spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","SPDXID":"SPDXRef-DOCUMENT","name":"x","documentNamespace":"urn:x","creationInfo":{{"created":"","creators":[]}}{rest}}}"#
             )
         };
-        assert!(Document::read(head("").as_bytes()).is_ok());
+        assert!(Document::from_json(head("").as_bytes()).is_ok());
         let package = r#"{"name":"a","SPDXID":"SPDXRef-a","downloadLocation":"NONE"}"#;
         insta::assert_snapshot!(refused(&head(&format!(r#","packages":[{package},{package}]"#))), @"the document is not valid SPDX: two elements have the id SPDXRef-a");
         insta::assert_snapshot!(refused(&head(&format!(r#","packages":[{}]"#, package.replace("SPDXRef-a", "../a")))), @"the document is not valid SPDX: '../a' is no element id");
@@ -466,7 +476,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
-            prop_assert!(Document::read(&bytes).is_err());
+            prop_assert!(Document::from_json(&bytes).is_err());
         }
     }
 }

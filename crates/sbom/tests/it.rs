@@ -81,7 +81,7 @@ fn package_document(name: &str, licence: &str) -> Vec<u8> {
     spdx_for_package(&facts, toy_hash)
         .unwrap()
         .0
-        .to_bytes()
+        .to_json()
         .unwrap()
 }
 
@@ -131,7 +131,7 @@ fn the_validators_see_what_is_wrong() {
     );
     assert_ne!(bad, good);
     assert!(complaints("spdx", bad.as_bytes()).contains("Nonsense"));
-    let good = image(&[("zlib", None)]).cyclonedx.to_bytes().unwrap();
+    let good = image(&[("zlib", None)]).cyclonedx.to_json().unwrap();
     let bad = String::from_utf8(good)
         .unwrap()
         .replace("\"complete\"", "\"nearly\"");
@@ -165,8 +165,8 @@ fn image_documents_are_valid_and_leave_nobody_out() {
         ("foreign", Some(&other)),
     ];
     let sbom = image(&documents);
-    let spdx = sbom.spdx.to_bytes().unwrap();
-    let cyclonedx = sbom.cyclonedx.to_bytes().unwrap();
+    let spdx = sbom.spdx.to_json().unwrap();
+    let cyclonedx = sbom.cyclonedx.to_json().unwrap();
     assert_eq!(complaints("spdx", &spdx), "");
     assert_eq!(complaints("cyclonedx", &cyclonedx), "");
     for (name, _) in documents {
@@ -185,8 +185,8 @@ bare-1.3.1-r0: it carries no SBOM
 broken-1.3.1-r0: its SBOM cannot be read: the document is not valid SPDX JSON: missing field `spdxVersion` at line 1 column 2
 foreign-1.3.1-r0: its document describes other 1.3.1-r0
 ");
-    assert_eq!(image(&documents).spdx.to_bytes().unwrap(), spdx);
-    assert_eq!(image(&documents).cyclonedx.to_bytes().unwrap(), cyclonedx);
+    assert_eq!(image(&documents).spdx.to_json().unwrap(), spdx);
+    assert_eq!(image(&documents).cyclonedx.to_json().unwrap(), cyclonedx);
 }
 
 #[test]
