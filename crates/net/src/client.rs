@@ -169,15 +169,13 @@ impl Client {
     /// asked for), [`Error::Downgrade`] for a redirect from `https` to `http`, and
     /// [`Error::ForeignCredential`] for a credential of another origin than the address's.
     pub fn get(&self, address: &Address, request: &Request<'_>) -> Result<Response, Error> {
-        let authorization = request
+        let mut authorization = request
             .credential
             .map(|bound| bound.for_address(address))
             .transpose()?;
         let mut current = address.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let is_same_origin = current.origin() == address.origin();
-            let secret = authorization.filter(|_| is_same_origin);
-            let response = self.ask(&current, request, secret)?;
+            let response = self.ask(&current, request, authorization)?;
             let status = response.status().as_u16();
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 return answer(current, request, response);
@@ -195,6 +193,8 @@ impl Client {
                 });
             }
             tracing::debug!(from = %current, to = %next, status, "redirected");
+            // Dropped for good: whoever redirects back may be anybody.
+            authorization = authorization.filter(|_| next.origin() == current.origin());
             current = next;
         }
         Err(Error::TooManyRedirects {

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn both_forms_of_a_wait_are_understood() {
         let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(wait("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(wait("120", None), Some(Duration::from_mins(2)));
         assert_eq!(
             wait("Sun, 06 Nov 1994 08:49:40 GMT", now),
             Some(Duration::from_secs(3))

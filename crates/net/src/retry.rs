@@ -24,7 +24,8 @@ impl Default for Retry {
         Self {
             attempts: 5,
             first: Duration::from_millis(500),
-            longest: Duration::from_secs(60),
+            longest: Duration::from_mins(1),
+            patient: true,
         }
     }
 }
@@ -96,7 +97,7 @@ impl Retry {
                 let doubled = self.first.saturating_mul(1 << (failures - 1).min(16));
                 let full = doubled.min(self.longest);
                 let half = u64::try_from(full.as_millis() / 2).unwrap_or(u64::MAX);
-                Some(full - Duration::from_millis(random % (half + 1)))
+                Some(full.saturating_sub(Duration::from_millis(random % (half + 1))))
             }
         }
     }
