@@ -7,6 +7,10 @@ use boltworks_model::Cancelled;
 
 /// Why nothing, or not all, was received.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one `Error` per room is the house's convention"
+)]
 pub enum Error {
     /// A text is not an address this client uses.
     #[error("use '{text}' as an address: {reason}")]
@@ -221,7 +225,7 @@ fn is_unknown_name(reason: &io::Error) -> bool {
 fn is_tls(reason: &io::Error) -> bool {
     reason
         .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
 }
 
 fn is_unreachable(reason: &io::Error) -> bool {
