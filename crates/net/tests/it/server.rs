@@ -83,7 +83,7 @@ impl Server {
     pub(crate) fn replace(&self, body: &[u8], tag: &str) {
         let mut state = self.state.lock().unwrap();
         state.body = body.to_vec();
-        state.tag = tag.to_owned();
+        tag.clone_into(&mut state.tag);
     }
 }
 
