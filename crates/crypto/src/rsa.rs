@@ -6,38 +6,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKey};
 use aws_lc_rs::signature::{self, KeyPair as _, RsaParameters, UnparsedPublicKey};
 use boltworks_model::Secret;
 
-use crate::pem;
-
-/// What can be wrong with a key or a signature. None says anything about the key's content.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The textual envelope is broken.
-    #[error("read the key's PEM text: {0}")]
-    Pem(&'static str),
-    /// The envelope holds something that is not an RSA key.
-    #[error("use '{label}' as {wanted}")]
-    Label {
-        /// What the envelope says it holds.
-        label: String,
-        /// What was needed.
-        wanted: &'static str,
-    },
-    /// The engine refuses the key: wrong structure, size outside 2048 to 8192 bits, or unsound.
-    #[error("accept the RSA key: {0}")]
-    Rejected(String),
-    /// The engine could not make a key.
-    #[error("generate an RSA key")]
-    Generate,
-    /// Nobody signs with SHA-1 any more; such signatures are only verified.
-    #[error("sign with SHA-1: only old signatures are verified with it")]
-    LegacyHash,
-    /// The engine could not sign.
-    #[error("sign with the RSA key")]
-    Sign,
-    /// The signature is not that key's signature of that message.
-    #[error("verify the RSA signature")]
-    BadSignature,
-}
+use crate::{Error, pem};
 
 /// The digest inside a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,12 +25,16 @@ pub struct RsaPrivateKey(KeyPair);
 impl RsaPrivateKey {
     /// Makes a new key of 4096 bits from the operating system's randomness. Takes seconds.
     pub fn generate() -> Result<Self, Error> {
-        KeyPair::generate(KeySize::Rsa4096).map(Self).map_err(|_| Error::Generate)
+        KeyPair::generate(KeySize::Rsa4096)
+            .map(Self)
+            .map_err(|_| Error::Generate)
     }
 
     /// Makes a new key of 2048 bits: for tests, where making a long one takes too long.
     pub fn generate_short() -> Result<Self, Error> {
-        KeyPair::generate(KeySize::Rsa2048).map(Self).map_err(|_| Error::Generate)
+        KeyPair::generate(KeySize::Rsa2048)
+            .map(Self)
+            .map_err(|_| Error::Generate)
     }
 
     /// Reads `PRIVATE KEY` (PKCS#8) or `RSA PRIVATE KEY` (PKCS#1), both without passphrase.
@@ -70,15 +43,20 @@ impl RsaPrivateKey {
         let pair = match label.as_str() {
             "PRIVATE KEY" => KeyPair::from_pkcs8(der.expose()),
             "RSA PRIVATE KEY" => KeyPair::from_der(der.expose()),
-            _ => return Err(Error::Label { label, wanted: "an RSA private key" }),
+            "ENCRYPTED PRIVATE KEY" => return Err(Error::Pem(pem::ENCRYPTED)),
+            _ => {
+                return Err(Error::Label {
+                    label,
+                    wanted: "an RSA private key",
+                });
+            }
         };
-        pair.map(Self).map_err(|reason| Error::Rejected(reason.to_string()))
+        pair.map(Self).map_err(Error::Rejected)
     }
 
     /// The key as `PRIVATE KEY` (PKCS#8).
     pub fn to_pem(&self) -> Result<Secret<String>, Error> {
-        let der: Pkcs8V1Der<'_> =
-            self.0.as_der().map_err(|_| Error::Rejected("it cannot be encoded".into()))?;
+        let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| Error::Encode)?;
         Ok(Secret::new(pem::encode("PRIVATE KEY", der.as_ref())))
     }
 
@@ -117,17 +95,19 @@ impl RsaPublicKey {
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
         let (label, der) = pem::decode(pem)?;
         if !matches!(label.as_str(), "PUBLIC KEY" | "RSA PUBLIC KEY") {
-            return Err(Error::Label { label, wanted: "an RSA public key" });
+            return Err(Error::Label {
+                label,
+                wanted: "an RSA public key",
+            });
         }
         PublicKey::from_der(der.expose())
             .map(Self)
-            .map_err(|reason| Error::Rejected(reason.to_string()))
+            .map_err(Error::Rejected)
     }
 
     /// The key as `PUBLIC KEY` (X.509 SPKI).
     pub fn to_pem(&self) -> Result<String, Error> {
-        let der: PublicKeyX509Der<'_> =
-            self.0.as_der().map_err(|_| Error::Rejected("it cannot be encoded".into()))?;
+        let der: PublicKeyX509Der<'_> = self.0.as_der().map_err(|_| Error::Encode)?;
         Ok(pem::encode("PUBLIC KEY", der.as_ref()))
     }
 

@@ -35,7 +35,11 @@ pub struct Bounded<R> {
 impl<R> Bounded<R> {
     /// Puts a limit on a reader.
     pub const fn new(inner: R, limit: Limit) -> Self {
-        Self { inner, left: limit.0, limit }
+        Self {
+            inner,
+            left: limit.0,
+            limit,
+        }
     }
 
     /// The reader itself, without its limit.
@@ -76,7 +80,9 @@ impl<R: Read> Read for Bounded<R> {
                 _ => Err(too_large(self.limit)),
             };
         }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let (part, _) = buffer.split_at_mut(most);
         let count = self.inner.read(part)?;
         self.left -= count as u64;

@@ -5,6 +5,10 @@ use std::io;
 use crate::{Mismatch, PathError};
 
 /// Why an operation of this crate failed.
+#[expect(
+    clippy::error_impl_error,
+    reason = "every room has one `Error`; callers name it with the room in front"
+)]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused.
@@ -68,6 +72,10 @@ impl Error {
     }
 
     pub(crate) fn entry(action: &'static str, path: &crate::RelPath, reason: &'static str) -> Self {
-        Self::Entry { action, path: path.to_string(), reason }
+        Self::Entry {
+            action,
+            path: path.to_string(),
+            reason,
+        }
     }
 }

@@ -32,7 +32,10 @@ impl RelPath {
         let bytes = bytes.into();
         match fault(&bytes) {
             None => Ok(Self(bytes)),
-            Some(reason) => Err(PathError { path: shown(&bytes), reason }),
+            Some(reason) => Err(PathError {
+                path: shown(&bytes),
+                reason,
+            }),
         }
     }
 
@@ -125,20 +128,28 @@ fn fault(bytes: &[u8]) -> Option<&'static str> {
     if bytes.contains(&0) {
         return Some("it contains a NUL byte");
     }
-    bytes.split(|&byte| byte == b'/').find_map(|component| match component {
-        b"" => Some("a component is empty"),
-        b"." => Some("a component is '.'"),
-        b".." => Some("a component is '..'"),
-        long if long.len() > MAX_NAME => Some("a component is longer than 255 bytes"),
-        _ => None,
-    })
+    bytes
+        .split(|&byte| byte == b'/')
+        .find_map(|component| match component {
+            b"" => Some("a component is empty"),
+            b"." => Some("a component is '.'"),
+            b".." => Some("a component is '..'"),
+            long if long.len() > MAX_NAME => Some("a component is longer than 255 bytes"),
+            _ => None,
+        })
 }
 
 /// Bytes for a message: cut, and never with control characters.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
+        .map(|char| {
+            if char.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            }
+        })
         .take(160)
         .collect()
 }

@@ -17,7 +17,10 @@ pub struct Expected {
 impl Expected {
     /// Both digests must match.
     pub const fn both(sha256: Sha256, sha512: Sha512) -> Self {
-        Self { sha256: Some(sha256), sha512: Some(sha512) }
+        Self {
+            sha256: Some(sha256),
+            sha512: Some(sha512),
+        }
     }
 
     /// The SHA-256, if that is known beforehand.
@@ -33,13 +36,19 @@ impl Expected {
 
 impl From<Sha256> for Expected {
     fn from(digest: Sha256) -> Self {
-        Self { sha256: Some(digest), sha512: None }
+        Self {
+            sha256: Some(digest),
+            sha512: None,
+        }
     }
 }
 
 impl From<Sha512> for Expected {
     fn from(digest: Sha512) -> Self {
-        Self { sha256: None, sha512: Some(digest) }
+        Self {
+            sha256: None,
+            sha512: Some(digest),
+        }
     }
 }
 
@@ -78,7 +87,10 @@ impl<T> Verified<T> {
 
     /// The same proof about another view of the same bytes. The caller vouches that it is one.
     pub fn map<U>(self, view: impl FnOnce(T) -> U) -> Verified<U> {
-        Verified { value: view(self.value), digest: self.digest }
+        Verified {
+            value: view(self.value),
+            digest: self.digest,
+        }
     }
 }
 
@@ -96,13 +108,20 @@ impl<R: Read> Verifying<R> {
     pub fn new(inner: R, expected: impl Into<Expected>) -> Self {
         let expected = expected.into();
         let sha512 = expected.sha512.map(|_| Sha512Hasher::new());
-        Self { inner, expected, sha256: Sha256Hasher::new(), sha512 }
+        Self {
+            inner,
+            expected,
+            sha256: Sha256Hasher::new(),
+            sha512,
+        }
     }
 
     /// Reads to the end and compares. The reader comes back at its end.
     pub fn finish(mut self) -> Result<Verified<R>, Error> {
-        io::copy(&mut self, &mut io::sink())
-            .map_err(|source| Error::Stream { action: "read what is to be verified", source })?;
+        io::copy(&mut self, &mut io::sink()).map_err(|source| Error::Stream {
+            action: "read what is to be verified",
+            source,
+        })?;
         let digest = self.sha256.finish();
         if let Some(expected) = self.expected.sha256 {
             check(&expected.prefixed(), &digest.prefixed())?;
@@ -110,7 +129,10 @@ impl<R: Read> Verifying<R> {
         if let (Some(expected), Some(hasher)) = (self.expected.sha512, self.sha512) {
             check(&expected.prefixed(), &hasher.finish().prefixed())?;
         }
-        Ok(Verified { value: self.inner, digest })
+        Ok(Verified {
+            value: self.inner,
+            digest,
+        })
     }
 }
 
@@ -130,12 +152,18 @@ impl<R: Read> Read for Verifying<R> {
 pub fn verify_bytes(bytes: Vec<u8>, expected: &Sha256) -> Result<Verified<Vec<u8>>, Mismatch> {
     let digest = sha256(&bytes);
     check(&expected.prefixed(), &digest.prefixed())?;
-    Ok(Verified { value: bytes, digest })
+    Ok(Verified {
+        value: bytes,
+        digest,
+    })
 }
 
 fn check(expected: &str, actual: &str) -> Result<(), Mismatch> {
     if expected == actual {
         return Ok(());
     }
-    Err(Mismatch { expected: expected.to_owned(), actual: actual.to_owned() })
+    Err(Mismatch {
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+    })
 }

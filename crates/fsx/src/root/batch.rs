@@ -32,10 +32,15 @@ impl Batch {
     pub fn add(&mut self, draft: Draft) -> Result<(), Error> {
         let (file, mut place) = draft.into_parts()?;
         let stat = place.dir.stat_self()?;
-        let known = self.dirs.iter().find(|(dev, inode, _)| (*dev, *inode) == (stat.dev, stat.inode));
+        let known = self
+            .dirs
+            .iter()
+            .find(|(dev, inode, _)| (*dev, *inode) == (stat.dev, stat.inode));
         match known {
             Some((_, _, dir)) => place.dir = Arc::clone(dir),
-            None => self.dirs.push((stat.dev, stat.inode, Arc::clone(&place.dir))),
+            None => self
+                .dirs
+                .push((stat.dev, stat.inode, Arc::clone(&place.dir))),
         }
         if self.open.len() < FEW {
             self.open.push(file);

@@ -51,8 +51,16 @@ pub(super) struct Place {
 impl Draft {
     pub(super) fn begin(dir: Root, name: Vec<u8>, mode: u32) -> Result<Self, Error> {
         let (temporary, file) = temporary(&dir, mode)?;
-        let place = Place { dir: dir.into(), temporary, name, done: false };
-        Ok(Self { file: BufWriter::with_capacity(BUFFER, file), place })
+        let place = Place {
+            dir: dir.into(),
+            temporary,
+            name,
+            done: false,
+        };
+        Ok(Self {
+            file: BufWriter::with_capacity(BUFFER, file),
+            place,
+        })
     }
 
     /// Syncs the file, gives it its name (replacing what had it), syncs the directory.
@@ -76,7 +84,11 @@ impl Draft {
     /// Changes the name it will have, in the same directory.
     pub fn rename_to(&mut self, name: &RelPath) -> Result<(), Error> {
         if name.parent().is_some() {
-            return Err(Error::entry("name a draft", name, "it must stay in its directory"));
+            return Err(Error::entry(
+                "name a draft",
+                name,
+                "it must stay in its directory",
+            ));
         }
         self.place.name = name.as_bytes().to_vec();
         Ok(())
@@ -127,7 +139,11 @@ impl Place {
 
     fn failed_io(&self, action: &'static str, source: io::Error) -> Error {
         match self.failed(action, Errno::IO) {
-            Error::Io { action, path, .. } => Error::Io { action, path, source },
+            Error::Io { action, path, .. } => Error::Io {
+                action,
+                path,
+                source,
+            },
             other => other,
         }
     }
@@ -173,7 +189,9 @@ pub(super) fn temporary(dir: &Root, mode: u32) -> Result<(String, File), Error> 
 pub(super) fn sweep(dir: &Root) -> Result<usize, Error> {
     let mut count = 0;
     for entry in dir.list()? {
-        let Some(process) = maker(&entry.name) else { continue };
+        let Some(process) = maker(&entry.name) else {
+            continue;
+        };
         let alive = rustix::fs::access(format!("/proc/{process}"), rustix::fs::Access::EXISTS);
         if process == std::process::id() || alive.is_ok() || is_locked(dir, &entry.name) {
             continue;
@@ -189,8 +207,10 @@ pub(super) fn sweep(dir: &Root) -> Result<usize, Error> {
 
 /// The process that made a draft of this name.
 fn maker(name: &[u8]) -> Option<u32> {
-    let (process, count) =
-        std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.split_once('-')?;
+    let (process, count) = std::str::from_utf8(name)
+        .ok()?
+        .strip_prefix(PREFIX)?
+        .split_once('-')?;
     count.parse::<u64>().ok()?;
     process.parse().ok()
 }

@@ -15,11 +15,7 @@ use crate::{Error, RelPath};
 pub struct Lock(#[expect(dead_code, reason = "open is locked")] OwnedFd);
 
 impl Lock {
-    pub(super) fn take(
-        root: &Root,
-        path: &RelPath,
-        waiting: impl FnOnce(),
-    ) -> Result<Self, Error> {
+    pub(super) fn take(root: &Root, path: &RelPath, waiting: impl FnOnce()) -> Result<Self, Error> {
         let fd = open(root, path)?;
         if try_flock(&fd).map_err(|source| failed("lock", root, path.as_bytes(), source))? {
             return Ok(Self(fd));

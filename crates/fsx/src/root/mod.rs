@@ -131,7 +131,8 @@ impl Root {
 
     /// A directory beneath.
     pub fn dir(&self, path: &RelPath) -> Result<Self, Error> {
-        self.open_beneath("open the directory", path, sys::DIR).map(Self)
+        self.open_beneath("open the directory", path, sys::DIR)
+            .map(Self)
     }
 
     /// Opens a regular file to read at most so many bytes.
@@ -141,12 +142,16 @@ impl Root {
 
     /// A file's content.
     pub fn read_vec(&self, path: &RelPath, limit: Limit) -> Result<Vec<u8>, Error> {
-        self.read(path, limit)?.read_all().map_err(|source| self.unreadable(path, source))
+        self.read(path, limit)?
+            .read_all()
+            .map_err(|source| self.unreadable(path, source))
     }
 
     /// A file's content as UTF-8 text.
     pub fn read_text(&self, path: &RelPath, limit: Limit) -> Result<String, Error> {
-        self.read(path, limit)?.read_text().map_err(|source| self.unreadable(path, source))
+        self.read(path, limit)?
+            .read_text()
+            .map_err(|source| self.unreadable(path, source))
     }
 
     /// Opens a regular file, for reading at positions.
@@ -189,8 +194,10 @@ impl Root {
     /// The names in the directory, ordered by their bytes.
     pub fn list(&self) -> Result<Vec<DirEntry>, Error> {
         let names = sys::names(self).map_err(|source| failed("list", self, b"", source))?;
-        let mut entries: Vec<DirEntry> =
-            names.into_iter().map(|(name, kind)| DirEntry { name, kind }).collect();
+        let mut entries: Vec<DirEntry> = names
+            .into_iter()
+            .map(|(name, kind)| DirEntry { name, kind })
+            .collect();
         entries.sort_unstable();
         Ok(entries)
     }
@@ -209,7 +216,11 @@ impl Root {
         let same = rustix::fs::stat(&path).is_ok_and(|named| {
             sys::fstat(self).is_ok_and(|own| (own.dev, own.inode) == (named.st_dev, named.st_ino))
         });
-        if same { Ok(path) } else { Err(failed("name", self, b"", Errno::NOENT)) }
+        if same {
+            Ok(path)
+        } else {
+            Err(failed("name", self, b"", Errno::NOENT))
+        }
     }
 }
 
@@ -329,7 +340,13 @@ impl Root {
     pub fn set_mode(&self, path: &RelPath, mode: u32) -> Result<(), Error> {
         let handle = self.open_beneath("set the mode of", path, sys::HANDLE)?;
         sys::fstat(&handle)
-            .and_then(|stat| if stat.kind == FileKind::Symlink { Err(Errno::LOOP) } else { Ok(()) })
+            .and_then(|stat| {
+                if stat.kind == FileKind::Symlink {
+                    Err(Errno::LOOP)
+                } else {
+                    Ok(())
+                }
+            })
             .and_then(|()| {
                 rustix::fs::chmod(sys::proc_path(&handle), Mode::from_raw_mode(mode & 0o7777))
             })
@@ -398,8 +415,7 @@ impl Root {
         operation: impl FnOnce(BorrowedFd<'_>, &[u8]) -> Result<T, Errno>,
     ) -> Result<T, Error> {
         let (dir, name) = self.parent(action, path)?;
-        operation(dir.as_fd(), name)
-            .map_err(|source| failed(action, self, path.as_bytes(), source))
+        operation(dir.as_fd(), name).map_err(|source| failed(action, self, path.as_bytes(), source))
     }
 
     fn regular(&self, fd: OwnedFd, path: &[u8]) -> Result<File, Error> {
@@ -418,7 +434,11 @@ impl Root {
             Ok(above) => format!("{}/{path}", above.display()),
             Err(_) => path.to_string(),
         };
-        Error::Io { action: "read", path, source }
+        Error::Io {
+            action: "read",
+            path,
+            source,
+        }
     }
 }
 
@@ -437,5 +457,9 @@ fn present(found: Result<Stat, Errno>) -> Result<Option<Stat>, Errno> {
 }
 
 fn ambient(action: &'static str, path: &Path, source: Errno) -> Error {
-    Error::Io { action, path: path.display().to_string(), source: source.into() }
+    Error::Io {
+        action,
+        path: path.display().to_string(),
+        source: source.into(),
+    }
 }

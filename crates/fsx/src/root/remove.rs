@@ -25,12 +25,7 @@ pub(super) fn remove(dir: &impl AsFd, name: &[u8]) -> Result<(), Errno> {
 }
 
 /// Removes everything in a directory; `moved` counts what was moved up to the top.
-fn empty(
-    top: &impl AsFd,
-    here: &impl AsFd,
-    moved: &mut u64,
-    depth: u32,
-) -> Result<(), Errno> {
+fn empty(top: &impl AsFd, here: &impl AsFd, moved: &mut u64, depth: u32) -> Result<(), Errno> {
     loop {
         let names = sys::names(here)?;
         if names.is_empty() {

@@ -31,7 +31,13 @@ fn open(
 ) -> Result<OwnedFd, Errno> {
     let mut tries = 0;
     loop {
-        match openat2(dir, path, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve) {
+        match openat2(
+            dir,
+            path,
+            flags | OFlags::CLOEXEC,
+            Mode::from_raw_mode(mode),
+            resolve,
+        ) {
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) if tries < TRIES => tries += 1,
             result => return result,
@@ -46,7 +52,13 @@ pub(crate) fn open_beneath(dir: impl AsFd, path: &[u8], flags: OFlags) -> Result
 
 /// Opens beneath a directory, through no link and into nothing that is mounted there.
 pub(crate) fn open_here(dir: impl AsFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    open(dir.as_fd(), path, flags, 0, BENEATH.union(ResolveFlags::NO_XDEV))
+    open(
+        dir.as_fd(),
+        path,
+        flags,
+        0,
+        BENEATH.union(ResolveFlags::NO_XDEV),
+    )
 }
 
 /// Makes a file that was not there.
@@ -70,7 +82,9 @@ pub(crate) fn open_in_root(dir: impl AsFd, path: &[u8], flags: OFlags) -> Result
 pub(crate) fn real_path(fd: impl AsFd) -> Result<PathBuf, Errno> {
     use std::os::unix::ffi::OsStringExt;
     let target = readlinkat(CWD, proc_path(fd), Vec::new())?;
-    Ok(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(
+        target.into_bytes(),
+    )))
 }
 
 /// A path that stands for an open file in this process.
@@ -98,7 +112,10 @@ fn stat(raw: &rustix::fs::Stat) -> Stat {
         inode: raw.st_ino,
         nlink: raw.st_nlink,
         dev: raw.st_dev,
-        device: (rustix::fs::major(raw.st_rdev), rustix::fs::minor(raw.st_rdev)),
+        device: (
+            rustix::fs::major(raw.st_rdev),
+            rustix::fs::minor(raw.st_rdev),
+        ),
     }
 }
 
@@ -140,7 +157,11 @@ pub(crate) fn failed(action: &'static str, dir: impl AsFd, path: &[u8], source: 
         Ok(above) => format!("{}/{below}", above.display()),
         Err(_) => below,
     };
-    Error::Io { action, path, source: explained(source) }
+    Error::Io {
+        action,
+        path,
+        source: explained(source),
+    }
 }
 
 /// The system's words for a refusal of ours are misleading: a link in the way is not a loop.

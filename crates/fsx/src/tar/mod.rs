@@ -1,5 +1,8 @@
 //! Tar archives: a strict reader and a deterministic writer (POSIX.1-2001 pax and ustar).
 
+mod entry;
+mod header;
+mod pax;
 mod reader;
 mod writer;
 
@@ -72,6 +75,9 @@ impl Entry {
             EntryKind::BlockDevice { major, minor } => Kind::BlockDevice { major, minor },
             EntryKind::Fifo => Kind::Fifo,
         };
-        Node { meta: self.meta, kind }
+        Node {
+            meta: self.meta,
+            kind,
+        }
     }
 }

@@ -52,9 +52,11 @@ impl Content {
     pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
         match self {
             Self::Bytes(bytes) => Ok(Box::new(bytes.as_ref())),
-            Self::Span { file, offset, len } => {
-                Ok(Box::new(Span { file: Arc::clone(file), position: *offset, left: *len }))
-            }
+            Self::Span { file, offset, len } => Ok(Box::new(Span {
+                file: Arc::clone(file),
+                position: *offset,
+                left: *len,
+            })),
             Self::Path { root, path, len } => {
                 let file = root.open_file(path).map_err(into_io)?;
                 if file.metadata()?.len() != *len {
@@ -63,7 +65,11 @@ impl Content {
                         format!("'{path}' changed its length while it was used"),
                     ));
                 }
-                Ok(Box::new(Span { file: Arc::new(file), position: 0, left: *len }))
+                Ok(Box::new(Span {
+                    file: Arc::new(file),
+                    position: 0,
+                    left: *len,
+                }))
             }
         }
     }
@@ -74,7 +80,12 @@ impl Content {
             return out.write_all(bytes);
         }
         let mut reader = self.open()?;
-        let mut buffer = vec![0; usize::try_from(self.len()).unwrap_or(BUFFER).clamp(1, BUFFER)];
+        let mut buffer = vec![
+            0;
+            usize::try_from(self.len())
+                .unwrap_or(BUFFER)
+                .clamp(1, BUFFER)
+        ];
         loop {
             let count = reader.read(&mut buffer)?;
             if count == 0 {
@@ -107,7 +118,9 @@ struct Span {
 
 impl Read for Span {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let (part, _) = buffer.split_at_mut(most);
         if part.is_empty() {
             return Ok(0);

@@ -33,7 +33,11 @@ impl Tree {
         if !self.implied_dirs().is_empty() {
             tree.to_mut().ensure_dirs(&Meta::new(0o755, 0));
         }
-        let mut layer = Layer { root, options, parent: None };
+        let mut layer = Layer {
+            root,
+            options,
+            parent: None,
+        };
         // First everything but hard links, because a link's target may come after it in order;
         // last the directories, because what is made in one changes its time.
         for (path, node) in tree.iter() {
@@ -46,9 +50,15 @@ impl Tree {
         }
         for (path, node) in tree.iter().rev().filter(|(_, node)| node.is_dir()) {
             let dir = root.open_beneath("open the directory", path, sys::DIR)?;
-            layer.dress(&dir, &node.meta).map_err(|source| layer.failed(path, source))?;
+            layer
+                .dress(&dir, &node.meta)
+                .map_err(|source| layer.failed(path, source))?;
         }
-        if options.sync { root.sync_filesystem() } else { Ok(()) }
+        if options.sync {
+            root.sync_filesystem()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -68,15 +78,19 @@ impl Layer<'_> {
             Kind::Symlink(target) => self.make_symlink(path, &node.meta, target),
             Kind::Hardlink(_) => Ok(()),
             Kind::Fifo => self.make_special(path, &node.meta, device(FileType::Fifo, 0, 0)),
-            Kind::CharDevice { .. } | Kind::BlockDevice { .. } if !self.options.devices => {
-                Err(Error::entry("lay out", path, "device nodes are not allowed here"))
-            }
-            &Kind::CharDevice { major, minor } => {
-                self.make_special(path, &node.meta, device(FileType::CharacterDevice, major, minor))
-            }
-            &Kind::BlockDevice { major, minor } => {
-                self.make_special(path, &node.meta, device(FileType::BlockDevice, major, minor))
-            }
+            Kind::CharDevice { .. } | Kind::BlockDevice { .. } if !self.options.devices => Err(
+                Error::entry("lay out", path, "device nodes are not allowed here"),
+            ),
+            &Kind::CharDevice { major, minor } => self.make_special(
+                path,
+                &node.meta,
+                device(FileType::CharacterDevice, major, minor),
+            ),
+            &Kind::BlockDevice { major, minor } => self.make_special(
+                path,
+                &node.meta,
+                device(FileType::BlockDevice, major, minor),
+            ),
         }
     }
 
@@ -97,7 +111,8 @@ impl Layer<'_> {
             path: path.to_string(),
             source,
         })?;
-        self.dress(&file, meta).map_err(|source| self.failed(path, source))
+        self.dress(&file, meta)
+            .map_err(|source| self.failed(path, source))
     }
 
     fn make_symlink(&mut self, path: &RelPath, meta: &Meta, target: &[u8]) -> Result<(), Error> {
@@ -122,14 +137,21 @@ impl Layer<'_> {
             // Nobody else can replace what was just made by something that leads elsewhere: the
             // handle is opened without following, and the mode is set on the handle.
             let handle = sys::open_beneath(dir, name, sys::HANDLE)?;
-            rustix::fs::chmod(sys::proc_path(&handle), Mode::from_raw_mode(meta.mode & 0o7777))?;
+            rustix::fs::chmod(
+                sys::proc_path(&handle),
+                Mode::from_raw_mode(meta.mode & 0o7777),
+            )?;
             rustix::fs::utimensat(dir, name, &times(meta.mtime), AtFlags::SYMLINK_NOFOLLOW)
         })
     }
 
     fn link(&mut self, tree: &Tree, path: &RelPath) -> Result<(), Error> {
         let Some(target) = tree.link_target(path) else {
-            return Err(Error::entry("lay out", path, "it is a hard link to nothing in the tree"));
+            return Err(Error::entry(
+                "lay out",
+                path,
+                "it is a hard link to nothing in the tree",
+            ));
         };
         self.root.hard_link(target, self.root, path)
     }
@@ -196,6 +218,12 @@ fn give(dir: &OwnedFd, name: &[u8], uid: u32, gid: u32) -> Result<(), Errno> {
 }
 
 fn times(seconds: i64) -> Timestamps {
-    let moment = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    Timestamps { last_access: moment, last_modification: moment }
+    let moment = Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: moment,
+        last_modification: moment,
+    }
 }

@@ -33,7 +33,13 @@ pub struct Meta {
 impl Meta {
     /// Root's, with this mode and time.
     pub const fn new(mode: u32, mtime: i64) -> Self {
-        Self { mode, uid: 0, gid: 0, mtime, xattrs: BTreeMap::new() }
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime,
+            xattrs: BTreeMap::new(),
+        }
     }
 }
 
@@ -78,17 +84,29 @@ pub struct Node {
 impl Node {
     /// A directory.
     pub const fn dir(meta: Meta) -> Self {
-        Self { meta, kind: Kind::Dir }
+        Self {
+            meta,
+            kind: Kind::Dir,
+        }
     }
 
     /// A file with bytes at hand.
     pub fn file(meta: Meta, bytes: impl Into<std::sync::Arc<[u8]>>) -> Self {
-        Self { meta, kind: Kind::File(Content::Bytes(bytes.into())) }
+        Self {
+            meta,
+            kind: Kind::File(Content::Bytes(bytes.into())),
+        }
     }
 
     /// A symbolic link; its mode is always `0o777`.
     pub fn symlink(meta: Meta, target: impl Into<Vec<u8>>) -> Self {
-        Self { meta: Meta { mode: 0o777, ..meta }, kind: Kind::Symlink(target.into()) }
+        Self {
+            meta: Meta {
+                mode: 0o777,
+                ..meta
+            },
+            kind: Kind::Symlink(target.into()),
+        }
     }
 
     /// Whether it is a directory.
@@ -127,12 +145,22 @@ impl Tree {
     /// something that is not a directory, or something that is not a directory would replace one
     /// that is not empty.
     pub fn insert(&mut self, path: RelPath, node: Node) -> Result<Option<Node>, Error> {
-        let above = path.ancestors().find(|dir| self.get(dir).is_some_and(|node| !node.is_dir()));
+        let above = path
+            .ancestors()
+            .find(|dir| self.get(dir).is_some_and(|node| !node.is_dir()));
         if above.is_some() {
-            return Err(Error::entry("place", &path, "it is beneath something that is no directory"));
+            return Err(Error::entry(
+                "place",
+                &path,
+                "it is beneath something that is no directory",
+            ));
         }
         if !node.is_dir() && self.beneath(&path).next().is_some() {
-            return Err(Error::entry("place", &path, "there is a directory that is not empty"));
+            return Err(Error::entry(
+                "place",
+                &path,
+                "there is a directory that is not empty",
+            ));
         }
         Ok(self.0.insert(path, node))
     }

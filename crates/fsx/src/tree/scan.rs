@@ -32,7 +32,11 @@ impl Tree {
     /// Of the extended attributes, `security.capability` and `user.…` are kept: the others (labels,
     /// access lists, an overlay's own) are this machine's, or seen only by its administrator.
     pub fn read_from(root: &Arc<Root>, options: ScanOptions) -> Result<Self, Error> {
-        let mut scan = Scan { root, options, found: BTreeMap::new() };
+        let mut scan = Scan {
+            root,
+            options,
+            found: BTreeMap::new(),
+        };
         let mut open: Vec<Option<RelPath>> = vec![None];
         while let Some(dir) = open.pop() {
             scan.directory(dir.as_ref(), &mut open)?;
@@ -68,7 +72,11 @@ impl Scan<'_> {
                 open.push(Some(child.clone()));
             }
             if self.found.len() >= MAX_ENTRIES {
-                return Err(Error::entry("read", &child, "there are more than 4,000,000 names"));
+                return Err(Error::entry(
+                    "read",
+                    &child,
+                    "there are more than 4,000,000 names",
+                ));
             }
             self.found.insert(child, (node, stat));
         }
@@ -104,7 +112,13 @@ impl Scan<'_> {
             Ownership::Keep => (stat.uid, stat.gid),
             Ownership::All { uid, gid } => (uid, gid),
         };
-        let meta = Meta { mode: stat.mode, uid, gid, mtime: stat.mtime, xattrs };
+        let meta = Meta {
+            mode: stat.mode,
+            uid,
+            gid,
+            mtime: stat.mtime,
+            xattrs,
+        };
         Ok((Node { meta, kind }, stat))
     }
 
