@@ -7,6 +7,10 @@ use boltworks_model::Cancelled;
 
 /// Why a source is not in the store.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one `Error` per room is the house's convention"
+)]
 pub enum Error {
     /// It is nowhere to be had.
     #[error("fetch {uri}:{tried}")]

@@ -6,11 +6,14 @@
 
 use std::fs::File;
 
-use boltworks_fsx::{Error as DiskError, Expected, Mismatch, Root, Verifying};
+use boltworks_fsx::{Error as DiskError, Expected, Limit, Mismatch, Root, Verifying};
 use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
-use boltworks_net::{Address, Client, Download, Have, OriginBoundCredential, Part, Retry, download};
+use boltworks_net::{
+    Address, Client, Download, Have, OriginBoundCredential, Part, Retry, download,
+};
 use boltworks_store::Store;
 
+use crate::debian::Wanted;
 use crate::error::Attempts;
 use crate::notes::{Note, Notes};
 use crate::partial::Partial;
@@ -65,8 +68,15 @@ struct Candidate {
 enum Place {
     Upstream(String),
     Mirror(String),
-    Debian { name: String, version: Option<String>, file: String },
-    Pypi { project: String, file: String },
+    Debian {
+        name: String,
+        version: Option<String>,
+        file: String,
+    },
+    Pypi {
+        project: String,
+        file: String,
+    },
 }
 
 impl std::fmt::Display for Place {
@@ -94,9 +104,15 @@ impl Fetcher<'_> {
             }
         }
         if self.offline {
-            let mut wanted: Vec<_> = chain.iter().map(|candidate| shown(&candidate.expected)).collect();
+            let mut wanted: Vec<_> = chain
+                .iter()
+                .map(|candidate| shown(&candidate.expected))
+                .collect();
             wanted.dedup();
-            return Err(Error::Offline { uri: request.uri.to_owned(), wanted: wanted.join(" or ") });
+            return Err(Error::Offline {
+                uri: request.uri.to_owned(),
+                wanted: wanted.join(" or "),
+            });
         }
         self.try_chain(request, &chain, ambient)
     }
@@ -114,7 +130,9 @@ impl Fetcher<'_> {
     /// Hashes what the store has of a source.
     pub fn verify(&self, request: &Request<'_>) -> Result<Checked, Error> {
         for candidate in &self.chain(request)? {
-            let Some(digest) = self.digest_of(&candidate.expected) else { continue };
+            let Some(digest) = self.digest_of(&candidate.expected) else {
+                continue;
+            };
             if !self.store.has(&digest)? {
                 continue;
             }
@@ -128,21 +146,39 @@ impl Fetcher<'_> {
 
     /// Every place where the bytes may be, in order. Pure.
     fn chain(&self, request: &Request<'_>) -> Result<Vec<Candidate>, Error> {
-        let own = |place, kind| Candidate { place, expected: request.expected, kind, recipe_digest: None };
+        let own = |place, kind| Candidate {
+            place,
+            expected: request.expected,
+            kind,
+            recipe_digest: None,
+        };
         let mut chain = Vec::new();
         if let Some((project, file)) = parse_pypi(request.uri) {
-            let place = Place::Pypi { project: project.to_owned(), file: file.to_owned() };
+            let place = Place::Pypi {
+                project: project.to_owned(),
+                file: file.to_owned(),
+            };
             chain.push(own(place, SourceKind::Sdist));
         } else if request.uri.starts_with("https://") || request.uri.starts_with("http://") {
-            chain.push(own(Place::Upstream(request.uri.to_owned()), SourceKind::Tarball));
+            chain.push(own(
+                Place::Upstream(request.uri.to_owned()),
+                SourceKind::Tarball,
+            ));
         }
-        let mirrored = self.mirrors.iter().filter_map(|mirror| mirror.translate(request.uri));
+        let mirrored = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| mirror.translate(request.uri));
         chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
         for entry in self.overrides.iter().filter(|entry| entry.covers(request)) {
             let is_same = request.expected.sha256() == Some(entry.sha256);
             chain.push(Candidate {
                 place: place_of(entry),
-                expected: if is_same { request.expected } else { entry.sha256.into() },
+                expected: if is_same {
+                    request.expected
+                } else {
+                    entry.sha256.into()
+                },
                 kind: entry.kind,
                 recipe_digest: (!is_same).then(|| shown(&request.expected)),
             });
@@ -203,10 +239,14 @@ impl Fetcher<'_> {
         is_last: bool,
         job: &mut Job<'_>,
     ) -> Result<Fetched, Error> {
-        let retry = if is_last { Retry::default() } else { Retry::IMPATIENT };
+        let retry = if is_last {
+            Retry::default()
+        } else {
+            Retry::IMPATIENT
+        };
         let (digest, size, from) = match &candidate.place {
             Place::Upstream(uri) | Place::Mirror(uri) => {
-                self.transfer(&uri.parse()?, None, candidate, retry, job)?
+                self.transfer((&uri.parse()?, None), candidate, retry, job)?
             }
             Place::Pypi { project, file } => {
                 let index = self.pypi.map_err(|reason| reason())?;
@@ -215,41 +255,72 @@ impl Fetcher<'_> {
                 let address = index.locate(self.client, what, wanted.as_ref(), job.ambient)?;
                 let is_same_origin = address.origin() == index.address().origin();
                 let credential = index.credential().filter(|_| is_same_origin);
-                self.transfer(&address, credential, candidate, retry, job)?
+                self.transfer((&address, credential), candidate, retry, job)?
             }
-            Place::Debian { name, version, file } => {
+            Place::Debian {
+                name,
+                version,
+                file,
+            } => {
                 let archive = self.debian.map_err(|reason| reason())?;
                 job.begin(None);
-                let orig = archive.find_orig(name, version.as_deref(), file, &candidate.expected, job.ambient)?;
+                let wanted = Wanted {
+                    name,
+                    version: version.as_deref(),
+                    file,
+                    expected: candidate.expected,
+                };
+                let orig = archive.find_orig(&wanted, job.ambient)?;
                 let bytes = archive.fetch_orig(&orig, job.ambient)?;
                 let (digest, size) = self.keep(bytes.file(), &candidate.expected, &orig.address)?;
                 bytes.remove()?;
                 (digest, size, orig.address)
             }
         };
-        let note = Note { fetched_from: from, kind: candidate.kind };
+        let note = Note {
+            fetched_from: from,
+            kind: candidate.kind,
+        };
         Notes(self.folder).write(&digest, &note)?;
         if let Some(sha512) = candidate.expected.sha512() {
             Notes(self.folder).name(&sha512, &digest)?;
         }
-        Ok(fetched(request, candidate, (digest, size), Some(note), true))
+        Ok(fetched(
+            request,
+            candidate,
+            (digest, size),
+            Some(note),
+            true,
+        ))
     }
 
     /// Receives a file, going on with what is there of it.
     fn transfer(
         &self,
-        address: &Address,
-        credential: Option<&OriginBoundCredential>,
+        (address, credential): (&Address, Option<&OriginBoundCredential>),
         candidate: &Candidate,
         retry: Retry,
         job: &mut Job<'_>,
     ) -> Result<(Sha256, u64, String), Error> {
-        let broken = |source| Error::Partial { place: address.to_string(), source };
+        let broken = |source| Error::Partial {
+            place: address.to_string(),
+            source,
+        };
+        let ambient = job.ambient;
         let mut partial = Partial::open(self.folder, &key(&candidate.expected))?;
         loop {
             let length = partial.len().map_err(broken)?;
-            let have = Have { length, validator: None };
-            let what = Download { address, have, max: MAX_SOURCE, credential, retry };
+            let have = Have {
+                length,
+                validator: None,
+            };
+            let what = Download {
+                address,
+                have,
+                max: MAX_SOURCE,
+                credential,
+                retry,
+            };
             let mut done = length;
             let from = download(
                 self.client,
@@ -266,7 +337,7 @@ impl Fetcher<'_> {
                         partial.add(bytes)
                     }
                 },
-                job.ambient,
+                ambient,
             )?;
             let kept = partial.rewind().map_err(broken)?;
             match self.keep(kept, &candidate.expected, &from.to_string()) {
@@ -297,53 +368,74 @@ impl Fetcher<'_> {
             other => other.map(drop)?,
         }
         let mut again = file;
-        std::io::Seek::rewind(&mut again)
-            .map_err(|source| Error::Partial { place: place.to_owned(), source })?;
-        let stored = self.store.put_expected(again, expected)?;
+        std::io::Seek::rewind(&mut again).map_err(|source| Error::Partial {
+            place: place.to_owned(),
+            source,
+        })?;
+        let stored = self
+            .store
+            .put_expected(again, expected, Limit(MAX_SOURCE))?;
         Ok((*stored.digest(), stored.get().size))
     }
 
     /// What the store has of a candidate, hashed anew.
     fn kept(&self, request: &Request<'_>, candidate: &Candidate) -> Result<Option<Fetched>, Error> {
-        let Some(digest) = self.digest_of(&candidate.expected) else { return Ok(None) };
+        let Some(digest) = self.digest_of(&candidate.expected) else {
+            return Ok(None);
+        };
         if !self.store.has(&digest)? {
             return Ok(None);
         }
         let size = self.open(&digest, &candidate.expected)?;
         let note = Notes(self.folder).read(&digest);
-        Ok(Some(fetched(request, candidate, (digest, size), note, false)))
+        Ok(Some(fetched(
+            request,
+            candidate,
+            (digest, size),
+            note,
+            false,
+        )))
     }
 
     fn digest_of(&self, expected: &Expected) -> Option<Sha256> {
-        let named = || expected.sha512().and_then(|sha512| Notes(self.folder).named(&sha512));
+        let named = || {
+            expected
+                .sha512()
+                .and_then(|sha512| Notes(self.folder).named(&sha512))
+        };
         expected.sha256().or_else(named)
     }
 
     /// Opens a blob, checked against everything that is expected; its size.
     fn open(&self, digest: &Sha256, expected: &Expected) -> Result<u64, Error> {
-        let blob = self.store.open(digest)?;
+        let blob = self.store.open_blob(digest)?;
         if expected.sha512().is_some() {
-            Verifying::new(blob.get().file.as_ref(), *expected).finish()?;
+            Verifying::new(blob.reader(), *expected).finish()?;
         }
-        Ok(blob.get().size)
+        Ok(blob.size())
     }
 }
 
 fn place_of(entry: &Override) -> Place {
     let file = entry.file.clone();
     match &entry.origin {
-        Origin::Debian { name, version } => {
-            Place::Debian { name: name.clone(), version: version.clone(), file }
-        }
-        Origin::Pypi { project } => Place::Pypi { project: project.clone(), file },
+        Origin::Debian { name, version } => Place::Debian {
+            name: name.clone(),
+            version: version.clone(),
+            file,
+        },
+        Origin::Pypi { project } => Place::Pypi {
+            project: project.clone(),
+            file,
+        },
         Origin::Address(uri) => Place::Mirror(uri.clone()),
     }
 }
 
 fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
-    uri.strip_prefix("pypi:")?.split_once('/').filter(|(project, file)| {
-        !project.is_empty() && !file.is_empty() && !file.contains('/')
-    })
+    uri.strip_prefix("pypi:")?
+        .split_once('/')
+        .filter(|(project, file)| !project.is_empty() && !file.is_empty() && !file.contains('/'))
 }
 
 fn fetched(
@@ -362,17 +454,27 @@ fn fetched(
         sha256: digest,
         recipe_digest: candidate.recipe_digest.clone(),
     };
-    Fetched { digest, size, material, is_new }
+    Fetched {
+        digest,
+        size,
+        material,
+        is_new,
+    }
 }
 
 fn unavailable(request: &Request<'_>, tried: Vec<(String, Error)>) -> Error {
-    Error::Unavailable { uri: request.uri.to_owned(), tried: Attempts(tried) }
+    Error::Unavailable {
+        uri: request.uri.to_owned(),
+        tried: Attempts(tried),
+    }
 }
 
 /// The digest as manifests write it; the stronger one where there are two.
 fn shown(expected: &Expected) -> String {
     let sha256 = expected.sha256().map(|digest| digest.prefixed());
-    sha256.or_else(|| expected.sha512().map(|digest| digest.prefixed())).unwrap_or_default()
+    sha256
+        .or_else(|| expected.sha512().map(|digest| digest.prefixed()))
+        .unwrap_or_default()
 }
 
 /// What a broken-off transfer is kept under.
@@ -390,24 +492,40 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     fn new(candidate: &Candidate, ambient: &'a Ambient<'a>) -> Self {
         let place = candidate.place.to_string();
-        let file = place.rsplit_once('/').map_or(place.as_str(), |(_, file)| file);
-        Self { name: format!("fetch {file}"), has_begun: false, ambient }
+        let file = place
+            .rsplit_once('/')
+            .map_or(place.as_str(), |(_, file)| file);
+        Self {
+            name: format!("fetch {file}"),
+            has_begun: false,
+            ambient,
+        }
     }
 
     fn begin(&mut self, total: Option<u64>) {
         if !self.has_begun {
-            self.ambient.sink.event(Event::Started { job: &self.name, total });
+            self.ambient.sink.event(Event::Started {
+                job: &self.name,
+                total,
+            });
         }
         self.has_begun = true;
     }
 
     fn progress(&self, done: u64) {
-        self.ambient.sink.event(Event::Progress { job: &self.name, done });
+        self.ambient.sink.event(Event::Progress {
+            job: &self.name,
+            done,
+        });
     }
 
     fn end(&self, ok: bool, note: &str) {
         if self.has_begun {
-            self.ambient.sink.event(Event::Finished { job: &self.name, ok, note });
+            self.ambient.sink.event(Event::Finished {
+                job: &self.name,
+                ok,
+                note,
+            });
         }
     }
 }

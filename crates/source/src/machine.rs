@@ -13,8 +13,15 @@ use crate::{Error, Program, PythonIndex};
 const MAX_FILE: Limit = Limit::mib(1);
 /// Variables that every program which uses the network should see.
 const NETWORK_VARIABLES: &[&str] = &[
-    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-    "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 ];
 
 /// The machine: its root directory and the environment this program was started with.
@@ -32,7 +39,10 @@ impl Machine {
 
     /// Settings for an HTTP client: the proxies of the environment.
     pub fn client_settings(&self) -> Settings {
-        Settings { proxies: Proxies::from_environment(&self.environment), ..Settings::default() }
+        Settings {
+            proxies: Proxies::from_environment(&self.environment),
+            ..Settings::default()
+        }
     }
 
     /// The variables that programs which use the network should see.
@@ -53,18 +63,22 @@ impl Machine {
         }
         for name in self.names("etc/apt/sources.list.d") {
             let path = format!("/etc/apt/sources.list.d/{name}");
-            let is_one_line = name.ends_with(".list");
-            if !is_one_line && !name.ends_with(".sources") {
+            let is_one_line = name.strip_suffix(".list").is_some();
+            if !is_one_line && name.strip_suffix(".sources").is_none() {
                 continue;
             }
-            let Some(text) = self.text(&path) else { continue };
+            let Some(text) = self.text(&path) else {
+                continue;
+            };
             sources.extend(if is_one_line {
                 apt::parse_one_line(&text)
             } else {
                 apt::parse_deb822(&text)
             });
         }
-        apt::debian_archive(&sources).map(str::to_owned).ok_or(Error::NoArchive)
+        apt::debian_archive(&sources)
+            .map(str::to_owned)
+            .ok_or(Error::NoArchive)
     }
 
     /// The index of Python packages, from pip's configuration or, without one, from pip itself.
@@ -73,10 +87,14 @@ impl Machine {
     /// [`Error::NoPythonIndex`] if neither knows.
     pub fn python_index(&self) -> Result<PythonIndex, Error> {
         let variable = |name: &str| self.environment.get(name).filter(|value| !value.is_empty());
-        let mut paths = vec!["/etc/xdg/pip/pip.conf".to_owned(), "/etc/pip.conf".to_owned()];
+        let mut paths = vec![
+            "/etc/xdg/pip/pip.conf".to_owned(),
+            "/etc/pip.conf".to_owned(),
+        ];
         if let Some(home) = variable("HOME") {
             paths.push(format!("{home}/.pip/pip.conf"));
-            let config = variable("XDG_CONFIG_HOME").map_or_else(|| format!("{home}/.config"), String::clone);
+            let config = variable("XDG_CONFIG_HOME")
+                .map_or_else(|| format!("{home}/.config"), String::clone);
             paths.push(format!("{config}/pip/pip.conf"));
         }
         paths.extend(variable("VIRTUAL_ENV").map(|environment| format!("{environment}/pip.conf")));
@@ -120,7 +138,13 @@ impl Machine {
     }
 
     fn names(&self, folder: &str) -> Vec<String> {
-        let list = |path: &str| self.root.dir(&RelPath::try_from(path).ok()?).ok()?.list().ok();
+        let list = |path: &str| {
+            self.root
+                .dir(&RelPath::try_from(path).ok()?)
+                .ok()?
+                .list()
+                .ok()
+        };
         list(folder)
             .unwrap_or_default()
             .into_iter()
@@ -133,7 +157,10 @@ impl Machine {
 mod tests {
     use super::*;
 
-    fn machine(files: &[(&str, &str)], environment: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
+    fn machine(
+        files: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> (tempfile::TempDir, Machine) {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::open(folder.path()).unwrap();
         for (path, text) in files {
@@ -141,21 +168,27 @@ mod tests {
             root.make_dir(&path.parent().unwrap()).unwrap();
             root.write(&path, text.as_bytes(), 0o644).unwrap();
         }
-        let environment =
-            environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         (folder, Machine::new(root, environment))
     }
 
     #[test]
     fn both_forms_of_apt_configuration_are_found() {
-        let stanza = "Types: deb\nURIs: http://m.example/debian\nSuites: trixie\nComponents: main\n";
+        let stanza =
+            "Types: deb\nURIs: http://m.example/debian\nSuites: trixie\nComponents: main\n";
         let line = "deb http://l.example/debian trixie main\n";
         let archive = |files: &[(&str, &str)]| machine(files, &[]).1.debian_archive();
         assert_eq!(
             archive(&[("etc/apt/sources.list.d/debian.sources", stanza)]).unwrap(),
             "http://m.example/debian"
         );
-        assert_eq!(archive(&[("etc/apt/sources.list", line)]).unwrap(), "http://l.example/debian");
+        assert_eq!(
+            archive(&[("etc/apt/sources.list", line)]).unwrap(),
+            "http://l.example/debian"
+        );
         let error = archive(&[("etc/apt/sources.list.d/debian.sources.bak", stanza)]).unwrap_err();
         assert!(error.to_string().contains("stage0.debian.mirror"));
     }
@@ -164,17 +197,32 @@ mod tests {
     fn pip_files_are_read_in_pips_order() {
         let (_folder, machine) = machine(
             &[
-                ("etc/pip.conf", "[global]\nindex-url = https://global.example/simple\n"),
-                ("home/me/.config/pip/pip.conf", "[global]\nindex-url = https://user.example/simple\n"),
+                (
+                    "etc/pip.conf",
+                    "[global]\nindex-url = https://global.example/simple\n",
+                ),
+                (
+                    "home/me/.config/pip/pip.conf",
+                    "[global]\nindex-url = https://user.example/simple\n",
+                ),
             ],
             &[("HOME", "/home/me")],
         );
-        assert_eq!(machine.python_index().unwrap().address().to_string(), "https://user.example/simple");
+        assert_eq!(
+            machine.python_index().unwrap().address().to_string(),
+            "https://user.example/simple"
+        );
     }
 
     #[test]
     fn programs_see_the_proxies_and_nothing_else() {
         let (_folder, machine) = machine(&[], &[("https_proxy", "http://p:1"), ("TOKEN", "x")]);
-        assert_eq!(machine.network_environment().into_keys().collect::<Vec<_>>(), ["https_proxy"]);
+        assert_eq!(
+            machine
+                .network_environment()
+                .into_keys()
+                .collect::<Vec<_>>(),
+            ["https_proxy"]
+        );
     }
 }

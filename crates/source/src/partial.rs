@@ -29,8 +29,17 @@ impl Partial {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|source| DiskError::Io { action: "open", path: name.to_string(), source })?;
-        Ok(Self { root, name, file, _lock: lock })
+            .map_err(|source| DiskError::Io {
+                action: "open",
+                path: name.to_string(),
+                source,
+            })?;
+        Ok(Self {
+            root,
+            name,
+            file,
+            _lock: lock,
+        })
     }
 
     /// How much is there.
@@ -77,7 +86,10 @@ mod tests {
         assert_eq!(partial.len().unwrap(), 5);
         partial.cut(4).unwrap();
         partial.add(b"!").unwrap();
-        assert_eq!(io::read_to_string(partial.rewind().unwrap()).unwrap(), "hell!");
+        assert_eq!(
+            io::read_to_string(partial.rewind().unwrap()).unwrap(),
+            "hell!"
+        );
         partial.remove().unwrap();
         assert_eq!(Partial::open(&root, "ab").unwrap().len().unwrap(), 0);
     }

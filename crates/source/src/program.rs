@@ -31,13 +31,19 @@ pub struct Program {
 impl Program {
     /// A program by its name, and the package to name when it is missing.
     pub fn new(name: &'static str, package: &'static str) -> Self {
-        let environment =
-            [("PATH", PATH), ("LC_ALL", "C"), ("HOME", "/nonexistent"), ("TZ", "UTC")];
+        let environment = [
+            ("PATH", PATH),
+            ("LC_ALL", "C"),
+            ("HOME", "/nonexistent"),
+            ("TZ", "UTC"),
+        ];
         Self {
             name,
             package,
             args: Vec::new(),
-            environment: environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            environment: environment
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             directory: None,
         }
     }
@@ -86,7 +92,10 @@ impl Program {
         self.stream(Stdio::null(), |stdout| {
             Bounded::new(stdout, limit)
                 .read_all()
-                .map_err(|source| Error::Program { program: self.name, source })
+                .map_err(|source| Error::Program {
+                    program: self.name,
+                    source,
+                })
         })
     }
 
@@ -114,7 +123,10 @@ impl Program {
         read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut child = self.start(input)?;
-        let broken = || Error::Program { program: self.name, source: io::Error::other("no pipe") };
+        let broken = || Error::Program {
+            program: self.name,
+            source: io::Error::other("no pipe"),
+        };
         let mut stdout = child.0.stdout.take().ok_or_else(broken)?;
         let mut stderr = child.0.stderr.take().ok_or_else(broken)?;
         let (value, complaint) = thread::scope(|scope| {
@@ -130,7 +142,12 @@ impl Program {
         let value = match value {
             Ok(value) => value,
             // What the program complained about explains a short output better than the reader.
-            Err(error) => return Err(self.ended(&mut child, &complaint, false).err().map_or(error, E::from)),
+            Err(error) => {
+                return Err(self
+                    .ended(&mut child, &complaint, false)
+                    .err()
+                    .map_or(error, E::from));
+            }
         };
         self.ended(&mut child, &complaint, true)?;
         Ok(value)
@@ -138,7 +155,10 @@ impl Program {
 
     fn start(&self, input: Stdio) -> Result<Running, Error> {
         tracing::debug!(program = self.name, args = ?self.args, "start");
-        #[expect(clippy::disallowed_methods, reason = "the one place where this room starts programs")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where this room starts programs"
+        )]
         let mut command = Command::new(self.name);
         command
             .args(&self.args)
@@ -150,24 +170,42 @@ impl Program {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        command.spawn().map(Running).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::Missing { program: self.name, package: self.package },
-            _ => Error::Program { program: self.name, source },
-        })
+        command
+            .spawn()
+            .map(Running)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => Error::Missing {
+                    program: self.name,
+                    package: self.package,
+                },
+                _ => Error::Program {
+                    program: self.name,
+                    source,
+                },
+            })
     }
 
     /// Waits for the end. `is_whole`: its output was read to the end, so that only success will
     /// do; otherwise only an end of its own with a complaint is an error.
     fn ended(&self, child: &mut Running, complaint: &[u8], is_whole: bool) -> Result<(), Error> {
-        let status =
-            child.0.wait().map_err(|source| Error::Program { program: self.name, source })?;
+        let status = child.0.wait().map_err(|source| Error::Program {
+            program: self.name,
+            source,
+        })?;
         let is_own_end = status.code().is_some();
         if status.success() || (!is_whole && (!is_own_end || complaint.is_empty())) {
             return Ok(());
         }
         let said = String::from_utf8_lossy(complaint);
-        let said = said.trim_end().lines().fold(String::new(), |text, line| text + "\n    " + line);
-        Err(Error::Failed { program: self.name, status: status.to_string(), said })
+        let said = said
+            .trim_end()
+            .lines()
+            .fold(String::new(), |text, line| text + "\n    " + line);
+        Err(Error::Failed {
+            program: self.name,
+            status: status.to_string(),
+            said,
+        })
     }
 }
 
@@ -217,8 +255,11 @@ mod tests {
     #[test]
     fn a_program_has_only_the_environment_it_is_given() {
         let text = shell("env").env("GIVEN", "1").text(Limit::kib(64)).unwrap();
-        let mut names: Vec<_> =
-            text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+        let mut names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, _)| name)
+            .collect();
         names.retain(|name| !matches!(*name, "PWD" | "_" | "SHLVL" | "OLDPWD"));
         names.sort_unstable();
         assert_eq!(names, ["GIVEN", "HOME", "LC_ALL", "PATH", "TZ"]);
@@ -226,8 +267,13 @@ mod tests {
 
     #[test]
     fn a_failure_carries_the_complaint() {
-        let error = shell("echo out; echo 'no such thing' >&2; exit 3").output(Limit::kib(1)).unwrap_err();
-        assert_eq!(error.to_string(), "run sh: it ended with exit status: 3\n    no such thing");
+        let error = shell("echo out; echo 'no such thing' >&2; exit 3")
+            .output(Limit::kib(1))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "run sh: it ended with exit status: 3\n    no such thing"
+        );
     }
 
     #[test]
@@ -241,7 +287,13 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named_with_its_package() {
-        let error = Program::new("no-such-program", "some-package").output(Limit(1)).unwrap_err();
-        assert!(error.to_string().contains("install the package some-package"));
+        let error = Program::new("no-such-program", "some-package")
+            .output(Limit(1))
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("install the package some-package")
+        );
     }
 }

@@ -73,21 +73,34 @@ impl PythonIndex {
             Ok((address, media_type, response.read_all()?))
         })?;
         let index = page_address.to_string();
-        if !media_type.as_deref().is_some_and(|media_type| media_type.contains("json")) {
+        if !media_type
+            .as_deref()
+            .is_some_and(|media_type| media_type.contains("json"))
+        {
             let reason = "it does not offer the JSON form of the simple index (PEP 691)".to_owned();
             return Err(Error::Malformed { index, reason });
         }
-        let page: Page = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Malformed { index: index.clone(), reason: error.to_string() })?;
+        let page: Page = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
+            index: index.clone(),
+            reason: error.to_string(),
+        })?;
         let Some(entry) = page.files.iter().find(|entry| entry.filename == file) else {
             let reason = format!("none of its {} files is called so", page.files.len());
-            return Err(Error::NotFound { what: file.to_owned(), index, reason });
+            return Err(Error::NotFound {
+                what: file.to_owned(),
+                index,
+                reason,
+            });
         };
         if let (Some(expected), Some(actual)) = (expected, entry.hashes.get("sha256"))
             && expected.to_string() != actual.to_ascii_lowercase()
         {
             let (expected, actual) = (expected.prefixed(), format!("sha256:{actual}"));
-            return Err(Error::WrongDigest { place: format!("{index}{file}"), expected, actual });
+            return Err(Error::WrongDigest {
+                place: format!("{index}{file}"),
+                expected,
+                actual,
+            });
         }
         Ok(address.join(&entry.url)?)
     }

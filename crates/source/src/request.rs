@@ -29,7 +29,8 @@ pub struct Mirror {
 impl Mirror {
     /// The address at the mirror, if the mirror has this one.
     pub fn translate(&self, uri: &str) -> Option<String> {
-        uri.strip_prefix(&self.prefix).map(|rest| format!("{}{rest}", self.to))
+        uri.strip_prefix(&self.prefix)
+            .map(|rest| format!("{}{rest}", self.to))
     }
 }
 
@@ -76,7 +77,10 @@ impl Override {
     pub fn covers(&self, request: &Request<'_>) -> bool {
         self.package == request.package
             && self.version == request.version
-            && self.uri.as_deref().is_none_or(|pattern| is_match(pattern, request.uri))
+            && self
+                .uri
+                .as_deref()
+                .is_none_or(|pattern| is_match(pattern, request.uri))
     }
 }
 
@@ -89,7 +93,9 @@ fn is_match(pattern: &str, text: &str) -> bool {
     let mut last = None;
     for part in parts {
         if let Some(between) = last.replace(part) {
-            let Some(index) = rest.find(between) else { return false };
+            let Some(index) = rest.find(between) else {
+                return false;
+            };
             rest = rest.get(index + between.len()..).unwrap_or_default();
         }
     }
@@ -123,7 +129,11 @@ mod tests {
         check("https://a.example/x", "https://a.example/xy", false);
         check("*.tar.gz", "https://a.example/x.tar.gz", true);
         check("https://*/x-*.tar.gz", "https://a.example/x-1.tar.gz", true);
-        check("https://*/x-*.tar.gz", "https://a.example/y-1.tar.gz", false);
+        check(
+            "https://*/x-*.tar.gz",
+            "https://a.example/y-1.tar.gz",
+            false,
+        );
         check("*", "", true);
         check("a*b*c", "abc", true);
         check("a*a", "a", false);
@@ -131,8 +141,14 @@ mod tests {
 
     #[test]
     fn a_mirror_translates_what_it_has() {
-        let mirror = Mirror { prefix: "https://a.example/".into(), to: "http://b.example/a/".into() };
-        assert_eq!(mirror.translate("https://a.example/x").as_deref(), Some("http://b.example/a/x"));
+        let mirror = Mirror {
+            prefix: "https://a.example/".into(),
+            to: "http://b.example/a/".into(),
+        };
+        assert_eq!(
+            mirror.translate("https://a.example/x").as_deref(),
+            Some("http://b.example/a/x")
+        );
         assert_eq!(mirror.translate("https://c.example/x"), None);
     }
 }

@@ -13,26 +13,42 @@ const MAX_OUTPUT: Limit = Limit::mib(64);
 
 /// Settings of the machine's apt that are about reaching servers, and are taken over.
 const TAKEN_OVER: &[&str] = &[
-    "Acquire::http::", "Acquire::https::", "Acquire::Retries", "Acquire::ForceIPv4",
+    "Acquire::http::",
+    "Acquire::https::",
+    "Acquire::Retries",
+    "Acquire::ForceIPv4",
     "Acquire::ForceIPv6",
 ];
 
 impl DebianArchive {
     /// Writes the configuration and makes the folders.
     pub(super) fn configure(&self) -> Result<(), Error> {
-        for folder in ["lists/partial", "cache/archives/partial", "origs", "debs", "empty"] {
+        for folder in [
+            "lists/partial",
+            "cache/archives/partial",
+            "origs",
+            "debs",
+            "empty",
+        ] {
             self.root.make_dir(&relative(folder)?)?;
         }
-        let Settings { suite, mirror, keyring, .. } = &self.settings;
+        let Settings {
+            suite,
+            mirror,
+            keyring,
+            ..
+        } = &self.settings;
         let keyring = keyring.display();
         let sources = format!(
             "deb [signed-by={keyring}] {mirror} {suite} main\n\
              deb-src [signed-by={keyring}] {mirror} {suite} main\n"
         );
-        self.root.write(&relative("sources.list")?, sources.as_bytes(), 0o644)?;
+        self.root
+            .write(&relative("sources.list")?, sources.as_bytes(), 0o644)?;
         self.root.write(&relative("status")?, b"", 0o644)?;
-        let text = self.configuration(&self.taken_over());
-        self.root.write(&relative("apt.conf")?, text.as_bytes(), 0o644)?;
+        let text = self.configuration(&taken_over());
+        self.root
+            .write(&relative("apt.conf")?, text.as_bytes(), 0o644)?;
         Ok(())
     }
 
@@ -80,27 +96,19 @@ impl DebianArchive {
         for (key, value) in values {
             writeln!(text, "{key} \"{value}\";").ok();
         }
-        writeln!(text, "#clear APT::Architectures;\nAPT::Architectures {{ \"{architecture}\"; }};").ok();
+        writeln!(
+            text,
+            "#clear APT::Architectures;\nAPT::Architectures {{ \"{architecture}\"; }};"
+        )
+        .ok();
         text
     }
 
-    /// How the machine's apt reaches servers. What cannot be asked is not taken over.
-    fn taken_over(&self) -> String {
-        let dump = Program::new("apt-config", "apt").arg("dump").text(MAX_OUTPUT);
-        let dump = match dump {
-            Ok(dump) => dump,
-            Err(error) => {
-                tracing::debug!(%error, "the apt configuration of the machine was not read");
-                return String::new();
-            }
-        };
-        dump.lines()
-            .filter(|line| TAKEN_OVER.iter().any(|prefix| line.starts_with(prefix)))
-            .fold(String::new(), |text, line| text + line + "\n")
-    }
-
     pub(super) fn run_update(&self) -> Result<(), Error> {
-        self.program("apt-get").args(["-q", "update"]).output(MAX_OUTPUT).map(drop)
+        self.program("apt-get")
+            .args(["-q", "update"])
+            .output(MAX_OUTPUT)
+            .map(drop)
     }
 
     /// apt with the private configuration and the proxies.
@@ -113,32 +121,78 @@ impl DebianArchive {
     }
 }
 
+/// How the machine's apt reaches servers. What cannot be asked is not taken over.
+fn taken_over() -> String {
+    let dump = Program::new("apt-config", "apt")
+        .arg("dump")
+        .text(MAX_OUTPUT);
+    let dump = match dump {
+        Ok(dump) => dump,
+        Err(error) => {
+            tracing::debug!(%error, "the apt configuration of the machine was not read");
+            return String::new();
+        }
+    };
+    dump.lines()
+        .filter(|line| TAKEN_OVER.iter().any(|prefix| line.starts_with(prefix)))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Whether apt's files can hold these values, and the keyring is there.
 pub(super) fn check_settings(settings: &Settings, folder: &Path) -> Result<(), Error> {
     let refuse = |what, value: &str, reason| {
-        Err(Error::Unspeakable { what, value: value.to_owned(), reason })
+        Err(Error::Unspeakable {
+            what,
+            value: value.to_owned(),
+            reason,
+        })
     };
     let folder = folder.display().to_string();
     if folder.contains(['"', '\\', '\n']) {
-        return refuse("the folder", &folder, "quotation marks and backslashes cannot stand in it");
+        return refuse(
+            "the folder",
+            &folder,
+            "quotation marks and backslashes cannot stand in it",
+        );
     }
     let keyring = settings.keyring.display().to_string();
     if keyring.contains([' ', '\t', '\n', ',', ']', '"']) || !settings.keyring.is_absolute() {
-        return refuse("the keyring", &keyring, "it must be an absolute path without spaces");
+        return refuse(
+            "the keyring",
+            &keyring,
+            "it must be an absolute path without spaces",
+        );
     }
     let mirror = settings.mirror.as_str();
-    let has_scheme = mirror.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty());
-    if !has_scheme || mirror.bytes().any(|byte| !byte.is_ascii_graphic() || b"\"[]#".contains(&byte)) {
+    let has_scheme = mirror
+        .split_once(':')
+        .is_some_and(|(scheme, _)| !scheme.is_empty());
+    if !has_scheme
+        || mirror
+            .bytes()
+            .any(|byte| !byte.is_ascii_graphic() || b"\"[]#".contains(&byte))
+    {
         return refuse("the mirror", mirror, "it must be an address");
     }
     let is_word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
     };
     if !is_word(&settings.suite) {
-        return refuse("the suite", &settings.suite, "it must be a suite's name, like trixie");
+        return refuse(
+            "the suite",
+            &settings.suite,
+            "it must be a suite's name, like trixie",
+        );
     }
     if !is_word(&settings.architecture) {
-        return refuse("the architecture", &settings.architecture, "it must be a name, like amd64");
+        return refuse(
+            "the architecture",
+            &settings.architecture,
+            "it must be a name, like amd64",
+        );
     }
     Ok(())
 }
@@ -161,7 +215,12 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 /// Debian's rule for versions (Policy 5.6.12).
 pub(super) fn check_version(version: &str) -> Result<(), Error> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".+-:~".contains(&byte);
-    if version.bytes().next().is_some_and(|byte| byte.is_ascii_digit()) && version.bytes().all(is_allowed) {
+    if version
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_digit())
+        && version.bytes().all(is_allowed)
+    {
         return Ok(());
     }
     Err(Error::Unspeakable {

@@ -61,11 +61,20 @@ impl DebianArchive {
         let _one_at_a_time = self.apt.lock().unwrap_or_else(PoisonError::into_inner);
         let uris = self
             .program("apt-get")
-            .args(["-qq", "--print-uris", "--assume-yes", "--no-install-recommends", "install", "--"])
+            .args([
+                "-qq",
+                "--print-uris",
+                "--assume-yes",
+                "--no-install-recommends",
+                "install",
+                "--",
+            ])
             .args(names.iter().cloned())
             .text(MAX_OUTPUT)?;
         let chosen = chosen_of(&uris)?;
-        let exact = chosen.iter().map(|(name, version)| format!("{name}={version}"));
+        let exact = chosen
+            .iter()
+            .map(|(name, version)| format!("{name}={version}"));
         let stanzas = self
             .program("apt-cache")
             .args(["show", "--no-all-versions", "--"])
@@ -80,20 +89,37 @@ impl DebianArchive {
         let folder = self.root.make_dir(&relative("debs")?)?;
         let _one_at_a_time = self.apt.lock().unwrap_or_else(PoisonError::into_inner);
         let total: u64 = debs.iter().map(|deb| deb.size).sum();
-        let job = format!("fetch {} packages of Debian {}", debs.len(), self.settings.suite);
-        ambient.sink.event(Event::Started { job: &job, total: Some(total) });
+        let job = format!(
+            "fetch {} packages of Debian {}",
+            debs.len(),
+            self.settings.suite
+        );
+        ambient.sink.event(Event::Started {
+            job: &job,
+            total: Some(total),
+        });
         let mut done = 0;
         let mut result = Ok(());
         for part in debs.chunks(32) {
-            result = ambient.cancel.check().map_err(Error::from).and_then(|()| self.fetch(part, &folder));
+            result = ambient
+                .cancel
+                .check()
+                .map_err(Error::from)
+                .and_then(|()| self.fetch(part, &folder));
             if result.is_err() {
                 break;
             }
             done += part.iter().map(|deb| deb.size).sum::<u64>();
             ambient.sink.event(Event::Progress { job: &job, done });
         }
-        let note = result.as_ref().map_or_else(|error| format!("failed: {error}"), |()| "fetched".into());
-        ambient.sink.event(Event::Finished { job: &job, ok: result.is_ok(), note: &note });
+        let note = result
+            .as_ref()
+            .map_or_else(|error| format!("failed: {error}"), |()| "fetched".into());
+        ambient.sink.event(Event::Finished {
+            job: &job,
+            ok: result.is_ok(),
+            note: &note,
+        });
         result.map(|()| DebFolder(folder))
     }
 
@@ -104,7 +130,10 @@ impl DebianArchive {
         }
         self.program("apt-get")
             .args(["-qq", "download", "--"])
-            .args(debs.iter().map(|deb| format!("{}={}", deb.name, deb.version)))
+            .args(
+                debs.iter()
+                    .map(|deb| format!("{}={}", deb.name, deb.version)),
+            )
             .directory(&folder.path_for_children()?)
             .output(MAX_OUTPUT)
             .map(drop)
@@ -153,7 +182,10 @@ fn debs_of(stanzas: &str, chosen: &BTreeMap<String, String>) -> Result<Vec<Deb>,
         }
     }
     match chosen.keys().find(|name| !debs.contains_key(*name)) {
-        Some(name) => Err(malformed("the index of packages", &format!("{name} is not in it"))),
+        Some(name) => Err(malformed(
+            "the index of packages",
+            &format!("{name} is not in it"),
+        )),
         None => Ok(debs.into_values().collect()),
     }
 }
@@ -161,14 +193,23 @@ fn debs_of(stanzas: &str, chosen: &BTreeMap<String, String>) -> Result<Vec<Deb>,
 fn deb_of(stanza: &deb822::Stanza) -> Result<Deb, Error> {
     let name = stanza.get("Package").unwrap_or_default().to_owned();
     let needed = |field: &str| {
-        stanza.get(field).ok_or_else(|| malformed("the index of packages", &format!("{name} has no {field}")))
+        stanza
+            .get(field)
+            .ok_or_else(|| malformed("the index of packages", &format!("{name} has no {field}")))
     };
-    let broken = |field: &str| malformed("the index of packages", &format!("{name}: {field} is malformed"));
+    let broken = |field: &str| {
+        malformed(
+            "the index of packages",
+            &format!("{name}: {field} is malformed"),
+        )
+    };
     let version = needed("Version")?.to_owned();
     let (source, source_version) = match stanza.get("Source") {
         None => (name.clone(), version.clone()),
         Some(source) => match source.split_once(" (") {
-            Some((source, version)) => (source.to_owned(), version.trim_end_matches(')').to_owned()),
+            Some((source, version)) => {
+                (source.to_owned(), version.trim_end_matches(')').to_owned())
+            }
             None => (source.to_owned(), version.clone()),
         },
     };
@@ -185,8 +226,19 @@ fn deb_of(stanza: &deb822::Stanza) -> Result<Deb, Error> {
         size: needed("Size")?.parse().map_err(|_| broken("Size"))?,
         path: needed("Filename")?.to_owned(),
         depends,
-        provides: stanza.get("Provides").into_iter().flat_map(|value| value.split(',')).filter_map(bare).collect(),
-        summary: stanza.get("Description").unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
+        provides: stanza
+            .get("Provides")
+            .into_iter()
+            .flat_map(|value| value.split(','))
+            .filter_map(bare)
+            .collect(),
+        summary: stanza
+            .get("Description")
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         name,
         version,
         source,
@@ -205,7 +257,10 @@ fn bare(text: &str) -> Option<String> {
 }
 
 fn malformed(index: &str, reason: &str) -> Error {
-    Error::Malformed { index: index.to_owned(), reason: reason.to_owned() }
+    Error::Malformed {
+        index: index.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +283,9 @@ SHA256: 60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
 Description: Generic library support script
  more
 ";
-        let chosen = chosen_of("'http://m/p/libtool_2.5.4-4%2bb1_all.deb' libtool_2.5.4-4+b1_all.deb 539936 MD5Sum:0\n");
+        let chosen = chosen_of(
+            "'http://m/p/libtool_2.5.4-4%2bb1_all.deb' libtool_2.5.4-4+b1_all.deb 539936 MD5Sum:0\n",
+        );
         let debs = debs_of(text, &chosen.unwrap()).unwrap();
         insta::assert_debug_snapshot!(debs, @"");
     }

@@ -7,7 +7,10 @@ pub struct Stanza(Vec<(String, String)>);
 impl Stanza {
     /// A field's value; continuation lines follow after line breaks.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 

@@ -17,7 +17,7 @@ use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Event};
 
 pub use binaries::Deb;
-pub use origs::{Orig, OrigFile};
+pub use origs::{Orig, OrigFile, Wanted};
 
 use crate::Error;
 
@@ -60,7 +60,12 @@ impl DebianArchive {
     pub fn new(root: Root, settings: Settings) -> Result<Self, Error> {
         let path = root.path_for_children()?;
         apt::check_settings(&settings, &path)?;
-        Ok(Self { root, path, settings, apt: Mutex::new(()) })
+        Ok(Self {
+            root,
+            path,
+            settings,
+            apt: Mutex::new(()),
+        })
     }
 
     /// What it was made with.
@@ -95,16 +100,24 @@ impl DebianArchive {
         ambient.cancel.check()?;
         let _one_at_a_time = self.apt.lock().unwrap_or_else(PoisonError::into_inner);
         let job = format!("read the index of Debian {}", self.settings.suite);
-        ambient.sink.event(Event::Started { job: &job, total: None });
+        ambient.sink.event(Event::Started {
+            job: &job,
+            total: None,
+        });
         let result = self.configure().and_then(|()| self.run_update());
         let note = match &result {
             Ok(()) => "read".to_owned(),
             Err(error) => format!("failed: {error}"),
         };
-        ambient.sink.event(Event::Finished { job: &job, ok: result.is_ok(), note: &note });
+        ambient.sink.event(Event::Finished {
+            job: &job,
+            ok: result.is_ok(),
+            note: &note,
+        });
         result?;
         let stamp = format!("{} {}", ambient.clock.now().0, self.fingerprint());
-        self.root.write(&relative("updated")?, stamp.as_bytes(), 0o644)?;
+        self.root
+            .write(&relative("updated")?, stamp.as_bytes(), 0o644)?;
         Ok(())
     }
 
@@ -115,14 +128,22 @@ impl DebianArchive {
             return Ok(None);
         }
         let text = self.root.read_text(&path, boltworks_fsx::Limit::kib(64))?;
-        let stamp = text.split_once(' ').filter(|(_, archive)| *archive == self.fingerprint());
+        let stamp = text
+            .split_once(' ')
+            .filter(|(_, archive)| *archive == self.fingerprint());
         let at: Option<i64> = stamp.and_then(|(seconds, _)| seconds.parse().ok());
         Ok(at.map(|at| ambient.clock.now().0.saturating_sub(at).max(0)))
     }
 
     /// What the lists depend on, on one line.
     fn fingerprint(&self) -> String {
-        let Settings { suite, mirror, keyring, architecture, .. } = &self.settings;
+        let Settings {
+            suite,
+            mirror,
+            keyring,
+            architecture,
+            ..
+        } = &self.settings;
         format!("{suite} {architecture} {mirror} {}", keyring.display())
     }
 

@@ -30,6 +30,19 @@ pub struct Orig {
     pub address: String,
 }
 
+/// What a tarball is looked for by.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The source package.
+    pub name: &'a str,
+    /// The version to look at first: a later one of Debian's with the same tarball will do.
+    pub version: Option<&'a str>,
+    /// The file.
+    pub file: &'a str,
+    /// Its digest.
+    pub expected: Expected,
+}
+
 /// A fetched tarball in the archive's folder.
 #[derive(Debug)]
 pub struct OrigFile {
@@ -51,49 +64,48 @@ impl OrigFile {
 }
 
 impl DebianArchive {
-    /// Finds a tarball by its name and digest in the signed index. The version is a hint: a later
-    /// one of Debian's with the same tarball will do.
+    /// Finds a tarball by its name and digest in the signed index.
     ///
     /// # Errors
     /// [`Error::NotFound`] if no version in the suite has this file, [`Error::WrongDigest`] if its
     /// file of that name is another.
-    pub fn find_orig(
-        &self,
-        name: &str,
-        version: Option<&str>,
-        file: &str,
-        expected: &Expected,
-        ambient: &Ambient<'_>,
-    ) -> Result<Orig, Error> {
-        check_name(name)?;
+    pub fn find_orig(&self, wanted: &Wanted<'_>, ambient: &Ambient<'_>) -> Result<Orig, Error> {
+        check_name(wanted.name)?;
         self.ensure_lists(ambient)?;
-        match self.search(name, version, file, expected) {
-            Err(Error::NotFound { .. }) if self.refresh_lists(ambient)? => {
-                self.search(name, version, file, expected)
-            }
+        match self.search(wanted) {
+            Err(Error::NotFound { .. }) if self.refresh_lists(ambient)? => self.search(wanted),
             found => found,
         }
     }
 
-    fn search(
-        &self,
-        name: &str,
-        version: Option<&str>,
-        file: &str,
-        expected: &Expected,
-    ) -> Result<Orig, Error> {
+    fn search(&self, wanted: &Wanted<'_>) -> Result<Orig, Error> {
+        let Wanted {
+            name,
+            version,
+            file,
+            expected,
+        } = *wanted;
         let text = {
             let _one_at_a_time = self.apt.lock().unwrap_or_else(PoisonError::into_inner);
-            self.program("apt-cache").args(["showsrc", "--only-source", name]).text(MAX_STANZAS)?
+            self.program("apt-cache")
+                .args(["showsrc", "--only-source", name])
+                .text(MAX_STANZAS)?
         };
         let index = format!("the index of Debian {}", self.settings.suite);
         let mut origs = origs_of(&text, name, file, &index)?;
         // The version that was asked for comes first, then the newest.
         origs.sort_by_key(|orig| Some(orig.version.as_str()) != version);
-        let is_it = |orig: &&Orig| expected.sha256().is_none_or(|wanted| wanted == orig.sha256);
+        let is_it = |orig: &&Orig| expected.sha256().is_none_or(|sha256| sha256 == orig.sha256);
         if let Some(orig) = origs.iter().find(is_it) {
-            let address = format!("{}/{}", self.settings.mirror.trim_end_matches('/'), orig.address);
-            return Ok(Orig { address, ..orig.clone() });
+            let address = format!(
+                "{}/{}",
+                self.settings.mirror.trim_end_matches('/'),
+                orig.address
+            );
+            return Ok(Orig {
+                address,
+                ..orig.clone()
+            });
         }
         match (origs.first(), expected.sha256()) {
             (Some(other), Some(wanted)) => Err(Error::WrongDigest {
@@ -124,7 +136,11 @@ impl DebianArchive {
             .output(Limit::mib(16))?;
         let name = RelPath::try_from(orig.file.as_str()).map_err(boltworks_fsx::Error::from)?;
         let file = root.open_file(&name)?;
-        Ok(OrigFile { file, folder, root: self.root.try_clone()? })
+        Ok(OrigFile {
+            file,
+            folder,
+            root: self.root.try_clone()?,
+        })
     }
 }
 
@@ -140,12 +156,18 @@ fn origs_of(text: &str, name: &str, file: &str, index: &str) -> Result<Vec<Orig>
         if stanza.get("Package").or_else(|| stanza.get("Source")) != Some(name) {
             continue;
         }
-        let version = stanza.get("Version").ok_or_else(|| malformed("it has no version"))?;
-        let sums = stanza.get("Checksums-Sha256").ok_or_else(|| malformed("it has no SHA-256"))?;
+        let version = stanza
+            .get("Version")
+            .ok_or_else(|| malformed("it has no version"))?;
+        let sums = stanza
+            .get("Checksums-Sha256")
+            .ok_or_else(|| malformed("it has no SHA-256"))?;
         let directory = stanza.get("Directory").unwrap_or_default();
         for line in sums.lines().filter(|line| !line.trim().is_empty()) {
             let mut words = line.split_whitespace();
-            let (Some(digest), Some(size), Some(entry)) = (words.next(), words.next(), words.next()) else {
+            let (Some(digest), Some(size), Some(entry)) =
+                (words.next(), words.next(), words.next())
+            else {
                 return Err(malformed("a line of checksums has not three words"));
             };
             if entry != file {
@@ -205,8 +227,20 @@ Checksums-Sha256:
             ),
         ]
         "#);
-        assert!(origs_of(TEXT, "zlib", "zlib_1.4.orig.tar.gz", "i").unwrap().is_empty());
-        assert!(origs_of(&TEXT.replace("60dd", "xxxx"), "zlib", "zlib_1.3.orig.tar.gz", "i").is_err());
+        assert!(
+            origs_of(TEXT, "zlib", "zlib_1.4.orig.tar.gz", "i")
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            origs_of(
+                &TEXT.replace("60dd", "xxxx"),
+                "zlib",
+                "zlib_1.3.orig.tar.gz",
+                "i"
+            )
+            .is_err()
+        );
         assert_eq!(what_there_is(TEXT), "it has version 1:1.3-1, 2");
     }
 }
