@@ -1,1 +1,42 @@
-//! apk version 2 packages, versions, index and installed database
+//! apk version 2: packages, the repository index, the installed database.
+//!
+//! Reading order:
+//!
+//! 1. [`control`]: [`Control`], what a package says of itself (`.PKGINFO`).
+//! 2. [`scripts`]: [`Scripts`], what a package runs when it comes and goes.
+//! 3. [`gzip`]: one member at a time, bounded, and the bytes hashed that were used.
+//! 4. [`signature`]: who signed a section.
+//! 5. [`package`]: [`PackageFile`] reads a package, [`write_package`] writes one.
+//! 6. [`index`]: [`Index`] and [`IndexEntry`], what a repository offers.
+//! 7. [`installed`]: what a root file system says of the packages in it.
+//! 8. [`diff`]: what tells two packages apart.
+//!
+//! Nothing here fetches, installs or chooses a package. Reading is strict and bounded; writing
+//! is deterministic, and [`WRITER_VERSION`] names the bytes it gives.
+
+mod archive;
+pub mod control;
+pub mod diff;
+pub mod error;
+pub mod gzip;
+pub mod index;
+pub mod installed;
+pub mod package;
+pub mod scripts;
+pub mod signature;
+mod text;
+
+pub use control::{Control, Provide};
+pub use diff::{Difference, diff};
+pub use error::{Error, Section};
+pub use index::{Index, IndexEntry};
+pub use package::{
+    Limits, OpenOptions, PackageFile, Parts, Scratch, Unpacked, WriteOptions, Written,
+    write_package,
+};
+pub use scripts::{ScriptKind, Scripts};
+pub use signature::{Signature, Signed, sign};
+
+/// Names the bytes that [`write_package`], [`Index::write`] and [`installed`] give for equal
+/// input. It goes up whenever they change; a test holds it against golden digests.
+pub const WRITER_VERSION: &str = "apk-1";

@@ -1,0 +1,287 @@
+//! One package of a repository: a paragraph of single-letter fields.
+//!
+//! | field | meaning | field | meaning | field | meaning |
+//! |---|---|---|---|---|---|
+//! | `C` | identity | `T` | description | `t` | build date |
+//! | `P` | name | `U` | home page | `c` | commit |
+//! | `V` | version | `L` | licence | `D` | depends |
+//! | `A` | architecture | `o` | origin | `i` | install if |
+//! | `S` | size of the file | `m` | maintainer | `p` | provides |
+//! | `I` | installed size | | | `k` | provider priority |
+//!
+//! Unknown fields with a small letter may be ignored, those with a capital may not: that is
+//! apk's promise to older readers. A list in brackets (`i:[a b]`, melange's habit) is read too.
+
+use std::cmp::Ordering;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use boltworks_model::{PackageName, Sha1};
+use boltworks_version::apk::{Dependency, Version};
+use serde::Serialize;
+
+use crate::control::{self, Control, Provide};
+use crate::error::{Error, LineError};
+use crate::package::{PackageFile, Written};
+use crate::text::{Fields, check_value, cut, joined, number, parsed};
+
+const FILE: &str = "APKINDEX";
+
+/// The fields that are read here. In an installed database more of them have a meaning.
+pub(crate) const KNOWN: &str = "CPVASITULomtcDipk";
+
+/// What a repository says of one package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IndexEntry {
+    /// The package's name.
+    pub name: PackageName,
+    /// The full version, `1.3.1-r0`.
+    pub version: Version,
+    /// apk's name of the architecture, or `noarch`; may be empty in an index of Alpine's.
+    pub arch: String,
+    /// The digest of the compressed control section: the package's name by content, no proof.
+    pub identity: Sha1,
+    /// The bytes of the package's file.
+    pub size: u64,
+    /// The bytes that its files take.
+    pub installed_size: u64,
+    /// One line.
+    pub description: String,
+    /// The home page.
+    pub url: String,
+    /// The licences as one expression.
+    pub license: String,
+    /// The recipe's main package.
+    pub origin: String,
+    /// Who is responsible.
+    pub maintainer: String,
+    /// When it was built, in seconds since 1970.
+    pub build_date: Option<i64>,
+    /// The commit of the recipe.
+    pub commit: String,
+    /// What must be, or with `!` must not be, installed beside it.
+    pub depends: Vec<Dependency>,
+    /// Once all of these are installed, this package is too.
+    pub install_if: Vec<Dependency>,
+    /// What it offers besides its own name.
+    pub provides: Vec<Provide>,
+    /// The rank among those who offer the same name.
+    pub provider_priority: Option<u32>,
+}
+
+impl IndexEntry {
+    /// The entry of a package that was just written.
+    pub fn new(control: &Control, written: &Written) -> Self {
+        let mut entry = Self::from_control(control, written.identity, written.size);
+        entry.installed_size = written.installed_size;
+        entry
+    }
+
+    /// The entry of a package that was read.
+    pub fn from_package(package: &PackageFile) -> Self {
+        Self::from_control(package.control(), package.identity(), package.size())
+    }
+
+    /// The entry of a package of which this is known. `size` is that of its file.
+    pub fn from_control(control: &Control, identity: Sha1, size: u64) -> Self {
+        Self {
+            name: control.name.clone(),
+            version: control.version.clone(),
+            arch: control.arch.clone(),
+            identity,
+            size,
+            installed_size: control.installed_size,
+            description: control.description.clone(),
+            url: control.url.clone(),
+            license: control.license(),
+            origin: control.origin.clone(),
+            maintainer: control.maintainer.clone(),
+            build_date: control.build_date,
+            commit: control.commit.clone(),
+            depends: control.depends.clone(),
+            install_if: control.install_if.clone(),
+            provides: control.provides.clone(),
+            provider_priority: control.provider_priority,
+        }
+    }
+
+    /// The name of the package's file in the repository.
+    pub fn file_name(&self) -> String {
+        control::file_name(&self.name, &self.version)
+    }
+
+    /// By name, then version, oldest first, then identity.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let key = |entry: &Self| (entry.identity, entry.size);
+        (&self.name, &self.version)
+            .cmp(&(&other.name, &other.version))
+            .then_with(|| key(self).cmp(&key(other)))
+    }
+
+    /// Appends the entry's lines, without the empty one after it.
+    pub(crate) fn write_to(&self, text: &mut String) -> Result<(), Error> {
+        let mut lines = Lines(text);
+        lines.put('C', "identity", &self.identity.to_q1())?;
+        lines.put('P', "name", &self.name)?;
+        lines.put('V', "version", &self.version)?;
+        lines.some('A', "arch", &self.arch)?;
+        lines.put('S', "size", &self.size)?;
+        lines.put('I', "installed size", &self.installed_size)?;
+        lines.some('T', "description", &self.description)?;
+        lines.some('U', "url", &self.url)?;
+        lines.some('L', "license", &self.license)?;
+        lines.some('o', "origin", &self.origin)?;
+        lines.some('m', "maintainer", &self.maintainer)?;
+        lines.option('t', "build date", self.build_date)?;
+        lines.some('c', "commit", &self.commit)?;
+        lines.some('D', "depends", &joined(&self.depends))?;
+        lines.some('i', "install_if", &joined(&self.install_if))?;
+        lines.some('p', "provides", &joined(&self.provides))?;
+        lines.option('k', "provider priority", self.provider_priority)
+    }
+
+    /// Reads the fields of one package.
+    pub(crate) fn from_fields(fields: &Fields<'_, char>) -> Result<Self, Error> {
+        Ok(Self {
+            identity: fields.required('C', "C:", |value| Ok(Sha1::parse_q1(value)?))?,
+            name: fields.required('P', "P:", file_safe)?,
+            version: fields.required('V', "V:", parsed)?,
+            arch: fields.text('A')?,
+            size: fields.one('S', number)?.unwrap_or(0),
+            installed_size: fields.one('I', number)?.unwrap_or(0),
+            description: fields.text('T')?,
+            url: fields.text('U')?,
+            license: fields.text('L')?,
+            origin: fields.text('o')?,
+            maintainer: fields.text('m')?,
+            build_date: fields.one('t', number)?,
+            commit: fields.text('c')?,
+            depends: fields.list('D')?,
+            install_if: fields.list('i')?,
+            provides: fields.list('p')?,
+            provider_priority: fields.one('k', number)?,
+        })
+    }
+}
+
+/// A package's own name: one that can be a file's.
+fn file_safe(text: &str) -> Result<PackageName, LineError> {
+    let name: PackageName = text.parse()?;
+    if name.is_file_safe() {
+        Ok(name)
+    } else {
+        Err(LineError::FileName(cut(text)))
+    }
+}
+
+/// Lines of single-letter fields in the making.
+pub(crate) struct Lines<'t>(pub(crate) &'t mut String);
+
+impl Lines<'_> {
+    pub(crate) fn put(
+        &mut self,
+        letter: char,
+        field: &'static str,
+        value: &dyn Display,
+    ) -> Result<(), Error> {
+        let value = value.to_string();
+        check_value(field, &value)?;
+        self.0.push(letter);
+        self.0.push(':');
+        self.0.push_str(&value);
+        self.0.push('\n');
+        Ok(())
+    }
+
+    pub(crate) fn some(
+        &mut self,
+        letter: char,
+        field: &'static str,
+        value: &str,
+    ) -> Result<(), Error> {
+        if value.is_empty() {
+            Ok(())
+        } else {
+            self.put(letter, field, &value)
+        }
+    }
+
+    pub(crate) fn option<T: Display>(
+        &mut self,
+        letter: char,
+        field: &'static str,
+        value: Option<T>,
+    ) -> Result<(), Error> {
+        value.map_or(Ok(()), |value| self.put(letter, field, &value))
+    }
+}
+
+/// The letter and the value of a line.
+pub(crate) fn split_field(line: &str) -> Result<(char, &str), LineError> {
+    let form = || LineError::Form(cut(line));
+    let (letter, value) = line.split_once(':').ok_or_else(form)?;
+    let letter = letter.parse::<char>().map_err(|_| form())?;
+    if !letter.is_ascii_alphabetic() {
+        return Err(form());
+    }
+    Ok((letter, unbracketed(letter, value)))
+}
+
+/// A list without the brackets that melange and apko put around it.
+fn unbracketed(letter: char, value: &str) -> &str {
+    let inner = value
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if letter == 'i' {
+        inner.unwrap_or(value)
+    } else {
+        value
+    }
+}
+
+/// Reads the whole text of an index.
+pub(crate) fn parse_all(text: &str) -> Result<Vec<IndexEntry>, Error> {
+    let mut entries = Vec::new();
+    let mut fields = Fields::new(FILE);
+    for (index, line) in text.split('\n').enumerate() {
+        if line.is_empty() {
+            take(&mut fields, &mut entries)?;
+            continue;
+        }
+        let error = |reason| Error::Line {
+            file: FILE,
+            line: index + 1,
+            reason,
+        };
+        let (letter, value) = split_field(line).map_err(error)?;
+        if KNOWN.contains(letter) {
+            fields.add(index + 1, letter, value)?;
+        } else if letter.is_ascii_uppercase() {
+            return Err(error(LineError::Unknown(letter.to_string())));
+        }
+    }
+    take(&mut fields, &mut entries)?;
+    Ok(entries)
+}
+
+fn take(fields: &mut Fields<'_, char>, entries: &mut Vec<IndexEntry>) -> Result<(), Error> {
+    if !fields.is_empty() {
+        entries.push(IndexEntry::from_fields(fields)?);
+        fields.clear();
+    }
+    Ok(())
+}
+
+impl FromStr for IndexEntry {
+    type Err = Error;
+
+    /// Reads one paragraph.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let missing = Error::MissingField {
+            file: FILE,
+            line: 1,
+            field: "P:",
+        };
+        parse_all(text)?.into_iter().next().ok_or(missing)
+    }
+}
