@@ -6,14 +6,23 @@
 //!    and how it ended ([`Exit`], [`End`]).
 //! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
 //! 3. [`helper`]: the guest's first process, which the program's `main` must call before any thread.
-//! 4. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
+//! 4. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
+//!    `cgroup` holds limits, `identity` chooses whose processes they are, `refusal` explains what
+//!    stands in the way, `sys` makes the system calls no safe library has.
+//! 5. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
 //!
 //! Isolation is mandatory: what cannot be confined is not run.
 
+mod cgroup;
 pub mod error;
 pub mod helper;
+mod identity;
+mod launch;
 pub mod local;
+mod refusal;
 pub mod spec;
+mod sys;
+mod wire;
 
 pub use error::{Error, Refused};
 pub use helper::{HELPER_WORD, helper};

@@ -1,17 +1,39 @@
 //! The guest on this machine.
 
+use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use boltworks_model::Ambient;
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::{Ambient, Cancel};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 
-use crate::{Error, Exit, GuestSpec, Refused, StepSpec, Stream};
+use crate::cgroup::{Counted, Group, Hierarchy};
+use crate::identity::Identity;
+use crate::launch::{Ended, Guest, SealedProgram};
+use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program};
+use crate::{Bind, End, Error, Exit, GuestSpec, Limits, Refused, StepSpec, Stream, refusal, spec};
 
 /// The host's uid and gid that steps run as when the factory runs as root, unless told otherwise.
+///
+/// High enough to be nobody's, and mapped where the factory is root of a container only.
 pub const DEFAULT_BUILD_UID: u32 = 64_999;
 
+/// What holds the limits where no control group can.
+const RLIMITS: &str = "rlimits";
+
 /// Guests on this machine.
+///
+/// A guest's first process runs from a copy of the program that was made when the machine was
+/// probed: a program that is replaced meanwhile changes nothing, and no guest can change it.
 #[derive(Debug)]
-pub struct Local {}
+pub struct Local {
+    program: SealedProgram,
+    identity: Identity,
+    hierarchy: Option<Hierarchy>,
+    landlock: u32,
+}
 
 impl Local {
     /// Runs a trivial guest, with `exe` (a program whose `main` calls [`crate::helper`]) as its
@@ -21,28 +43,235 @@ impl Local {
     }
 
     /// As [`Local::probe`], with another uid for steps when running as root.
-    pub fn probe_as(_exe: &Path, _build_uid: u32) -> Result<Self, Refused> {
-        todo!()
+    pub fn probe_as(exe: &Path, build_uid: u32) -> Result<Self, Refused> {
+        let identity = Identity::choose(build_uid)?;
+        let program =
+            SealedProgram::copy(exe).map_err(|error| refusal::no_program(exe, &error))?;
+        let mut local = Self { program, identity, hierarchy: Hierarchy::find(), landlock: 0 };
+        local.landlock = local.check()?;
+        Ok(local)
+    }
+
+    /// Runs a guest that looks around; answers the version of Landlock's interface.
+    fn check(&self) -> Result<u32, Refused> {
+        let limits = Limits { wall: Some(refusal::PATIENCE), ..Limits::default() };
+        let order = Order {
+            root: GuestRoot::Empty,
+            binds: Vec::new(),
+            hostname: "probe".into(),
+            program: Program::SelfCheck,
+            limits: self.ceilings(&limits),
+            become_uid: self.identity.become_uid,
+        };
+        let mut said = Vec::new();
+        let ended = Guest::start(&self.program).and_then(|guest| {
+            guest.order(&order)?;
+            guest.listen(&Cancel::default(), &mut |_, bytes| {
+                said.extend(bytes.iter().take(1000_usize.saturating_sub(said.len())));
+            })
+        });
+        match ended {
+            Ok(Ended { report: Some(report), .. }) => match report.outcome {
+                Outcome::Sound { landlock } => Ok(landlock),
+                outcome => Err(refusal::explain(&outcome, &refusal::Facts::gather())),
+            },
+            Ok(Ended { report: None, status }) => Err(refusal::no_helper(status, &said)),
+            Err(error) => Err(refusal::no_start(&error)),
+        }
     }
 
     /// One line on how steps are confined and what holds their limits.
     pub fn describe(&self) -> String {
-        todo!()
+        let landlock = match self.landlock {
+            0 => "no Landlock".into(),
+            version => format!("Landlock ABI {version}"),
+        };
+        format!(
+            "local: user, mount, pid, ipc, uts, cgroup and network namespaces; seccomp; {landlock}; \
+             uid {}; limits: {}",
+            self.identity.build_uid,
+            self.limits_word()
+        )
     }
 
     /// The host's uid, and gid, that trees, scratch folders and writable binds must belong to.
-    pub fn build_uid(&self) -> u32 {
-        todo!()
+    pub const fn build_uid(&self) -> u32 {
+        self.identity.build_uid
     }
 
-    /// Runs one step in a guest and hands its output on as it comes.
+    fn limits_word(&self) -> &'static str {
+        self.hierarchy.as_ref().map_or(RLIMITS, Hierarchy::word)
+    }
+
+    /// Runs one step in a guest and hands its output on as it comes, in chunks of at most 64 KiB.
+    /// The step is held up while `output` works.
     pub fn run(
         &self,
-        _guest: &GuestSpec,
-        _step: &StepSpec,
-        _output: &mut dyn FnMut(Stream, &[u8]),
-        _ambient: &Ambient<'_>,
+        guest: &GuestSpec,
+        step: &StepSpec,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
-        todo!()
+        spec::check(guest, step)?;
+        ambient.cancel.check()?;
+        let began = ambient.clock.elapsed();
+        for bind in guest.binds.iter().filter(|bind| bind.writable) {
+            self.check_owner(bind)?;
+        }
+        self.prepare(&guest.scratch)?;
+        let order = Order {
+            root: GuestRoot::Tree { lower: guest.lower.clone(), scratch: guest.scratch.clone() },
+            binds: guest.binds.clone(),
+            hostname: guest.hostname.clone(),
+            program: Program::Step {
+                argv: step.argv.clone(),
+                environment: step.environment.clone(),
+                cwd: step.cwd.clone(),
+            },
+            limits: self.ceilings(&step.limits),
+            become_uid: self.identity.become_uid,
+        };
+        let (ended, counted) = self.carry_out(&order, &step.limits, output, ambient.cancel)?;
+        clear(&guest.scratch)?;
+        ambient.cancel.check()?;
+        let (end, used) = conclude(ended, counted.out_of_memory, step)?;
+        Ok(Exit {
+            end,
+            peak_memory: counted.peak_memory.unwrap_or(used.peak_memory),
+            cpu: counted.cpu.unwrap_or(used.cpu),
+            wall: ambient.clock.elapsed().saturating_sub(began),
+            limits: self.limits_word(),
+        })
     }
+
+    /// Starts the first process, puts it into its group and gives the order, in this order: so
+    /// nothing of the guest is ever outside the group.
+    fn carry_out(
+        &self,
+        order: &Order,
+        limits: &Limits,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        cancel: &Cancel,
+    ) -> Result<(Ended, Counted), Error> {
+        let group = self.hierarchy.as_ref().map(|hierarchy| hierarchy.group(limits)).transpose();
+        let group = group.map_err(failed("make the guest's control group"))?;
+        let guest = Guest::start(&self.program).map_err(failed("start the guest's first process"))?;
+        if let Some(group) = &group {
+            group.enter(guest.id()).map_err(failed("put the guest into its control group"))?;
+        }
+        match guest.order(order) {
+            // It is gone already: how it ended says more than that.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map_err(failed("tell the guest's first process what to do")),
+        }?;
+        let ended = guest.listen(cancel, output).map_err(failed("listen to the guest"))?;
+        let counted = group.as_ref().map(Group::counted).unwrap_or_default();
+        if let Some(group) = group {
+            group.remove().map_err(failed("remove the guest's control group"))?;
+        }
+        Ok((ended, counted))
+    }
+
+    fn ceilings(&self, limits: &Limits) -> Ceilings {
+        Ceilings {
+            wall: limits.wall,
+            temporary: limits.memory,
+            address_space: if self.hierarchy.is_some() { None } else { limits.memory },
+            processes: limits.processes,
+            file_size: limits.file_size,
+        }
+    }
+
+    fn check_owner(&self, bind: &Bind) -> Result<(), Error> {
+        let path = &bind.source;
+        let stat = rustix::fs::statat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(path_failed(path, "look at it"))?;
+        if stat.st_uid == self.identity.build_uid {
+            return Ok(());
+        }
+        let (owner, needed) = (stat.st_uid, self.identity.build_uid);
+        Err(Error::Owner { path: path.clone(), owner, needed })
+    }
+
+    /// Makes the folders of the overlay that are not there, empty `work`, all of the build user.
+    fn prepare(&self, scratch: &Path) -> Result<(), Error> {
+        clear(scratch)?;
+        let (uid, gid) = (Uid::from_raw(self.identity.build_uid), Gid::from_raw(self.identity.build_uid));
+        let own = |folder: &rustix::fd::OwnedFd| match self.identity.become_uid {
+            Some(_) => rustix::fs::fchown(folder, Some(uid), Some(gid)),
+            None => Ok(()),
+        };
+        let make = || {
+            let folder = rustix::fs::open(scratch, FOLDER, Mode::empty())?;
+            own(&folder)?;
+            for name in ["upper", "work"] {
+                match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error),
+                }
+                own(&rustix::fs::openat(&folder, name, FOLDER, Mode::empty())?)?;
+            }
+            Ok(())
+        };
+        make().map_err(path_failed(scratch, "make the folders for what changes"))
+    }
+}
+
+const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Removes what an overlay kept for itself: it may not be used twice.
+fn clear(scratch: &Path) -> Result<(), Error> {
+    let remove = || Root::open(scratch)?.remove_tree(&RelPath::try_from("work")?);
+    remove().map_err(|source| Error::Io { what: "clear the scratch folder", source: io::Error::other(source) })
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { what, source }
+}
+
+fn path_failed(path: &Path, what: &'static str) -> impl FnOnce(Errno) -> Error {
+    move |source| Error::Path { path: path.into(), what, source: source.into() }
+}
+
+/// What a step's report says of its resources.
+struct Used {
+    peak_memory: u64,
+    cpu: std::time::Duration,
+}
+
+/// What a report means.
+fn conclude(ended: Ended, out_of_memory: bool, step: &StepSpec) -> Result<(End, Used), Error> {
+    let Some(report) = ended.report else {
+        if out_of_memory {
+            return Ok((End::OutOfMemory, Used { peak_memory: 0, cpu: std::time::Duration::ZERO }));
+        }
+        let status = match (ended.status.code(), ended.status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+        };
+        return Err(Error::Lost { status });
+    };
+    let used = Used { peak_memory: report.peak_memory, cpu: report.cpu };
+    let end = match report.outcome {
+        _ if out_of_memory => End::OutOfMemory,
+        _ if report.timed_out => End::Timeout,
+        Outcome::Code(code) => End::Code(code),
+        Outcome::Signal(signal) => End::Signal(signal),
+        Outcome::NotStarted { errno } => {
+            return Err(Error::Start {
+                program: step.argv.first().cloned().unwrap_or_default(),
+                source: io::Error::from_raw_os_error(errno),
+            });
+        }
+        Outcome::Failed(failure) => {
+            return Err(Error::Setup {
+                step: failure.to_string(),
+                source: io::Error::from_raw_os_error(failure.errno),
+            });
+        }
+        Outcome::Killed { status } => return Err(Error::Lost { status }),
+        Outcome::Sound { .. } => return Err(Error::Lost { status: "a self-check".into() }),
+    };
+    Ok((end, used))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// A folder or file of the host that is seen inside a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
@@ -96,6 +98,56 @@ pub struct Exit {
     pub wall: Duration,
     /// What held the limits: `cgroup v2`, `cgroup v1` or `rlimits`.
     pub limits: &'static str,
+}
+
+/// Whether a description makes sense.
+pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
+    let program = step.argv.first().map_or("", String::as_str);
+    require(!program.is_empty(), "a program is needed", program)?;
+    for word in &step.argv {
+        require(!word.contains('\0'), "no NUL may be in an argument", word)?;
+    }
+    for (name, value) in &step.environment {
+        let sound = !name.is_empty() && !name.contains(['=', '\0']);
+        require(sound, "a variable's name has no '=' and no NUL", name)?;
+        require(!value.contains('\0'), "no NUL may be in a variable", name)?;
+    }
+    require(is_clean(&step.cwd) || step.cwd == "/", ABSOLUTE, &step.cwd)?;
+    let host = &guest.hostname;
+    let sound = !host.is_empty()
+        && host.len() <= 64
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    require(sound, "a host name is 1 to 64 letters, digits, '-' and '.'", host)?;
+    for target in guest.binds.iter().map(|bind| bind.target.as_str()) {
+        require(is_clean(target), ABSOLUTE, target)?;
+        let top = target.split('/').nth(1).unwrap_or_default();
+        let own = ["proc", "sys", "dev"].contains(&top);
+        require(!own, "nothing can be shown in /proc, /sys and /dev", target)?;
+    }
+    let sources = guest.binds.iter().map(|bind| &bind.source);
+    for path in sources.chain([&guest.lower, &guest.scratch]) {
+        // A last slash would follow a link.
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let sound = path.is_absolute()
+            && path.to_str().is_some_and(|text| !text.contains('\0'))
+            && !bytes.ends_with(b"/")
+            && !bytes.ends_with(b"/.");
+        require(sound, HOST_PATH, &path.to_string_lossy())?;
+    }
+    Ok(())
+}
+
+const ABSOLUTE: &str = "a path of the guest is absolute and without '.', '..' and empty parts";
+const HOST_PATH: &str = "a path of the host is absolute, UTF-8 and without a last '/' or '.'";
+
+fn is_clean(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(|rest| {
+        !rest.contains('\0') && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    })
+}
+
+fn require(sound: bool, what: &'static str, text: &str) -> Result<(), Error> {
+    if sound { Ok(()) } else { Err(Error::Invalid { what, text: text.chars().take(160).collect() }) }
 }
 
 impl Exit {

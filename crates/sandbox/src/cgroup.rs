@@ -1,0 +1,337 @@
+//! Control groups: the strongest limits there are, where the machine lets us use them.
+//!
+//! Version 2 where the memory and pids controllers are open to us in our own group or the one
+//! above it (root, or a user to whom systemd delegated a slice); else version 1, for root; else
+//! none, and the caller falls back to rlimits. Our groups lie beside or beneath our own, are named
+//! `boltworks-<pid>-<number>`, and are removed at the end of each run; those of a factory that was
+//! killed are removed by the next.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use boltworks_fsx::{Limit, RelPath, Root};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::Limits;
+use crate::helper::OWN_PROCESSES;
+
+/// How the names of our groups begin.
+const PREFIX: &str = "boltworks-";
+
+/// How often a group that is still emptying is tried again, and how long between.
+const REMOVE_TRIES: u32 = 500;
+const REMOVE_PAUSE: Duration = Duration::from_millis(2);
+
+/// Where groups can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hierarchy {
+    /// One tree for everything.
+    V2 { parent: PathBuf },
+    /// One tree for each controller.
+    V1 { memory: PathBuf, pids: PathBuf, cpu: PathBuf },
+}
+
+impl Hierarchy {
+    /// The word for reports.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::V2 { .. } => "cgroup v2",
+            Self::V1 { .. } => "cgroup v1",
+        }
+    }
+
+    /// The best hierarchy in which a group can really be made and limited, if any.
+    pub(crate) fn find() -> Option<Self> {
+        let proc = Root::open("/proc/self".as_ref()).ok()?;
+        let read = |name: &str| {
+            proc.read_text(&RelPath::try_from(name).ok()?, Limit::mib(4)).ok()
+        };
+        let candidates = candidates(&read("cgroup")?, &read("mountinfo")?);
+        candidates.into_iter().find(|candidate| {
+            candidate.sweep();
+            let limits =
+                Limits { memory: Some(1 << 30), processes: Some(64), ..Limits::default() };
+            candidate.group(&limits).and_then(Group::remove).is_ok()
+        })
+    }
+
+    /// Makes a group with these limits.
+    pub(crate) fn group(&self, limits: &Limits) -> io::Result<Group> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let memory = limits.memory.map(|bytes| bytes.to_string());
+        let processes =
+            limits.processes.map(|count| count.saturating_add(OWN_PROCESSES).to_string());
+        let mut group = Group { parts: Vec::new(), name, version2: false };
+        match self {
+            Self::V2 { parent } => {
+                group.version2 = true;
+                let part = group.add(parent)?;
+                if let Some(bytes) = memory {
+                    write(part, "memory.max", &bytes)?;
+                    optional(write(part, "memory.swap.max", "0"))?;
+                    optional(write(part, "memory.oom.group", "1"))?;
+                }
+                if let Some(count) = processes {
+                    write(part, "pids.max", &count)?;
+                }
+            }
+            Self::V1 { memory: memory_dir, pids, cpu } => {
+                let part = group.add(memory_dir)?;
+                if let Some(bytes) = memory {
+                    write(part, "memory.limit_in_bytes", &bytes)?;
+                    optional(write(part, "memory.memsw.limit_in_bytes", &bytes))?;
+                }
+                let part = group.add(pids)?;
+                if let Some(count) = processes {
+                    write(part, "pids.max", &count)?;
+                }
+                group.add(cpu)?;
+            }
+        }
+        Ok(group)
+    }
+
+    /// Removes groups that a factory left behind when it was killed.
+    fn sweep(&self) {
+        let folders = match self {
+            Self::V2 { parent } => vec![parent],
+            Self::V1 { memory, pids, cpu } => vec![memory, pids, cpu],
+        };
+        for folder in folders {
+            let Ok(root) = Root::open(folder) else { continue };
+            for entry in root.list().unwrap_or_default() {
+                if is_left_behind(&entry.name) {
+                    // One that is in use, or was removed by another factory, stays or is gone.
+                    let _removed = rustix::fs::unlinkat(&root, &entry.name, AtFlags::REMOVEDIR);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a name is that of a group whose factory is gone.
+fn is_left_behind(name: &[u8]) -> bool {
+    std::str::from_utf8(name)
+        .ok()
+        .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-')?.0.parse().ok())
+        .and_then(rustix::process::Pid::from_raw)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// The groups of one run, one in each hierarchy it needs.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// Each with the folder it lies in.
+    parts: Vec<(OwnedFd, OwnedFd)>,
+    name: String,
+    version2: bool,
+}
+
+/// What a group counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Whether the kernel killed a process of the group for want of memory.
+    pub(crate) out_of_memory: bool,
+    /// Most bytes of memory at one time, where it is counted.
+    pub(crate) peak_memory: Option<u64>,
+    /// Processor time.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Group {
+    /// Makes the group in one more hierarchy, unless it is there already (controllers that share
+    /// one).
+    fn add(&mut self, parent: &Path) -> io::Result<&OwnedFd> {
+        let parent = rustix::fs::open(parent, DIRECTORY, Mode::empty())?;
+        match rustix::fs::mkdirat(&parent, &self.name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let own = rustix::fs::openat(&parent, &self.name, DIRECTORY, Mode::empty())?;
+        self.parts.push((own, parent));
+        self.parts.last().map(|(own, _)| own).ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Moves a process in.
+    pub(crate) fn enter(&self, process: u32) -> io::Result<()> {
+        self.parts.iter().try_for_each(|(part, _)| write(part, "cgroup.procs", &process.to_string()))
+    }
+
+    /// What was used so far.
+    pub(crate) fn counted(&self) -> Counted {
+        let read = |name: &str| self.parts.iter().find_map(|(part, _)| read(part, name));
+        let number = |text: String| text.trim().parse::<u64>().ok();
+        if self.version2 {
+            Counted {
+                out_of_memory: read("memory.events").is_some_and(|text| oom_kills(&text) > 0),
+                peak_memory: read("memory.peak").and_then(number),
+                cpu: read("cpu.stat").and_then(|text| field(&text, "usage_usec")).map(Duration::from_micros),
+            }
+        } else {
+            Counted {
+                out_of_memory: read("memory.oom_control").is_some_and(|text| oom_kills(&text) > 0),
+                peak_memory: read("memory.max_usage_in_bytes").and_then(number),
+                cpu: read("cpuacct.usage").and_then(number).map(Duration::from_nanos),
+            }
+        }
+    }
+
+    /// Removes the groups. What is still in them is on its way out: its process namespace is gone.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        self.parts.iter().try_for_each(|(_, parent)| remove(parent, &self.name))
+    }
+}
+
+fn remove(parent: &OwnedFd, name: &str) -> io::Result<()> {
+    for _ in 0..REMOVE_TRIES {
+        match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::BUSY) => std::thread::sleep(REMOVE_PAUSE),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Errno::BUSY.into())
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for (_, parent) in &self.parts {
+            // After `remove` there is nothing left; otherwise the next factory sweeps it.
+            let _removed = rustix::fs::unlinkat(parent, &self.name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn write(group: &OwnedFd, name: &str, value: &str) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(group, name, flags, Mode::empty())?;
+    rustix::io::write(file, value.as_bytes())?;
+    Ok(())
+}
+
+/// A setting that not every kernel has.
+fn optional(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// A file of a group: the kernel writes a page at most.
+fn read(group: &OwnedFd, name: &str) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(group.as_fd(), name, flags, Mode::empty()).ok()?;
+    let mut page = vec![0; 4096];
+    let read = rustix::io::read(file, &mut page).ok()?;
+    page.truncate(read);
+    String::from_utf8(page).ok()
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+fn oom_kills(text: &str) -> u64 {
+    field(text, "oom_kill ").unwrap_or_default()
+}
+
+/// Where groups might be made, the best first, from `/proc/self/cgroup` and `mountinfo`
+/// (cgroups(7), proc(5)).
+fn candidates(groups: &str, mounts: &str) -> Vec<Hierarchy> {
+    let own = |is: &dyn Fn(&str) -> bool| {
+        groups.lines().find_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            is(controllers).then_some(path)
+        })
+    };
+    let mut found = Vec::new();
+    let unified = own(&|controllers| controllers.is_empty())
+        .and_then(|path| place(mounts, "cgroup2", None, path));
+    if let Some(folder) = unified {
+        // Beside our group first: beneath it, a group of ours could not hold us and have controllers.
+        found.extend(folder.parent().map(|parent| Hierarchy::V2 { parent: parent.into() }));
+        found.push(Hierarchy::V2 { parent: folder });
+    }
+    let controller = |name: &str| {
+        let path = own(&|controllers| controllers.split(',').any(|each| each == name))?;
+        place(mounts, "cgroup", Some(name), path)
+    };
+    if let (Some(memory), Some(pids), Some(cpu)) =
+        (controller("memory"), controller("pids"), controller("cpuacct"))
+    {
+        found.push(Hierarchy::V1 { memory, pids, cpu });
+    }
+    found
+}
+
+/// The folder in which a group of a hierarchy is seen.
+fn place(mounts: &str, kind: &str, controller: Option<&str>, group: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (place, file_system) = line.split_once(" - ")?;
+        let mut place = place.split(' ').skip(3);
+        let (shown, point) = (place.next()?, place.next()?);
+        let mut file_system = file_system.split(' ');
+        let (type_name, options) = (file_system.next()?, file_system.nth(1)?);
+        let fits = type_name == kind
+            && controller.is_none_or(|name| options.split(',').any(|option| option == name));
+        let beneath = Path::new(group).strip_prefix(shown).ok()?;
+        fits.then(|| Path::new(point).join(beneath))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_debug_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn a_systemd_session_has_two_places_of_version_2() {
+        let groups = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n";
+        let mounts =
+            "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+        assert_debug_snapshot!(candidates(groups, mounts), @"");
+    }
+
+    #[test]
+    fn version_1_is_found_through_shared_hierarchies_and_bind_mounts() {
+        let groups = "5:memory:/docker/abc/run\n3:cpu,cpuacct:/docker/abc\n2:pids:/\n1:name=systemd:/\n";
+        let mounts = "\
+            1 0 0:1 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+            2 0 0:2 /docker/abc /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
+            3 0 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+        assert_debug_snapshot!(candidates(groups, mounts), @"");
+    }
+
+    #[test]
+    fn without_the_controllers_there_is_no_place() {
+        assert_eq!(candidates("1:name=systemd:/\n", ""), []);
+        assert_eq!(candidates("garbage\n:::\n", "also - garbage\n"), []);
+    }
+
+    #[test]
+    fn only_groups_of_dead_factories_are_left_behind() {
+        let living = format!("{PREFIX}{}-0", std::process::id());
+        assert!(!is_left_behind(living.as_bytes()));
+        assert!(!is_left_behind(b"boltworks-x-0"));
+        assert!(!is_left_behind(b"user.slice"));
+        // Above the kernel's highest pid.
+        assert!(is_left_behind(b"boltworks-4194305-0"));
+    }
+
+    #[test]
+    fn counters_are_read_by_name() {
+        assert_eq!(oom_kills("oom 3\noom_kill 2\noom_group_kill 1\n"), 2);
+        assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"), 1);
+        assert_eq!(field("usage_usec 17\nuser_usec 9\n", "usage_usec"), Some(17));
+    }
+}

@@ -1,0 +1,316 @@
+//! The guest's file system.
+//!
+//! Everything the guest sees is one of: an overlay of its tree and its scratch folder; one
+//! temporary file system, of which `/tmp`, `/dev` and `/dev/shm` are parts; a new `/proc` with
+//! what is not about processes hidden or read-only; a new `/dev/pts`; and the binds that were asked
+//! for. Mounts are made from descriptors, never from paths that are looked up twice: the host's
+//! side of a bind is opened without following its last link, the guest's side is looked up as a
+//! process inside would, so that no link of a tree or workspace leads out.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, major, minor};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
+
+use crate::sys;
+use crate::wire::{At, Failure, GuestRoot, Order, Stage};
+
+/// Devices a guest has: name, major and minor number.
+const DEVICES: [(&str, u32, u32); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+/// Links in `/dev`.
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// What of `/proc` can be read but not written.
+const READ_ONLY: [&str; 6] = ["bus", "fs", "irq", "sys", "sysrq-trigger", "mtrr"];
+
+/// What of `/proc` is empty: it tells about the host or reaches into it.
+const HIDDEN: [&str; 30] = [
+    "acpi", "asound", "cmdline", "config.gz", "diskstats", "driver", "dynamic_debug", "interrupts",
+    "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
+    "kpagecount", "kpageflags", "latency_stats", "modules", "partitions", "pressure",
+    "sched_debug", "schedstat", "scsi", "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
+    "vmcore",
+];
+
+/// The most that a guest's temporary files may hold when no limit was given.
+const DEFAULT_TEMPORARY: &str = "50%";
+
+const PLAIN: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV);
+const FROZEN: MountAttrFlags = PLAIN.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
+const DEVICE: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC)
+    .union(MountAttrFlags::MOUNT_ATTR_RDONLY);
+
+/// Everything of the host that a guest is made of: mounts of its own, not yet in any place.
+pub(super) struct Sources {
+    /// The tree and the scratch folder.
+    root: Option<(OwnedFd, OwnedFd)>,
+    /// Folders and files, with the place each is for.
+    binds: Vec<(OwnedFd, String)>,
+    /// Device nodes.
+    devices: Vec<(&'static str, OwnedFd)>,
+}
+
+impl Sources {
+    /// Opens what the order names.
+    pub(super) fn open(order: &Order) -> Result<Self, Failure> {
+        let root = match &order.root {
+            GuestRoot::Empty => None,
+            GuestRoot::Tree { lower, scratch } => {
+                Some((copy_from_host(lower, FROZEN)?, copy_from_host(scratch, PLAIN)?))
+            }
+        };
+        let binds = order.binds.iter().map(|bind| {
+            let attributes = if bind.writable { PLAIN } else { FROZEN };
+            Ok((copy_from_host(&bind.source, attributes)?, bind.target.clone()))
+        });
+        let devices = DEVICES.iter().map(|(name, major, minor)| {
+            let path = format!("/dev/{name}");
+            let node = copy_from_host(path.as_ref(), DEVICE)?;
+            match is_device(&node, *major, *minor).at_path(Stage::Devices, &path)? {
+                true => Ok((*name, node)),
+                false => Err(Errno::NODEV).at_path(Stage::Devices, &path),
+            }
+        });
+        Ok(Self { root, binds: binds.collect::<Result<_, _>>()?, devices: devices.collect::<Result<_, _>>()? })
+    }
+}
+
+fn is_device(node: &OwnedFd, number: u32, minor_number: u32) -> rustix::io::Result<bool> {
+    let stat = rustix::fs::fstat(node)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && (major(stat.st_rdev), minor(stat.st_rdev)) == (number, minor_number))
+}
+
+/// A mount of our own of a folder or file of the host.
+fn copy_from_host(path: &Path, attributes: MountAttrFlags) -> Result<OwnedFd, Failure> {
+    let shown = path.display();
+    let mount = copy(CWD, path, attributes).at_path(Stage::Source, &shown)?;
+    let stat = rustix::fs::fstat(&mount).at_path(Stage::Source, &shown)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Symlink => Err(Errno::LOOP).at_path(Stage::Source, shown),
+        _ => Ok(mount),
+    }
+}
+
+/// A mount of what a mount shows at some place.
+fn copy(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg,
+    attributes: MountAttrFlags,
+) -> std::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW
+        | OpenTreeFlags::AT_NO_AUTOMOUNT;
+    let mount = rustix::mount::open_tree(dir, path, flags)?;
+    sys::restrict_mount(mount.as_fd(), attributes.bits().into())?;
+    Ok(mount)
+}
+
+/// A new file system. An empty value is a flag.
+fn new(
+    kind: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (name, value) in options {
+        match *value {
+            "" => rustix::mount::fsconfig_set_flag(&context, *name)?,
+            value => rustix::mount::fsconfig_set_string(&context, *name, value)?,
+        }
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// Puts a mount in its place: on what the descriptor stands for.
+fn attach(mount: &OwnedFd, place: impl AsFd) -> rustix::io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(mount, "", place, "", flags)
+}
+
+/// A folder that is there or is made, reached through no link.
+fn folder(dir: &OwnedFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(mode)) {
+        Ok(()) => rustix::fs::chmodat(dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?,
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// Builds the guest's file system and moves this process, and its parent, into it. Nothing of the
+/// host stays open.
+pub(super) fn build(order: &Order, sources: Sources) -> Result<(), Failure> {
+    let size = order.limits.temporary.map_or(DEFAULT_TEMPORARY.into(), |size| size.to_string());
+    let base = new("tmpfs", &[("mode", "0755"), ("size", &size)], PLAIN).at(Stage::Skeleton)?;
+    let host = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .at(Stage::Skeleton)?;
+    attach(&base, &host).at(Stage::Skeleton)?;
+    let root = overlay(&base, sources.root)?;
+    let temporary = |name: &str, mode: u32| -> std::io::Result<OwnedFd> {
+        folder(&base, name, mode)?;
+        copy(&base, name, PLAIN)
+    };
+    let place = folder(&root, "tmp", 0o1777).at(Stage::Skeleton)?;
+    attach(&temporary("tmp", 0o1777).at(Stage::Skeleton)?, place).at(Stage::Skeleton)?;
+    let (dev, shm) = temporary("dev", 0o755)
+        .and_then(|dev| Ok((dev, temporary("shm", 0o1777)?)))
+        .at(Stage::Devices)?;
+    devices(&root, dev, &shm, sources.devices).at(Stage::Devices)?;
+    proc(&base, &root).at(Stage::Proc)?;
+    for (mount, target) in sources.binds {
+        bind(&root, &mount, &target).at_path(Stage::Bind, target)?;
+    }
+    pivot(&root).at(Stage::Pivot)
+}
+
+/// The root: what changes over the tree. `volatile`, because nothing of it needs to survive a
+/// power cut, and because without it the end of a guest would write out the host's file system.
+fn overlay(base: &OwnedFd, sources: Option<(OwnedFd, OwnedFd)>) -> Result<OwnedFd, Failure> {
+    let stage = Stage::Overlay;
+    let lower = folder(base, "lower", 0o755).at(stage)?;
+    let scratch = folder(base, "scratch", 0o755).at(stage)?;
+    match sources {
+        Some((lower_mount, scratch_mount)) => {
+            attach(&lower_mount, lower).at(stage)?;
+            attach(&scratch_mount, scratch).at(stage)?;
+        }
+        None => {
+            folder(&scratch, "upper", 0o755).at(stage)?;
+            folder(&scratch, "work", 0o755).at(stage)?;
+        }
+    }
+    // Relative paths need no escapes.
+    rustix::process::fchdir(base).at(stage)?;
+    let options = [
+        ("source", "guest"),
+        ("lowerdir", "lower"),
+        ("upperdir", "scratch/upper"),
+        ("workdir", "scratch/work"),
+        ("userxattr", ""),
+        ("volatile", ""),
+    ];
+    let root = new("overlay", &options, PLAIN).at(stage)?;
+    attach(&root, folder(base, "root", 0o755).at(stage)?).at(stage)?;
+    Ok(root)
+}
+
+fn devices(
+    root: &OwnedFd,
+    dev: OwnedFd,
+    shm: &OwnedFd,
+    nodes: Vec<(&'static str, OwnedFd)>,
+) -> std::io::Result<()> {
+    attach(&dev, folder(root, "dev", 0o755)?)?;
+    for (name, node) in nodes {
+        attach(&node, file(&dev, name)?)?;
+    }
+    for (name, target) in DEVICE_LINKS {
+        rustix::fs::symlinkat(target, &dev, name)?;
+    }
+    let terminals = new(
+        "devpts",
+        &[("ptmxmode", "0666"), ("mode", "0620")],
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )?;
+    attach(&terminals, folder(&dev, "pts", 0o755)?)?;
+    attach(shm, folder(&dev, "shm", 0o755)?)?;
+    sys::restrict_mount(dev.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into())
+}
+
+/// An empty file that was not there.
+fn file(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o644))
+}
+
+fn proc(base: &OwnedFd, root: &OwnedFd) -> std::io::Result<()> {
+    let proc = new("proc", &[], PLAIN | MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    attach(&proc, folder(root, "proc", 0o555)?)?;
+    for name in READ_ONLY {
+        if let Some(place) = existing(&proc, name)? {
+            attach(&copy(&proc, name, FROZEN | MountAttrFlags::MOUNT_ATTR_NOEXEC)?, place)?;
+        }
+    }
+    let blank = file(base, "blank")?;
+    let empty = folder(base, "empty", 0o555)?;
+    for name in HIDDEN {
+        if let Some(place) = existing(&proc, name)? {
+            let stat = rustix::fs::fstat(&place)?;
+            let cover = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => copy(&empty, "", FROZEN)?,
+                _ => copy(&blank, "", FROZEN)?,
+            };
+            attach(&cover, place)?;
+        }
+    }
+    Ok(())
+}
+
+/// A name in a folder, if it is there.
+fn existing(dir: &OwnedFd, name: &str) -> rustix::io::Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Shows a mount at a path of the guest. Links are followed as inside the guest; what is missing
+/// is made.
+fn bind(root: &OwnedFd, mount: &OwnedFd, target: &str) -> rustix::io::Result<()> {
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(mount)?.st_mode);
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mut above = rustix::fs::openat2(root, ".", flags, Mode::empty(), resolve)?;
+    let target = target.trim_start_matches('/');
+    let ends = target.match_indices('/').map(|(at, _)| at).chain([target.len()]);
+    for end in ends {
+        let (path, _) = target.split_at(end);
+        let name = path.rsplit('/').next().unwrap_or(path);
+        above = match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            Ok(found) => found,
+            Err(Errno::NOENT) if end == target.len() && kind != FileType::Directory => {
+                file(&above, name)?
+            }
+            Err(Errno::NOENT) => folder(&above, name, 0o755)?,
+            Err(error) => return Err(error),
+        };
+    }
+    attach(mount, above)
+}
+
+/// Makes the guest's root the root, and lets go of the host's.
+fn pivot(root: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::process::fchdir(root)?;
+    rustix::process::pivot_root(".", ".")?;
+    // On top of the new root lies the old one, and on top of that the skeleton.
+    rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")
+}

@@ -1,0 +1,215 @@
+//! Starting a guest's first process, and listening to it until it is gone.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+
+use boltworks_model::Cancel;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+
+use crate::wire::{self, MESSAGE_LIMIT, Order, Report};
+use crate::{HELPER_WORD, Stream};
+
+/// How much output is taken at once.
+const CHUNK: usize = 64 * 1024;
+
+/// How often the stop button is looked at.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How many ticks a guest has to end after the button was pressed, before its first process is
+/// killed, which takes the rest along.
+const GRACE_TICKS: u32 = 100;
+
+/// The program, copied into memory that nobody can change any more.
+///
+/// A guest's processes begin as copies of its first process; one that runs `#!/proc/self/exe`
+/// reaches that program's file before it becomes something else. What it reaches is this.
+#[derive(Debug)]
+pub(crate) struct SealedProgram(OwnedFd);
+
+impl SealedProgram {
+    /// Copies a program.
+    pub(crate) fn copy(path: &Path) -> io::Result<Self> {
+        let from = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let to = match rustix::fs::memfd_create("boltworks", flags | MemfdFlags::EXEC) {
+            // Kernels before 6.3 do not know the flag and allow execution anyway.
+            Err(Errno::INVAL) => rustix::fs::memfd_create("boltworks", flags),
+            result => result,
+        }?;
+        while rustix::fs::sendfile(&to, &from, None, 1 << 30)? > 0 {}
+        rustix::fs::fcntl_add_seals(
+            &to,
+            SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+        )?;
+        // What is executed must not be open for writing: keep a reader only.
+        let path = format!("/proc/self/fd/{}", to.as_raw_fd());
+        Ok(Self(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?))
+    }
+}
+
+/// A guest's first process, waiting for its order or carrying it out. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    child: Child,
+    control: UnixStream,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+/// How a guest's first process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its report, unless it was killed.
+    pub(crate) report: Option<Report>,
+    /// How the process ended.
+    pub(crate) status: ExitStatus,
+}
+
+impl Guest {
+    /// Starts the first process. It does nothing before its order comes.
+    pub(crate) fn start(program: &SealedProgram) -> io::Result<Self> {
+        let (control, theirs) = UnixStream::pair()?;
+        let path = format!("/proc/self/fd/{}", program.0.as_raw_fd());
+        #[expect(clippy::disallowed_methods, reason = "the one place where guests are started")]
+        let mut child = Command::new(path)
+            .arg0("boltworks")
+            .arg(HELPER_WORD)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        Ok(Self { child, control, stdout, stderr })
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Gives the order.
+    pub(crate) fn order(&self, order: &Order) -> io::Result<()> {
+        wire::send(&self.control, order)
+    }
+
+    /// Hands output on until the guest is gone. Holds at most one chunk of it.
+    pub(crate) fn listen(
+        mut self,
+        cancel: &Cancel,
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> io::Result<Ended> {
+        let mut chunk = vec![0; CHUNK];
+        let mut message = Vec::new();
+        let mut hears = true;
+        let mut ticks = 0;
+        while hears || self.stdout.is_some() || self.stderr.is_some() {
+            if cancel.is_pressed() {
+                self.stop(ticks)?;
+            }
+            let ready = self.wait(hears)?;
+            if !ready.any() && cancel.is_pressed() {
+                ticks += 1;
+            }
+            if ready.stdout {
+                forward(&mut self.stdout, &mut chunk, |bytes| output(Stream::Stdout, bytes))?;
+            }
+            if ready.stderr {
+                forward(&mut self.stderr, &mut chunk, |bytes| output(Stream::Stderr, bytes))?;
+            }
+            if ready.control {
+                let read = read_some(&mut &self.control, &mut chunk)?;
+                message.extend_from_slice(chunk.get(..read).unwrap_or_default());
+                hears = read > 0 && message.len() as u64 <= MESSAGE_LIMIT;
+            }
+        }
+        let status = self.child.wait()?;
+        Ok(Ended { report: wire::receive(message.as_slice()).ok(), status })
+    }
+
+    /// Asks for the end; after a while, brings it about.
+    fn stop(&mut self, ticks: u32) -> io::Result<()> {
+        match self.control.shutdown(std::net::Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        if ticks > GRACE_TICKS { self.child.kill() } else { Ok(()) }
+    }
+
+    /// Waits, for one tick at most, until there is something to read.
+    fn wait(&self, hears: bool) -> io::Result<Ready> {
+        let mut waits = Vec::with_capacity(3);
+        if hears {
+            waits.push(self.control.as_fd());
+        }
+        let control_at = waits.len().checked_sub(1);
+        waits.extend(self.stdout.as_ref().map(AsFd::as_fd));
+        let stdout_at = self.stdout.as_ref().and(waits.len().checked_sub(1));
+        waits.extend(self.stderr.as_ref().map(AsFd::as_fd));
+        let stderr_at = self.stderr.as_ref().and(waits.len().checked_sub(1));
+        let mut waits: Vec<_> =
+            waits.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        match poll(&mut waits, Some(&TICK)) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Ready::default()),
+            Err(error) => return Err(error.into()),
+        }
+        let is = |at: Option<usize>| {
+            at.and_then(|at| waits.get(at)).is_some_and(|wait| !wait.revents().is_empty())
+        };
+        Ok(Ready { control: is(control_at), stdout: is(stdout_at), stderr: is(stderr_at) })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // After `listen` it is gone already; otherwise both can only fail if it is.
+        let _killed = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// What can be read.
+#[derive(Debug, Default)]
+struct Ready {
+    control: bool,
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Ready {
+    const fn any(&self) -> bool {
+        self.control || self.stdout || self.stderr
+    }
+}
+
+/// Reads once and hands on, or closes at the end.
+fn forward(
+    from: &mut Option<impl Read>,
+    chunk: &mut [u8],
+    mut output: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let Some(reader) = from else { return Ok(()) };
+    match read_some(reader, chunk)? {
+        0 => *from = None,
+        read => output(chunk.get(..read).unwrap_or_default()),
+    }
+    Ok(())
+}
+
+fn read_some(from: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A process that is killed before it reads its order resets the socket.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What the factory and a guest's first process tell each other: one order, one report, as JSON
+//! behind its length, over one socket pair.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use boltworks_fsx::{Bounded, Limit};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::Bind;
+
+/// The longest message: a recipe's environment and script are far below.
+pub(crate) const MESSAGE_LIMIT: u64 = 16 << 20;
+
+/// What a guest is to be.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) root: GuestRoot,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) hostname: String,
+    pub(crate) program: Program,
+    pub(crate) limits: Ceilings,
+    /// The host's uid and gid to become before anything else: `None` for an ordinary user, whose
+    /// own are used.
+    pub(crate) become_uid: Option<u32>,
+}
+
+/// Where a guest's files are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum GuestRoot {
+    /// A tree, and a folder with `upper` and `work` for what changes.
+    Tree { lower: PathBuf, scratch: PathBuf },
+    /// Nothing: enough for a self-check.
+    Empty,
+}
+
+/// What runs in a guest.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Program {
+    /// A program of the guest.
+    Step { argv: Vec<String>, environment: BTreeMap<String, String>, cwd: String },
+    /// The first process looks around and says what is not as it should be.
+    SelfCheck,
+}
+
+/// Limits that the first process sets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Ceilings {
+    /// Time until the guest is killed.
+    pub(crate) wall: Option<Duration>,
+    /// Bytes of the guest's temporary files.
+    pub(crate) temporary: Option<u64>,
+    /// Bytes of address space of one process.
+    pub(crate) address_space: Option<u64>,
+    /// Processes and threads of the guest's user.
+    pub(crate) processes: Option<u64>,
+    /// Bytes of the largest file.
+    pub(crate) file_size: Option<u64>,
+}
+
+/// How a guest ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) outcome: Outcome,
+    pub(crate) timed_out: bool,
+    pub(crate) cpu: Duration,
+    pub(crate) peak_memory: u64,
+}
+
+/// What became of a guest's program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// It exited.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It was never started.
+    NotStarted { errno: i32 },
+    /// The guest was not built.
+    Failed(Failure),
+    /// The guest's first process was killed, and everything with it.
+    Killed { status: String },
+    /// The self-check found nothing wrong; the version of Landlock's interface, 0 for none.
+    Sound { landlock: u32 },
+}
+
+/// What could not be done while a guest was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    /// The path or word that it was about, or nothing.
+    pub(crate) detail: String,
+    /// What the system said; 0 if it said nothing.
+    pub(crate) errno: i32,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.detail.as_str() {
+            "" => f.write_str(self.stage.words()),
+            detail => write!(f, "{} ({detail})", self.stage.words()),
+        }
+    }
+}
+
+/// The steps of building a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    Start,
+    Become,
+    Namespaces,
+    Identity,
+    Source,
+    Skeleton,
+    Overlay,
+    Bind,
+    Devices,
+    Proc,
+    Pivot,
+    Hostname,
+    Loopback,
+    Limits,
+    Privileges,
+    Landlock,
+    Seccomp,
+    Enter,
+    Supervise,
+    SelfCheck,
+}
+
+impl Stage {
+    /// What is being done, after "failed to".
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Start => "start the first process",
+            Self::Become => "become the build user",
+            Self::Namespaces => "make new namespaces",
+            Self::Identity => "map the build user",
+            Self::Source => "open what the guest is made of",
+            Self::Skeleton => "make the guest's temporary file system",
+            Self::Overlay => "lay the guest's root over its tree",
+            Self::Bind => "show a folder of the host in the guest",
+            Self::Devices => "make the guest's devices",
+            Self::Proc => "make the guest's /proc",
+            Self::Pivot => "leave the host's file system",
+            Self::Hostname => "name the guest",
+            Self::Loopback => "raise the guest's loopback",
+            Self::Limits => "set limits",
+            Self::Privileges => "drop all privileges",
+            Self::Landlock => "restrict the guest with Landlock",
+            Self::Seccomp => "restrict the guest's system calls",
+            Self::Enter => "enter the working folder",
+            Self::Supervise => "watch the guest",
+            Self::SelfCheck => "find the guest confined",
+        }
+    }
+}
+
+/// Says which step an error belongs to.
+pub(crate) trait At<T> {
+    /// The step.
+    fn at(self, stage: Stage) -> Result<T, Failure>;
+    /// The step, and what it was about.
+    fn at_path(self, stage: Stage, detail: impl fmt::Display) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, stage: Stage) -> Result<T, Failure> {
+        self.at_path(stage, "")
+    }
+
+    fn at_path(self, stage: Stage, detail: impl fmt::Display) -> Result<T, Failure> {
+        self.map_err(|error| {
+            let error = error.into();
+            let errno = error.raw_os_error().unwrap_or_default();
+            let detail = detail.to_string();
+            let detail = if errno == 0 { format!("{detail} {error}").trim().into() } else { detail };
+            Failure { stage, detail, errno }
+        })
+    }
+}
+
+/// Sends one message.
+pub(crate) fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    to.write_all(&u64::try_from(body.len()).unwrap_or(u64::MAX).to_le_bytes())?;
+    to.write_all(&body)
+}
+
+/// Waits for one message.
+pub(crate) fn receive<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > MESSAGE_LIMIT {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
+    let mut body = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    from.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// Reads what is one message, up to its end.
+pub(crate) fn read_whole<T: DeserializeOwned>(from: impl Read) -> io::Result<T> {
+    Ok(serde_json::from_slice(&Bounded::new(from, Limit(MESSAGE_LIMIT)).read_all()?)?)
+}
