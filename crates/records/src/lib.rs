@@ -25,4 +25,4 @@ pub use action::{ActionRecord, Recorded};
 pub use database::Records;
 pub use error::Error;
 pub use failure::FailureRecord;
-pub use release::{NewRelease, ReleaseRecord, ReleasedBlob, Role};
+pub use release::{NewRelease, PublicBlob, ReleaseRecord, ReleasedBlob, Role};

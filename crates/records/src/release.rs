@@ -102,8 +102,18 @@ pub struct ReleaseRecord {
     pub artifact: Artifact,
     /// How it was judged, as JSON.
     pub judgement: String,
-    /// When.
+    /// When; at least a second after the move before, so that the time tells moves apart even
+    /// where a clock went back.
     pub at: Timestamp,
+}
+
+/// A blob that is public, and since when it is under the name that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicBlob {
+    /// The blob.
+    pub blob: ReleasedBlob,
+    /// When the release was made that says so.
+    pub since: Timestamp,
 }
 
 impl ReleaseRecord {
@@ -141,7 +151,9 @@ impl Records {
             before,
             artifact: new.artifact.clone(),
             judgement: new.judgement.clone(),
-            at: new.at,
+            at: current.as_ref().map_or(new.at, |current| {
+                new.at.max(Timestamp(current.at.0.saturating_add(1)))
+            }),
         };
         let release = insert_release(&transaction, &record)?;
         let mut changes = 0;
@@ -205,51 +217,46 @@ impl Records {
     }
 
     /// The roles in which a blob is public in a repository; none if it is not.
-    pub fn released(&self, repository: &str, digest: &Sha256) -> Result<Vec<ReleasedBlob>, Error> {
+    pub fn released(&self, repository: &str, digest: &Sha256) -> Result<Vec<PublicBlob>, Error> {
         let sql = format!(
-            "SELECT {BLOB}, NULL FROM released_blobs AS b
-             WHERE repository = ?1 AND digest = ?2 ORDER BY role"
+            "SELECT {BLOB}, NULL, r.at FROM released_blobs AS b JOIN releases AS r USING (release)
+             WHERE b.repository = ?1 AND b.digest = ?2 ORDER BY b.role"
         );
-        self.list(
-            "read the releases",
-            &sql,
-            params![repository, Digest(*digest)],
-            blob,
-        )
+        let parameters = params![repository, Digest(*digest)];
+        self.list("read the releases", &sql, parameters, public_blob)
     }
 
     /// What a file name of a repository means now.
-    pub fn released_name(
-        &self,
-        repository: &str,
-        name: &str,
-    ) -> Result<Option<ReleasedBlob>, Error> {
+    pub fn released_name(&self, repository: &str, name: &str) -> Result<Option<PublicBlob>, Error> {
         let sql = format!(
-            "SELECT {BLOB}, n.name FROM released_names AS n
+            "SELECT {BLOB}, n.name, r.at FROM released_names AS n
              JOIN released_blobs AS b USING (repository, digest, role)
+             JOIN releases AS r ON r.release = n.release
              WHERE n.repository = ?1 AND n.name = ?2"
         );
-        let blobs = self.list("read the releases", &sql, params![repository, name], blob)?;
+        let parameters = params![repository, name];
+        let blobs = self.list("read the releases", &sql, parameters, public_blob)?;
         Ok(blobs.into_iter().next())
     }
 
-    /// The file names of a role, with their repositories, in byte order of both.
-    pub fn released_names(&self, role: Role) -> Result<Vec<(String, ReleasedBlob)>, Error> {
+    /// What the file names of a role mean now, with their repositories, in byte order of names;
+    /// where several repositories have a name, the newest meaning comes first.
+    pub fn released_names(&self, role: Role) -> Result<Vec<(String, PublicBlob)>, Error> {
         let sql = format!(
-            "SELECT {BLOB}, n.name, n.repository FROM released_names AS n
+            "SELECT {BLOB}, n.name, r.at, n.repository FROM released_names AS n
              JOIN released_blobs AS b USING (repository, digest, role)
-             WHERE n.role = ?1 ORDER BY n.repository, n.name"
+             JOIN releases AS r ON r.release = n.release
+             WHERE n.role = ?1 ORDER BY n.name, n.release DESC, n.repository"
         );
-        self.list("read the releases", &sql, [role.word()], |row| {
-            Ok((row.get(6)?, blob(row)?))
-        })
+        let read = |row: &Row<'_>| Ok((row.get(7)?, public_blob(row)?));
+        self.list("read the releases", &sql, [role.word()], read)
     }
 
     /// The manifests that speak about another one, in the order of their digests.
     pub fn referrers(&self, repository: &str, about: &Sha256) -> Result<Vec<ReleasedBlob>, Error> {
         let sql = format!(
             "SELECT {BLOB}, NULL FROM released_blobs AS b
-             WHERE repository = ?1 AND about = ?2 AND role = ?3 ORDER BY digest"
+             WHERE b.repository = ?1 AND b.about = ?2 AND b.role = ?3 ORDER BY b.digest"
         );
         let parameters = params![repository, Digest(*about), Role::Referrer.word()];
         self.list("read the releases", &sql, parameters, blob)
@@ -290,6 +297,14 @@ fn blob(row: &Row<'_>) -> rusqlite::Result<ReleasedBlob> {
         media_type: row.get(3)?,
         about: row.get::<_, Option<Digest>>(4)?.map(|digest| digest.0),
         name: row.get(5)?,
+    })
+}
+
+/// The columns of [`blob`], the name, and the time.
+fn public_blob(row: &Row<'_>) -> rusqlite::Result<PublicBlob> {
+    Ok(PublicBlob {
+        blob: blob(row)?,
+        since: Timestamp(row.get(6)?),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use boltworks_model::{ArtifactKind, ChannelName, Timestamp};
-use boltworks_records::{Error, NewRelease, Records, ReleasedBlob, Role};
+use boltworks_records::{Error, NewRelease, PublicBlob, Records, ReleasedBlob, Role};
 
 use crate::{artifact, digest, fresh};
 
@@ -59,6 +59,8 @@ fn a_channel_moves_only_from_where_it_is() {
     let sequences = [&first, &second, &third].map(|release| release.sequence);
     assert_eq!(sequences, [1, 2, 3]);
     assert_eq!(third.before, Some(digest(2)));
+    let times = [&first, &second, &third].map(|release| release.at.0);
+    assert_eq!(times, [1, 2, 3], "the third was made when a clock said 1");
     assert_eq!(records.current(&web).unwrap(), Some(third.clone()));
     assert_eq!(records.channels().unwrap(), std::slice::from_ref(&third));
     assert_eq!(records.history(&web).unwrap(), [first, second, third]);
@@ -105,10 +107,11 @@ fn blobs_are_public_in_their_repository_and_role_for_ever() {
         .compare_and_swap(&web, Some(digest(1)), &image(4, vec![]))
         .unwrap();
     for blob in &blobs {
-        assert_eq!(
-            records.released("web", &blob.digest).unwrap(),
-            std::slice::from_ref(blob)
-        );
+        let public = PublicBlob {
+            blob: blob.clone(),
+            since: Timestamp(1),
+        };
+        assert_eq!(records.released("web", &blob.digest).unwrap(), [public]);
         assert_eq!(records.released("shop", &blob.digest).unwrap(), []);
     }
     assert_eq!(records.referrers("web", &digest(1)).unwrap(), [referrer]);
@@ -142,12 +145,20 @@ fn a_file_name_means_what_the_newest_release_says() {
         .compare_and_swap(&os, Some(digest(5)), &index(6, vec![zlib(4)]))
         .unwrap();
     let named = |name| records.released_name("os/x86_64", name).unwrap();
-    assert_eq!(named("zlib-1.3.1-r0.apk"), Some(zlib(4)));
+    let public = PublicBlob {
+        blob: zlib(4),
+        since: Timestamp(6),
+    };
+    assert_eq!(named("zlib-1.3.1-r0.apk"), Some(public));
     assert_eq!(named("zlib-1.3.1-r1.apk"), None);
     assert_eq!(records.released("os/x86_64", &digest(2)).unwrap().len(), 1);
+    let public = PublicBlob {
+        blob: key,
+        since: Timestamp(1),
+    };
     assert_eq!(
         records.released_names(Role::Key).unwrap(),
-        [("os/x86_64".into(), key)]
+        [("os/x86_64".into(), public)]
     );
 }
 
