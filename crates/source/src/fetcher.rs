@@ -17,7 +17,7 @@ use crate::debian::Wanted;
 use crate::error::Attempts;
 use crate::notes::{Note, Notes};
 use crate::partial::Partial;
-use crate::{DebianArchive, Error, Fetched, Mirror, Origin, Override, PythonIndex, Request};
+use crate::{DebianArchive, Error, Fetched, Machine, Mirror, Origin, Override, Request};
 
 /// No source is larger.
 const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
@@ -35,10 +35,10 @@ pub struct Fetcher<'a> {
     pub mirrors: Vec<Mirror>,
     /// The factory's own map.
     pub overrides: Vec<Override>,
-    /// Debian's archive, if it can be had, or why not.
-    pub debian: Result<&'a DebianArchive, fn() -> Error>,
-    /// The index of Python packages, if it can be had, or why not.
-    pub pypi: Result<&'a PythonIndex, fn() -> Error>,
+    /// Debian's archive, if the factory has one.
+    pub debian: Option<&'a DebianArchive>,
+    /// The machine, which knows the index of Python packages; it is asked only when needed.
+    pub machine: &'a Machine,
     /// Whether the network is not to be used.
     pub offline: bool,
 }
@@ -249,7 +249,7 @@ impl Fetcher<'_> {
                 self.transfer((&uri.parse()?, None), candidate, retry, job)?
             }
             Place::Pypi { project, file } => {
-                let index = self.pypi.map_err(|reason| reason())?;
+                let index = self.machine.python_index()?;
                 let wanted = candidate.expected.sha256();
                 let what = (project.as_str(), file.as_str());
                 let address = index.locate(self.client, what, wanted.as_ref(), job.ambient)?;
@@ -262,7 +262,7 @@ impl Fetcher<'_> {
                 version,
                 file,
             } => {
-                let archive = self.debian.map_err(|reason| reason())?;
+                let archive = self.debian.ok_or(Error::NoArchive)?;
                 job.begin(None);
                 let wanted = Wanted {
                     name,
@@ -272,8 +272,9 @@ impl Fetcher<'_> {
                 };
                 let orig = archive.find_orig(&wanted, job.ambient)?;
                 let bytes = archive.fetch_orig(&orig, job.ambient)?;
-                let (digest, size) = self.keep(bytes.file(), &candidate.expected, &orig.address)?;
+                let kept = self.keep(bytes.file(), &candidate.expected, &orig.address);
                 bytes.remove()?;
+                let (digest, size) = kept?;
                 (digest, size, orig.address)
             }
         };

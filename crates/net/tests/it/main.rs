@@ -1,6 +1,7 @@
 //! The client and resumable downloads against a real server that fails, stalls, resets and lies.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[expect(dead_code, reason = "each test program uses a part of it")]
 mod server;
 
 use std::collections::BTreeMap;

@@ -38,6 +38,7 @@ struct State {
     requests: Vec<String>,
     body: Vec<u8>,
     tag: String,
+    media_type: String,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +57,7 @@ impl Server {
             requests: Vec::new(),
             body: body.to_vec(),
             tag: "\"one\"".to_owned(),
+            media_type: "application/octet-stream".to_owned(),
         };
         let server = Self {
             state: Arc::new(Mutex::new(state)),
@@ -78,6 +80,10 @@ impl Server {
     /// The requests so far, each with its headers in lower case.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
+    }
+
+    pub(crate) fn set_media_type(&self, media_type: &str) {
+        media_type.clone_into(&mut self.state.lock().unwrap().media_type);
     }
 
     pub(crate) fn replace(&self, body: &[u8], tag: &str) {
@@ -107,13 +113,17 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let Some(head) = read_head(&mut stream) else {
         return;
     };
-    let (body, tag) = {
+    let (body, tag, media_type) = {
         let mut state = state.lock().unwrap();
         state.requests.push(head.clone());
-        (state.body.clone(), state.tag.clone())
+        (
+            state.body.clone(),
+            state.tag.clone(),
+            state.media_type.clone(),
+        )
     };
     // The client may have gone away, which is what some tests are about.
-    respond(&mut stream, &act, &head, &body, &tag).ok();
+    respond(&mut stream, &act, &head, &body, (&tag, &media_type)).ok();
 }
 
 fn read_head(stream: &mut TcpStream) -> Option<String> {
@@ -136,7 +146,7 @@ fn respond(
     act: &Act,
     head: &str,
     body: &[u8],
-    tag: &str,
+    (tag, media_type): (&str, &str),
 ) -> std::io::Result<()> {
     let asked: Option<usize> = header(head, "range")
         .and_then(|range| {
@@ -191,7 +201,7 @@ fn respond(
     }
     write!(
         stream,
-        "ETag: {tag}\r\nContent-Length: {told}\r\nConnection: close\r\n\r\n"
+        "ETag: {tag}\r\nContent-Type: {media_type}\r\nContent-Length: {told}\r\nConnection: close\r\n\r\n"
     )?;
     match act {
         Act::CloseAfter(count) => stream.write_all(&part[..(*count).min(part.len())]),

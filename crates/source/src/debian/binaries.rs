@@ -287,7 +287,47 @@ Description: Generic library support script
             "'http://m/p/libtool_2.5.4-4%2bb1_all.deb' libtool_2.5.4-4+b1_all.deb 539936 MD5Sum:0\n",
         );
         let debs = debs_of(text, &chosen.unwrap()).unwrap();
-        insta::assert_debug_snapshot!(debs, @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&debs).unwrap(), @r#"
+        [
+          {
+            "name": "libtool",
+            "version": "2.5.4-4+b1",
+            "architecture": "all",
+            "source": "libtool-src",
+            "source-version": "2.5.4-4",
+            "sha256": "60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
+            "size": 539936,
+            "path": "pool/main/libt/libtool/libtool_2.5.4-4_all.deb",
+            "depends": [
+              [
+                "awk"
+              ],
+              [
+                "gcc",
+                "c-compiler"
+              ],
+              [
+                "cpp"
+              ],
+              [
+                "libc6-dev",
+                "libc-dev"
+              ],
+              [
+                "python3"
+              ],
+              [
+                "file"
+              ]
+            ],
+            "provides": [
+              "libtool-bin",
+              "lt"
+            ],
+            "summary": "Generic library support script"
+          }
+        ]
+        "#);
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl DebianArchive {
     pub fn new(root: Root, settings: Settings) -> Result<Self, Error> {
         let path = root.path_for_children()?;
         apt::check_settings(&settings, &path)?;
+        if !is_file(&settings.keyring) {
+            return Err(Error::NoKeyring {
+                path: settings.keyring.display().to_string(),
+            });
+        }
         Ok(Self {
             root,
             path,
@@ -150,6 +155,14 @@ impl DebianArchive {
     fn file(&self, name: &str) -> PathBuf {
         Path::new(&self.path).join(name)
     }
+}
+
+/// Whether a path that a person gave is a file.
+fn is_file(path: &Path) -> bool {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return false;
+    };
+    Root::open(folder).is_ok_and(|folder| folder.open_in_root(name.as_encoded_bytes()).is_ok())
 }
 
 fn relative(path: &str) -> Result<RelPath, Error> {
