@@ -1,0 +1,54 @@
+//! Everything a release would make public.
+
+use boltworks_gate::{Origin, Subject};
+use boltworks_model::{Artifact, Sha256};
+use boltworks_records::ReleasedBlob;
+
+/// Something that could be released: every blob of it was found in the store and hashed.
+///
+/// Made by [`Candidate::image`] and [`Candidate::repository`]; what it says of itself to the gate
+/// is read from those bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub(crate) artifact: Artifact,
+    pub(crate) members: Vec<Artifact>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) blobs: Vec<ReleasedBlob>,
+}
+
+/// A document about an image that is released with it: an SBOM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The document.
+    pub digest: Sha256,
+    /// What it is: `application/spdx+json`. Clients choose by this.
+    pub media_type: String,
+    /// The manifest it speaks about.
+    pub about: Sha256,
+}
+
+impl Candidate {
+    /// The artifact.
+    pub const fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    /// Every blob that would be public.
+    pub fn blobs(&self) -> &[ReleasedBlob] {
+        &self.blobs
+    }
+}
+
+impl Subject for Candidate {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    fn members(&self) -> &[Artifact] {
+        &self.members
+    }
+
+    fn origins(&self) -> Option<&[Origin]> {
+        Some(&self.origins)
+    }
+}
