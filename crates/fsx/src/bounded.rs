@@ -96,3 +96,44 @@ fn too_large(limit: Limit) -> io::Error {
         format!("more than the {} bytes that are allowed", limit.0),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn more_than_the_limit_is_an_error_and_never_an_end(bytes: Vec<u8>, limit in 0..64_u64) {
+            let read = Bounded::new(bytes.as_slice(), Limit(limit)).read_all();
+            match read {
+                Ok(all) => prop_assert!(all == bytes && all.len() as u64 <= limit),
+                Err(error) => {
+                    prop_assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+                    prop_assert!(bytes.len() as u64 > limit);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_text_is_an_error() {
+        let error = Bounded::new(&[0xff][..], Limit(1)).read_text().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            Bounded::new(&b"abc"[..], Limit::kib(1))
+                .read_text()
+                .unwrap(),
+            "abc"
+        );
+    }
+
+    #[test]
+    fn the_position_counts_what_was_read() {
+        let mut reader = Bounded::new(&b"abcdef"[..], Limit(10));
+        reader.read_exact(&mut [0; 4]).unwrap();
+        assert_eq!(reader.position(), 4);
+        assert_eq!(reader.into_inner(), b"ef");
+    }
+}

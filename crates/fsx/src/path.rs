@@ -198,3 +198,81 @@ impl fmt::Debug for RelPath {
         write!(f, "{:?}", String::from_utf8_lossy(&self.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused() {
+        let reason = |text: &str| text.parse::<RelPath>().unwrap_err().reason;
+        assert_eq!(reason(""), "it is empty");
+        assert_eq!(reason("/"), "it is absolute");
+        assert_eq!(reason("/a"), "it is absolute");
+        assert_eq!(reason("a/"), "a component is empty");
+        assert_eq!(reason("a//b"), "a component is empty");
+        assert_eq!(reason("."), "a component is '.'");
+        assert_eq!(reason("a/./b"), "a component is '.'");
+        assert_eq!(reason(".."), "a component is '..'");
+        assert_eq!(reason("a/.."), "a component is '..'");
+        assert_eq!(reason("a\0b"), "it contains a NUL byte");
+        assert_eq!(
+            reason(&"x".repeat(256)),
+            "a component is longer than 255 bytes"
+        );
+        assert_eq!(reason(&"x/".repeat(2048)), "it is longer than 4095 bytes");
+        let error = "a\n/../\u{1b}[31m".parse::<RelPath>().unwrap_err();
+        assert!(!error.to_string().contains(['\n', '\u{1b}']));
+        assert_eq!(path("a/...").to_string(), "a/...");
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let deep = path("usr/lib/libz.so");
+        assert_eq!(deep.file_name(), b"libz.so");
+        assert_eq!(deep.parent(), Some(path("usr/lib")));
+        assert_eq!(path("usr").parent(), None);
+        assert_eq!(
+            deep.ancestors().collect::<Vec<_>>(),
+            [path("usr"), path("usr/lib")]
+        );
+        assert!(deep.starts_with(&path("usr/lib")) && deep.starts_with(&deep));
+        assert!(!deep.starts_with(&path("usr/li")));
+        assert_eq!(deep.strip_prefix(&path("usr")), Some(path("lib/libz.so")));
+        assert_eq!(deep.strip_prefix(&deep), None);
+        assert_eq!(path("usr").push("lib/libz.so").unwrap(), deep);
+        assert!(path("usr").push("../etc").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_has_only_normal_components(bytes in "[./a]{0,8}") {
+            let is_normal = !bytes.is_empty()
+                && !bytes.starts_with('/')
+                && bytes.split('/').all(|part| !matches!(part, "" | "." | ".."));
+            let path = RelPath::new(bytes.as_str());
+            prop_assert_eq!(path.is_ok(), is_normal);
+            if let Ok(path) = path {
+                let mut components = path.as_path().components();
+                prop_assert!(components.all(|part| matches!(part, Component::Normal(_))));
+            }
+        }
+
+        #[test]
+        fn joined_paths_come_apart(above in "[a-c]{1,3}(/[a-c]{1,3}){0,3}", below in "[a-c]{1,3}(/[a-c]{1,3}){0,3}") {
+            let (above, below) = (path(&above), path(&below));
+            let joined = above.join(&below).unwrap();
+            prop_assert!(above < joined && joined.starts_with(&above));
+            prop_assert!(above.bounds_beneath().contains(&joined));
+            prop_assert_eq!(joined.strip_prefix(&above), Some(below));
+        }
+    }
+}

@@ -167,3 +167,49 @@ fn check(expected: &str, actual: &str) -> Result<(), Mismatch> {
         actual: actual.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use boltworks_crypto::sha512;
+
+    use super::*;
+
+    #[test]
+    fn only_the_expected_bytes_are_verified() {
+        let (good, other) = (sha256(b"good"), sha256(b"other"));
+        let long = sha512(b"good");
+        let finish = |expected: Expected| Verifying::new(&b"good"[..], expected).finish();
+        for expected in [good.into(), long.into(), Expected::both(good, long)] {
+            let verified = finish(expected).unwrap();
+            assert_eq!(verified.digest(), &good);
+        }
+        let wrong = [
+            other.into(),
+            sha512(b"other").into(),
+            Expected::both(other, long),
+        ];
+        for expected in wrong
+            .into_iter()
+            .chain([Expected::both(good, sha512(b"other"))])
+        {
+            assert!(matches!(finish(expected), Err(Error::Mismatch(_))));
+        }
+    }
+
+    #[test]
+    fn bytes_at_hand_are_verified_too() {
+        let digest = sha256(b"good");
+        let verified = verify_bytes(b"good".to_vec(), &digest).unwrap();
+        assert_eq!(verified.map(|bytes| bytes.len()).into_inner(), 4);
+        let mismatch = verify_bytes(b"bad".to_vec(), &digest).unwrap_err();
+        assert_eq!(mismatch.expected, digest.prefixed());
+        assert_eq!(mismatch.actual, sha256(b"bad").prefixed());
+    }
+
+    #[test]
+    fn what_was_not_read_is_hashed_as_well() {
+        let mut reader = Verifying::new(&b"good and more"[..], sha256(b"good"));
+        reader.read_exact(&mut [0; 4]).unwrap();
+        assert!(matches!(reader.finish(), Err(Error::Mismatch(_))));
+    }
+}

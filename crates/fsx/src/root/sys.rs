@@ -1,5 +1,6 @@
 //! The few system calls that resolve a path, each with its safety rule.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -165,12 +166,16 @@ pub(crate) fn failed(action: &'static str, dir: impl AsFd, path: &[u8], source: 
 }
 
 /// The system's words for a refusal of ours are misleading: a link in the way is not a loop.
-fn explained(source: Errno) -> std::io::Error {
-    let kind = std::io::Error::from(source).kind();
-    match source {
-        Errno::LOOP => std::io::Error::new(kind, "a symbolic link is in the way"),
-        Errno::XDEV => std::io::Error::new(kind, "it leads out of the directory or file system"),
-        Errno::NOSYS => std::io::Error::new(kind, "the kernel is too old: Linux 5.6 is needed"),
-        other => other.into(),
-    }
+fn explained(source: Errno) -> io::Error {
+    let text = match source {
+        Errno::LOOP => "a symbolic link is in the way",
+        Errno::XDEV => "it leads out of the directory or file system",
+        Errno::NOSYS => "the kernel is too old: Linux 5.6 is needed",
+        other => return other.into(),
+    };
+    let kind = match source {
+        Errno::LOOP => io::ErrorKind::InvalidInput,
+        other => io::Error::from(other).kind(),
+    };
+    io::Error::new(kind, text)
 }

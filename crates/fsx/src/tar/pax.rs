@@ -98,7 +98,7 @@ mod tests {
             String::from_utf8(encode(&Records::from([(key.to_owned(), value.to_vec())]))).unwrap()
         };
         assert_eq!(one("a", b"b"), "6 a=b\n");
-        assert_eq!(one("key", b""), "8 key=\n");
+        assert_eq!(one("key", b""), "7 key=\n");
         assert_eq!(one("k", b"12345"), "11 k=12345\n");
         assert_eq!(one("k", &[b'x'; 93]).split(' ').next(), Some("99"));
         assert_eq!(one("k", &[b'x'; 94]).split(' ').next(), Some("101"));
