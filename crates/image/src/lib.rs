@@ -1,1 +1,41 @@
-//! From locked packages to an OCI image
+//! From locked packages and an apko image file to an OCI image.
+//!
+//! Reading order:
+//!
+//! 1. [`build`](mod@build): [`ImageRequest`] → [`BuiltImage`]: tree, layer, documents, SBOMs, all in the store.
+//! 2. [`tree`]: the image's files: the packages' own, then what no package brings.
+//! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
+//!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
+//! 4. [`place`]: where a path of the image file really is, links followed.
+//! 5. [`gzip`] and [`layer`]: the tree as one deterministic compressed tar, in one pass.
+//! 6. [`process`]: how a container of the image starts.
+//! 7. [`contents`]: what the SBOMs are told of the packages.
+//! 8. [`export`]: a built image as an OCI layout or an archive.
+//!
+//! Equal packages, image file and time give equal bytes, whatever the machine; the image's
+//! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
+
+pub mod accounts;
+pub mod build;
+pub mod certificates;
+pub mod contents;
+pub mod database;
+pub mod declaration;
+pub mod error;
+pub mod export;
+pub mod gzip;
+pub mod layer;
+pub mod paths;
+pub mod place;
+pub mod process;
+pub mod services;
+pub mod skeleton;
+pub mod tree;
+
+pub use build::{BuiltImage, ImageRequest, build};
+pub use error::Error;
+pub use export::{Form, export_archive, export_layout};
+
+/// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
+/// whenever they change; a test holds it against golden digests.
+pub const WRITER_VERSION: &str = "image-1";

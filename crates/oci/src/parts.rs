@@ -120,12 +120,67 @@ impl ImageParts {
         let mut manifest = Manifest::new(config.descriptor(), descriptors);
         manifest.annotations.clone_from(&plan.annotations);
         let manifest = Document::new(media_type::MANIFEST, manifest.to_bytes()?, hash);
-        let mut index = Index::new(vec![Descriptor {
-            platform: Some(platform.clone()),
-            ..manifest.descriptor()
-        }]);
-        index.annotations.clone_from(&plan.annotations);
-        let index = Document::new(media_type::INDEX, index.to_bytes()?, hash);
+        let index = index_of(&platform, &manifest, &plan.annotations, hash)?;
+        Ok(Self {
+            platform,
+            layers,
+            config,
+            manifest,
+            index,
+        })
+    }
+
+    /// The parts of an image that was made before, from its manifest and its configuration.
+    ///
+    /// An error where the two do not belong together, or a layer's type is not known here.
+    pub fn from_documents(manifest: Vec<u8>, config: Vec<u8>, hash: Hash) -> Result<Self, Error> {
+        const WHAT: &str = "manifest";
+        let read = crate::read_manifest(&manifest)?;
+        let settings = crate::read_config(&config)?;
+        let config = Document::new(media_type::CONFIG, config, hash);
+        if read.config != config.descriptor() {
+            return Err(Error::rule(WHAT, "it names another configuration"));
+        }
+        let diff_ids = &settings.rootfs.diff_ids;
+        if diff_ids.len() != read.layers.len() {
+            return Err(Error::rule(
+                WHAT,
+                "it has another number of layers than its configuration",
+            ));
+        }
+        let made = settings
+            .history
+            .iter()
+            .filter(|entry| entry.empty_layer != Some(true));
+        let comments = made
+            .map(|entry| entry.comment.clone())
+            .chain(std::iter::repeat(None));
+        let mut layers = Vec::new();
+        for ((layer, diff_id), comment) in read.layers.iter().zip(diff_ids).zip(comments) {
+            let known = [
+                media_type::LAYER_GZIP,
+                media_type::LAYER_ZSTD,
+                media_type::LAYER,
+            ];
+            let media_type = known.into_iter().find(|known| *known == layer.media_type);
+            let media_type = media_type
+                .ok_or_else(|| Error::rule(WHAT, format!("a layer is '{}'", layer.media_type)))?;
+            let (digest, size, diff_id) = (layer.digest, layer.size, *diff_id);
+            layers.push(Layer {
+                digest,
+                size,
+                diff_id,
+                media_type,
+                comment,
+            });
+        }
+        let platform = Platform {
+            architecture: settings.architecture,
+            os: settings.os,
+            variant: settings.variant,
+        };
+        let manifest = Document::new(media_type::MANIFEST, manifest, hash);
+        let index = index_of(&platform, &manifest, &read.annotations, hash)?;
         Ok(Self {
             platform,
             layers,
@@ -140,6 +195,22 @@ impl ImageParts {
         let layers: u64 = self.layers.iter().map(|layer| layer.size).sum();
         layers + self.config.size() + self.manifest.size()
     }
+}
+
+/// The index of one manifest.
+fn index_of(
+    platform: &Platform,
+    manifest: &Document,
+    annotations: &BTreeMap<String, String>,
+    hash: Hash,
+) -> Result<Document, Error> {
+    let platform = Some(platform.clone());
+    let mut index = Index::new(vec![Descriptor {
+        platform,
+        ..manifest.descriptor()
+    }]);
+    index.annotations.clone_from(annotations);
+    Ok(Document::new(media_type::INDEX, index.to_bytes()?, hash))
 }
 
 #[cfg(test)]
@@ -202,6 +273,21 @@ pub(crate) mod tests {
         assert_eq!(
             parts.size(),
             1234 + parts.config.size() + parts.manifest.size()
+        );
+    }
+
+    #[test]
+    fn an_image_is_read_back_from_its_documents() {
+        let parts = parts();
+        let (manifest, config) = (parts.manifest.bytes.clone(), parts.config.bytes.clone());
+        let again = ImageParts::from_documents(manifest.clone(), config.clone(), toy_hash);
+        assert_eq!(again.unwrap(), parts);
+        let mut other = config;
+        other.push(b' ');
+        let refused = ImageParts::from_documents(manifest, other, toy_hash).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "manifest: it names another configuration"
         );
     }
 

@@ -1,0 +1,197 @@
+//! From a request to an image in the store.
+
+use boltworks_crypto::{Keyring, sha256};
+use boltworks_fsx::{Root, Tree};
+use boltworks_model::{
+    Ambient, Architecture, Artifact, ArtifactKind, Coordinate, Event, Gaps, Sha256, Timestamp,
+    Verdict,
+};
+use boltworks_oci::{ImageParts, ImagePlan};
+use boltworks_recipe::resolved::Image;
+use boltworks_rootfs::{Locked, Opened, open_locked};
+use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
+use boltworks_store::Store;
+
+use crate::contents::{PackageContents, System};
+use crate::layer::StoredLayer;
+use crate::place::exists;
+use crate::{Error, layer, process, tree};
+
+/// Who made the image, in its configuration and history.
+const AUTHOR: &str = "boltworks";
+const TITLE: &str = "org.opencontainers.image.title";
+const VENDOR: &str = "org.opencontainers.image.vendor";
+
+/// What an image is to be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageRequest<'a> {
+    /// The image's name: `web`.
+    pub name: &'a str,
+    /// Its tag, which its SBOMs name.
+    pub tag: Option<&'a str>,
+    /// Who ships it: the namespace of the packages' purls.
+    pub vendor: &'a str,
+    /// The image file.
+    pub image: &'a Image,
+    /// The architecture it is for.
+    pub architecture: Architecture,
+    /// The packages, in install order.
+    pub locked: &'a Locked,
+    /// The keys apk in the image trusts.
+    pub keyring: &'a Keyring,
+    /// `SOURCE_DATE_EPOCH`. Without it, the newest build date of the packages.
+    pub created: Option<Timestamp>,
+}
+
+/// An image in the store. Its name is the digest of its manifest.
+#[derive(Debug, Clone)]
+pub struct BuiltImage {
+    /// The manifest, and the size of everything the image consists of.
+    pub artifact: Artifact,
+    /// Manifest, configuration, index and layers; all are in the store.
+    pub parts: ImageParts,
+    /// The SPDX document in the store.
+    pub spdx: Sha256,
+    /// The `CycloneDX` document in the store.
+    pub cyclonedx: Sha256,
+    /// How many packages are in it.
+    pub packages: usize,
+    /// How many bytes it has unpacked.
+    pub unpacked: u64,
+    /// Packages of which the SBOMs know only the name.
+    pub gaps: Vec<Gap>,
+    /// What a person should know, that stops nothing.
+    pub notes: Vec<String>,
+}
+
+impl BuiltImage {
+    /// Whether the SBOMs are complete: a package without a document makes them `Unknown`.
+    pub fn sbom_verdict(&self) -> Verdict {
+        let gaps: Vec<String> = self.gaps.iter().map(ToString::to_string).collect();
+        Gaps::try_from(gaps).map_or(Verdict::Pass, Verdict::Unknown)
+    }
+}
+
+/// Makes an image. Equal requests give equal bytes. Everything becomes durable together, at
+/// the end: a run that fails leaves nothing.
+///
+/// `scratch` holds unpacked files meanwhile. Threads are those of the rayon pool this is
+/// called in.
+pub fn build(
+    request: &ImageRequest<'_>,
+    store: &Store,
+    scratch: &Root,
+    ambient: &Ambient<'_>,
+) -> Result<BuiltImage, Error> {
+    let job = format!("image {}", request.name);
+    let step = |step| ambient.sink.event(Event::Step { job: &job, step });
+    step("unpack");
+    let opened = open_locked(request.locked, store, scratch)?;
+    ambient.cancel.check()?;
+    step("compose");
+    let tree = tree::compose(request, &opened)?;
+    let created = request.created.unwrap_or_else(|| newest(&opened));
+    let annotations = process::annotations(request.image, created);
+    let process = process::process(request.image, annotations.clone())?;
+    step("compress");
+    let mut batch = store.batch();
+    let StoredLayer { layer, unpacked } = layer::write(&tree, store, &mut batch)?;
+    ambient.cancel.check()?;
+    let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
+        (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
+        _ => None,
+    };
+    let plan = ImagePlan {
+        architecture: request.architecture,
+        created,
+        author: AUTHOR.to_owned(),
+        process,
+        annotations,
+    };
+    let layer = boltworks_oci::Layer { comment, ..layer };
+    let parts = ImageParts::new(&plan, vec![layer], sha256)?;
+    step("describe");
+    let sbom = describe(request, &opened, &tree, &parts, created)?;
+    for document in [&parts.config, &parts.manifest, &parts.index] {
+        batch.put_bytes(&document.bytes)?;
+    }
+    let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
+    let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
+    batch.commit()?;
+    let mut notes = sbom.notes;
+    notes.extend(loader_note(&tree));
+    Ok(BuiltImage {
+        artifact: artifact(request, &parts),
+        parts,
+        spdx,
+        cyclonedx,
+        packages: opened.len(),
+        unpacked,
+        gaps: sbom.gaps,
+        notes,
+    })
+}
+
+/// When the newest package was built.
+fn newest(opened: &[Opened]) -> Timestamp {
+    let dates = opened
+        .iter()
+        .filter_map(|one| one.package.control().build_date);
+    Timestamp(dates.max().unwrap_or_default().max(0))
+}
+
+fn artifact(request: &ImageRequest<'_>, parts: &ImageParts) -> Artifact {
+    Artifact {
+        coordinate: Coordinate {
+            kind: ArtifactKind::Image,
+            name: request.name.to_owned(),
+            version: request.tag.unwrap_or("latest").to_owned(),
+            architecture: request.architecture,
+        },
+        digest: parts.manifest.digest,
+        size: parts.size(),
+    }
+}
+
+fn describe(
+    request: &ImageRequest<'_>,
+    opened: &[Opened],
+    tree: &Tree,
+    parts: &ImageParts,
+    created: Timestamp,
+) -> Result<ImageSbom, Error> {
+    let packages = PackageContents::read(&request.locked.packages, opened)?;
+    let packages: Vec<_> = packages.iter().map(PackageContents::facts).collect();
+    let system = System::read(tree)?;
+    let layers: Vec<LayerFact> = parts
+        .layers
+        .iter()
+        .map(|layer| LayerFact {
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+        })
+        .collect();
+    let facts = ImageFacts {
+        name: request.name,
+        tag: request.tag,
+        vendor: request.vendor,
+        architecture: request.architecture,
+        created,
+        manifest: parts.manifest.digest,
+        layers: &layers,
+        os: system.as_ref().map(System::facts),
+        packages: &packages,
+    };
+    Ok(boltworks_sbom::for_image(&facts, sha256)?)
+}
+
+/// glibc's loader finds libraries in folders of `/etc/ld.so.conf` only by its cache, which is
+/// not written here. musl has no such cache.
+fn loader_note(tree: &Tree) -> Option<String> {
+    let is_needed = exists(tree, "etc/ld.so.conf") && !exists(tree, "etc/ld.so.cache");
+    is_needed.then(|| {
+        "/etc/ld.so.conf is there and /etc/ld.so.cache is not: glibc's loader will look for \
+         libraries in its own folders only"
+            .to_owned()
+    })
+}

@@ -1,0 +1,108 @@
+//! What apk finds in the image: `installed`, `scripts.tar`, `triggers`, the lock, `world`, `arch`.
+//!
+//! `world` is what the image file asks for, not every package that came with it, so that apk in
+//! the image may replace one dependency by another.
+
+use boltworks_apk::installed::{self, Database, InstalledPackage, side};
+use boltworks_crypto::sha1;
+use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
+use boltworks_model::Sha1;
+use boltworks_rootfs::{Assembly, Opened};
+
+use crate::Error;
+use crate::build::ImageRequest;
+use crate::place::{ensure_dir, put_file};
+use crate::skeleton::{MTIME, link_database};
+
+/// The installed packages and who owns which path, before the image file changes any.
+pub fn of(packages: &[Opened], assembly: &Assembly) -> Result<Database, Error> {
+    let mut database = Database::default();
+    for (package, paths) in packages.iter().zip(&assembly.belongings) {
+        let nodes: Vec<(&RelPath, &Node)> = paths
+            .iter()
+            .filter_map(|path| Some((path, assembly.tree.get(path)?)))
+            .collect();
+        let mut moved = std::collections::BTreeMap::new();
+        for (path, node) in &nodes {
+            if !node.is_dir() && !package.files.checksums.contains_key(path) {
+                moved.insert((*path).clone(), checksum(&assembly.tree, path, node)?);
+            }
+        }
+        let control = package.package.control();
+        let entry =
+            InstalledPackage::new(control, package.package.identity(), package.package.size());
+        let known = |path: &RelPath| {
+            let own = package.files.checksums.get(path).copied();
+            own.or_else(|| moved.get(path).copied().flatten())
+        };
+        database.packages.push(entry.with_paths(nodes, known));
+    }
+    Ok(database)
+}
+
+/// The checksum of a file that lies elsewhere than its package says, beneath a linked folder.
+fn checksum(tree: &Tree, path: &RelPath, node: &Node) -> Result<Option<Sha1>, Error> {
+    if let Kind::Symlink(target) = &node.kind {
+        return Ok(Some(sha1(target)));
+    }
+    let Some(content) = tree.file(path) else {
+        return Ok(None);
+    };
+    let mut hasher = boltworks_crypto::Sha1Hasher::new();
+    content
+        .copy_to(&mut hasher)
+        .map_err(|source| Error::Content {
+            path: path.clone(),
+            source,
+        })?;
+    Ok(Some(hasher.finish()))
+}
+
+/// Writes the database and what belongs to it into the tree.
+pub fn add(
+    tree: &mut Tree,
+    database: Database,
+    packages: &[Opened],
+    request: &ImageRequest<'_>,
+) -> Result<(), Error> {
+    link_database(tree)?;
+    let folder = Meta::new(0o755, MTIME);
+    for path in [
+        "etc/apk",
+        "etc/apk/keys",
+        "usr/lib/apk",
+        "usr/lib/apk/db",
+        "var/cache/apk",
+    ] {
+        ensure_dir(tree, &RelPath::try_from(path)?, folder.clone())?;
+    }
+    let entries: Vec<_> = database
+        .packages
+        .iter()
+        .map(|package| &package.entry)
+        .collect();
+    let scripts = entries
+        .iter()
+        .copied()
+        .zip(packages.iter().map(|one| one.package.scripts()));
+    let scripts = side::write_scripts(scripts, MTIME).map_err(Error::Database)?;
+    let triggers = packages.iter().map(|one| {
+        let triggers = one.package.control().triggers.as_slice();
+        (one.package.identity(), triggers)
+    });
+    let triggers = side::write_triggers(triggers).map_err(Error::Database)?;
+    let world = side::write_world(&request.image.packages);
+    let installed = database.write().map_err(Error::Database)?;
+    let file = |mode| Meta::new(mode, MTIME);
+    put_file(tree, installed::DATABASE, file(0o644), installed)?;
+    put_file(tree, installed::SCRIPTS, file(0o644), scripts)?;
+    put_file(tree, installed::TRIGGERS, file(0o644), triggers)?;
+    put_file(tree, installed::LOCK, file(0o600), Vec::new())?;
+    put_file(tree, installed::WORLD, file(0o644), world)?;
+    put_file(
+        tree,
+        installed::ARCH,
+        file(0o644),
+        side::write_arch(&[request.architecture]),
+    )
+}

@@ -1,0 +1,106 @@
+//! A built image as files: an OCI layout, or an archive of one kind or another.
+
+use std::io::{self, Write};
+
+use boltworks_crypto::sha256;
+use boltworks_fsx::tar::Writer;
+use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
+use boltworks_model::Sha256;
+use boltworks_oci::{Body, ImageParts, LayoutFile, Reference, layout};
+use boltworks_store::Store;
+
+use crate::Error;
+use crate::skeleton::MTIME;
+
+/// No manifest or configuration is larger.
+const DOCUMENT_LIMIT: Limit = Limit(4 << 20);
+/// The mode of exported files.
+const MODE: u32 = 0o644;
+
+/// What an archive looks like inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// What `docker load` and `podman load` take, and apko writes.
+    Docker,
+    /// An OCI layout in a tar, skopeo's `oci-archive`.
+    Oci,
+}
+
+/// The parts of an image that is in the store, by the digest of its manifest.
+pub fn load(store: &Store, manifest: &Sha256) -> Result<ImageParts, Error> {
+    let manifest = store.read_bytes(manifest, DOCUMENT_LIMIT)?.into_inner();
+    let config = boltworks_oci::read_manifest(&manifest)?.config.digest;
+    let config = store.read_bytes(&config, DOCUMENT_LIMIT)?.into_inner();
+    Ok(ImageParts::from_documents(manifest, config, sha256)?)
+}
+
+/// Writes an image into a folder as an OCI layout, blobs first. An index that is there is
+/// replaced; other blobs stay.
+pub fn export_layout(
+    image: &ImageParts,
+    store: &Store,
+    name: Option<&Reference>,
+    folder: &Root,
+) -> Result<(), Error> {
+    for LayoutFile { path, body } in layout::oci_layout(image, name)? {
+        let path = RelPath::try_from(path.as_str())?;
+        if let Some(parent) = path.parent() {
+            folder.make_dir(&parent)?;
+        }
+        let mut draft = folder.draft(&path, MODE)?;
+        let written = match body {
+            Body::Bytes(bytes) => draft.write_all(&bytes),
+            Body::Blob { digest, .. } => {
+                io::copy(&mut store.open_blob(&digest)?.reader(), &mut draft).map(|_| ())
+            }
+        };
+        written.map_err(|source| Error::Write {
+            action: "write the layout",
+            source,
+        })?;
+        draft.commit()?;
+    }
+    Ok(())
+}
+
+/// Writes an image as an archive. Equal images and names give equal bytes.
+pub fn export_archive<W: Write>(
+    image: &ImageParts,
+    store: &Store,
+    name: &Reference,
+    form: Form,
+    out: W,
+) -> Result<W, Error> {
+    let files = match form {
+        Form::Docker => layout::docker_archive(image, name)?,
+        Form::Oci => layout::oci_layout(image, Some(name))?,
+    };
+    let mut tree = Tree::new();
+    for LayoutFile { path, body } in files {
+        let content = match body {
+            Body::Bytes(bytes) => Content::Bytes(bytes.into()),
+            Body::Blob { digest, .. } => {
+                let blob = store.open_blob(&digest)?;
+                Content::Span {
+                    file: blob.file().clone(),
+                    offset: 0,
+                    len: blob.size(),
+                }
+            }
+        };
+        let node = Node {
+            meta: Meta::new(MODE, MTIME),
+            kind: Kind::File(content),
+        };
+        tree.insert(RelPath::try_from(path.as_str())?, node)?;
+    }
+    tree.ensure_dirs(&Meta::new(0o755, MTIME));
+    let mut tar = Writer::new(out);
+    tar.append_tree(&tree)?;
+    let mut out = tar.finish_with_end()?;
+    out.flush().map_err(|source| Error::Write {
+        action: "write the archive",
+        source,
+    })?;
+    Ok(out)
+}

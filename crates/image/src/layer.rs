@@ -1,0 +1,99 @@
+//! A tree as one layer: tar, hashed, compressed, hashed again and stored, in one pass.
+//!
+//! Entries come in byte order of their paths; there is no entry for the root. File contents are
+//! read where they lie (in scratch files of opened packages) and never held as a whole.
+
+use std::io::{self, Write};
+
+use boltworks_crypto::Sha256Hasher;
+use boltworks_fsx::Tree;
+use boltworks_fsx::tar::Writer;
+use boltworks_oci::{Layer, media_type};
+use boltworks_store::{Batch, Store};
+
+use crate::Error;
+use crate::gzip::Gzip;
+
+/// A layer in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLayer {
+    /// What names it.
+    pub layer: Layer,
+    /// How many bytes the tar has.
+    pub unpacked: u64,
+}
+
+/// Writes the tree as a gzip-compressed layer that becomes durable with the batch.
+pub fn write<'a>(
+    tree: &Tree,
+    store: &'a Store,
+    batch: &mut Batch<'a>,
+) -> Result<StoredLayer, Error> {
+    let failed = |source| Error::Write {
+        action: "write the layer",
+        source,
+    };
+    let compressed = Counted {
+        out: store.begin()?,
+        size: 0,
+    };
+    let out = Gzip::new(compressed).map_err(failed)?;
+    let tar = Counted {
+        out: Hashed {
+            out,
+            hasher: Sha256Hasher::new(),
+        },
+        size: 0,
+    };
+    let mut tar = Writer::new(tar);
+    tar.append_tree(tree)?;
+    let Counted {
+        out: Hashed { out, hasher },
+        size: unpacked,
+    } = tar.finish_with_end()?;
+    let Counted { out, size } = out.finish().map_err(failed)?;
+    let layer = Layer {
+        digest: batch.add(out)?,
+        size,
+        diff_id: hasher.finish(),
+        media_type: media_type::LAYER_GZIP,
+        comment: None,
+    };
+    Ok(StoredLayer { layer, unpacked })
+}
+
+/// Counts what passes.
+struct Counted<W> {
+    out: W,
+    size: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Hashes what passes.
+struct Hashed<W> {
+    out: W,
+    hasher: Sha256Hasher,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

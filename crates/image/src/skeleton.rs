@@ -1,0 +1,56 @@
+//! What every image has and no package need bring: mount points, `/tmp`, apk's folders.
+//!
+//! There are no device nodes. apko puts five into `/dev`; every OCI runtime mounts its own
+//! `/dev` over them, and an ordinary user cannot unpack a layer that has any.
+
+use boltworks_fsx::{Meta, Node, RelPath, Tree};
+
+use crate::Error;
+use crate::place::ensure_dir;
+
+/// The time of what this room makes: the beginning. Packages' files keep their own.
+pub const MTIME: i64 = 0;
+
+/// Directories with the modes they get where no package made them.
+const DIRECTORIES: [(&str, u32); 11] = [
+    ("dev", 0o755),
+    ("etc", 0o755),
+    ("proc", 0o555),
+    ("run", 0o755),
+    ("sys", 0o555),
+    ("tmp", 0o1777),
+    ("usr", 0o755),
+    ("usr/lib", 0o755),
+    ("var", 0o755),
+    ("var/cache", 0o755),
+    ("var/tmp", 0o1777),
+];
+
+/// Adds the directories that are missing.
+pub fn add(tree: &mut Tree) -> Result<(), Error> {
+    for (path, mode) in DIRECTORIES {
+        ensure_dir(tree, &RelPath::try_from(path)?, Meta::new(mode, MTIME))?;
+    }
+    Ok(())
+}
+
+/// Adds every directory that is above some path and missing.
+pub fn complete(tree: &mut Tree) {
+    tree.ensure_dirs(&Meta::new(0o755, MTIME));
+}
+
+/// Makes `/lib/apk` lead to `/usr/lib/apk`, so that every apk finds the database. Where `lib`
+/// itself is a link to `usr/lib`, it does already.
+pub fn link_database(tree: &mut Tree) -> Result<(), Error> {
+    let lib = ensure_dir(tree, &RelPath::try_from("lib")?, Meta::new(0o755, MTIME))?;
+    let link = lib.push("apk")?;
+    let database = RelPath::try_from("usr/lib/apk")?;
+    if link == database || tree.contains(&link) {
+        return Ok(());
+    }
+    tree.insert(
+        link,
+        Node::symlink(Meta::new(0o777, MTIME), "../usr/lib/apk"),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The image's files: the packages' own, then what no package brings, in a fixed order.
+//!
+//! 1. packages, merged by the rules of [`boltworks_rootfs::assemble`]; the database of them
+//! 2. the skeleton, accounts, `/etc/apko.json`, apk's repositories and keys
+//! 3. the image file's `paths`
+//! 4. certificates, services, busybox's links
+//!
+//! That is apko's order: a path may change what a package or an account made.
+
+use boltworks_fsx::Tree;
+use boltworks_rootfs::{Member, Opened, assemble};
+
+use crate::build::ImageRequest;
+use crate::database;
+use crate::{Error, accounts, certificates, declaration, paths, services, skeleton};
+
+/// The files of the image that is asked for, made of these packages, in install order.
+pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Tree, Error> {
+    let image = request.image;
+    let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
+    let assembly = assemble(&members)?;
+    let database = database::of(packages, &assembly)?;
+    let mut tree = assembly.tree;
+    skeleton::add(&mut tree)?;
+    database::add(&mut tree, database, packages, request)?;
+    accounts::add(&mut tree, &image.accounts)?;
+    declaration::add_configuration(&mut tree, image, request.architecture)?;
+    declaration::add_repositories(&mut tree, image, request.keyring)?;
+    paths::apply(&mut tree, &image.paths)?;
+    certificates::add(&mut tree, &image.certificates)?;
+    services::add_services(&mut tree, image)?;
+    services::add_busybox_links(&mut tree)?;
+    skeleton::complete(&mut tree);
+    paths::share_attributes(&mut tree);
+    Ok(tree)
+}
