@@ -1,1 +1,17 @@
-//! boltworks.yaml
+//! `boltworks.yaml`: what a factory is.
+//!
+//! Reading order:
+//!
+//! 1. [`factory`]: the file as types, with every default; [`parse`] reads it strictly.
+//! 2. [`quantity`]: sizes and times as people write them (`4GiB`, `2h`).
+//! 3. [`schema`]: the same types as a JSON schema, for editors.
+
+pub mod factory;
+pub mod quantity;
+
+pub use boltworks_yaml::Error;
+pub use factory::{
+    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0, parse,
+    schema,
+};
+pub use quantity::{Bytes, Span};
