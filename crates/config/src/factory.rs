@@ -13,6 +13,7 @@ use crate::quantity::{Bytes, Span};
 /// A factory: what it builds, from what, and what it may release.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_field_names, reason = "the key that marks the file as a factory's")]
 pub struct Factory {
     /// The factory's name: lower-case letters, digits and `-`. Names its keys.
     pub factory: String,
@@ -110,8 +111,11 @@ impl Default for Debian {
 
 /// A repository of the factory's own packages: all of them.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Repository {}
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Repository {
+    /// What it is for, shown to whoever browses what is served.
+    pub description: String,
+}
 
 /// What a channel points at.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -190,7 +194,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            wall: Some(Span(std::time::Duration::from_secs(2 * 60 * 60))),
+            wall: Some(Span(std::time::Duration::from_hours(2))),
             memory: None,
             processes: Some(4096),
         }
@@ -397,7 +401,7 @@ mod tests {
         insta::assert_snapshot!(refused("factory: Web\nstage0: {}\n"), @"boltworks.yaml:1:1: 'Web' is not a factory's name: lower-case letters, digits and '-'");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nrecipes: [../x]\n"), @"boltworks.yaml:3:1: '../x' does not lie in the factory's folder");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nchannels:\n  web: {image: web}\n"), @"boltworks.yaml:4:3: the channel 'web' has no tag; did you mean 'web:latest'?");
-        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:17: '2' is not a time like 90s, 20m or 2h");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:16: '2' is not a time like 90s, 20m or 2h");
     }
 
     #[test]
