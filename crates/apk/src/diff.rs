@@ -160,7 +160,7 @@ fn control_files(package: &PackageFile) -> BTreeMap<String, Vec<u8>> {
     embedded.chain(scripts).collect()
 }
 
-fn described(bytes: &Vec<u8>) -> String {
+fn described(bytes: &[u8]) -> String {
     format!("{} bytes, {}", bytes.len(), sha256(bytes).prefixed())
 }
 
@@ -252,7 +252,7 @@ fn file_changes(left: &FileFacts, right: &FileFacts) -> Vec<Change> {
         pair("content", |facts| {
             facts.sha256.map(|sum| sum.prefixed()).unwrap_or_default()
         }),
-        pair("xattrs", |facts| xattrs(facts)),
+        pair("xattrs", xattrs),
     ])
 }
 

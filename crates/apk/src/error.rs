@@ -32,6 +32,7 @@ impl fmt::Display for Section {
 
 /// Why an operation of this crate failed.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "every room names its one error so")]
 pub enum Error {
     /// The system failed to give or take bytes.
     #[error("{action}")]
@@ -196,8 +197,8 @@ pub enum Error {
         /// The field.
         field: &'static str,
     },
-    /// A value cannot be written, because it would be read as something else.
-    #[error("write the field '{field}': {reason}")]
+    /// A value would be taken for something else, or cannot be what its field is for.
+    #[error("accept the field '{field}': {reason}")]
     Value {
         /// The field.
         field: &'static str,
@@ -241,8 +242,8 @@ pub enum LineError {
     /// A value is not a name.
     #[error(transparent)]
     Name(#[from] boltworks_model::NameError),
-    /// A package's own name cannot be a file's.
-    #[error("the package name '{0}' cannot be a file's name")]
+    /// A package's own name or architecture cannot be a file's name.
+    #[error("'{0}' cannot be a file's name in a repository")]
     FileName(String),
     /// A value is not a version.
     #[error(transparent)]

@@ -290,3 +290,154 @@ pub(crate) fn member(plain: &[u8], level: u32) -> Result<Vec<u8>, Error> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECTION: Section = Section::Data;
+    const SMALL: Allowance = Allowance {
+        size: Limit(1000),
+        ratio: 256,
+    };
+
+    fn refusal(bytes: &[u8], allowance: Allowance) -> Error {
+        Members::new(bytes).read(SECTION, allowance).unwrap_err()
+    }
+
+    #[test]
+    fn members_are_read_one_by_one_with_their_compressed_bytes() {
+        let (one, two) = (member(b"one", 6).unwrap(), member(b"two", 9).unwrap());
+        let file = [one.clone(), two.clone()].concat();
+        let mut members = Members::new(file.as_slice());
+        assert_eq!(
+            members.read(SECTION, SMALL).unwrap(),
+            (b"one".to_vec(), one.clone())
+        );
+        assert_eq!(members.used(), one.len() as u64);
+        assert!(matches!(
+            members.end(SECTION),
+            Err(Error::SeveralMembers(_))
+        ));
+        let read = |reader: &mut dyn Read| {
+            let mut byte = [0];
+            reader.read_exact(&mut byte).unwrap();
+            Ok(byte[0])
+        };
+        let passed = members.pass(SECTION, SMALL, read).unwrap();
+        assert_eq!(passed, (b't', boltworks_crypto::sha256(&two)));
+        assert!(!members.has_more(SECTION).unwrap());
+        members.end(SECTION).unwrap();
+    }
+
+    #[test]
+    fn a_header_tells_nothing_of_its_maker() {
+        let bytes = member(b"x", 6).unwrap();
+        assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_byte_is_refused() {
+        let bytes = member(b"some text, some more text", 6).unwrap();
+        for end in 1..bytes.len() {
+            assert!(
+                matches!(refusal(&bytes[..end], SMALL), Error::Truncated(_)),
+                "{end}"
+            );
+        }
+        // Not in the header: time, flags that say nothing, and the maker are free.
+        for place in 10..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x10;
+            let error = refusal(&bytes, SMALL);
+            assert!(
+                matches!(error, Error::Damaged { .. } | Error::Truncated(_)),
+                "{place}: {error}"
+            );
+        }
+        assert!(matches!(refusal(b"", SMALL), Error::Missing(_)));
+        assert!(matches!(refusal(b"PK", SMALL), Error::NotGzip(_)));
+        assert!(matches!(
+            refusal(&[0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 0], SMALL),
+            Error::Damaged { .. }
+        ));
+    }
+
+    #[test]
+    fn the_limit_is_exact_in_both_sizes() {
+        let exact = Allowance {
+            size: Limit(500),
+            ratio: 256,
+        };
+        let zeros = |count| member(&vec![0; count], 9).unwrap();
+        assert!(
+            Members::new(zeros(500).as_slice())
+                .read(SECTION, exact)
+                .is_ok()
+        );
+        assert!(matches!(
+            refusal(&zeros(501), exact),
+            Error::TooLarge { limit: 500, .. }
+        ));
+        // Stored blocks: more compressed bytes than plain ones.
+        let noise: Vec<u8> = (0..2000_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        assert!(matches!(
+            refusal(&member(&noise, 0).unwrap(), exact),
+            Error::TooLarge { .. }
+        ));
+    }
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_unpacked() {
+        let big = usize::try_from(RATIO_FLOOR).unwrap() + 1_000_000;
+        let bomb = member(&vec![0; big], 9).unwrap();
+        let allowance = Allowance {
+            size: Limit::gib(1),
+            ratio: 256,
+        };
+        assert!(matches!(
+            refusal(&bomb, allowance),
+            Error::Bomb { ratio: 256, .. }
+        ));
+        let mut members = Members::new(bomb.as_slice());
+        let mut total = 0;
+        let read = |reader: &mut dyn Read| {
+            total =
+                io::copy(reader, &mut io::sink()).map_err(|source| read_error(SECTION, source))?;
+            Ok(())
+        };
+        assert!(matches!(
+            members.pass(SECTION, allowance, read),
+            Err(Error::Bomb { .. })
+        ));
+        assert_eq!(total, 0);
+        let patient = Allowance {
+            ratio: 2000,
+            ..allowance
+        };
+        assert!(
+            Members::new(bomb.as_slice())
+                .pass(SECTION, patient, |_| Ok(()))
+                .is_ok()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_compressed_is_read(plain: Vec<u8>, level in 0_u32..=9) {
+            let bytes = member(&plain, level).unwrap();
+            let allowance = Allowance { size: Limit::mib(1), ratio: 256 };
+            prop_assert_eq!(Members::new(bytes.as_slice()).read(SECTION, allowance).unwrap(), (plain, bytes));
+        }
+
+        #[test]
+        fn no_bytes_panic(mut bytes: Vec<u8>) {
+            bytes.splice(0..0, [0x1f, 0x8b, 8]);
+            prop_assert!(Members::new(bytes.as_slice()).read(SECTION, SMALL).is_err() || bytes.len() > 12);
+        }
+    }
+}

@@ -29,7 +29,7 @@ mod text;
 pub use control::{Control, Provide};
 pub use diff::{Difference, diff};
 pub use error::{Error, Section};
-pub use index::{Index, IndexEntry};
+pub use index::{Index, IndexEntry, Unusable};
 pub use package::{
     Limits, OpenOptions, PackageFile, Parts, Scratch, Unpacked, WriteOptions, Written,
     write_package,

@@ -146,7 +146,7 @@ impl IndexEntry {
             identity: fields.required('C', "C:", |value| Ok(Sha1::parse_q1(value)?))?,
             name: fields.required('P', "P:", file_safe)?,
             version: fields.required('V', "V:", parsed)?,
-            arch: fields.text('A')?,
+            arch: fields.one('A', arch)?.unwrap_or_default(),
             size: fields.one('S', number)?.unwrap_or(0),
             installed_size: fields.one('I', number)?.unwrap_or(0),
             description: fields.text('T')?,
@@ -169,6 +169,16 @@ fn file_safe(text: &str) -> Result<PackageName, LineError> {
     let name: PackageName = text.parse()?;
     if name.is_file_safe() {
         Ok(name)
+    } else {
+        Err(LineError::FileName(cut(text)))
+    }
+}
+
+/// What can be a directory of a repository.
+fn arch(text: &str) -> Result<String, LineError> {
+    let is_arch = text.is_empty() || control::is_arch(text);
+    if is_arch {
+        Ok(text.to_owned())
     } else {
         Err(LineError::FileName(cut(text)))
     }
@@ -239,13 +249,25 @@ fn unbracketed(letter: char, value: &str) -> &str {
     }
 }
 
-/// Reads the whole text of an index.
-pub(crate) fn parse_all(text: &str) -> Result<Vec<IndexEntry>, Error> {
+/// A package that an index names but whose fields cannot be understood.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Its name and version, as far as the index tells.
+    pub package: String,
+    /// What cannot be understood.
+    pub error: Error,
+}
+
+/// Reads the whole text of an index. Only what is no field at all breaks the whole.
+pub(crate) fn parse(text: &str) -> Result<Vec<Result<IndexEntry, Unusable>>, Error> {
     let mut entries = Vec::new();
-    let mut fields = Fields::new(FILE);
+    let mut paragraph = Paragraph {
+        fields: Fields::new(FILE),
+        newer: None,
+    };
     for (index, line) in text.split('\n').enumerate() {
         if line.is_empty() {
-            take(&mut fields, &mut entries)?;
+            entries.extend(paragraph.finish());
             continue;
         }
         let error = |reason| Error::Line {
@@ -255,21 +277,42 @@ pub(crate) fn parse_all(text: &str) -> Result<Vec<IndexEntry>, Error> {
         };
         let (letter, value) = split_field(line).map_err(error)?;
         if KNOWN.contains(letter) {
-            fields.add(index + 1, letter, value)?;
+            paragraph.fields.add(index + 1, letter, value)?;
         } else if letter.is_ascii_uppercase() {
-            return Err(error(LineError::Unknown(letter.to_string())));
+            paragraph.newer = Some(error(LineError::Unknown(letter.to_string())));
         }
     }
-    take(&mut fields, &mut entries)?;
+    entries.extend(paragraph.finish());
     Ok(entries)
 }
 
-fn take(fields: &mut Fields<'_, char>, entries: &mut Vec<IndexEntry>) -> Result<(), Error> {
-    if !fields.is_empty() {
-        entries.push(IndexEntry::from_fields(fields)?);
-        fields.clear();
+/// A package that is being read.
+struct Paragraph<'t> {
+    fields: Fields<'t, char>,
+    /// A field that must not be ignored and that is not known.
+    newer: Option<Error>,
+}
+
+impl Paragraph<'_> {
+    /// The package that was read, if there was one; ready for the next.
+    fn finish(&mut self) -> Option<Result<IndexEntry, Unusable>> {
+        let newer = self.newer.take();
+        if self.fields.is_empty() && newer.is_none() {
+            return None;
+        }
+        let entry = newer.map_or_else(|| IndexEntry::from_fields(&self.fields), Err);
+        let entry = entry.map_err(|error| {
+            let known = ['P', 'V']
+                .into_iter()
+                .flat_map(|letter| self.fields.every(letter));
+            Unusable {
+                package: known.map(cut).collect::<Vec<_>>().join("-"),
+                error,
+            }
+        });
+        self.fields.clear();
+        Some(entry)
     }
-    Ok(())
 }
 
 impl FromStr for IndexEntry {
@@ -282,6 +325,120 @@ impl FromStr for IndexEntry {
             line: 1,
             field: "P:",
         };
-        parse_all(text)?.into_iter().next().ok_or(missing)
+        let first = parse(text)?.into_iter().next().ok_or(missing)?;
+        first.map_err(|refused| refused.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Index;
+
+    const ALPINE: &str = "C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:busy\nV:1.36.1-r2\nA:x86_64\nS:1\nI:2\n\
+        T:A #1 tool; small\nU:https://example.org\nL:GPL-2.0-only\no:busy\nm:M <m@example.org>\n\
+        t:1684507498\nc:abc\nk:100\nD:so:libc.musl-x86_64.so.1 !old\np:/bin/sh cmd:[=1 cmd:sh=1\n\
+        i:a=1 b\n\n";
+    const MELANGE: &str = "C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:hello\nV:2.12-r0\nA:x86_64\nS:1\nI:2\n\
+        T:desc\nL:MIT\nU:\no:hello\nt:-62135596800\nD:glibc\ni:[hello=2 docs]\n\n";
+
+    fn one(text: &str) -> IndexEntry {
+        text.parse().unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    #[test]
+    fn every_field_is_written_in_order_and_read_back() {
+        let control = control::tests::full();
+        let entry = IndexEntry::from_control(&control, Sha1::new([9; 20]), 77);
+        let mut text = String::new();
+        entry.write_to(&mut text).unwrap();
+        insta::assert_snapshot!(text, @"
+        C:Q1CQkJCQkJCQkJCQkJCQkJCQkJCQk=
+        P:zlib
+        V:1.3.1-r0
+        A:x86_64
+        S:77
+        I:4242
+        T:A C# library; fast # really = yes
+        U:https://example.org/#top;x
+        L:Zlib AND (MIT OR Apache-2.0)
+        o:zlib-origin
+        m:Jürgen <j@example.org>
+        t:1767225600
+        c:0123abcd
+        D:so:libc.so.6 !old<2 m~1.2
+        i:zlib=1.3.1-r0 docs
+        p:so:libz.so.1=1.3.1 cmd:[=1.3.1-r0 z
+        k:10
+        ");
+        assert_eq!(one(&text), entry);
+        assert_eq!(entry.file_name(), "zlib-1.3.1-r0.apk");
+    }
+
+    #[test]
+    fn the_forms_of_others_are_read() {
+        let alpine = one(ALPINE);
+        assert_eq!(alpine.description, "A #1 tool; small");
+        assert_eq!(joined(&alpine.provides), "/bin/sh cmd:[=1 cmd:sh=1");
+        assert_eq!(joined(&alpine.install_if), "a=1 b");
+        let melange = one(MELANGE);
+        assert_eq!(joined(&melange.install_if), "hello=2 docs");
+        assert_eq!(melange.build_date, Some(-62_135_596_800));
+        assert_eq!(
+            Index::parse(&format!("{ALPINE}\n\n{MELANGE}")).unwrap(),
+            [alpine, melange]
+        );
+    }
+
+    #[test]
+    fn an_unknown_small_letter_is_ignored_and_a_capital_is_not() {
+        assert_eq!(one(&ALPINE.replacen("\n", "\nz:new\n", 1)), one(ALPINE));
+        let refusal = |text: String| {
+            let error = Index::parse(&text).unwrap_err();
+            error.to_string()
+        };
+        insta::assert_snapshot!(refusal(ALPINE.replacen('\n', "\nZ:new\n", 1)), @"read line 2 of APKINDEX: 'Z' is not a known field");
+        insta::assert_snapshot!(refusal(ALPINE.replacen('\n', "\nnew\n", 1)), @"read line 2 of APKINDEX: 'new' is not of the form key, separator, value");
+        insta::assert_snapshot!(refusal(ALPINE.replacen('\n', "\nxy:new\n", 1)), @"read line 2 of APKINDEX: 'xy:new' is not of the form key, separator, value");
+        insta::assert_snapshot!(refusal(ALPINE.replacen('\n', "\nP:again\n", 1)), @"read line 3 of APKINDEX: 'P' comes a second time");
+        insta::assert_snapshot!(refusal(ALPINE.replace("C:Q1", "C:Q2")), @"read line 1 of APKINDEX: 'Q2AAAAAAAAAAAAAAAAAAAAAAAAAAA=' is not a Q1 (sha1) digest: 40 hexadecimal digits are needed");
+        insta::assert_snapshot!(refusal(ALPINE.replace("P:busy", "P:../busy")), @"read line 2 of APKINDEX: '../busy' cannot be a file's name in a repository");
+        insta::assert_snapshot!(refusal(ALPINE.replace("P:busy", "P:/busy")), @"read line 2 of APKINDEX: '/busy' cannot be a file's name in a repository");
+        insta::assert_snapshot!(refusal(ALPINE.replace("A:x86_64", "A:../x")), @"read line 4 of APKINDEX: '../x' cannot be a file's name in a repository");
+        insta::assert_snapshot!(refusal(ALPINE.replace("P:busy\n", "")), @"read APKINDEX: the package before line 17 has no 'P:'");
+        insta::assert_snapshot!(refusal(ALPINE.replace("S:1", "S:-1")), @"read line 5 of APKINDEX: '-1' is not a number that fits");
+    }
+
+    prop_compose! {
+        fn entries()(
+            control in control::tests::controls(),
+            identity: [u8; 20],
+            size: u64,
+            installed_size: u64,
+        ) -> IndexEntry {
+            let entry = IndexEntry::from_control(&control, Sha1::new(identity), size);
+            IndexEntry { installed_size, ..entry }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(entries in prop::collection::vec(entries(), 0..4)) {
+            let mut text = String::new();
+            for entry in &entries {
+                entry.write_to(&mut text).unwrap();
+                text.push('\n');
+            }
+            prop_assert_eq!(Index::parse(&text).unwrap(), entries);
+        }
+
+        #[test]
+        fn no_text_panics(text in "([CPVASITULomtcDipkzZ]:?[a-z0-9=!\\[\\] -]{0,8}\n){0,12}|.{0,40}") {
+            if let Ok(entries) = Index::parse(&text) {
+                prop_assert!(entries.len() <= text.len());
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use boltworks_fsx::Limit;
 use boltworks_model::PackageName;
 use boltworks_version::apk::Version;
 
-pub use entry::IndexEntry;
+pub use entry::{IndexEntry, Unusable};
 
 use crate::archive::{self, End, File};
 use crate::error::{Error, LineError, Section};
@@ -55,33 +55,31 @@ impl Index {
     /// Reads a whole `APKINDEX.tar.gz`. With a keyring, it must be signed by a key of that;
     /// without one, nobody vouches for what is read.
     pub fn read(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Self, Error> {
-        let mut members = Members::new(bytes);
-        let (mut plain, mut raw) = members.read(Section::Index, ALLOWANCE)?;
-        let mut files = archive::read(Section::Index, &plain, End::Allowed)?;
-        let mut signatures = Vec::new();
-        if files
-            .first()
-            .is_some_and(|(name, _)| signature::is_signature(name))
-        {
-            signatures = signature::parse(&plain)?;
-            (plain, raw) = members.read(Section::Index, ALLOWANCE)?;
-            files = archive::read(Section::Index, &plain, End::Allowed)?;
-        }
-        members.end(Section::Index)?;
-        if let Some(keyring) = keyring {
-            signature::verify(&signatures, &raw, keyring)?;
-        }
-        let mut files: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
-        let lacks = Error::Lacks {
-            section: Section::Index,
-            path: "APKINDEX",
-        };
-        let text = files.remove("APKINDEX").ok_or(lacks)?;
-        let description = files.remove("DESCRIPTION").unwrap_or_default();
-        let description = text_of(description, "DESCRIPTION")?;
-        let entries = entry::parse_all(&text_of(text, "APKINDEX")?)?;
+        let (description, text) = open(bytes, keyring)?;
         Ok(Self {
-            description: description.trim_end_matches('\n').to_owned(),
+            description,
+            entries: Self::parse(&text)?,
+        })
+    }
+
+    /// Like [`Index::read`], for an index that others made: a package whose fields cannot be
+    /// understood is told to `unusable` and left out, as apk does. Alpine's indexes have such
+    /// packages: `0.99f7-r0` is no version.
+    pub fn read_foreign(
+        bytes: &[u8],
+        keyring: Option<&Keyring>,
+        mut unusable: impl FnMut(Unusable),
+    ) -> Result<Self, Error> {
+        let (description, text) = open(bytes, keyring)?;
+        let mut entries = Vec::new();
+        for entry in entry::parse(&text)? {
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(refused) => unusable(refused),
+            }
+        }
+        Ok(Self {
+            description,
             entries,
         })
     }
@@ -131,7 +129,10 @@ impl Index {
 
     /// Reads the text `APKINDEX`.
     pub fn parse(text: &str) -> Result<Vec<IndexEntry>, Error> {
-        entry::parse_all(text)
+        entry::parse(text)?
+            .into_iter()
+            .map(|entry| entry.map_err(|refused| refused.error))
+            .collect()
     }
 
     /// Takes packages over; of two with the same name and version, the one taken over stays.
@@ -161,6 +162,38 @@ impl Index {
     pub fn sort(&mut self) {
         self.entries.sort_by(IndexEntry::order);
     }
+}
+
+/// Description and text of an index, if its signature holds.
+fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<(String, String), Error> {
+    let mut members = Members::new(bytes);
+    let (mut plain, mut raw) = members.read(Section::Index, ALLOWANCE)?;
+    let mut files = archive::read(Section::Index, &plain, End::Allowed)?;
+    let mut signatures = Vec::new();
+    if files
+        .first()
+        .is_some_and(|(name, _)| signature::is_signature(name))
+    {
+        signatures = signature::parse(&plain)?;
+        (plain, raw) = members.read(Section::Index, ALLOWANCE)?;
+        files = archive::read(Section::Index, &plain, End::Allowed)?;
+    }
+    members.end(Section::Index)?;
+    if let Some(keyring) = keyring {
+        signature::verify(&signatures, &raw, keyring)?;
+    }
+    let mut files: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
+    let lacks = Error::Lacks {
+        section: Section::Index,
+        path: "APKINDEX",
+    };
+    let text = files.remove("APKINDEX").ok_or(lacks)?;
+    let description = files.remove("DESCRIPTION").unwrap_or_default();
+    let description = text_of(description, "DESCRIPTION")?;
+    Ok((
+        description.trim_end_matches('\n').to_owned(),
+        text_of(text, "APKINDEX")?,
+    ))
 }
 
 fn text_of(bytes: Vec<u8>, file: &'static str) -> Result<String, Error> {

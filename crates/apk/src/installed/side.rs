@@ -105,7 +105,10 @@ pub fn write_triggers<'p>(
             });
         }
         if !patterns.is_empty() {
-            text.push_str(&format!("{} {}\n", identity.to_q1(), patterns.join(" ")));
+            text.push_str(&identity.to_q1());
+            text.push(' ');
+            text.push_str(&patterns.join(" "));
+            text.push('\n');
         }
     }
     Ok(text)
@@ -143,10 +146,7 @@ pub fn write_world(world: &[Dependency]) -> String {
     let mut sorted: Vec<&Dependency> = world.iter().collect();
     sorted.sort();
     sorted.dedup();
-    sorted
-        .into_iter()
-        .map(|dependency| format!("{dependency}\n"))
-        .collect()
+    lines(sorted)
 }
 
 /// Reads `world`.
@@ -170,8 +170,100 @@ pub fn parse_world(text: &str) -> Result<Vec<Dependency>, Error> {
 
 /// `arch`: the architectures whose packages may be installed, one a line, the main one first.
 pub fn write_arch(architectures: &[Architecture]) -> String {
-    architectures
-        .iter()
-        .map(|architecture| format!("{architecture}\n"))
-        .collect()
+    lines(architectures)
+}
+
+/// Each item on a line of its own.
+fn lines<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::new();
+    for item in items {
+        text.push_str(&item.to_string());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::tests::full;
+
+    #[test]
+    fn scripts_are_kept_by_identity() {
+        let entry = |digit| IndexEntry::from_control(&full(), Sha1::new([digit; 20]), 1);
+        let scripts = |text: &[u8]| {
+            let kinds = [ScriptKind::PostInstall, ScriptKind::Trigger];
+            kinds
+                .map(|kind| (kind, text.to_vec()))
+                .into_iter()
+                .collect::<Scripts>()
+        };
+        let packages = [(entry(2), scripts(b"two")), (entry(1), scripts(b"one"))];
+        let bytes = write_scripts(packages.iter().map(|(entry, scripts)| (entry, scripts)), 5);
+        let bytes = bytes.unwrap();
+        let names = [
+            "zlib-1.3.1-r0.X10101010101010101010101010101010101010101.trigger",
+            "zlib-1.3.1-r0.X10101010101010101010101010101010101010101.post-install",
+        ];
+        for (block, name) in [0, 2].into_iter().zip(names) {
+            assert!(bytes[block * 512..].starts_with(name.as_bytes()), "{name}");
+        }
+        let read = read_scripts(&bytes).unwrap();
+        assert_eq!(read[&Sha1::new([2; 20])], scripts(b"two"));
+        assert_eq!(read[&Sha1::new([1; 20])], scripts(b"one"));
+        assert!(
+            read_scripts(&write_scripts([], 0).unwrap())
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn identities_in_base64_are_read_too() {
+        let zeros = Sha1::new([0; 20]);
+        let name = format!("a-1-r0.{}.pre-upgrade", zeros.to_q1());
+        assert_eq!(split_script(&name), Some((zeros, ScriptKind::PreUpgrade)));
+        for name in [
+            "a",
+            "a.b",
+            "a-1.Q1x.trigger",
+            "a-1.X1.trigger",
+            "a-1.X100.never",
+        ] {
+            assert_eq!(split_script(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn triggers_are_lines_of_patterns() {
+        let patterns = ["/usr/lib".to_owned(), "+/etc/*".to_owned()];
+        let packages = [
+            (Sha1::new([0; 20]), patterns.as_slice()),
+            (Sha1::new([1; 20]), &[]),
+        ];
+        let text = write_triggers(packages).unwrap();
+        insta::assert_snapshot!(text, @"Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA= /usr/lib +/etc/*");
+        assert_eq!(
+            parse_triggers(&text).unwrap(),
+            [(Sha1::new([0; 20]), patterns.to_vec())]
+        );
+        let bad = ["/a\nQ1".to_owned()];
+        assert!(write_triggers([(Sha1::new([0; 20]), bad.as_slice())]).is_err());
+        insta::assert_snapshot!(parse_triggers("\nfoo /a").unwrap_err(), @"read line 2 of triggers: 'foo' is not a Q1 (sha1) digest: 40 hexadecimal digits are needed");
+    }
+
+    #[test]
+    fn world_is_sorted_and_each_once() {
+        let world = parse_world("zlib>=1\nbusy@tag !c\n\nzlib>=1\n").unwrap();
+        insta::assert_snapshot!(write_world(&world), @"
+        busy@tag
+        !c
+        zlib>=1
+        ");
+        insta::assert_snapshot!(parse_world("a\nb=x").unwrap_err(), @"read line 2 of world: the dependency 'b=x' has a bad version");
+        assert_eq!(
+            write_arch(&[Architecture::X86_64, Architecture::Aarch64]),
+            "x86_64\naarch64\n"
+        );
+    }
 }

@@ -264,3 +264,207 @@ fn parse_owner(value: &[u8]) -> Result<Owner, LineError> {
         xattrs,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use boltworks_fsx::{Meta, Node, Tree};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::control::tests::{controls, full};
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    fn package() -> InstalledPackage {
+        let mut tree = Tree::new();
+        let mut put = |name: &str, node: Node| tree.insert(path(name), node).unwrap();
+        let owned = |mode, uid, gid| Meta {
+            uid,
+            gid,
+            ..Meta::new(mode, 0)
+        };
+        put("bin", Node::symlink(Meta::new(0o777, 0), "usr/bin"));
+        put("tmp", Node::dir(owned(0o1777, 0, 0)));
+        put("usr", Node::dir(owned(0o755, 0, 0)));
+        put("usr/bin", Node::dir(owned(0o755, 0, 0)));
+        put("usr/bin/b", Node::file(owned(0o755, 0, 0), *b"b"));
+        put("usr/bin/a", Node::file(owned(0o644, 0, 0), *b"a"));
+        put("usr/bin-x", Node::dir(owned(0o2775, 0, 7)));
+        let mut capable = owned(0o4755, 123, 45);
+        capable
+            .xattrs
+            .insert(b"security.capability".to_vec(), vec![1, 2]);
+        put("usr/bin-x/c", Node::file(capable, *b"c"));
+        put("var/lib/d", Node::file(owned(0o640, 0, 0), *b"d"));
+        let checksum = |path: &RelPath| (path.file_name() != b"d").then(|| Sha1::new([1; 20]));
+        InstalledPackage::new(&full(), Sha1::new([2; 20]), 99).with_paths(tree.iter(), checksum)
+    }
+
+    #[test]
+    fn a_package_is_written_in_order_and_read_back() {
+        let database = Database {
+            packages: vec![package()],
+        };
+        let text = database.write().unwrap();
+        insta::assert_snapshot!(String::from_utf8_lossy(&text), @"
+        P:zlib
+        V:1.3.1-r0
+        A:x86_64
+        L:Zlib AND (MIT OR Apache-2.0)
+        T:A C# library; fast # really = yes
+        o:zlib-origin
+        m:Jürgen <j@example.org>
+        U:https://example.org/#top;x
+        D:so:libc.so.6 !old<2 m~1.2
+        p:so:libz.so.1=1.3.1 cmd:[=1.3.1-r0 z
+        r:zlib-old<1.3
+        q:3
+        c:0123abcd
+        i:zlib=1.3.1-r0 docs
+        t:1767225600
+        S:99
+        I:4242
+        k:10
+        C:Q1AgICAgICAgICAgICAgICAgICAgI=
+        F:
+        R:bin
+        a:0:0:0777
+        Z:Q1AQEBAQEBAQEBAQEBAQEBAQEBAQE=
+        F:tmp
+        M:0:0:1777
+        F:usr
+        F:usr/bin
+        R:a
+        Z:Q1AQEBAQEBAQEBAQEBAQEBAQEBAQE=
+        R:b
+        a:0:0:0755
+        Z:Q1AQEBAQEBAQEBAQEBAQEBAQEBAQE=
+        F:usr/bin-x
+        M:0:7:2775
+        R:c
+        a:123:45:4755:Q13Lgy8Oq0tg1vruI51Cn5if32TPw=
+        Z:Q1AQEBAQEBAQEBAQEBAQEBAQEBAQE=
+        F:var/lib
+        R:d
+        a:0:0:0640
+        ");
+        assert_eq!(Database::read(&text).unwrap(), database);
+    }
+
+    #[test]
+    fn packages_are_sorted_by_name() {
+        let named = |name: &str| {
+            let mut package = package();
+            package.entry.name = name.parse().unwrap();
+            package
+        };
+        let database = Database {
+            packages: vec![named("b"), named("a")],
+        };
+        let read = Database::read(&database.write().unwrap()).unwrap();
+        assert_eq!(read.packages, [named("a"), named("b")]);
+    }
+
+    #[test]
+    fn the_forms_of_others_are_read() {
+        let text = b"C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:a\nV:1\nD:\np:\ni:[]\nk:0\nS:1\nI:1\nt:0\nf:fsx\ng:x y\n\
+            F:\nR:x\na:0:0:644\nZ:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nF:usr\nM:1:2:755:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+        let database = Database::read(text).unwrap();
+        let directories = &database.packages[0].directories;
+        assert_eq!(directories[0].path, None);
+        assert_eq!(directories[0].files[0].owner, Owner::FILE);
+        let owner = Owner {
+            uid: 1,
+            gid: 2,
+            mode: 0o755,
+            xattrs: Some(Sha1::new([0; 20])),
+        };
+        assert_eq!(directories[1].owner, owner);
+    }
+
+    #[test]
+    fn a_refusal_names_the_line() {
+        let refusal = |lines: &[u8]| {
+            let head = b"C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:a\nV:1\n".to_vec();
+            Database::read(&[head, lines.to_vec()].concat())
+                .unwrap_err()
+                .to_string()
+        };
+        insta::assert_snapshot!(refusal(b"R:x"), @"read line 4 of installed: 'R' must follow 'F'");
+        insta::assert_snapshot!(refusal(b"M:0:0:755"), @"read line 4 of installed: 'M' must follow 'F'");
+        insta::assert_snapshot!(refusal(b"F:usr\na:0:0:755"), @"read line 5 of installed: 'a' must follow 'R'");
+        insta::assert_snapshot!(refusal(b"F:usr\nZ:Q1"), @"read line 5 of installed: 'Z' must follow 'R'");
+        insta::assert_snapshot!(refusal(b"F:usr\nR:x\nZ:Q1"), @"read line 6 of installed: 'Q1' is not a Q1 (sha1) digest: 40 hexadecimal digits are needed");
+        insta::assert_snapshot!(refusal(b"F:../etc"), @"read line 4 of installed: use '../etc' as a relative path: a component is '..'");
+        insta::assert_snapshot!(refusal(b"F:/etc"), @"read line 4 of installed: use '/etc' as a relative path: it is absolute");
+        insta::assert_snapshot!(refusal(b"F:usr\nR:../x"), @"read line 5 of installed: use '../x' as a relative path: a component is '..'");
+        insta::assert_snapshot!(refusal(b"F:usr\nR:x/y"), @"read line 5 of installed: 'x/y' is not of the form key, separator, value");
+        insta::assert_snapshot!(refusal(b"F:usr\nM:0:0:99"), @"read line 5 of installed: '0:0:99' is not of the form owner:group:mode");
+        insta::assert_snapshot!(refusal(b"F:usr\nM:0:0:17777"), @"read line 5 of installed: '0:0:17777' is not of the form owner:group:mode");
+        insta::assert_snapshot!(refusal(b"F:usr\nM:0:0"), @"read line 5 of installed: '0:0' is not of the form owner:group:mode");
+        insta::assert_snapshot!(refusal(b"F:usr\nM:-1:0:755"), @"read line 5 of installed: '-1' is not a number that fits");
+        insta::assert_snapshot!(refusal(b"x:new"), @"read line 4 of installed: 'x' is not a known field");
+        insta::assert_snapshot!(refusal(b"T:\xff"), @"read line 4 of installed: it is not UTF-8");
+        insta::assert_snapshot!(Database::read(b"F:usr").unwrap_err(), @"read installed: the package before line 1 has no 'C:'");
+    }
+
+    #[test]
+    fn a_name_that_would_be_two_lines_is_not_written() {
+        let mut package = package();
+        package.directories[0].files[0].name = b"a\nF:etc".to_vec();
+        let refusal = Database {
+            packages: vec![package],
+        }
+        .write()
+        .unwrap_err();
+        insta::assert_snapshot!(refusal, @"accept the field 'path': it holds a control character");
+    }
+
+    fn node() -> impl Strategy<Value = Node> {
+        (0_u8..3, 0_u32..0o10000, 0_u32..3, 0_u32..3).prop_map(|(kind, mode, uid, gid)| {
+            let meta = Meta {
+                uid,
+                gid,
+                ..Meta::new(mode, 0)
+            };
+            match kind {
+                0 => Node::dir(meta),
+                1 => Node::file(meta, *b""),
+                _ => Node::symlink(meta, "x"),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            controls in prop::collection::vec(controls(), 0..3),
+            nodes in prop::collection::btree_map("[a-c]{1,2}(/[a-c\\xff]{1,2}){0,2}", node(), 0..8),
+        ) {
+            let nodes: BTreeMap<RelPath, Node> =
+                nodes.into_iter().map(|(name, node)| (path(&name), node)).collect();
+            let package = |(number, control)| {
+                InstalledPackage::new(control, Sha1::new([number; 20]), 1)
+                    .with_paths(&nodes, |path| path.parent().map(|_| Sha1::new([3; 20])))
+            };
+            let mut packages: Vec<_> = (0..).zip(&controls).map(package).collect();
+            packages.sort_by(|left, right| left.entry.order(&right.entry));
+            let database = Database { packages };
+            let text = database.write().unwrap();
+            prop_assert_eq!(Database::read(&text).unwrap(), database);
+        }
+
+        #[test]
+        fn no_bytes_panic(text in prop::collection::vec("[CPVFMRaZrfx]:?[a-z0-9:/Q=]{0,9}", 0..12), raw: Vec<u8>) {
+            for bytes in [text.join("\n").into_bytes(), raw] {
+                if let Ok(database) = Database::read(&bytes) {
+                    prop_assert!(database.packages.len() <= bytes.len());
+                }
+            }
+        }
+    }
+}
