@@ -87,7 +87,7 @@ mod tests {
     fn units() {
         assert_eq!("4GiB".parse(), Ok(Bytes(4 << 30)));
         assert_eq!("17".parse(), Ok(Bytes(17)));
-        assert_eq!("2h".parse(), Ok(Span(Duration::from_secs(7200))));
+        assert_eq!("2h".parse(), Ok(Span(Duration::from_hours(2))));
         assert!("4GB".parse::<Bytes>().is_err());
         assert!("99999999999TiB".parse::<Bytes>().is_err());
         assert!("2".parse::<Span>().is_err());
