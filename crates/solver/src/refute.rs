@@ -72,7 +72,10 @@ pub(crate) fn refute<'t>(table: &'t Table<'_>, world: &[&'t Dependency]) -> Opti
     };
     let mut state = State::default();
     for &dependency in world.iter().filter(|dependency| !dependency.conflict) {
-        state.open.insert(Demand { by: None, dependency });
+        state.open.insert(Demand {
+            by: None,
+            dependency,
+        });
     }
     prover.refute(state, 0)
 }
@@ -144,19 +147,22 @@ impl<'t> Prover<'t, '_, '_> {
         let mut fresh = std::mem::take(&mut state.open);
         while let Some(demand) = fresh.pop_first() {
             let packages = self.packages(demand);
-            if packages.iter().any(|package| state.taken.contains_key(package)) {
+            if packages
+                .iter()
+                .any(|package| state.taken.contains_key(package))
+            {
                 continue;
             }
             match packages[..] {
                 [] => return Some((demand, Vec::new())),
-                [only] => match self.block(state, only) {
-                    Some(block) => return Some((demand, vec![(only, Some(block))])),
-                    None => {
-                        self.take(state, only, demand, false);
-                        fresh.append(&mut state.open);
-                        fresh.append(&mut state.choices);
+                [only] => {
+                    if let Some(block) = self.block(state, only) {
+                        return Some((demand, vec![(only, Some(block))]));
                     }
-                },
+                    self.take(state, only, demand, false);
+                    fresh.append(&mut state.open);
+                    fresh.append(&mut state.choices);
+                }
                 _ => {
                     state.choices.insert(demand);
                 }
@@ -170,9 +176,20 @@ impl<'t> Prover<'t, '_, '_> {
     fn tightest(&self, state: &State<'t>) -> Option<DeadEnd<'t>> {
         let dead_ends = state.open.iter().map(|&demand| {
             let blocked = |package| (package, self.block(state, package));
-            (demand, self.packages(demand).into_iter().map(blocked).collect::<Vec<_>>())
+            (
+                demand,
+                self.packages(demand)
+                    .into_iter()
+                    .map(blocked)
+                    .collect::<Vec<_>>(),
+            )
         });
-        dead_ends.min_by_key(|(_, candidates)| candidates.iter().filter(|(_, block)| block.is_none()).count())
+        dead_ends.min_by_key(|(_, candidates)| {
+            candidates
+                .iter()
+                .filter(|(_, block)| block.is_none())
+                .count()
+        })
     }
 
     fn packages(&self, demand: Demand<'t>) -> Vec<PackageIx> {
@@ -181,19 +198,31 @@ impl<'t> Prover<'t, '_, '_> {
     }
 
     fn take(&self, state: &mut State<'t>, package: PackageIx, demand: Demand<'t>, on_trial: bool) {
-        let taken = Taken { for_demand: demand, on_trial };
+        let taken = Taken {
+            for_demand: demand,
+            on_trial,
+        };
         state.taken.insert(package, taken);
         state.open.remove(&demand);
         let table: &'t Table<'_> = self.table;
         let depends = table.packages[package].entry.depends.iter();
         let demands = depends.filter(|dependency| !dependency.conflict);
-        state.open.extend(demands.map(|dependency| Demand { by: Some(package), dependency }));
+        state.open.extend(demands.map(|dependency| Demand {
+            by: Some(package),
+            dependency,
+        }));
     }
 
     /// What stands against a package: the world, itself apart, or something taken.
     fn block(&self, state: &State<'t>, package: PackageIx) -> Option<Block<'t>> {
         let table: &'t Table<'_> = self.table;
-        let conflicts = |by: PackageIx| table.packages[by].entry.depends.iter().filter(|d| d.conflict);
+        let conflicts = |by: PackageIx| {
+            table.packages[by]
+                .entry
+                .depends
+                .iter()
+                .filter(|d| d.conflict)
+        };
         let against = |dependency: &&Dependency| table.offers(package, dependency);
         let mut wishes = self.world.iter().copied().filter(|d| d.conflict);
         if let Some(dependency) = wishes.find(against) {
@@ -207,7 +236,11 @@ impl<'t> Prover<'t, '_, '_> {
             let way = conflicts(other)
                 .find(against)
                 .map(Way::Theirs)
-                .or_else(|| conflicts(package).find(|d| table.offers(other, d)).map(Way::Ours))
+                .or_else(|| {
+                    conflicts(package)
+                        .find(|d| table.offers(other, d))
+                        .map(Way::Ours)
+                })
                 .or_else(|| table.clash(package, other).map(Way::Name))?;
             Some(Block {
                 chain: state.chain_to(taken.for_demand),

@@ -137,7 +137,11 @@ impl<'t, 'u> View<'t, 'u> {
     fn new(table: &'t Table<'u>) -> Self {
         let (packages, names) = (table.packages.len(), table.names.len());
         // A package's own variable has the package's number.
-        let unplaced = Variable { package: 0, group: 0, rank: 0 };
+        let unplaced = Variable {
+            package: 0,
+            group: 0,
+            rank: 0,
+        };
         let mut view = Self {
             table,
             variables: vec![unplaced; packages],
@@ -162,7 +166,11 @@ impl<'t, 'u> View<'t, 'u> {
         self.open.push(is_open);
         for (rank, provider) in providers.iter().enumerate() {
             let package = provider.package;
-            let single = Variable { package, group: 2 * name, rank };
+            let single = Variable {
+                package,
+                group: 2 * name,
+                rank,
+            };
             if provider.real {
                 self.variables[package] = single;
                 self.groups[single.group].push(id(package));
@@ -170,7 +178,10 @@ impl<'t, 'u> View<'t, 'u> {
                 self.add(single);
             }
             if is_open {
-                self.add(Variable { group: 2 * name + 1, ..single });
+                self.add(Variable {
+                    group: 2 * name + 1,
+                    ..single
+                });
             }
         }
     }
@@ -227,14 +238,16 @@ impl<'t, 'u> View<'t, 'u> {
     }
 
     fn contains(&self, part: &Part<'t>, solvable: SolvableId) -> bool {
-        let Variable { package, group, rank } = self.variables[index(solvable)];
+        let Variable {
+            package,
+            group,
+            rank,
+        } = self.variables[index(solvable)];
         let provider = &self.table.names[group / 2].providers[rank];
         match *part {
             Part::Only(only) => only == solvable,
             Part::Empty => false,
-            Part::Meant(dependency) => {
-                dependency.tag.is_none() && provider.is_meant_by(dependency)
-            }
+            Part::Meant(dependency) => dependency.tag.is_none() && provider.is_meant_by(dependency),
             Part::NotMeant(dependency, by) => {
                 by == Some(package) || !provider.is_meant_by(dependency)
             }
@@ -301,7 +314,12 @@ impl DependencyProvider for View<'_, '_> {
         inverse: bool,
     ) -> Vec<SolvableId> {
         let set: usize = resolvo::DenseIndex::to_index(set);
-        let part = self.parts.borrow().list.get(set).map(|(_, part)| part.clone());
+        let part = self
+            .parts
+            .borrow()
+            .list
+            .get(set)
+            .map(|(_, part)| part.clone());
         let part = part.unwrap_or(Part::Empty);
         candidates
             .iter()
@@ -347,7 +365,9 @@ impl DependencyProvider for View<'_, '_> {
             let provider = &self.table.names[name].providers[place];
             let single = 2 * name;
             if !provider.is_exclusive() && !self.groups[single].is_empty() {
-                known.constrains.push(self.part(Key::Empty(single), single, Part::Empty));
+                known
+                    .constrains
+                    .push(self.part(Key::Empty(single), single, Part::Empty));
             }
         }
         for dependency in &row.entry.depends {

@@ -1,7 +1,6 @@
 //! What was chosen: without what nobody needs, in install order, each with its reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use boltworks_apk::IndexEntry;
 use boltworks_version::apk::Dependency;
@@ -30,15 +29,17 @@ pub struct Chosen {
 
 /// Writes a solution down, one package a line and its reasons beneath.
 pub fn explain(solution: &Solution) -> String {
-    let mut text = String::new();
-    for Chosen { repository, entry, because } in &solution.packages {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}-{} ({repository})", entry.name, entry.version);
-        for reason in because {
-            let _ = writeln!(text, "  {reason}");
-        }
+    let mut lines = Vec::new();
+    for Chosen {
+        repository,
+        entry,
+        because,
+    } in &solution.packages
+    {
+        lines.push(format!("{}-{} ({repository})\n", entry.name, entry.version));
+        lines.extend(because.iter().map(|reason| format!("  {reason}\n")));
     }
-    text
+    lines.concat()
 }
 
 /// Makes the solution of what the search took.
@@ -48,6 +49,7 @@ pub(crate) fn describe(
     taken: &BTreeSet<PackageIx>,
 ) -> Solution {
     let needed = needed(table, world, taken);
+    let mut reasons = reasons(table, world, &needed);
     let packages = install_order(table, &needed)
         .into_iter()
         .map(|package| {
@@ -55,7 +57,7 @@ pub(crate) fn describe(
             Chosen {
                 repository: row.repository.to_owned(),
                 entry: row.entry.clone(),
-                because: because(table, world, &needed, package),
+                because: reasons.remove(&package).unwrap_or_default(),
             }
         })
         .collect();
@@ -79,7 +81,9 @@ fn needed(
     let mut open: Vec<(&Dependency, Vec<PackageIx>)> = Vec::new();
     loop {
         while let Some(dependency) = fresh.pop() {
-            let fitting = table.candidates(dependency).map(|provider| provider.package);
+            let fitting = table
+                .candidates(dependency)
+                .map(|provider| provider.package);
             let choices: Vec<_> = fitting.filter(|package| taken.contains(package)).collect();
             if let [only] = choices[..] {
                 if needed.insert(only) {
@@ -104,7 +108,9 @@ fn install_order(table: &Table<'_>, needed: &BTreeSet<PackageIx>) -> Vec<Package
     let children = |package: PackageIx| {
         let providers = demands(table, package).flat_map(|dependency| table.candidates(dependency));
         let fitting = providers.map(|provider| provider.package);
-        fitting.filter(|package| needed.contains(package)).collect::<BTreeSet<_>>()
+        fitting
+            .filter(|package| needed.contains(package))
+            .collect::<BTreeSet<_>>()
     };
     let mut order = Vec::with_capacity(needed.len());
     let mut seen = BTreeSet::new();
@@ -127,35 +133,52 @@ fn install_order(table: &Table<'_>, needed: &BTreeSet<PackageIx>) -> Vec<Package
     order
 }
 
-fn because(
+/// For each needed package who needs it, the world first, and then what it was preferred to.
+fn reasons(
     table: &Table<'_>,
     world: &[&Dependency],
     needed: &BTreeSet<PackageIx>,
-    package: PackageIx,
-) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let mut rivals: BTreeMap<PackageIx, String> = BTreeMap::new();
-    let wishes = world.iter().map(|&dependency| (None, dependency));
+) -> BTreeMap<PackageIx, Vec<String>> {
+    let mut wanted: BTreeMap<PackageIx, Vec<String>> = BTreeMap::new();
+    let mut preferred_to: BTreeMap<PackageIx, BTreeMap<PackageIx, String>> = BTreeMap::new();
+    let wishes = world.iter().filter(|wish| !wish.conflict);
+    let wishes = wishes.map(|&dependency| (None, dependency));
     let needs = needed
         .iter()
-        .filter(|&&by| by != package)
         .flat_map(|&by| demands(table, by).map(move |dependency| (Some(by), dependency)));
     for (by, dependency) in wishes.chain(needs) {
         let mut candidates = table.candidates(dependency);
-        let Some(provider) = candidates.find(|provider| provider.package == package) else {
-            continue;
-        };
-        let by = by.map_or("world".to_owned(), |by| table.packages[by].to_string());
-        reasons.push(format!("{by} needs {dependency}"));
-        if let Some(rival) = candidates.find(|rival| !needed.contains(&rival.package)) {
+        let mut chosen: Vec<&Provider<'_>> = Vec::new();
+        let mut rival = None;
+        for candidate in candidates.by_ref() {
+            if needed.contains(&candidate.package) {
+                chosen.push(candidate);
+            } else if rival.is_none() && !chosen.is_empty() {
+                rival = Some(candidate);
+            }
+        }
+        let asker = by.map_or("world".to_owned(), |by| table.packages[by].to_string());
+        for provider in chosen
+            .iter()
+            .filter(|provider| Some(provider.package) != by)
+        {
+            let reasons = wanted.entry(provider.package).or_default();
+            reasons.push(format!("{asker} needs {dependency}"));
+        }
+        if let (Some(first), Some(rival)) = (chosen.first(), rival) {
+            let rivals = preferred_to.entry(first.package).or_default();
             rivals
                 .entry(rival.package)
-                .or_insert_with(|| preferred(table, provider, rival));
+                .or_insert_with(|| preferred(table, first, rival));
         }
     }
-    reasons.dedup();
-    reasons.extend(rivals.into_values());
-    reasons
+    for (package, rivals) in preferred_to {
+        wanted
+            .entry(package)
+            .or_default()
+            .extend(rivals.into_values());
+    }
+    wanted
 }
 
 fn preferred(table: &Table<'_>, provider: &Provider<'_>, rival: &Provider<'_>) -> String {

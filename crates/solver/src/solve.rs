@@ -68,18 +68,26 @@ pub fn solve(
     }
 }
 
-/// Leaves out of a failing world what it fails without.
+/// Leaves out of a failing world what it fails without: first the larger, then ever smaller
+/// parts, so that a few wishes among many are found in a few searches.
 fn smallest_failing<'a>(table: &Table<'_>, world: Vec<&'a Dependency>) -> Vec<&'a Dependency> {
-    let mut kept = world.clone();
-    for candidate in world {
-        let fewer: Vec<_> = kept
-            .iter()
-            .copied()
-            .filter(|&other| other != candidate)
-            .collect();
-        if matches!(search::search(table, &fewer), Outcome::None) {
-            kept = fewer;
+    let mut kept = world;
+    let mut size = kept.len().div_ceil(2);
+    loop {
+        let mut at = 0;
+        while at < kept.len() {
+            let part = at..(at + size).min(kept.len());
+            let mut fewer = kept.clone();
+            fewer.drain(part.clone());
+            if matches!(search::search(table, &fewer), Outcome::None) {
+                kept = fewer;
+            } else {
+                at = part.end;
+            }
         }
+        if size <= 1 {
+            return kept;
+        }
+        size = size.div_ceil(2);
     }
-    kept
 }

@@ -26,6 +26,8 @@ pub(crate) struct Table<'u> {
 pub(crate) struct Row<'u> {
     pub(crate) entry: &'u IndexEntry,
     pub(crate) repository: &'u str,
+    /// Whether it is for another architecture, and so cannot be chosen.
+    pub(crate) is_foreign: bool,
     preference: i32,
     /// Each name the package has or provides, once: the name, and its place among the providers.
     pub(crate) offers: Vec<(NameIx, usize)>,
@@ -100,13 +102,14 @@ impl<'u> Row<'u> {
         let provided = self.entry.provides.iter();
         let mut offered: Vec<(&str, Vec<Option<&Version>>)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        for (name, version) in std::iter::once(own).chain(provided.map(|p| (p.name.as_str(), p.version.as_ref()))) {
-            match places.get(name).and_then(|&place| offered.get_mut(place)) {
-                Some((_, versions)) => versions.push(version),
-                None => {
-                    places.insert(name, offered.len());
-                    offered.push((name, vec![version]));
-                }
+        for (name, version) in
+            std::iter::once(own).chain(provided.map(|p| (p.name.as_str(), p.version.as_ref())))
+        {
+            let place = *places.entry(name).or_insert(offered.len());
+            if let Some((_, versions)) = offered.get_mut(place) {
+                versions.push(version);
+            } else {
+                offered.push((name, vec![version]));
             }
         }
         offered
@@ -117,18 +120,22 @@ impl<'u> Table<'u> {
     pub(crate) fn new(universe: &'u Universe, options: &Options) -> Self {
         let (mut packages, mut denied) = (Vec::new(), Vec::new());
         for repository in &universe.repositories {
-            let rows = if options.takes_from(&repository.name) {
-                &mut packages
-            } else {
-                &mut denied
-            };
-            let fitting = repository.entries.iter().filter(|entry| options.fits(&entry.arch));
-            rows.extend(fitting.map(|entry| Row {
-                entry,
-                repository: &repository.name,
-                preference: repository.preference,
-                offers: Vec::new(),
-            }));
+            let allowed = options.takes_from(&repository.name);
+            for entry in &repository.entries {
+                let is_foreign = !options.fits(&entry.arch);
+                let rows = if allowed && !is_foreign {
+                    &mut packages
+                } else {
+                    &mut denied
+                };
+                rows.push(Row {
+                    entry,
+                    repository: &repository.name,
+                    is_foreign,
+                    preference: repository.preference,
+                    offers: Vec::new(),
+                });
+            }
         }
         for rows in [&mut packages, &mut denied] {
             rows.sort_by(Row::order);
@@ -226,7 +233,8 @@ impl<'u> Table<'u> {
             .any(|provider| provider.package == package && provider.is_meant_by(dependency))
     }
 
-    /// Packages that would satisfy the dependency if their repositories were allowed.
+    /// Packages that would satisfy the dependency if their repository was allowed, or if they
+    /// were for this architecture.
     pub(crate) fn denied(&self, dependency: &Dependency) -> impl Iterator<Item = &Row<'u>> {
         self.denied.iter().filter(|row| {
             row.offered().iter().any(|(name, versions)| {
@@ -242,7 +250,11 @@ impl<'u> Table<'u> {
             return None;
         }
         let of = |package: PackageIx| &self.packages[package].offers;
-        let (few, many) = if of(a).len() <= of(b).len() { (of(a), of(b)) } else { (of(b), of(a)) };
+        let (few, many) = if of(a).len() <= of(b).len() {
+            (of(a), of(b))
+        } else {
+            (of(b), of(a))
+        };
         few.iter().find_map(|&(name, place)| {
             let at = many.binary_search_by_key(&name, |&(other, _)| other).ok()?;
             let (_, other) = *many.get(at)?;

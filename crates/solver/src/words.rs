@@ -1,13 +1,12 @@
 //! Says why there is no solution, and what would help.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use boltworks_version::apk::Dependency;
 
 use crate::refute::{Block, Demand, Failure, Refutation, Way};
 use crate::solve::Unsolvable;
-use crate::table::{PackageIx, Table};
+use crate::table::{PackageIx, Provider, Row, Table};
 
 /// Candidates, versions and names listed before "and … more".
 const MAX_LISTED: usize = 6;
@@ -23,24 +22,24 @@ pub(crate) fn unsolvable(
     let mut report = Report {
         table,
         told: BTreeSet::new(),
-        text: String::new(),
+        lines: Vec::new(),
         help: Vec::new(),
+        it: None,
         met_a_block: false,
     };
-    match refutation {
-        Some(refutation) => report.tell(refutation, 0),
-        None => {
-            let wishes: Vec<_> = world.iter().map(ToString::to_string).collect();
-            let line = format!("no choice of packages satisfies {} together", wishes.join(", "));
-            report.line(0, &line);
-            report.met_a_block = true;
-        }
+    if let Some(refutation) = refutation {
+        report.tell(refutation);
+    } else {
+        let wishes: Vec<_> = world.iter().map(ToString::to_string).collect();
+        let wishes = wishes.join(", ");
+        report.line(format!("no choice of packages satisfies {wishes} together"));
+        report.met_a_block = true;
     }
     if report.met_a_block {
         report.help_with(world);
     }
     Unsolvable {
-        explanation: report.text,
+        explanation: report.lines.join("\n"),
         help: report.help,
     }
 }
@@ -49,141 +48,182 @@ struct Report<'t, 'u> {
     table: &'t Table<'u>,
     /// The demands that stand in the text already.
     told: BTreeSet<Demand<'t>>,
-    text: String,
+    lines: Vec<String>,
     help: Vec<String>,
+    /// The candidate that is being told of.
+    it: Option<PackageIx>,
     met_a_block: bool,
 }
 
 impl<'t> Report<'t, '_> {
-    fn tell(&mut self, refutation: &Refutation<'t>, depth: usize) {
-        self.chain(&refutation.chain, depth);
+    fn tell(&mut self, refutation: &Refutation<'t>) {
         let Some(demand) = refutation.chain.last() else {
             return;
         };
+        // Who stands in the way comes first, so that the demand is the last thing said.
         for (_, failure) in &refutation.failures {
             if let Failure::Blocked(block) = failure {
                 self.met_a_block = true;
-                self.chain(&block.chain, depth);
+                self.chain(&block.chain);
             }
         }
+        self.chain(&refutation.chain);
         match &refutation.failures[..] {
-            [] => self.nothing_fits(demand.dependency, depth),
-            [(_, Failure::Refuted(inner))] => self.tell(inner, depth),
+            [] => self.nothing_fits(demand.dependency),
+            [(_, Failure::Refuted(inner))] => self.tell(inner),
             [(package, Failure::Blocked(block))] => {
-                let line = format!(
-                    "only {} would do, but {}",
-                    self.label(*package),
-                    self.block(*package, block)
-                );
-                self.line(depth, &line);
+                let (label, block) = (self.label(*package), self.block(*package, block));
+                self.line(format!("only {label} would do, but {block}"));
             }
-            several => self.several(demand.dependency, several, depth),
+            several => self.several(demand.dependency, several),
         }
     }
 
-    fn several(
-        &mut self,
-        dependency: &Dependency,
-        failures: &[(PackageIx, Failure<'t>)],
-        depth: usize,
-    ) {
-        self.line(depth, &format!("nothing that satisfies {dependency} can be had:"));
-        for (package, failure) in failures.iter().take(MAX_LISTED) {
+    /// Tells of each candidate; those that fail alike are named together.
+    fn several(&mut self, dependency: &Dependency, failures: &[(PackageIx, Failure<'t>)]) {
+        let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        for (package, failure) in failures {
             let label = self.label(*package);
+            let before = std::mem::take(&mut self.lines);
+            let told = self.told.clone();
+            let outer = self.it.replace(*package);
             match failure {
-                Failure::Blocked(block) => {
-                    let line = format!("{label}: {}", self.block(*package, block));
-                    self.line(depth + 1, &line);
-                }
-                Failure::Refuted(inner) => {
-                    self.line(depth + 1, &format!("{label}:"));
-                    self.tell(inner, depth + 2);
-                }
+                Failure::Blocked(block) => self.line(self.block(*package, block)),
+                Failure::Refuted(inner) => self.tell(inner),
+            }
+            self.it = outer;
+            self.told = told;
+            let lines = std::mem::replace(&mut self.lines, before);
+            if let Some((labels, _)) = groups.iter_mut().find(|(_, other)| *other == lines) {
+                labels.push(label);
+            } else {
+                groups.push((vec![label], lines));
             }
         }
-        if failures.len() > MAX_LISTED {
-            let more = failures.len() - MAX_LISTED;
-            self.line(depth + 1, &format!("and {more} more"));
+        self.line(format!("nothing that satisfies {dependency} can be had:"));
+        let more = groups.len().saturating_sub(MAX_LISTED);
+        for (labels, lines) in groups.iter().take(MAX_LISTED) {
+            let labels = listed(labels);
+            if let [line] = &lines[..] {
+                self.line(format!("  {labels}: {line}"));
+            } else {
+                self.line(format!("  {labels}:"));
+                self.lines
+                    .extend(lines.iter().map(|line| format!("    {line}")));
+            }
+        }
+        if more > 0 {
+            self.line(format!("  and {more} more"));
         }
     }
 
-    fn chain(&mut self, chain: &[Demand<'t>], depth: usize) {
+    fn chain(&mut self, chain: &[Demand<'t>]) {
         for &demand in chain {
             if self.told.insert(demand) {
                 let by = demand.by.map_or("world".to_owned(), |by| self.label(by));
-                self.line(depth, &format!("{by} needs {}", demand.dependency));
+                self.line(format!("{by} needs {}", demand.dependency));
             }
         }
     }
 
-    fn line(&mut self, depth: usize, line: &str) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "{:1$}{line}", "", depth * 2);
+    fn line(&mut self, line: String) {
+        self.lines.push(line);
     }
 
     fn label(&self, package: PackageIx) -> String {
+        if self.it == Some(package) {
+            return "it".to_owned();
+        }
         self.table.packages[package].to_string()
     }
 
     fn block(&self, package: PackageIx, block: &Block<'t>) -> String {
-        let other = block.other.map_or("the world".to_owned(), |other| self.label(other));
+        let other = block
+            .other
+            .map_or("the world".to_owned(), |other| self.label(other));
         let own = |package: PackageIx| self.table.packages[package].entry.name.as_str();
         match block.way {
             Way::Theirs(conflict) => format!("{other} forbids it ({conflict})"),
             Way::Ours(conflict) => format!("it forbids {other} ({conflict})"),
             Way::Name(name) if own(package) == name && block.other.map(own) == Some(name) => {
-                format!("{other} is needed, and of one package there is one version at a time")
+                format!("{other} is needed, and only one version of {name} can be installed")
             }
-            Way::Name(name) => format!("{other} stands for {name} too, and only one package can"),
+            Way::Name(name) => {
+                format!("{other} stands for {name} too, and only one package can do that")
+            }
         }
     }
 
     /// There is no candidate at all.
-    fn nothing_fits(&mut self, dependency: &Dependency, depth: usize) {
+    fn nothing_fits(&mut self, dependency: &Dependency) {
         let name = &dependency.name;
-        let providers = self.table.providers(dependency);
         if let Some(tag) = &dependency.tag {
-            self.line(depth, &format!("{name} is pinned to @{tag}, and no repository has a tag"));
-            self.help.push(format!("write {name} without @{tag}"));
-        } else if providers.is_empty() {
-            self.line(depth, &format!("no repository has {name}"));
-        } else {
-            let have: Vec<String> = providers
-                .iter()
-                .map(|provider| {
-                    let row = &self.table.packages[provider.package];
-                    let version = &row.entry.version;
-                    if provider.real {
-                        format!("{version} ({})", row.repository)
-                    } else {
-                        format!("{provider} by {row} ({})", row.repository)
-                    }
-                })
-                .collect();
-            self.line(depth, &format!("repositories have {name} {}", listed(&have)));
+            self.line(format!(
+                "{name} is pinned to @{tag}, and no repository has a tag"
+            ));
+            self.advise(format!("write {name} without @{tag}"));
+            return;
         }
-        let denied: Vec<String> = self
+        let (foreign, denied): (Vec<_>, Vec<_>) = self
             .table
             .denied(dependency)
-            .map(|row| format!("{row} ({})", row.repository))
-            .collect();
-        if !denied.is_empty() && dependency.tag.is_none() {
-            let line = format!(
-                "{} would do, but nothing is taken from that repository here",
-                listed(&denied)
-            );
-            self.help.push(line);
+            .partition(|row| row.is_foreign);
+        let label = |row: &&Row<'_>| format!("{row} ({})", row.repository);
+        let denied: Vec<String> = denied.iter().map(label).collect();
+        let foreign: Vec<String> = foreign.iter().map(label).collect();
+        let providers = self.table.providers(dependency);
+        if providers.is_empty() && denied.is_empty() {
+            self.line(format!("no repository has {name}"));
+        } else if providers.is_empty() {
+            self.line(format!("no repository that may be used has {name}"));
+        } else {
+            let have: Vec<_> = providers
+                .iter()
+                .map(|provider| self.version(provider))
+                .collect();
+            self.line(format!("repositories have {name} {}", listed(&have)));
         }
-        if providers.is_empty() && dependency.tag.is_none() {
-            let near = nearest(self.table, name.as_str());
-            if !near.is_empty() {
-                self.help.push(format!("did you mean {}?", near.join(" or ")));
-            }
-        } else if denied.is_empty() && dependency.tag.is_none() {
-            self.help.push(format!("build a {name} that satisfies {dependency}, or ask for less"));
+        if !denied.is_empty() {
+            let denied = listed(&denied);
+            self.advise(format!(
+                "{denied} would do, but nothing is taken from there here"
+            ));
+        }
+        if !foreign.is_empty() {
+            let foreign = listed(&foreign);
+            self.advise(format!(
+                "{foreign} would do, but is for another architecture"
+            ));
+        }
+        let near = if providers.is_empty() {
+            nearest(self.table, name.as_str())
+        } else {
+            Vec::new()
+        };
+        if !near.is_empty() {
+            self.advise(format!("did you mean {}?", near.join(" or ")));
+        } else if !providers.is_empty() {
+            self.advise(format!(
+                "build a {name} that satisfies {dependency}, or ask for less"
+            ));
+        } else if denied.is_empty() {
+            self.advise(format!("add a recipe or a repository that has {name}"));
+        }
+    }
+
+    /// `1.3.1-r0 (os)`, or `1 by busybox-1.37.0-r0 (os)` for who only provides the name.
+    fn version(&self, provider: &Provider<'_>) -> String {
+        let row = &self.table.packages[provider.package];
+        if provider.real {
+            format!("{} ({})", row.entry.version, row.repository)
+        } else {
+            format!("{provider} by {row} ({})", row.repository)
+        }
+    }
+
+    fn advise(&mut self, advice: String) {
+        if !self.help.contains(&advice) {
+            self.help.push(advice);
         }
     }
 
@@ -195,20 +235,28 @@ impl<'t> Report<'t, '_> {
         };
         let (wanted, forbidden) = (of(false), of(true));
         if !forbidden.is_empty() {
-            self.help.push(format!("allow what the world forbids: {}", forbidden.join(", ")));
+            self.advise(format!(
+                "allow what the world forbids: {}",
+                forbidden.join(", ")
+            ));
         }
         match &wanted[..] {
             [] => {}
-            [only] if forbidden.is_empty() => self.help.push(format!(
+            [only] if forbidden.is_empty() => self.advise(format!(
                 "{only} stands in its own way: one of the packages above has to change"
             )),
-            several => self.help.push(format!("leave out {}", several.join(" or "))),
+            several => self.advise(format!("leave out {}", several.join(" or "))),
         }
     }
 }
 
 fn listed(items: &[String]) -> String {
-    let shown = items.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    let shown = items
+        .iter()
+        .take(MAX_LISTED)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     match items.len().checked_sub(MAX_LISTED) {
         None | Some(0) => shown,
         Some(more) => format!("{shown} and {more} more"),
@@ -247,7 +295,9 @@ fn distance(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
         let mut diagonal = i;
         let mut left = i + 1;
         for (other, above) in b.iter().zip(row.iter_mut().skip(1)) {
-            let best = (diagonal + usize::from(letter != other)).min(left + 1).min(*above + 1);
+            let best = (diagonal + usize::from(letter != other))
+                .min(left + 1)
+                .min(*above + 1);
             diagonal = *above;
             *above = best;
             left = best;
