@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Event};
 
-pub use binaries::Deb;
+pub use binaries::{Deb, DebFolder};
 pub use origs::{Orig, OrigFile, Wanted};
 
 use crate::Error;
