@@ -36,6 +36,7 @@ impl Durable {
 #[derive(Debug)]
 pub struct Draft {
     file: BufWriter<File>,
+    mode: u32,
     place: Place,
 }
 
@@ -50,7 +51,7 @@ pub(super) struct Place {
 
 impl Draft {
     pub(super) fn begin(dir: Root, name: Vec<u8>, mode: u32) -> Result<Self, Error> {
-        let (temporary, file) = temporary(&dir, mode)?;
+        let (temporary, file) = temporary(&dir)?;
         let place = Place {
             dir: dir.into(),
             temporary,
@@ -59,6 +60,7 @@ impl Draft {
         };
         Ok(Self {
             file: BufWriter::with_capacity(BUFFER, file),
+            mode,
             place,
         })
     }
@@ -101,11 +103,15 @@ impl Draft {
     }
 
     pub(super) fn into_parts(self) -> Result<(File, Place), Error> {
-        let Self { file, place } = self;
-        match file.into_inner() {
-            Ok(file) => Ok((file, place)),
-            Err(error) => Err(place.failed_io("write", error.into_error())),
-        }
+        let Self { file, mode, place } = self;
+        let file = match file.into_inner() {
+            Ok(file) => file,
+            Err(error) => return Err(place.failed_io("write", error.into_error())),
+        };
+        // Writing takes setuid and setgid away, so the mode comes after it.
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777))
+            .map_err(|source| place.failed("set the mode of", source))?;
+        Ok((file, place))
     }
 }
 
@@ -162,26 +168,24 @@ impl Drop for Place {
     }
 }
 
-/// A new, locked file under a temporary name, with exactly that mode.
-pub(super) fn temporary(dir: &Root, mode: u32) -> Result<(String, File), Error> {
+/// A new, locked file under a temporary name, for nobody else's eyes yet.
+pub(super) fn temporary(dir: &Root) -> Result<(String, File), Error> {
     loop {
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}-{count}", std::process::id());
-        let fd = match sys::create_beneath(dir, name.as_bytes(), 0o600) {
-            Ok(fd) => fd,
-            Err(Errno::EXIST) => continue,
+        match sys::create_beneath(dir, name.as_bytes(), 0o600) {
+            Ok(fd) => {
+                if let Err(reason) =
+                    rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)
+                {
+                    // Some network file systems have no locks; the process number must do there.
+                    tracing::debug!(name, %reason, "a draft could not be locked");
+                }
+                return Ok((name, File::from(fd)));
+            }
+            Err(Errno::EXIST) => {}
             Err(source) => return Err(failed("make a file in", dir, b"", source)),
-        };
-        let ready = rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode & 0o7777)).and_then(|()| {
-            // Some network file systems have no locks; the process number must do there.
-            rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).or(Ok(()))
-        });
-        if let Err(source) = ready {
-            let error = failed("set the mode of a file in", dir, b"", source);
-            rustix::fs::unlinkat(dir, name.as_str(), AtFlags::empty()).ok();
-            return Err(error);
         }
-        return Ok((name, File::from(fd)));
     }
 }
 

@@ -275,7 +275,7 @@ impl Root {
 
     /// An unnamed file that is gone when it is closed, for what is too big for memory.
     pub fn scratch(&self) -> Result<File, Error> {
-        let (name, file) = draft::temporary(self, 0o600)?;
+        let (name, file) = draft::temporary(self)?;
         rustix::fs::unlinkat(self, &name, AtFlags::empty())
             .map_err(|source| failed("unlink", self, name.as_bytes(), source))?;
         Ok(file)

@@ -253,7 +253,7 @@ fn laid_out() -> (crate::Folder, Tree) {
     .unwrap();
     tree.insert(
         RelPath::new(b"\xff\xfe".to_vec()).unwrap(),
-        Node::file(meta(0), *b""),
+        Node::file(meta(0o400), *b""),
     )
     .unwrap();
     tree.ensure_dirs(&meta(0o750));
