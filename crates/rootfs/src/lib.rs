@@ -1,1 +1,32 @@
-//! Locked packages to one tree
+//! Locked packages to one tree.
+//!
+//! Reading order:
+//!
+//! 1. [`locked`]: [`Locked`], packages pinned to bytes, in install order, and their digest.
+//! 2. [`open`]: the locked packages opened from the store, their bytes checked.
+//! 3. [`assemble`]: packages merged into one [`Tree`](boltworks_fsx::Tree) in memory, with the
+//!    package each path came from ([`Assembly`]); who may lay what where.
+//! 4. [`guest`]: what a build guest needs and no package brings.
+//! 5. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
+//!    files shared between trees.
+//!
+//! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
+//! files between trees.
+//!
+//! Nothing here runs anything, chooses a version or fetches.
+
+pub mod assemble;
+pub mod environments;
+pub mod error;
+pub mod guest;
+mod links;
+pub mod locked;
+pub mod open;
+mod pool;
+
+pub use assemble::{Assembly, Member, assemble};
+pub use environments::{Environments, Owner, TreeHandle};
+pub use error::Error;
+pub use links::LinkFault;
+pub use locked::{Locked, LockedPackage};
+pub use open::{Opened, open_locked};
