@@ -67,6 +67,15 @@ impl Error {
         }
     }
 
+    /// Whether trying later may help: nothing was recorded yet, or somebody holds the records.
+    pub const fn is_passing(&self) -> bool {
+        use boltworks_records::Error::{Busy, Missing, Older};
+        matches!(
+            self,
+            Self::Records(Busy { .. } | Missing { .. } | Older { .. })
+        )
+    }
+
     /// Whether somebody else moved the channel meanwhile.
     pub const fn is_moved(&self) -> bool {
         matches!(self, Self::Records(boltworks_records::Error::Moved { .. }))
