@@ -32,7 +32,11 @@ pub(crate) enum Hierarchy {
     /// One tree for everything.
     V2 { parent: PathBuf },
     /// One tree for each controller.
-    V1 { memory: PathBuf, pids: PathBuf, cpu: PathBuf },
+    V1 {
+        memory: PathBuf,
+        pids: PathBuf,
+        cpu: PathBuf,
+    },
 }
 
 impl Hierarchy {
@@ -44,18 +48,27 @@ impl Hierarchy {
         }
     }
 
-    /// The best hierarchy in which a group can really be made and limited, if any.
-    pub(crate) fn find() -> Option<Self> {
+    /// The best hierarchy in which a group can really be made, limited and, as `enter` tries,
+    /// entered, if any.
+    pub(crate) fn find(enter: impl Fn(&Group) -> io::Result<()>) -> Option<Self> {
         let proc = Root::open("/proc/self".as_ref()).ok()?;
         let read = |name: &str| {
-            proc.read_text(&RelPath::try_from(name).ok()?, Limit::mib(4)).ok()
+            proc.read_text(&RelPath::try_from(name).ok()?, Limit::mib(4))
+                .ok()
         };
         let candidates = candidates(&read("cgroup")?, &read("mountinfo")?);
+        let limits = Limits {
+            memory: Some(1 << 30),
+            processes: Some(64),
+            ..Limits::default()
+        };
         candidates.into_iter().find(|candidate| {
             candidate.sweep();
-            let limits =
-                Limits { memory: Some(1 << 30), processes: Some(64), ..Limits::default() };
-            candidate.group(&limits).and_then(Group::remove).is_ok()
+            let tried = candidate.group(&limits).and_then(|group| {
+                enter(&group)?;
+                group.remove()
+            });
+            tried.is_ok()
         })
     }
 
@@ -65,9 +78,14 @@ impl Hierarchy {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}-{number}", std::process::id());
         let memory = limits.memory.map(|bytes| bytes.to_string());
-        let processes =
-            limits.processes.map(|count| count.saturating_add(OWN_PROCESSES).to_string());
-        let mut group = Group { parts: Vec::new(), name, version2: false };
+        let processes = limits
+            .processes
+            .map(|count| count.saturating_add(OWN_PROCESSES).to_string());
+        let mut group = Group {
+            parts: Vec::new(),
+            name,
+            version2: false,
+        };
         match self {
             Self::V2 { parent } => {
                 group.version2 = true;
@@ -81,7 +99,11 @@ impl Hierarchy {
                     write(part, "pids.max", &count)?;
                 }
             }
-            Self::V1 { memory: memory_dir, pids, cpu } => {
+            Self::V1 {
+                memory: memory_dir,
+                pids,
+                cpu,
+            } => {
                 let part = group.add(memory_dir)?;
                 if let Some(bytes) = memory {
                     write(part, "memory.limit_in_bytes", &bytes)?;
@@ -104,7 +126,9 @@ impl Hierarchy {
             Self::V1 { memory, pids, cpu } => vec![memory, pids, cpu],
         };
         for folder in folders {
-            let Ok(root) = Root::open(folder) else { continue };
+            let Ok(root) = Root::open(folder) else {
+                continue;
+            };
             for entry in root.list().unwrap_or_default() {
                 if is_left_behind(&entry.name) {
                     // One that is in use, or was removed by another factory, stays or is gone.
@@ -155,12 +179,17 @@ impl Group {
         }
         let own = rustix::fs::openat(&parent, &self.name, DIRECTORY, Mode::empty())?;
         self.parts.push((own, parent));
-        self.parts.last().map(|(own, _)| own).ok_or_else(|| Errno::NOENT.into())
+        self.parts
+            .last()
+            .map(|(own, _)| own)
+            .ok_or_else(|| Errno::NOENT.into())
     }
 
     /// Moves a process in.
     pub(crate) fn enter(&self, process: u32) -> io::Result<()> {
-        self.parts.iter().try_for_each(|(part, _)| write(part, "cgroup.procs", &process.to_string()))
+        self.parts
+            .iter()
+            .try_for_each(|(part, _)| write(part, "cgroup.procs", &process.to_string()))
     }
 
     /// What was used so far.
@@ -171,20 +200,26 @@ impl Group {
             Counted {
                 out_of_memory: read("memory.events").is_some_and(|text| oom_kills(&text) > 0),
                 peak_memory: read("memory.peak").and_then(number),
-                cpu: read("cpu.stat").and_then(|text| field(&text, "usage_usec")).map(Duration::from_micros),
+                cpu: read("cpu.stat")
+                    .and_then(|text| field(&text, "usage_usec"))
+                    .map(Duration::from_micros),
             }
         } else {
             Counted {
                 out_of_memory: read("memory.oom_control").is_some_and(|text| oom_kills(&text) > 0),
                 peak_memory: read("memory.max_usage_in_bytes").and_then(number),
-                cpu: read("cpuacct.usage").and_then(number).map(Duration::from_nanos),
+                cpu: read("cpuacct.usage")
+                    .and_then(number)
+                    .map(Duration::from_nanos),
             }
         }
     }
 
     /// Removes the groups. What is still in them is on its way out: its process namespace is gone.
     pub(crate) fn remove(self) -> io::Result<()> {
-        self.parts.iter().try_for_each(|(_, parent)| remove(parent, &self.name))
+        self.parts
+            .iter()
+            .try_for_each(|(_, parent)| remove(parent, &self.name))
     }
 }
 
@@ -202,13 +237,15 @@ fn remove(parent: &OwnedFd, name: &str) -> io::Result<()> {
 impl Drop for Group {
     fn drop(&mut self) {
         for (_, parent) in &self.parts {
-            // After `remove` there is nothing left; otherwise the next factory sweeps it.
-            let _removed = rustix::fs::unlinkat(parent, &self.name, AtFlags::REMOVEDIR);
+            // After `remove` there is nothing left. What cannot be removed the next factory sweeps.
+            let _removed = remove(parent, &self.name);
         }
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 fn write(group: &OwnedFd, name: &str, value: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
@@ -236,7 +273,8 @@ fn read(group: &OwnedFd, name: &str) -> Option<String> {
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 fn oom_kills(text: &str) -> u64 {
@@ -256,25 +294,37 @@ fn candidates(groups: &str, mounts: &str) -> Vec<Hierarchy> {
     let mut found = Vec::new();
     let unified = own(&|controllers| controllers.is_empty())
         .and_then(|path| place(mounts, "cgroup2", None, path));
-    if let Some(folder) = unified {
-        // Beside our group first: beneath it, a group of ours could not hold us and have controllers.
-        found.extend(folder.parent().map(|parent| Hierarchy::V2 { parent: parent.into() }));
-        found.push(Hierarchy::V2 { parent: folder });
+    if let Some((point, beneath)) = unified {
+        // Beside our group first: one that holds processes can have no controllers beneath it.
+        let above = beneath.parent().map(|above| Hierarchy::V2 {
+            parent: point.join(above),
+        });
+        found.extend(above);
+        found.push(Hierarchy::V2 {
+            parent: point.join(beneath),
+        });
     }
     let controller = |name: &str| {
         let path = own(&|controllers| controllers.split(',').any(|each| each == name))?;
-        place(mounts, "cgroup", Some(name), path)
+        place(mounts, "cgroup", Some(name), path).map(|(point, beneath)| point.join(beneath))
     };
-    if let (Some(memory), Some(pids), Some(cpu)) =
-        (controller("memory"), controller("pids"), controller("cpuacct"))
-    {
+    if let (Some(memory), Some(pids), Some(cpu)) = (
+        controller("memory"),
+        controller("pids"),
+        controller("cpuacct"),
+    ) {
         found.push(Hierarchy::V1 { memory, pids, cpu });
     }
     found
 }
 
-/// The folder in which a group of a hierarchy is seen.
-fn place(mounts: &str, kind: &str, controller: Option<&str>, group: &str) -> Option<PathBuf> {
+/// Where a hierarchy is seen, and the path of a group in what is seen of it.
+fn place<'a>(
+    mounts: &'a str,
+    kind: &str,
+    controller: Option<&str>,
+    group: &'a str,
+) -> Option<(&'a Path, &'a Path)> {
     mounts.lines().find_map(|line| {
         let (place, file_system) = line.split_once(" - ")?;
         let mut place = place.split(' ').skip(3);
@@ -284,14 +334,12 @@ fn place(mounts: &str, kind: &str, controller: Option<&str>, group: &str) -> Opt
         let fits = type_name == kind
             && controller.is_none_or(|name| options.split(',').any(|option| option == name));
         let beneath = Path::new(group).strip_prefix(shown).ok()?;
-        fits.then(|| Path::new(point).join(beneath))
+        fits.then_some((Path::new(point), beneath))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use insta::assert_debug_snapshot;
-
     use super::*;
 
     #[test]
@@ -299,17 +347,35 @@ mod tests {
         let groups = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n";
         let mounts =
             "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
-        assert_debug_snapshot!(candidates(groups, mounts), @"");
+        let folder = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice";
+        let beside = Hierarchy::V2 {
+            parent: folder.into(),
+        };
+        let beneath = Hierarchy::V2 {
+            parent: Path::new(folder).join("x.scope"),
+        };
+        assert_eq!(candidates(groups, mounts), [beside, beneath]);
+        // The root group has nothing beside it.
+        let only = Hierarchy::V2 {
+            parent: "/sys/fs/cgroup/".into(),
+        };
+        assert_eq!(candidates("0::/\n", mounts), [only]);
     }
 
     #[test]
     fn version_1_is_found_through_shared_hierarchies_and_bind_mounts() {
-        let groups = "5:memory:/docker/abc/run\n3:cpu,cpuacct:/docker/abc\n2:pids:/\n1:name=systemd:/\n";
+        let groups =
+            "5:memory:/docker/abc/run\n3:cpu,cpuacct:/docker/abc\n2:pids:/\n1:name=systemd:/\n";
         let mounts = "\
             1 0 0:1 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
             2 0 0:2 /docker/abc /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
             3 0 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
-        assert_debug_snapshot!(candidates(groups, mounts), @"");
+        let expected = Hierarchy::V1 {
+            memory: "/sys/fs/cgroup/memory/run".into(),
+            pids: "/sys/fs/cgroup/pids".into(),
+            cpu: "/sys/fs/cgroup/cpu,cpuacct".into(),
+        };
+        assert_eq!(candidates(groups, mounts), [expected]);
     }
 
     #[test]
@@ -331,7 +397,13 @@ mod tests {
     #[test]
     fn counters_are_read_by_name() {
         assert_eq!(oom_kills("oom 3\noom_kill 2\noom_group_kill 1\n"), 2);
-        assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"), 1);
-        assert_eq!(field("usage_usec 17\nuser_usec 9\n", "usage_usec"), Some(17));
+        assert_eq!(
+            oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"),
+            1
+        );
+        assert_eq!(
+            field("usage_usec 17\nuser_usec 9\n", "usage_usec"),
+            Some(17)
+        );
     }
 }

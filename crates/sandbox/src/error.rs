@@ -26,7 +26,9 @@ pub enum Error {
         source: io::Error,
     },
     /// A writable folder belongs to somebody else than the build user.
-    #[error("let the guest write to {path}: it belongs to uid {owner}, but steps run as uid {needed}")]
+    #[error(
+        "let the guest write to {path}: it belongs to uid {owner}, but steps run as uid {needed}"
+    )]
     Owner {
         /// The folder.
         path: PathBuf,

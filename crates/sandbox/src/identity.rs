@@ -19,7 +19,10 @@ impl Identity {
     pub(crate) fn choose(build_uid: u32) -> Result<Self, Refused> {
         let own = rustix::process::geteuid();
         if !own.is_root() {
-            return Ok(Self { build_uid: own.as_raw(), become_uid: None });
+            return Ok(Self {
+                build_uid: own.as_raw(),
+                become_uid: None,
+            });
         }
         if build_uid == 0 {
             return Err(refusal::root_as_build_user());
@@ -29,12 +32,18 @@ impl Identity {
             .map_err(|error| refusal::no_proc(&error))?;
         let map = Map::parse(&map);
         if map.outside(build_uid).is_some() {
-            return Ok(Self { build_uid, become_uid: Some(build_uid) });
+            return Ok(Self {
+                build_uid,
+                become_uid: Some(build_uid),
+            });
         }
         // Root of a user namespace that knows no such uid: harmless if root is not root outside.
         match map.outside(0) {
             Some(0) | None => Err(refusal::unmapped_build_user(build_uid)),
-            Some(_) => Ok(Self { build_uid: 0, become_uid: None }),
+            Some(_) => Ok(Self {
+                build_uid: 0,
+                become_uid: None,
+            }),
         }
     }
 }
@@ -45,7 +54,9 @@ struct Map(Vec<(u32, u32, u32)>);
 impl Map {
     fn parse(text: &str) -> Self {
         let line = |line: &str| {
-            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().ok());
+            let mut numbers = line
+                .split_ascii_whitespace()
+                .map(|number| number.parse().ok());
             Some((numbers.next()??, numbers.next()??, numbers.next()??))
         };
         Self(text.lines().filter_map(line).collect())

@@ -19,7 +19,10 @@ use crate::{HELPER_WORD, Stream};
 const CHUNK: usize = 64 * 1024;
 
 /// How often the stop button is looked at.
-const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// How many ticks a guest has to end after the button was pressed, before its first process is
 /// killed, which takes the rest along.
@@ -49,9 +52,20 @@ impl SealedProgram {
         )?;
         // What is executed must not be open for writing: keep a reader only.
         let path = format!("/proc/self/fd/{}", to.as_raw_fd());
-        Ok(Self(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?))
+        Ok(Self(rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?))
     }
 }
+
+/// How often a busy program is tried again, and how long between.
+const BUSY_TRIES: u32 = 100;
+const BUSY_PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 2_000_000,
+};
 
 /// A guest's first process, waiting for its order or carrying it out. Dropped, it is killed.
 #[derive(Debug)]
@@ -76,17 +90,26 @@ impl Guest {
     pub(crate) fn start(program: &SealedProgram) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
         let path = format!("/proc/self/fd/{}", program.0.as_raw_fd());
-        #[expect(clippy::disallowed_methods, reason = "the one place where guests are started")]
-        let mut child = Command::new(path)
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where guests are started"
+        )]
+        let mut command = Command::new(path);
+        command
             .arg0("boltworks")
             .arg(HELPER_WORD)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        Ok(Self { child, control, stdout, stderr })
+        Ok(Self {
+            child,
+            control,
+            stdout,
+            stderr,
+        })
     }
 
     /// Its process id.
@@ -94,9 +117,12 @@ impl Guest {
         self.child.id()
     }
 
-    /// Gives the order.
+    /// Gives the order. A process that is gone already takes none: how it ended says more.
     pub(crate) fn order(&self, order: &Order) -> io::Result<()> {
-        wire::send(&self.control, order)
+        match wire::send(&self.control, order) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
     }
 
     /// Hands output on until the guest is gone. Holds at most one chunk of it.
@@ -118,10 +144,14 @@ impl Guest {
                 ticks += 1;
             }
             if ready.stdout {
-                forward(&mut self.stdout, &mut chunk, |bytes| output(Stream::Stdout, bytes))?;
+                forward(&mut self.stdout, &mut chunk, |bytes| {
+                    output(Stream::Stdout, bytes)
+                })?;
             }
             if ready.stderr {
-                forward(&mut self.stderr, &mut chunk, |bytes| output(Stream::Stderr, bytes))?;
+                forward(&mut self.stderr, &mut chunk, |bytes| {
+                    output(Stream::Stderr, bytes)
+                })?;
             }
             if ready.control {
                 let read = read_some(&mut &self.control, &mut chunk)?;
@@ -130,7 +160,10 @@ impl Guest {
             }
         }
         let status = self.child.wait()?;
-        Ok(Ended { report: wire::receive(message.as_slice()).ok(), status })
+        Ok(Ended {
+            report: wire::receive(message.as_slice()).ok(),
+            status,
+        })
     }
 
     /// Asks for the end; after a while, brings it about.
@@ -139,7 +172,11 @@ impl Guest {
             Err(error) if error.kind() != io::ErrorKind::NotConnected => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        if ticks > GRACE_TICKS { self.child.kill() } else { Ok(()) }
+        if ticks > GRACE_TICKS {
+            self.child.kill()
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits, for one tick at most, until there is something to read.
@@ -153,18 +190,39 @@ impl Guest {
         let stdout_at = self.stdout.as_ref().and(waits.len().checked_sub(1));
         waits.extend(self.stderr.as_ref().map(AsFd::as_fd));
         let stderr_at = self.stderr.as_ref().and(waits.len().checked_sub(1));
-        let mut waits: Vec<_> =
-            waits.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut waits: Vec<_> = waits
+            .into_iter()
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         match poll(&mut waits, Some(&TICK)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::default()),
             Err(error) => return Err(error.into()),
         }
         let is = |at: Option<usize>| {
-            at.and_then(|at| waits.get(at)).is_some_and(|wait| !wait.revents().is_empty())
+            at.and_then(|at| waits.get(at))
+                .is_some_and(|wait| !wait.revents().is_empty())
         };
-        Ok(Ready { control: is(control_at), stdout: is(stdout_at), stderr: is(stderr_at) })
+        Ok(Ready {
+            control: is(control_at),
+            stdout: is(stdout_at),
+            stderr: is(stderr_at),
+        })
     }
+}
+
+/// Starts a program. While another thread starts one, that child may for a moment hold the
+/// descriptor the program was copied with, which was open for writing: then it is busy.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                poll(&mut [], Some(&BUSY_PAUSE))?;
+            }
+            result => return result,
+        }
+    }
+    command.spawn()
 }
 
 impl Drop for Guest {
@@ -211,5 +269,27 @@ fn read_some(from: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_copy_of_the_program_cannot_be_changed() {
+        let program = SealedProgram::copy("/bin/true".as_ref()).unwrap();
+        // As its user could try from inside, by way of /proc/self/exe.
+        let path = format!("/proc/self/fd/{}", program.0.as_raw_fd());
+        let mut file = OpenOptions::new().write(true).open(path).unwrap();
+        let refused = |result: io::Result<()>| {
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        };
+        refused(file.write_all(b"x"));
+        refused(file.set_len(0));
+        refused(file.set_len(1 << 30));
     }
 }

@@ -45,16 +45,26 @@ impl Local {
     /// As [`Local::probe`], with another uid for steps when running as root.
     pub fn probe_as(exe: &Path, build_uid: u32) -> Result<Self, Refused> {
         let identity = Identity::choose(build_uid)?;
-        let program =
-            SealedProgram::copy(exe).map_err(|error| refusal::no_program(exe, &error))?;
-        let mut local = Self { program, identity, hierarchy: Hierarchy::find(), landlock: 0 };
+        let program = SealedProgram::copy(exe).map_err(|error| refusal::no_program(exe, &error))?;
+        let hierarchy = Hierarchy::find(|group| {
+            Guest::start(&program).and_then(|guest| group.enter(guest.id()))
+        });
+        let mut local = Self {
+            program,
+            identity,
+            hierarchy,
+            landlock: 0,
+        };
         local.landlock = local.check()?;
         Ok(local)
     }
 
     /// Runs a guest that looks around; answers the version of Landlock's interface.
     fn check(&self) -> Result<u32, Refused> {
-        let limits = Limits { wall: Some(refusal::PATIENCE), ..Limits::default() };
+        let limits = Limits {
+            wall: Some(refusal::PATIENCE),
+            ..Limits::default()
+        };
         let order = Order {
             root: GuestRoot::Empty,
             binds: Vec::new(),
@@ -71,11 +81,17 @@ impl Local {
             })
         });
         match ended {
-            Ok(Ended { report: Some(report), .. }) => match report.outcome {
+            Ok(Ended {
+                report: Some(report),
+                ..
+            }) => match report.outcome {
                 Outcome::Sound { landlock } => Ok(landlock),
                 outcome => Err(refusal::explain(&outcome, &refusal::Facts::gather())),
             },
-            Ok(Ended { report: None, status }) => Err(refusal::no_helper(status, &said)),
+            Ok(Ended {
+                report: None,
+                status,
+            }) => Err(refusal::no_helper(status, &said)),
             Err(error) => Err(refusal::no_start(&error)),
         }
     }
@@ -120,7 +136,10 @@ impl Local {
         }
         self.prepare(&guest.scratch)?;
         let order = Order {
-            root: GuestRoot::Tree { lower: guest.lower.clone(), scratch: guest.scratch.clone() },
+            root: GuestRoot::Tree {
+                lower: guest.lower.clone(),
+                scratch: guest.scratch.clone(),
+            },
             binds: guest.binds.clone(),
             hostname: guest.hostname.clone(),
             program: Program::Step {
@@ -153,21 +172,30 @@ impl Local {
         output: &mut dyn FnMut(Stream, &[u8]),
         cancel: &Cancel,
     ) -> Result<(Ended, Counted), Error> {
-        let group = self.hierarchy.as_ref().map(|hierarchy| hierarchy.group(limits)).transpose();
+        let group = self
+            .hierarchy
+            .as_ref()
+            .map(|hierarchy| hierarchy.group(limits))
+            .transpose();
         let group = group.map_err(failed("make the guest's control group"))?;
-        let guest = Guest::start(&self.program).map_err(failed("start the guest's first process"))?;
+        let guest =
+            Guest::start(&self.program).map_err(failed("start the guest's first process"))?;
         if let Some(group) = &group {
-            group.enter(guest.id()).map_err(failed("put the guest into its control group"))?;
+            group
+                .enter(guest.id())
+                .map_err(failed("put the guest into its control group"))?;
         }
-        match guest.order(order) {
-            // It is gone already: how it ended says more than that.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map_err(failed("tell the guest's first process what to do")),
-        }?;
-        let ended = guest.listen(cancel, output).map_err(failed("listen to the guest"))?;
+        guest
+            .order(order)
+            .map_err(failed("tell the guest's first process what to do"))?;
+        let ended = guest
+            .listen(cancel, output)
+            .map_err(failed("listen to the guest"))?;
         let counted = group.as_ref().map(Group::counted).unwrap_or_default();
         if let Some(group) = group {
-            group.remove().map_err(failed("remove the guest's control group"))?;
+            group
+                .remove()
+                .map_err(failed("remove the guest's control group"))?;
         }
         Ok((ended, counted))
     }
@@ -176,7 +204,11 @@ impl Local {
         Ceilings {
             wall: limits.wall,
             temporary: limits.memory,
-            address_space: if self.hierarchy.is_some() { None } else { limits.memory },
+            address_space: if self.hierarchy.is_some() {
+                None
+            } else {
+                limits.memory
+            },
             processes: limits.processes,
             file_size: limits.file_size,
         }
@@ -190,13 +222,20 @@ impl Local {
             return Ok(());
         }
         let (owner, needed) = (stat.st_uid, self.identity.build_uid);
-        Err(Error::Owner { path: path.clone(), owner, needed })
+        Err(Error::Owner {
+            path: path.clone(),
+            owner,
+            needed,
+        })
     }
 
     /// Makes the folders of the overlay that are not there, empty `work`, all of the build user.
     fn prepare(&self, scratch: &Path) -> Result<(), Error> {
         clear(scratch)?;
-        let (uid, gid) = (Uid::from_raw(self.identity.build_uid), Gid::from_raw(self.identity.build_uid));
+        let (uid, gid) = (
+            Uid::from_raw(self.identity.build_uid),
+            Gid::from_raw(self.identity.build_uid),
+        );
         let own = |folder: &rustix::fd::OwnedFd| match self.identity.become_uid {
             Some(_) => rustix::fs::fchown(folder, Some(uid), Some(gid)),
             None => Ok(()),
@@ -217,13 +256,18 @@ impl Local {
     }
 }
 
-const FOLDER: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// Removes what an overlay kept for itself: it may not be used twice.
 fn clear(scratch: &Path) -> Result<(), Error> {
     let remove = || Root::open(scratch)?.remove_tree(&RelPath::try_from("work")?);
-    remove().map_err(|source| Error::Io { what: "clear the scratch folder", source: io::Error::other(source) })
+    remove().map_err(|source| Error::Io {
+        what: "clear the scratch folder",
+        source: io::Error::other(source),
+    })
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
@@ -231,7 +275,11 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 }
 
 fn path_failed(path: &Path, what: &'static str) -> impl FnOnce(Errno) -> Error {
-    move |source| Error::Path { path: path.into(), what, source: source.into() }
+    move |source| Error::Path {
+        path: path.into(),
+        what,
+        source: source.into(),
+    }
 }
 
 /// What a step's report says of its resources.
@@ -244,7 +292,13 @@ struct Used {
 fn conclude(ended: Ended, out_of_memory: bool, step: &StepSpec) -> Result<(End, Used), Error> {
     let Some(report) = ended.report else {
         if out_of_memory {
-            return Ok((End::OutOfMemory, Used { peak_memory: 0, cpu: std::time::Duration::ZERO }));
+            return Ok((
+                End::OutOfMemory,
+                Used {
+                    peak_memory: 0,
+                    cpu: std::time::Duration::ZERO,
+                },
+            ));
         }
         let status = match (ended.status.code(), ended.status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
@@ -252,7 +306,10 @@ fn conclude(ended: Ended, out_of_memory: bool, step: &StepSpec) -> Result<(End, 
         };
         return Err(Error::Lost { status });
     };
-    let used = Used { peak_memory: report.peak_memory, cpu: report.cpu };
+    let used = Used {
+        peak_memory: report.peak_memory,
+        cpu: report.cpu,
+    };
     let end = match report.outcome {
         _ if out_of_memory => End::OutOfMemory,
         _ if report.timed_out => End::Timeout,
@@ -271,7 +328,11 @@ fn conclude(ended: Ended, out_of_memory: bool, step: &StepSpec) -> Result<(End, 
             });
         }
         Outcome::Killed { status } => return Err(Error::Lost { status }),
-        Outcome::Sound { .. } => return Err(Error::Lost { status: "a self-check".into() }),
+        Outcome::Sound { .. } => {
+            return Err(Error::Lost {
+                status: "a self-check".into(),
+            });
+        }
     };
     Ok((end, used))
 }

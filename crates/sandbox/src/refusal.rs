@@ -30,7 +30,9 @@ impl Facts {
     pub(crate) fn gather() -> Self {
         let read = |path: &str| {
             let root = Root::open("/proc/sys".as_ref()).ok()?;
-            let text = root.read_text(&RelPath::try_from(path).ok()?, Limit::kib(4)).ok()?;
+            let text = root
+                .read_text(&RelPath::try_from(path).ok()?, Limit::kib(4))
+                .ok()?;
             text.trim().parse().ok()
         };
         Self {
@@ -42,7 +44,10 @@ impl Facts {
 }
 
 fn refused(reason: impl Into<String>, fix: impl Into<String>) -> Refused {
-    Refused { reason: reason.into(), fix: fix.into() }
+    Refused {
+        reason: reason.into(),
+        fix: fix.into(),
+    }
 }
 
 /// What a trivial guest's end means.
@@ -59,7 +64,9 @@ pub(crate) fn explain(outcome: &Outcome, facts: &Facts) -> Refused {
 fn explain_failure(failure: &Failure, facts: &Facts) -> Refused {
     let said = io::Error::from_raw_os_error(failure.errno);
     let reason = |why: &str| format!("cannot {failure}: {said}: {why}");
-    let denied = [Errno::PERM, Errno::ACCESS].map(Errno::raw_os_error).contains(&failure.errno);
+    let denied = [Errno::PERM, Errno::ACCESS]
+        .map(Errno::raw_os_error)
+        .contains(&failure.errno);
     let is = |errno: Errno| failure.errno == errno.raw_os_error();
     if denied && facts.unprivileged_userns_clone == Some(0) {
         return refused(
@@ -120,7 +127,10 @@ fn explain_failure(failure: &Failure, facts: &Facts) -> Refused {
 /// The program cannot be copied.
 pub(crate) fn no_program(exe: &Path, error: &io::Error) -> Refused {
     refused(
-        format!("the program {} cannot be copied into memory: {error}", exe.display()),
+        format!(
+            "the program {} cannot be copied into memory: {error}",
+            exe.display()
+        ),
         "make it readable, and leave memory for it",
     )
 }
@@ -133,32 +143,46 @@ pub(crate) fn no_start(error: &io::Error) -> Refused {
             "run 'sysctl -w vm.memfd_noexec=0' as root, or allow it in the security module",
         );
     }
-    refused(format!("a trivial guest could not be started: {error}"), "report it with this message")
+    refused(
+        format!("a trivial guest could not be started: {error}"),
+        "report it with this message",
+    )
 }
 
 /// The program is no helper.
 pub(crate) fn no_helper(status: ExitStatus, said: &[u8]) -> Refused {
     let said = String::from_utf8_lossy(said);
     refused(
-        format!("the guest's first process ended without a report ({status}): {}", said.trim()),
+        format!(
+            "the guest's first process ended without a report ({status}): {}",
+            said.trim()
+        ),
         format!("name a program that calls `boltworks_sandbox::helper` for '{HELPER_WORD}'"),
     )
 }
 
 /// Root would be root.
 pub(crate) fn root_as_build_user() -> Refused {
-    refused("steps would run as the host's root", "choose another build uid than 0")
+    refused(
+        "steps would run as the host's root",
+        "choose another build uid than 0",
+    )
 }
 
 /// The ids of this process are not known.
 pub(crate) fn no_proc(error: &boltworks_fsx::Error) -> Refused {
-    refused(format!("/proc/self/uid_map cannot be read: {error}"), "mount /proc")
+    refused(
+        format!("/proc/self/uid_map cannot be read: {error}"),
+        "mount /proc",
+    )
 }
 
 /// Root has no other uid to give to steps.
 pub(crate) fn unmapped_build_user(build_uid: u32) -> Refused {
     refused(
-        format!("uid {build_uid}, which steps are to run as, does not exist in this user namespace"),
+        format!(
+            "uid {build_uid}, which steps are to run as, does not exist in this user namespace"
+        ),
         "run as an ordinary user, or in a namespace that maps that uid",
     )
 }
@@ -168,7 +192,11 @@ mod tests {
     use super::*;
 
     fn check(stage: Stage, errno: Errno, facts: &Facts, expect: &str) {
-        let failure = Failure { stage, detail: String::new(), errno: errno.raw_os_error() };
+        let failure = Failure {
+            stage,
+            detail: String::new(),
+            errno: errno.raw_os_error(),
+        };
         let refused = explain(&Outcome::Failed(failure), facts);
         assert!(refused.to_string().contains(expect), "{refused}");
     }
@@ -176,11 +204,32 @@ mod tests {
     #[test]
     fn each_obstacle_names_its_setting() {
         let none = Facts::default();
-        let debian = Facts { unprivileged_userns_clone: Some(0), ..Facts::default() };
-        check(Stage::Namespaces, Errno::PERM, &debian, "kernel.unprivileged_userns_clone=1");
-        let ubuntu = Facts { apparmor_restricts: Some(1), ..Facts::default() };
-        check(Stage::Skeleton, Errno::ACCESS, &ubuntu, "apparmor_restrict_unprivileged_userns=0");
-        check(Stage::Namespaces, Errno::NOSPC, &none, "user.max_user_namespaces");
+        let debian = Facts {
+            unprivileged_userns_clone: Some(0),
+            ..Facts::default()
+        };
+        check(
+            Stage::Namespaces,
+            Errno::PERM,
+            &debian,
+            "kernel.unprivileged_userns_clone=1",
+        );
+        let ubuntu = Facts {
+            apparmor_restricts: Some(1),
+            ..Facts::default()
+        };
+        check(
+            Stage::Skeleton,
+            Errno::ACCESS,
+            &ubuntu,
+            "apparmor_restrict_unprivileged_userns=0",
+        );
+        check(
+            Stage::Namespaces,
+            Errno::NOSPC,
+            &none,
+            "user.max_user_namespaces",
+        );
         check(Stage::Namespaces, Errno::PERM, &none, "seccomp=unconfined");
         check(Stage::Proc, Errno::PERM, &none, "unmask=ALL");
         check(Stage::Overlay, Errno::NODEV, &none, "modprobe overlay");
@@ -189,7 +238,11 @@ mod tests {
 
     #[test]
     fn an_open_sysctl_is_not_blamed() {
-        let open = Facts { unprivileged_userns_clone: Some(1), apparmor_restricts: Some(0), max_user_namespaces: Some(9) };
+        let open = Facts {
+            unprivileged_userns_clone: Some(1),
+            apparmor_restricts: Some(0),
+            max_user_namespaces: Some(9),
+        };
         check(Stage::Namespaces, Errno::PERM, &open, "container");
     }
 }

@@ -116,8 +116,14 @@ pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
     let host = &guest.hostname;
     let sound = !host.is_empty()
         && host.len() <= 64
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
-    require(sound, "a host name is 1 to 64 letters, digits, '-' and '.'", host)?;
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    require(
+        sound,
+        "a host name is 1 to 64 letters, digits, '-' and '.'",
+        host,
+    )?;
     for target in guest.binds.iter().map(|bind| bind.target.as_str()) {
         require(is_clean(target), ABSOLUTE, target)?;
         let top = target.split('/').nth(1).unwrap_or_default();
@@ -147,7 +153,14 @@ fn is_clean(path: &str) -> bool {
 }
 
 fn require(sound: bool, what: &'static str, text: &str) -> Result<(), Error> {
-    if sound { Ok(()) } else { Err(Error::Invalid { what, text: text.chars().take(160).collect() }) }
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::Invalid {
+            what,
+            text: text.chars().take(160).collect(),
+        })
+    }
 }
 
 impl Exit {

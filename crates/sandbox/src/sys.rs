@@ -9,7 +9,11 @@ use rustix::thread::UnshareFlags;
 
 /// Turns C's `-1` into the error behind it.
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Closes every file descriptor above standard error.
@@ -42,7 +46,10 @@ pub(crate) fn reset_signals() -> io::Result<()> {
 
 /// Moves this process into new namespaces.
 pub(crate) fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    debug_assert!(!flags.contains(UnshareFlags::FILES), "descriptors must stay shared");
+    debug_assert!(
+        !flags.contains(UnshareFlags::FILES),
+        "descriptors must stay shared"
+    );
     #[expect(unsafe_code, reason = "unsafe for the sake of UnshareFlags::FILES")]
     // SAFETY: the descriptor table stays as it is: only namespaces are asked for.
     let result = unsafe { rustix::thread::unshare_unsafe(flags) };
@@ -98,7 +105,11 @@ pub(crate) fn raise_loopback(socket: BorrowedFd<'_>) -> io::Result<()> {
     #[expect(unsafe_code, reason = "rustix has no interface flags")]
     // SAFETY: SIOCSIFFLAGS reads an ifreq, which lives through the call.
     let result = unsafe {
-        libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, std::ptr::from_ref(&request))
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCSIFFLAGS,
+            std::ptr::from_ref(&request),
+        )
     };
     check(result.into()).map(drop)
 }
@@ -127,6 +138,8 @@ pub(crate) fn used_by_children() -> io::Result<Used> {
     };
     Ok(Used {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or_default().saturating_mul(1024),
+        peak_memory: u64::try_from(usage.ru_maxrss)
+            .unwrap_or_default()
+            .saturating_mul(1024),
     })
 }

@@ -42,7 +42,11 @@ pub(crate) enum GuestRoot {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Program {
     /// A program of the guest.
-    Step { argv: Vec<String>, environment: BTreeMap<String, String>, cwd: String },
+    Step {
+        argv: Vec<String>,
+        environment: BTreeMap<String, String>,
+        cwd: String,
+    },
     /// The first process looks around and says what is not as it should be.
     SelfCheck,
 }
@@ -178,8 +182,16 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
             let error = error.into();
             let errno = error.raw_os_error().unwrap_or_default();
             let detail = detail.to_string();
-            let detail = if errno == 0 { format!("{detail} {error}").trim().into() } else { detail };
-            Failure { stage, detail, errno }
+            let detail = if errno == 0 {
+                format!("{detail} {error}").trim().into()
+            } else {
+                detail
+            };
+            Failure {
+                stage,
+                detail,
+                errno,
+            }
         })
     }
 }
@@ -206,5 +218,7 @@ pub(crate) fn receive<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T>
 
 /// Reads what is one message, up to its end.
 pub(crate) fn read_whole<T: DeserializeOwned>(from: impl Read) -> io::Result<T> {
-    Ok(serde_json::from_slice(&Bounded::new(from, Limit(MESSAGE_LIMIT)).read_all()?)?)
+    Ok(serde_json::from_slice(
+        &Bounded::new(from, Limit(MESSAGE_LIMIT)).read_all()?,
+    )?)
 }

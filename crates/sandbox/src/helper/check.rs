@@ -23,9 +23,13 @@ pub(super) fn confined() -> Result<(), Failure> {
         let sets = rustix::thread::capabilities(None)?;
         Ok((sets.effective | sets.permitted | sets.inheritable) == CapabilitySet::empty())
     })?;
-    require("new privileges are not ruled out", || Ok(rustix::thread::no_new_privs()?))?;
+    require("new privileges are not ruled out", || {
+        Ok(rustix::thread::no_new_privs()?)
+    })?;
     require("the system call filter is not active", || {
-        Ok(proc_file("1/status")?.lines().any(|line| line == "Seccomp:\t2"))
+        Ok(proc_file("1/status")?
+            .lines()
+            .any(|line| line == "Seccomp:\t2"))
     })?;
     require("a mount succeeded", || {
         let result = rustix::mount::mount("none", "/tmp", "tmpfs", MountFlags::empty(), None);
@@ -38,13 +42,19 @@ pub(super) fn confined() -> Result<(), Failure> {
     require("the host's file system is visible", only_own_files)?;
     require("there is another network than loopback", || {
         let links = proc_file("1/net/dev")?;
-        let names: Vec<_> = links.lines().filter_map(|line| line.split_once(':')).collect();
+        let names: Vec<_> = links
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .collect();
         Ok(matches!(names.as_slice(), [(name, _)] if name.trim() == "lo"))
     })?;
-    require("a process could not be run and reaped", || match sys::fork()? {
-        None => std::process::abort(),
-        Some(child) => Ok(matches!(reap(child), Ok(Outcome::Signal(_)))),
-    })
+    require(
+        "a process could not be run and reaped",
+        || match sys::fork()? {
+            None => std::process::abort(),
+            Some(child) => Ok(matches!(reap(child), Ok(Outcome::Signal(_)))),
+        },
+    )
 }
 
 /// Turns a check that does not hold, or could not be made, into a failure.
@@ -57,12 +67,20 @@ fn require(
         Ok(false) => wrong.to_owned(),
         Err(error) => format!("{wrong}: {error}"),
     };
-    Err(Failure { stage: Stage::SelfCheck, detail, errno: 0 })
+    Err(Failure {
+        stage: Stage::SelfCheck,
+        detail,
+        errno: 0,
+    })
 }
 
 /// Whether the root and the table of mounts hold what was put there, and nothing else.
 fn only_own_files() -> Result<bool, Box<dyn std::error::Error>> {
-    let names: BTreeSet<_> = Root::open("/".as_ref())?.list()?.into_iter().map(|e| e.name).collect();
+    let names: BTreeSet<_> = Root::open("/".as_ref())?
+        .list()?
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
     let expected = ["dev", "proc", "tmp"].map(|name| name.as_bytes().to_vec());
     let mounts = proc_file("1/mountinfo")?;
     let own = |point: &str| {

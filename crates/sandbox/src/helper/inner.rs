@@ -30,7 +30,11 @@ pub(super) struct Inner {
 /// Builds the guest and runs its program. When this returns, the process ends, and with it all
 /// others of the guest.
 pub(super) fn main(order: &Order, inner: Inner) -> io::Result<()> {
-    let Inner { sources, outer, outcome } = inner;
+    let Inner {
+        sources,
+        outer,
+        outcome,
+    } = inner;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if is_over(&outer)? {
         return Ok(());
@@ -51,6 +55,7 @@ fn run(order: &Order, sources: Sources) -> Result<Outcome, Failure> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Start)?;
     mounts::build(order, sources)?;
     rustix::system::sethostname(order.hostname.as_bytes()).at(Stage::Hostname)?;
+    rustix::system::setdomainname(b"(none)").at(Stage::Hostname)?;
     raise_loopback().at(Stage::Loopback)?;
     if let Program::Step { cwd, .. } = &order.program {
         rustix::process::chdir(cwd.as_str()).at_path(Stage::Enter, cwd)?;
@@ -63,7 +68,9 @@ fn run(order: &Order, sources: Sources) -> Result<Outcome, Failure> {
         Program::SelfCheck => check::confined().map(|()| Outcome::Sound { landlock }),
         Program::Step { argv, .. } => {
             let Some((program, arguments)) = argv.split_first() else {
-                return Ok(Outcome::NotStarted { errno: Errno::INVAL.raw_os_error() });
+                return Ok(Outcome::NotStarted {
+                    errno: Errno::INVAL.raw_os_error(),
+                });
             };
             match start(order, program, arguments) {
                 Ok(main) => reap(main),
@@ -91,7 +98,10 @@ fn start(order: &Order, program: &str, arguments: &[String]) -> io::Result<Pid> 
     let Program::Step { environment, .. } = &order.program else {
         return Err(Errno::INVAL.into());
     };
-    #[expect(clippy::disallowed_methods, reason = "the one place where a step's program starts")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where a step's program starts"
+    )]
     let mut command = Command::new(program);
     let child = command
         .args(arguments)

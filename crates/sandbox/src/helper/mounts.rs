@@ -43,22 +43,47 @@ const READ_ONLY: [&str; 6] = ["bus", "fs", "irq", "sys", "sysrq-trigger", "mtrr"
 
 /// What of `/proc` is empty: it tells about the host or reaches into it.
 const HIDDEN: [&str; 30] = [
-    "acpi", "asound", "cmdline", "config.gz", "diskstats", "driver", "dynamic_debug", "interrupts",
-    "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
-    "kpagecount", "kpageflags", "latency_stats", "modules", "partitions", "pressure",
-    "sched_debug", "schedstat", "scsi", "slabinfo", "timer_list", "timer_stats", "vmallocinfo",
+    "acpi",
+    "asound",
+    "cmdline",
+    "config.gz",
+    "diskstats",
+    "driver",
+    "dynamic_debug",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "modules",
+    "partitions",
+    "pressure",
+    "sched_debug",
+    "schedstat",
+    "scsi",
+    "slabinfo",
+    "timer_list",
+    "timer_stats",
+    "vmallocinfo",
     "vmcore",
 ];
 
 /// The most that a guest's temporary files may hold when no limit was given.
 const DEFAULT_TEMPORARY: &str = "50%";
 
-const PLAIN: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV);
+const PLAIN: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 const FROZEN: MountAttrFlags = PLAIN.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
-const DEVICE: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC)
-    .union(MountAttrFlags::MOUNT_ATTR_RDONLY);
+const NOT_EXECUTED: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+const DEVICE: MountAttrFlags = NOT_EXECUTED.union(MountAttrFlags::MOUNT_ATTR_RDONLY);
 
 /// Everything of the host that a guest is made of: mounts of its own, not yet in any place.
 pub(super) struct Sources {
@@ -75,13 +100,17 @@ impl Sources {
     pub(super) fn open(order: &Order) -> Result<Self, Failure> {
         let root = match &order.root {
             GuestRoot::Empty => None,
-            GuestRoot::Tree { lower, scratch } => {
-                Some((copy_from_host(lower, FROZEN)?, copy_from_host(scratch, PLAIN)?))
-            }
+            GuestRoot::Tree { lower, scratch } => Some((
+                copy_from_host(lower, FROZEN)?,
+                copy_from_host(scratch, PLAIN)?,
+            )),
         };
         let binds = order.binds.iter().map(|bind| {
             let attributes = if bind.writable { PLAIN } else { FROZEN };
-            Ok((copy_from_host(&bind.source, attributes)?, bind.target.clone()))
+            Ok((
+                copy_from_host(&bind.source, attributes)?,
+                bind.target.clone(),
+            ))
         });
         let devices = DEVICES.iter().map(|(name, major, minor)| {
             let path = format!("/dev/{name}");
@@ -91,14 +120,20 @@ impl Sources {
                 false => Err(Errno::NODEV).at_path(Stage::Devices, &path),
             }
         });
-        Ok(Self { root, binds: binds.collect::<Result<_, _>>()?, devices: devices.collect::<Result<_, _>>()? })
+        Ok(Self {
+            root,
+            binds: binds.collect::<Result<_, _>>()?,
+            devices: devices.collect::<Result<_, _>>()?,
+        })
     }
 }
 
 fn is_device(node: &OwnedFd, number: u32, minor_number: u32) -> rustix::io::Result<bool> {
     let stat = rustix::fs::fstat(node)?;
-    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-        && (major(stat.st_rdev), minor(stat.st_rdev)) == (number, minor_number))
+    Ok(
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && (major(stat.st_rdev), minor(stat.st_rdev)) == (number, minor_number),
+    )
 }
 
 /// A mount of our own of a folder or file of the host.
@@ -130,19 +165,34 @@ fn copy(
 
 /// A new file system. An empty value is a flag.
 fn new(
+    stage: Stage,
     kind: &str,
     options: &[(&str, &str)],
     attributes: MountAttrFlags,
-) -> rustix::io::Result<OwnedFd> {
-    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (name, value) in options {
-        match *value {
-            "" => rustix::mount::fsconfig_set_flag(&context, *name)?,
-            value => rustix::mount::fsconfig_set_string(&context, *name, value)?,
+) -> Result<OwnedFd, Failure> {
+    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).at_path(stage, kind)?;
+    let mount = || {
+        for (name, value) in options {
+            match *value {
+                "" => rustix::mount::fsconfig_set_flag(&context, *name)?,
+                value => rustix::mount::fsconfig_set_string(&context, *name, value)?,
+            }
         }
-    }
-    rustix::mount::fsconfig_create(&context)?;
-    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        rustix::mount::fsconfig_create(&context)?;
+        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    mount().map_err(|error: Errno| {
+        let mut said = [0; 1000];
+        // What the file system has to say about it, if anything: one message for each read.
+        let length = rustix::io::read(&context, &mut said).unwrap_or_default();
+        let said = String::from_utf8_lossy(said.get(..length).unwrap_or_default());
+        let detail = format!("{kind} {}", said.trim_end());
+        Failure {
+            stage,
+            detail: detail.trim_end().into(),
+            errno: error.raw_os_error(),
+        }
+    })
 }
 
 /// Puts a mount in its place: on what the descriptor stands for.
@@ -165,10 +215,18 @@ fn folder(dir: &OwnedFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
 /// Builds the guest's file system and moves this process, and its parent, into it. Nothing of the
 /// host stays open.
 pub(super) fn build(order: &Order, sources: Sources) -> Result<(), Failure> {
-    let size = order.limits.temporary.map_or(DEFAULT_TEMPORARY.into(), |size| size.to_string());
-    let base = new("tmpfs", &[("mode", "0755"), ("size", &size)], PLAIN).at(Stage::Skeleton)?;
-    let host = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .at(Stage::Skeleton)?;
+    let size = order
+        .limits
+        .temporary
+        .map_or(DEFAULT_TEMPORARY.into(), |size| size.to_string());
+    let base = new(
+        Stage::Skeleton,
+        "tmpfs",
+        &[("mode", "0755"), ("size", &size)],
+        PLAIN,
+    )?;
+    let host =
+        rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Stage::Skeleton)?;
     attach(&base, &host).at(Stage::Skeleton)?;
     let root = overlay(&base, sources.root)?;
     let temporary = |name: &str, mode: u32| -> std::io::Result<OwnedFd> {
@@ -180,8 +238,12 @@ pub(super) fn build(order: &Order, sources: Sources) -> Result<(), Failure> {
     let (dev, shm) = temporary("dev", 0o755)
         .and_then(|dev| Ok((dev, temporary("shm", 0o1777)?)))
         .at(Stage::Devices)?;
-    devices(&root, dev, &shm, sources.devices).at(Stage::Devices)?;
-    proc(&base, &root).at(Stage::Proc)?;
+    let terminals = [("ptmxmode", "0666"), ("mode", "0620")];
+    let terminals = new(Stage::Devices, "devpts", &terminals, NOT_EXECUTED)?;
+    let mounts = [("pts", terminals), ("shm", shm)];
+    devices(&root, &dev, &mounts, sources.devices).at(Stage::Devices)?;
+    let fresh = new(Stage::Proc, "proc", &[], PLAIN | NOT_EXECUTED)?;
+    proc(&base, &root, &fresh).at(Stage::Proc)?;
     for (mount, target) in sources.binds {
         bind(&root, &mount, &target).at_path(Stage::Bind, target)?;
     }
@@ -214,31 +276,27 @@ fn overlay(base: &OwnedFd, sources: Option<(OwnedFd, OwnedFd)>) -> Result<OwnedF
         ("userxattr", ""),
         ("volatile", ""),
     ];
-    let root = new("overlay", &options, PLAIN).at(stage)?;
+    let root = new(stage, "overlay", &options, PLAIN)?;
     attach(&root, folder(base, "root", 0o755).at(stage)?).at(stage)?;
     Ok(root)
 }
 
 fn devices(
     root: &OwnedFd,
-    dev: OwnedFd,
-    shm: &OwnedFd,
+    dev: &OwnedFd,
+    mounts: &[(&str, OwnedFd)],
     nodes: Vec<(&'static str, OwnedFd)>,
 ) -> std::io::Result<()> {
-    attach(&dev, folder(root, "dev", 0o755)?)?;
+    attach(dev, folder(root, "dev", 0o755)?)?;
     for (name, node) in nodes {
-        attach(&node, file(&dev, name)?)?;
+        attach(&node, file(dev, name)?)?;
     }
     for (name, target) in DEVICE_LINKS {
-        rustix::fs::symlinkat(target, &dev, name)?;
+        rustix::fs::symlinkat(target, dev, name)?;
     }
-    let terminals = new(
-        "devpts",
-        &[("ptmxmode", "0666"), ("mode", "0620")],
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC,
-    )?;
-    attach(&terminals, folder(&dev, "pts", 0o755)?)?;
-    attach(shm, folder(&dev, "shm", 0o755)?)?;
+    for (name, mount) in mounts {
+        attach(mount, folder(dev, name, 0o755)?)?;
+    }
     sys::restrict_mount(dev.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into())
 }
 
@@ -248,18 +306,17 @@ fn file(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o644))
 }
 
-fn proc(base: &OwnedFd, root: &OwnedFd) -> std::io::Result<()> {
-    let proc = new("proc", &[], PLAIN | MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
-    attach(&proc, folder(root, "proc", 0o555)?)?;
+fn proc(base: &OwnedFd, root: &OwnedFd, proc: &OwnedFd) -> std::io::Result<()> {
+    attach(proc, folder(root, "proc", 0o555)?)?;
     for name in READ_ONLY {
-        if let Some(place) = existing(&proc, name)? {
-            attach(&copy(&proc, name, FROZEN | MountAttrFlags::MOUNT_ATTR_NOEXEC)?, place)?;
+        if let Some(place) = existing(proc, name)? {
+            attach(&copy(proc, name, FROZEN | NOT_EXECUTED)?, place)?;
         }
     }
     let blank = file(base, "blank")?;
     let empty = folder(base, "empty", 0o555)?;
     for name in HIDDEN {
-        if let Some(place) = existing(&proc, name)? {
+        if let Some(place) = existing(proc, name)? {
             let stat = rustix::fs::fstat(&place)?;
             let cover = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => copy(&empty, "", FROZEN)?,
@@ -289,7 +346,10 @@ fn bind(root: &OwnedFd, mount: &OwnedFd, target: &str) -> rustix::io::Result<()>
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mut above = rustix::fs::openat2(root, ".", flags, Mode::empty(), resolve)?;
     let target = target.trim_start_matches('/');
-    let ends = target.match_indices('/').map(|(at, _)| at).chain([target.len()]);
+    let ends = target
+        .match_indices('/')
+        .map(|(at, _)| at)
+        .chain([target.len()]);
     for end in ends {
         let (path, _) = target.split_at(end);
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::process::{DumpableBehavior, Gid, Pid, PidfdFlags, Signal, Uid, WaitOptions, WaitStatus};
+use rustix::process::{
+    DumpableBehavior, Gid, Pid, PidfdFlags, Signal, Uid, WaitOptions, WaitStatus,
+};
 use rustix::thread::UnshareFlags;
 
 use super::inner::{self, Inner};
@@ -68,7 +70,10 @@ enum Half {
 
 /// Becomes the build user in new namespaces, and splits.
 fn enter(order: &Order) -> Result<Half, Failure> {
-    let early = order.become_uid.map(|uid| become_user(order, uid)).transpose()?;
+    let early = order
+        .become_uid
+        .map(|uid| become_user(order, uid))
+        .transpose()?;
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     sys::unshare(
         UnshareFlags::NEWUSER
@@ -81,8 +86,14 @@ fn enter(order: &Order) -> Result<Half, Failure> {
     )
     .at(Stage::Namespaces)?;
     write_proc("/proc/self/setgroups", "deny")?;
-    write_proc("/proc/self/uid_map", &format!("{GUEST_ID} {} 1", uid.as_raw()))?;
-    write_proc("/proc/self/gid_map", &format!("{GUEST_ID} {} 1", gid.as_raw()))?;
+    write_proc(
+        "/proc/self/uid_map",
+        &format!("{GUEST_ID} {} 1", uid.as_raw()),
+    )?;
+    write_proc(
+        "/proc/self/gid_map",
+        &format!("{GUEST_ID} {} 1", gid.as_raw()),
+    )?;
     keep_mounts_here(Stage::Namespaces)?;
     let sources = early.map_or_else(|| Sources::open(order), Ok)?;
 
@@ -92,11 +103,18 @@ fn enter(order: &Order) -> Result<Half, Failure> {
     let (read, write) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at(Stage::Start)?;
     match sys::fork().at(Stage::Start)? {
-        None => Ok(Half::Inner(Inner { sources, outer: own, outcome: write.into() })),
+        None => Ok(Half::Inner(Inner {
+            sources,
+            outer: own,
+            outcome: write.into(),
+        })),
         Some(guest) => {
             rustix::stdio::dup2_stdout(&quiet).at(Stage::Start)?;
             rustix::stdio::dup2_stderr(&quiet).at(Stage::Start)?;
-            Ok(Half::Outer { guest, outcome: read.into() })
+            Ok(Half::Outer {
+                guest,
+                outcome: read.into(),
+            })
         }
     }
 }
@@ -123,13 +141,19 @@ fn become_user(order: &Order, uid: u32) -> Result<Sources, Failure> {
 
 /// Keeps what is mounted from here on from showing elsewhere.
 fn keep_mounts_here(stage: Stage) -> Result<(), Failure> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(stage)
+    mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .at(stage)
 }
 
 fn write_proc(path: &str, text: &str) -> Result<(), Failure> {
     let file = rustix::fs::openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
         .at_path(Stage::Identity, path)?;
-    File::from(file).write_all(text.as_bytes()).at_path(Stage::Identity, path)
+    File::from(file)
+        .write_all(text.as_bytes())
+        .at_path(Stage::Identity, path)
 }
 
 /// Waits for the guest's end, or brings it about, and reports.
@@ -154,7 +178,9 @@ fn watch(
     };
     let outcome = match wire::read_whole(&mut outcome) {
         Ok(outcome) => outcome,
-        Err(_) => Outcome::Killed { status: describe(status) },
+        Err(_) => Outcome::Killed {
+            status: describe(status),
+        },
     };
     let used = sys::used_by_children().at(Stage::Supervise)?;
     Ok(Report {

@@ -23,14 +23,19 @@ pub(super) fn set_limits(limits: &Ceilings) -> Result<(), Failure> {
     let set = |resource: Resource, soft: u64, hard: u64| {
         let inherited = rustix::process::getrlimit(resource).maximum;
         let hard = inherited.map_or(hard, |most| most.min(hard));
-        let limit = Rlimit { current: Some(soft.min(hard)), maximum: Some(hard) };
+        let limit = Rlimit {
+            current: Some(soft.min(hard)),
+            maximum: Some(hard),
+        };
         rustix::process::setrlimit(resource, limit).at_path(Stage::Limits, format!("{resource:?}"))
     };
-    set(Resource::Core, 0, 0)?;
+    // Not 0: where the host pipes core files into a program of its own, only 1 stops it (core(5)).
+    set(Resource::Core, 1, 1)?;
     set(Resource::Nofile, 1024, 1 << 16)?;
     set(Resource::Stack, 8 << 20, 1 << 30)?;
     set(Resource::Memlock, 8 << 20, 8 << 20)?;
     set(Resource::Rtprio, 0, 0)?;
+    set(Resource::Nice, 0, 0)?;
     if let Some(bytes) = limits.file_size {
         set(Resource::Fsize, bytes, bytes)?;
     }
@@ -68,7 +73,11 @@ pub(super) fn drop_privileges() -> Result<(), Failure> {
         }
     }
     let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
     rustix::thread::set_capabilities(None, sets).at(stage)?;
     rustix::thread::set_no_new_privs(true).at(stage)
 }
@@ -90,17 +99,23 @@ pub(super) fn restrict_files() -> Result<u32, Failure> {
         .map_err(io::Error::other)
         .at(Stage::Landlock)?;
     Ok(match status.landlock {
-        LandlockStatus::Available { effective_abi, kernel_abi } => {
-            kernel_abi.map_or(effective_abi as u32, i32::unsigned_abs)
-        }
+        LandlockStatus::Available {
+            effective_abi,
+            kernel_abi,
+        } => kernel_abi.map_or(effective_abi as u32, i32::unsigned_abs),
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
     })
 }
 
 /// Installs the filters of system calls. Nothing after this can be taken for granted.
 pub(super) fn restrict_calls() -> Result<(), Failure> {
-    for program in filter::programs().map_err(io::Error::other).at(Stage::Seccomp)? {
-        seccompiler::apply_filter(&program).map_err(io::Error::other).at(Stage::Seccomp)?;
+    for program in filter::programs()
+        .map_err(io::Error::other)
+        .at(Stage::Seccomp)?
+    {
+        seccompiler::apply_filter(&program)
+            .map_err(io::Error::other)
+            .at(Stage::Seccomp)?;
     }
     Ok(())
 }

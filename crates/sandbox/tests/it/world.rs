@@ -80,7 +80,10 @@ impl World {
         let world = Self {
             folder,
             binds: Vec::new(),
-            limits: Limits { wall: Some(Duration::from_secs(10)), ..Limits::default() },
+            limits: Limits {
+                wall: Some(Duration::from_secs(10)),
+                ..Limits::default()
+            },
             cancel: Cancel::default(),
         };
         for name in ["tree", "scratch", "workspace"] {
@@ -111,7 +114,10 @@ impl World {
         GuestSpec {
             lower: self.path("tree"),
             scratch: self.path("scratch"),
-            binds: [workspace].into_iter().chain(self.binds.iter().cloned()).collect(),
+            binds: [workspace]
+                .into_iter()
+                .chain(self.binds.iter().cloned())
+                .collect(),
             hostname: "guest".into(),
         }
     }
@@ -131,10 +137,19 @@ impl World {
             Stream::Stdout => stdout.extend_from_slice(bytes),
             Stream::Stderr => stderr.extend_from_slice(bytes),
         };
-        let ambient = Ambient { clock: &Now, entropy: &Now, sink: &(), cancel: &self.cancel };
+        let ambient = Ambient {
+            clock: &Now,
+            entropy: &Now,
+            sink: &(),
+            cancel: &self.cancel,
+        };
         let exit = local().run(&self.guest(), step, &mut output, &ambient)?;
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ok(Done { exit, stdout: text(stdout), stderr: text(stderr) })
+        Ok(Done {
+            exit,
+            stdout: text(stdout),
+            stderr: text(stderr),
+        })
     }
 
     pub(crate) fn run(&self, argv: &[&str]) -> Result<Done, Error> {
@@ -159,21 +174,48 @@ fn fill_tree(tree: &Path) {
         fs::create_dir(tree.join(name)).unwrap();
     }
     let busybox = Path::new("/bin/busybox");
-    assert!(is_static(busybox), "a static busybox is needed: apt-get install busybox-static");
+    assert!(
+        is_static(busybox),
+        "a static busybox is needed: apt-get install busybox-static"
+    );
     fs::copy(busybox, tree.join("bin/busybox")).unwrap();
     fs::copy(attacker(), tree.join("bin/attack")).unwrap();
     let names = Command::new(busybox).arg("--list").output().unwrap().stdout;
-    for name in String::from_utf8(names).unwrap().lines().filter(|name| *name != "busybox") {
+    for name in String::from_utf8(names)
+        .unwrap()
+        .lines()
+        .filter(|name| *name != "busybox")
+    {
         symlink("busybox", tree.join("bin").join(name)).unwrap();
     }
-    fs::write(tree.join("etc/passwd"), "build:x:1000:1000::/home/build:/bin/sh\n").unwrap();
-    for entry in [tree, &tree.join("bin"), &tree.join("etc"), &tree.join("etc/passwd")] {
+    fs::write(
+        tree.join("etc/passwd"),
+        "build:x:1000:1000::/home/build:/bin/sh\n",
+    )
+    .unwrap();
+    for entry in [
+        tree,
+        &tree.join("bin"),
+        &tree.join("etc"),
+        &tree.join("etc/passwd"),
+    ] {
         own(entry);
     }
 }
 
+/// Whether a 64-bit ELF program names no interpreter (PT_INTERP).
 fn is_static(program: &Path) -> bool {
-    fs::read(program).is_ok_and(|bytes| !bytes.windows(9).any(|part| part == b"ld-linux-"))
+    let Ok(bytes) = fs::read(program) else {
+        return false;
+    };
+    let number = |at: usize, size: usize| {
+        bytes[at..at + size]
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (first, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    (0..count).all(|header| number(first + header * size, 4) != 3)
 }
 
 /// `attack.c`, compiled once.
@@ -189,7 +231,11 @@ fn attacker() -> &'static Path {
             .args([&program, &source])
             .output()
             .expect("a C compiler is needed: apt-get install gcc libc6-dev");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         (folder, program)
     });
     path
