@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
-use boltworks_model::{Ambient, Artifact, Material, PackageName, Sha256};
+use boltworks_model::{Ambient, Artifact, Material, Sha256};
 use boltworks_recipe::resolved::Recipe;
 use boltworks_version::apk::Version;
 use rayon::prelude::*;
@@ -49,10 +49,12 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     let recipe = order.recipe;
     let materials = materials(order, shop)?;
     let names = package_names(recipe);
-    let contents =
-        Contents { local_files: order.local_files, sources: order.sources, packages: &names };
-    let workspace =
-        Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
+    let contents = Contents {
+        local_files: order.local_files,
+        sources: order.sources,
+        packages: &names,
+    };
+    let workspace = Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
     let job = format!("build {}", recipe.package.name);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let guest = workspace.guest(order.tree);
@@ -68,16 +70,32 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     let (log, tail) = log.finish()?;
     if let Some(Stopped { step, how }) = stopped {
         let what = format!("build of {}", recipe.package.name);
-        return Err(Error::Step { what, step, how, tail, log });
+        return Err(Error::Step {
+            what,
+            step,
+            how,
+            tail,
+            log,
+        });
     }
     let packages = pack(order, shop, &workspace, &materials)?;
     workspace.remove()?;
-    Ok(Built { packages, materials, log, used })
+    Ok(Built {
+        packages,
+        materials,
+        log,
+        used,
+    })
 }
 
 fn package_names(recipe: &Recipe) -> Vec<&str> {
-    let subpackages = recipe.subpackages.iter().map(|subpackage| subpackage.name.as_str());
-    std::iter::once(recipe.package.name.as_str()).chain(subpackages).collect()
+    let subpackages = recipe
+        .subpackages
+        .iter()
+        .map(|subpackage| subpackage.name.as_str());
+    std::iter::once(recipe.package.name.as_str())
+        .chain(subpackages)
+        .collect()
 }
 
 fn run_all(
@@ -109,14 +127,19 @@ fn guest_environment(order: &Order<'_>) -> BTreeMap<String, String> {
 /// The variables every step of any job sees: fixed, whatever the host has.
 pub(crate) fn base_environment() -> BTreeMap<String, String> {
     let fixed = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        (
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ),
         ("HOME", HOME),
         ("LANG", "C.UTF-8"),
         ("LC_ALL", "C.UTF-8"),
         ("TZ", "UTC"),
         ("TMPDIR", "/tmp"),
     ];
-    fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    fixed
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// Emits every package of the recipe, in parallel; their order is the recipe's.
@@ -166,7 +189,10 @@ fn pack(
         });
     }
     let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
-    parcels.par_iter().map(|parcel| emit(&shipment, parcel, &trees)).collect()
+    parcels
+        .par_iter()
+        .map(|parcel| emit(&shipment, parcel, &trees))
+        .collect()
 }
 
 /// Everything that goes into a build, in the order: recipe, pipelines, sources, files beside the
@@ -176,20 +202,35 @@ fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Result<Vec<Material>, Error>
         path: order.recipe_file.path.to_owned(),
         sha256: boltworks_crypto::sha256(order.recipe_file.text),
     }];
-    materials.extend(order.recipe.pipelines_used.iter().map(|used| Material::Pipeline {
-        name: used.name.clone(),
-        sha256: used.sha256,
-        builtin: used.builtin,
-    }));
+    materials.extend(
+        order
+            .recipe
+            .pipelines_used
+            .iter()
+            .map(|used| Material::Pipeline {
+                name: used.name.clone(),
+                sha256: boltworks_crypto::sha256(used.text.as_bytes()),
+                builtin: used.builtin,
+            }),
+    );
     materials.extend(order.sources.iter().map(|source| source.material.clone()));
     if let Some(folder) = order.local_files {
-        materials.extend(workspace::local_materials(folder, order.recipe.package.name.as_str())?);
+        materials.extend(workspace::local_materials(
+            folder,
+            order.recipe.package.name.as_str(),
+        )?);
     }
-    materials.extend(order.environment.packages.iter().map(|package| Material::Package {
-        name: format!("{}-{}", package.name, package.version),
-        sha256: package.sha256,
-        repository: package.repository.clone(),
-    }));
+    materials.extend(
+        order
+            .environment
+            .packages
+            .iter()
+            .map(|package| Material::Package {
+                name: format!("{}-{}", package.name, package.version),
+                sha256: package.sha256,
+                repository: package.repository.clone(),
+            }),
+    );
     materials.push(Material::Builder {
         name: shop.builder.to_owned(),
         sandbox: shop.sandbox.describe(),

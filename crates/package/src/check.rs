@@ -7,12 +7,12 @@ use boltworks_model::{Ambient, Sha256};
 use boltworks_recipe::resolved::Test;
 use boltworks_sandbox::Limits;
 
+use crate::Error;
 use crate::build::base_environment;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
 use crate::steps::{Runner, Stopped, Used};
 use crate::workspace::{Contents, Workspace};
-use crate::Error;
 
 /// One test: of a recipe's package or of one of its subpackages.
 pub struct Check<'a> {
@@ -32,10 +32,12 @@ pub struct Check<'a> {
 
 /// Runs a test. Its log in the store is the evidence.
 pub fn check(order: &Check<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Result<Sha256, Error> {
-    let contents =
-        Contents { local_files: order.local_files, sources: order.sources, packages: &[] };
-    let workspace =
-        Workspace::lay(shop, &format!("test-{}", order.package), contents)?;
+    let contents = Contents {
+        local_files: order.local_files,
+        sources: order.sources,
+        packages: &[],
+    };
+    let workspace = Workspace::lay(shop, &format!("test-{}", order.package), contents)?;
     let job = format!("test {}", order.package);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
@@ -55,7 +57,13 @@ pub fn check(order: &Check<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         None => Ok(log),
         Some(Stopped { step, how }) => {
             let what = format!("test of {}", order.package);
-            Err(Error::Step { what, step, how, tail, log })
+            Err(Error::Step {
+                what,
+                step,
+                how,
+                tail,
+                log,
+            })
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One tree of files to one signed package, with its SBOM inside.
 
-use boltworks_apk::{Control, IndexEntry, Provide, ScriptKind, Scripts, WriteOptions, write_package};
+use boltworks_apk::{
+    Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, write_package,
+};
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_model::{
@@ -75,21 +77,23 @@ pub fn emit(
         no_depends: parcel.options.no_depends,
     };
     let analysis = analyse(&subject, &parcel.tree, siblings)?;
-    let mut control = control(shipment, parcel, &analysis)?;
+    let control = control(shipment, parcel, &analysis)?;
     let mut tree = parcel.tree.clone();
     let sbom = add_sbom(shipment, parcel, &mut tree)?;
     tree.ensure_dirs(&Meta::new(0o755, shipment.epoch.0));
 
     let mut draft = shipment.store.begin()?;
-    let written = write_package(
-        &mut draft,
-        &mut control,
-        &scripts(parcel.scriptlets),
-        &[(".melange.yaml", shipment.embedded_recipe)],
-        &tree,
-        shipment.signer,
-        &WriteOptions { mtime: shipment.epoch.0, level: LEVEL },
-    )?;
+    let parts = Parts {
+        control: &control,
+        scripts: &scripts(parcel.scriptlets),
+        embedded: &[(".melange.yaml", shipment.embedded_recipe)],
+        tree: &tree,
+    };
+    let options = WriteOptions {
+        level: LEVEL,
+        ..WriteOptions::new(shipment.epoch.0)
+    };
+    let written = write_package(&mut draft, &parts, shipment.signer, &options)?;
     let stored = draft.commit()?;
     let artifact = Artifact {
         coordinate: Coordinate {
@@ -102,7 +106,12 @@ pub fn emit(
         size: stored.size,
     };
     let entry = IndexEntry::new(&control, &written);
-    Ok(BuiltPackage { artifact, entry, sbom, files: tree.len() })
+    Ok(BuiltPackage {
+        artifact,
+        entry,
+        sbom,
+        files: tree.len(),
+    })
 }
 
 fn control(
@@ -111,7 +120,15 @@ fn control(
     analysis: &Analysis,
 ) -> Result<Control, Error> {
     let said = parcel.dependencies;
-    let mut provides: Vec<Provide> = said.provides.iter().map(Provide::from).collect();
+    let mut provides = said
+        .provides
+        .iter()
+        .map(Provide::try_from)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| Error::Provide {
+            package: parcel.name.to_string(),
+            source,
+        })?;
     for (name, provide) in &analysis.provides {
         if !provides.iter().any(|said| said.name == *name) {
             provides.push(provide.clone());
@@ -121,13 +138,17 @@ fn control(
     provides.dedup();
     let own = |dependency: &Dependency| provides.iter().any(|own| own.name == dependency.name);
     let mut depends = said.runtime.clone();
-    depends.extend(analysis.depends.iter().filter(|dependency| !own(dependency)).cloned());
+    depends.extend(
+        analysis
+            .depends
+            .iter()
+            .filter(|dependency| !own(dependency))
+            .cloned(),
+    );
     depends.sort();
     depends.dedup();
+    let arch = shipment.architecture.apk();
     Ok(Control {
-        name: parcel.name.clone(),
-        version: shipment.version.clone(),
-        arch: shipment.architecture.apk().to_owned(),
         origin: shipment.origin.to_string(),
         description: parcel.description.to_owned(),
         url: parcel.url.unwrap_or_default().to_owned(),
@@ -140,8 +161,13 @@ fn control(
         vendored: analysis.vendored.values().cloned().collect(),
         provider_priority: said.provider_priority,
         replaces_priority: said.replaces_priority,
-        triggers: parcel.scriptlets.trigger.as_ref().map(|trigger| trigger.paths.clone()).unwrap_or_default(),
-        ..Control::default()
+        triggers: parcel
+            .scriptlets
+            .trigger
+            .as_ref()
+            .map(|trigger| trigger.paths.clone())
+            .unwrap_or_default(),
+        ..Control::new(parcel.name.clone(), shipment.version.clone(), arch)
     })
 }
 
@@ -152,7 +178,7 @@ fn add_sbom(
     tree: &mut Tree,
 ) -> Result<Sha256, Error> {
     let version = shipment.version.to_string();
-    let document = boltworks_sbom::spdx_for_package(&PackageFacts {
+    let facts = PackageFacts {
         name: parcel.name.as_str(),
         version: &version,
         architecture: shipment.architecture.apk(),
@@ -164,7 +190,8 @@ fn add_sbom(
         sources: &source_facts(shipment.materials),
         recipe: Some(boltworks_crypto::sha256(shipment.embedded_recipe)),
         created: shipment.epoch,
-    })?;
+    };
+    let (document, _) = boltworks_sbom::spdx_for_package(&facts, boltworks_crypto::sha256)?;
     let bytes = document.to_json()?;
     let path = boltworks_sbom::package_path(parcel.name.as_str(), &version);
     let path = RelPath::try_from(path.as_str())?;
@@ -179,9 +206,17 @@ fn source_facts(materials: &[Material]) -> Vec<SourceFact<'_>> {
     materials
         .iter()
         .filter_map(|material| match material {
-            Material::Source { uri, kind, sha256, .. } => {
+            Material::Source {
+                uri, kind, sha256, ..
+            } => {
                 let name = uri.rsplit('/').next().unwrap_or(uri);
-                Some(SourceFact { uri, kind: *kind, sha256: *sha256, name, version: "" })
+                Some(SourceFact {
+                    uri,
+                    kind: *kind,
+                    sha256: *sha256,
+                    name,
+                    version: "",
+                })
             }
             _ => None,
         })

@@ -35,6 +35,18 @@ pub enum Error {
     /// The sandbox could not start or finish a step.
     #[error("sandbox")]
     Sandbox(#[from] boltworks_sandbox::Error),
+    /// A name cannot be a path.
+    #[error(transparent)]
+    Path(#[from] boltworks_fsx::PathError),
+    /// A recipe says that a package provides something that cannot be provided.
+    #[error("package {package}")]
+    Provide {
+        /// The package.
+        package: String,
+        /// Why not.
+        #[source]
+        source: boltworks_apk::error::LineError,
+    },
     /// A file could not be read or written.
     #[error("file system")]
     Fsx(#[from] boltworks_fsx::Error),

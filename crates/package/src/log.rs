@@ -19,7 +19,7 @@ const LOG_BYTES: u64 = 256 << 20;
 pub struct Log<'a> {
     job: &'a str,
     sink: &'a dyn Sink,
-    draft: BlobDraft,
+    draft: BlobDraft<'a>,
     tail: VecDeque<String>,
     partial: Vec<u8>,
     written: u64,
@@ -27,7 +27,7 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// Starts the log of a job.
-    pub fn new(store: &Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
+    pub fn new(store: &'a Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
         Ok(Self {
             job,
             sink,
@@ -40,7 +40,10 @@ impl<'a> Log<'a> {
 
     /// Names the step that follows.
     pub fn step(&mut self, step: &str) -> Result<(), Error> {
-        self.sink.event(Event::Step { job: self.job, step });
+        self.sink.event(Event::Step {
+            job: self.job,
+            step,
+        });
         self.line(&format!("== {step}"))
     }
 
@@ -66,7 +69,10 @@ impl<'a> Log<'a> {
     }
 
     fn line(&mut self, line: &str) -> Result<(), Error> {
-        self.sink.event(Event::Line { job: self.job, line });
+        self.sink.event(Event::Line {
+            job: self.job,
+            line,
+        });
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }

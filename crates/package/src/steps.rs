@@ -53,7 +53,10 @@ impl Runner<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<Option<Stopped>, Error> {
         for (index, step) in steps.iter().enumerate() {
-            let name = step.name.clone().unwrap_or_else(|| format!("step {}", index + 1));
+            let name = step
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("step {}", index + 1));
             if let Some(stopped) = self.run_one(step, &name, log, ambient)? {
                 return Ok(Some(stopped));
             }
@@ -69,11 +72,18 @@ impl Runner<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<Option<Stopped>, Error> {
         ambient.cancel.check()?;
-        if let Some(script) = step.runs.as_deref().filter(|script| !script.trim().is_empty()) {
+        if let Some(script) = step
+            .runs
+            .as_deref()
+            .filter(|script| !script.trim().is_empty())
+        {
             log.step(name)?;
             let exit = self.run_script(step, script, log, ambient)?;
             if let Some(how) = failure(&exit) {
-                return Ok(Some(Stopped { step: name.to_owned(), how }));
+                return Ok(Some(Stopped {
+                    step: name.to_owned(),
+                    how,
+                }));
             }
         }
         for (index, inner) in step.pipeline.iter().enumerate() {
@@ -98,7 +108,11 @@ impl Runner<'_> {
         let mut environment = self.environment.clone();
         environment.extend(step.environment.clone());
         let spec = StepSpec {
-            argv: vec!["/bin/sh".into(), "-c".into(), wrapped(script, &step.working_directory)],
+            argv: vec![
+                "/bin/sh".into(),
+                "-c".into(),
+                wrapped(script, &step.working_directory),
+            ],
             environment,
             cwd: HOME.to_owned(),
             limits: self.limits.clone(),

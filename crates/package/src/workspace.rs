@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions};
+use boltworks_fsx::{
+    Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
+};
 use boltworks_model::{Material, Sha256, SourceKind, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec};
 
@@ -48,7 +50,11 @@ impl Workspace {
         let path = scratch.join(name.as_path());
         let workspace = Self { parent, name, path };
         let root = workspace.parent.make_dir(&workspace.name)?;
-        let options = WriteOptions { ownership: shop.build_user(), skip_xattrs: true, ..WriteOptions::default() };
+        let options = WriteOptions {
+            ownership: shop.build_user(),
+            skip_xattrs: true,
+            ..WriteOptions::default()
+        };
         let mut tree = match contents.local_files {
             Some(folder) => prefixed("home", &local_files(folder)?)?,
             None => Tree::new(),
@@ -59,13 +65,26 @@ impl Workspace {
         }
         tree.insert(RelPath::try_from("home/melange-out")?, folder())?;
         for package in contents.packages {
-            tree.insert(RelPath::try_from(format!("home/{RESULTS}/{package}").as_str())?, folder())?;
+            tree.insert(
+                RelPath::try_from(format!("home/{RESULTS}/{package}").as_str())?,
+                folder(),
+            )?;
         }
         for source in contents.sources {
-            let blob = shop.store.open(&source.digest)?.into_inner();
+            let blob = shop.store.open_blob(&source.digest)?;
             let path = RelPath::try_from("cache")?.push(source.name.as_bytes())?;
-            let content = blob.content();
-            tree.insert(path, Node { meta: Meta::new(0o644, 0), kind: Kind::File(content) })?;
+            let content = Content::Span {
+                file: Arc::clone(blob.file()),
+                offset: 0,
+                len: blob.size(),
+            };
+            tree.insert(
+                path,
+                Node {
+                    meta: Meta::new(0o644, 0),
+                    kind: Kind::File(content),
+                },
+            )?;
         }
         tree.write_to(&root, options)?;
         Ok(workspace)
@@ -94,7 +113,10 @@ impl Workspace {
         let folder = RelPath::try_from(format!("home/{RESULTS}/{package}").as_str())?;
         let root = self.parent.dir(&self.name)?.make_dir(&folder)?;
         let ownership = Ownership::All { uid: 0, gid: 0 };
-        let options = ScanOptions { ownership, ..ScanOptions::default() };
+        let options = ScanOptions {
+            ownership,
+            ..ScanOptions::default()
+        };
         let mut tree = Tree::read_from(&Arc::new(root), options)?;
         for (_, node) in tree.iter_mut() {
             node.meta.mtime = epoch.0;
@@ -110,7 +132,10 @@ impl Workspace {
 
 /// The regular files beside a recipe that a build may read, as a tree.
 pub fn local_files(folder: &Root) -> Result<Tree, Error> {
-    let options = ScanOptions { skip_xattrs: true, ..ScanOptions::default() };
+    let options = ScanOptions {
+        skip_xattrs: true,
+        ..ScanOptions::default()
+    };
     let mut tree = Tree::read_from(&Arc::new(folder.try_clone()?), options)?;
     let strange: Vec<RelPath> = tree
         .iter()
@@ -148,7 +173,7 @@ pub fn local_materials(folder: &Root, name: &str) -> Result<Vec<Material>, Error
     Ok(materials)
 }
 
-fn digest_of(content: &boltworks_fsx::Content) -> Result<Sha256, Error> {
+fn digest_of(content: &Content) -> Result<Sha256, Error> {
     let mut hasher = Sha256Hasher::new();
     content.copy_to(&mut hasher)?;
     Ok(hasher.finish())
@@ -163,7 +188,11 @@ fn prefixed(prefix: &str, tree: &Tree) -> Result<Tree, Error> {
             *target = prefix.join(target)?;
         }
         node.meta.mtime = 0;
-        node.meta.mode = if node.is_dir() || node.meta.mode & 0o111 != 0 { 0o755 } else { 0o644 };
+        node.meta.mode = if node.is_dir() || node.meta.mode & 0o111 != 0 {
+            0o755
+        } else {
+            0o644
+        };
         moved.insert(prefix.join(path)?, node)?;
     }
     Ok(moved)

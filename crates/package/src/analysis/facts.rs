@@ -93,7 +93,11 @@ pub(super) fn look<'a>(
         }
         Kind::Hardlink(target) => {
             facts.is_regular = true;
-            if let Some(Node { meta, kind: Kind::File(content) }) = scope.own.get(target) {
+            if let Some(Node {
+                meta,
+                kind: Kind::File(content),
+            }) = scope.own.get(target)
+            {
                 facts.mode = meta.mode;
                 look_inside(content, &mut facts)?;
             }
@@ -210,9 +214,9 @@ fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<ElfFacts
         let Some(name) = entry.string(endian, strings).ok().and_then(text) else {
             continue;
         };
-        match entry.tag32(endian) {
-            Some(elf::DT_NEEDED) => facts.needed.push(name),
-            Some(elf::DT_SONAME) => facts.soname = Some(name),
+        match entry.tag(endian) {
+            elf::DT_NEEDED => facts.needed.push(name),
+            elf::DT_SONAME => facts.soname = Some(name),
             _ => {}
         }
     }
@@ -221,12 +225,24 @@ fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<ElfFacts
 
 /// The words of a `#!` line, `env` and its options left out.
 fn parse_shebang(head: &[u8]) -> Option<Vec<String>> {
-    let line = head.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|&byte| byte == b'\n')
+        .next()?;
     let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    if words.first().is_some_and(|word| word.rsplit('/').next() == Some("env")) {
+    let mut words = line
+        .split_ascii_whitespace()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    if words
+        .first()
+        .is_some_and(|word| word.rsplit('/').next() == Some("env"))
+    {
         words.remove(0);
-        while words.first().is_some_and(|word| word.starts_with('-') || word.contains('=')) {
+        while words
+            .first()
+            .is_some_and(|word| word.starts_with('-') || word.contains('='))
+        {
             words.remove(0);
         }
     }
@@ -248,13 +264,16 @@ fn parse_pkg_config(text: &str) -> PkgConfigFacts {
 
 fn parse_requires(value: &str) -> Vec<String> {
     let mut names = Vec::new();
-    let mut words = value.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    let mut words = value
+        .split([' ', '\t', ','])
+        .filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         if word.starts_with(['=', '<', '>', '!']) {
             words.next();
             continue;
         }
-        let (name, condition) = word.split_at(word.find(['=', '<', '>', '!']).unwrap_or(word.len()));
+        let (name, condition) =
+            word.split_at(word.find(['=', '<', '>', '!']).unwrap_or(word.len()));
         if condition.ends_with('=') && condition.len() <= 2 {
             words.next();
         }
@@ -272,7 +291,10 @@ mod tests {
     #[test]
     fn shebangs() {
         let check = |line: &[u8], expect: Option<&str>| {
-            assert_eq!(parse_shebang(line).map(|words| words.join(" ")).as_deref(), expect);
+            assert_eq!(
+                parse_shebang(line).map(|words| words.join(" ")).as_deref(),
+                expect
+            );
         };
         check(b"#!/bin/sh\n", Some("/bin/sh"));
         check(b"#!/usr/bin/env -S FOO=1 perl -w\nx", Some("perl -w"));
@@ -283,14 +305,18 @@ mod tests {
 
     #[test]
     fn requires_lose_their_versions() {
-        let facts = parse_pkg_config("Version: 1.2\nRequires: a >= 1.0, b  c<2\nRequires.private: d\n");
+        let facts =
+            parse_pkg_config("Version: 1.2\nRequires: a >= 1.0, b  c<2\nRequires.private: d\n");
         assert_eq!(facts.version.as_deref(), Some("1.2"));
         assert_eq!(facts.requires, ["a", "b", "c"]);
     }
 
     #[test]
     fn dots_are_resolved_inside_the_tree_only() {
-        assert_eq!(normalised(b"usr/lib/../../lib/x").as_deref(), Some(&b"lib/x"[..]));
+        assert_eq!(
+            normalised(b"usr/lib/../../lib/x").as_deref(),
+            Some(&b"lib/x"[..])
+        );
         assert_eq!(normalised(b"usr/../../x"), None);
     }
 }

@@ -47,17 +47,23 @@ pub struct Findings {
 impl Findings {
     /// Notes that `path` needs `name`.
     pub fn need(&mut self, name: impl Into<String>, path: &RelPath) {
-        self.needs.entry(name.into()).or_insert_with(|| path.clone());
+        self.needs
+            .entry(name.into())
+            .or_insert_with(|| path.clone());
     }
 
     /// Notes that `path` makes the package offer `name`.
     pub fn offer(&mut self, name: impl Into<String>, version: Option<Version>, path: &RelPath) {
-        self.offers.entry(name.into()).or_insert_with(|| (version, path.clone()));
+        self.offers
+            .entry(name.into())
+            .or_insert_with(|| (version, path.clone()));
     }
 
     /// Notes a library that lies outside the loader's folders: it serves this package alone.
     pub fn vendor(&mut self, name: impl Into<String>, version: Option<Version>, path: &RelPath) {
-        self.vendored.entry(name.into()).or_insert_with(|| (version, path.clone()));
+        self.vendored
+            .entry(name.into())
+            .or_insert_with(|| (version, path.clone()));
     }
 
     fn merge(&mut self, other: Self) {
@@ -88,12 +94,11 @@ pub struct Analysis {
 /// followed into `siblings`, the other packages of the same build.
 ///
 /// Cost: each file is read once; the work is spread over rayon's current pool.
-pub fn analyse(
-    subject: &Subject<'_>,
-    tree: &Tree,
-    siblings: &[&Tree],
-) -> Result<Analysis, Error> {
-    let scope = facts::Scope { own: tree, siblings };
+pub fn analyse(subject: &Subject<'_>, tree: &Tree, siblings: &[&Tree]) -> Result<Analysis, Error> {
+    let scope = facts::Scope {
+        own: tree,
+        siblings,
+    };
     let entries: Vec<_> = tree.iter().collect();
     let seen = entries
         .par_iter()
@@ -114,7 +119,11 @@ pub fn analyse(
 }
 
 fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
-    let Findings { needs, offers, vendored } = findings;
+    let Findings {
+        needs,
+        offers,
+        vendored,
+    } = findings;
     let mut analysis = Analysis::default();
     if !subject.no_depends {
         analysis.depends = needs
