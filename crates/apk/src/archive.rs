@@ -4,6 +4,7 @@ use boltworks_fsx::tar::{EntryKind, Names, Policy, Reader, Writer};
 use boltworks_fsx::{Bounded, Limit, Meta, Node, RelPath};
 
 use crate::error::{Error, Section};
+use crate::text::shown;
 
 /// A tar block.
 const BLOCK: u64 = 512;
@@ -42,7 +43,7 @@ pub(crate) fn read(
             _ => {
                 return Err(Error::Misplaced {
                     section,
-                    path: entry.path.to_string(),
+                    path: shown(&entry.path),
                 });
             }
         };

@@ -9,6 +9,7 @@ use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Bounded, Limit};
 use boltworks_model::Sha256;
 use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
 use crate::error::{Error, Section};
@@ -17,6 +18,9 @@ use crate::error::{Error, Section};
 const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
 /// How much is read from the file at once.
 const BUFFER: usize = 128 * 1024;
+
+/// How much is compressed at once. It is part of what decides the bytes.
+const PIECE: usize = 64 * 1024;
 
 /// How much a section may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,17 +275,53 @@ impl<R: Read> Read for Member<'_, R> {
 
 /// Writes one member whose header says nothing of time or system: modification time 0,
 /// operating system 255 (unknown), no name.
-pub(crate) fn writer<W: Write>(out: W, level: u32) -> flate2::write::GzEncoder<W> {
-    GzBuilder::new()
-        .mtime(0)
-        .operating_system(255)
-        .write(out, Compression::new(level.min(9)))
+///
+/// What is written is handed on in pieces of one size, and nothing is flushed before the end,
+/// so that the bytes depend on the content alone and not on how it came.
+pub(crate) struct Encoder<W: Write> {
+    inner: GzEncoder<W>,
+    waiting: Vec<u8>,
+}
+
+impl<W: Write> Encoder<W> {
+    /// `level` is zlib's, 0 to 9; more is 9.
+    pub(crate) fn new(out: W, level: u32) -> Self {
+        let builder = GzBuilder::new().mtime(0).operating_system(255);
+        let inner = builder.write(out, Compression::new(level.min(9)));
+        Self {
+            inner,
+            waiting: Vec::with_capacity(PIECE),
+        }
+    }
+
+    /// Ends the member.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        self.inner.write_all(&self.waiting)?;
+        self.inner.finish()
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(PIECE - self.waiting.len());
+        self.waiting
+            .extend_from_slice(bytes.get(..count).unwrap_or_default());
+        if self.waiting.len() == PIECE {
+            self.inner.write_all(&self.waiting)?;
+            self.waiting.clear();
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One member in memory.
 pub(crate) fn member(plain: &[u8], level: u32) -> Result<Vec<u8>, Error> {
     let write = || {
-        let mut encoder = writer(Vec::new(), level);
+        let mut encoder = Encoder::new(Vec::new(), level);
         encoder.write_all(plain)?;
         encoder.finish()
     };
@@ -383,7 +423,7 @@ mod tests {
         ));
         // Stored blocks: more compressed bytes than plain ones.
         let noise: Vec<u8> = (0..2000_u32)
-            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
             .collect();
         assert!(matches!(
             refusal(&member(&noise, 0).unwrap(), exact),
@@ -432,6 +472,23 @@ mod tests {
             let bytes = member(&plain, level).unwrap();
             let allowance = Allowance { size: Limit::mib(1), ratio: 256 };
             prop_assert_eq!(Members::new(bytes.as_slice()).read(SECTION, allowance).unwrap(), (plain, bytes));
+        }
+
+        #[test]
+        fn how_content_comes_does_not_matter(
+            sizes in prop::collection::vec(1_usize..100_000, 1..6),
+            level in 0_u32..=9,
+        ) {
+            let plain: Vec<u8> = (0..sizes.iter().sum::<usize>()).map(|n| (n * n % 251).to_le_bytes()[0]).collect();
+            let mut encoder = Encoder::new(Vec::new(), level);
+            let mut rest = plain.as_slice();
+            for size in sizes {
+                let (now, later) = rest.split_at(size);
+                encoder.write_all(now).unwrap();
+                encoder.flush().unwrap();
+                rest = later;
+            }
+            prop_assert_eq!(encoder.finish().unwrap(), member(&plain, level).unwrap());
         }
 
         #[test]

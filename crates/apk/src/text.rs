@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use boltworks_fsx::RelPath;
+
 use crate::error::{Error, LineError};
 
 /// The fields of one package, in the order of the text.
@@ -160,9 +162,21 @@ pub(crate) fn joined<T: Display>(items: &[T]) -> String {
     words.join(" ")
 }
 
-/// The first characters of a text, for messages.
+/// A text for messages: its first characters, none of which controls a terminal.
 pub(crate) fn cut(text: &str) -> String {
-    text.chars().take(160).collect()
+    let harmless = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(harmless).take(160).collect()
+}
+
+/// A path for messages.
+pub(crate) fn shown(path: &RelPath) -> String {
+    cut(&path.to_string())
 }
 
 /// Refuses a value that would not come back as it was, or as another field.

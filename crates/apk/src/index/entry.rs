@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn an_unknown_small_letter_is_ignored_and_a_capital_is_not() {
-        assert_eq!(one(&ALPINE.replacen("\n", "\nz:new\n", 1)), one(ALPINE));
+        assert_eq!(one(&ALPINE.replacen('\n', "\nz:new\n", 1)), one(ALPINE));
         let refusal = |text: String| {
             let error = Index::parse(&text).unwrap_err();
             error.to_string()

@@ -10,7 +10,7 @@ use boltworks_version::apk::Dependency;
 use crate::error::{Error, LineError, Section};
 use crate::index::IndexEntry;
 use crate::scripts::{ScriptKind, Scripts};
-use crate::text::{cut, words};
+use crate::text::{cut, shown, words};
 
 /// No script is larger.
 const MAX_SCRIPT: Limit = Limit::mib(16);
@@ -55,7 +55,7 @@ pub fn read_scripts(bytes: &[u8]) -> Result<BTreeMap<Sha1, Scripts>, Error> {
     while let Some(entry) = reader.next_entry()? {
         let misplaced = || Error::Misplaced {
             section,
-            path: entry.path.to_string(),
+            path: shown(&entry.path),
         };
         let name = entry
             .path

@@ -18,6 +18,7 @@ use boltworks_model::{Sha1, Sha256};
 use super::{CHECKSUM, Limits};
 use crate::error::{Error, Section};
 use crate::gzip::Members;
+use crate::text::shown;
 
 /// How much is decompressed at once.
 const BUFFER: usize = 128 * 1024;
@@ -142,7 +143,7 @@ pub(super) fn unpacked(
             let reason = "it is a hard link to something that is no file before it in the package";
             if unpacked.tree.file(target).is_none() {
                 return Err(Error::Entry {
-                    path: path.to_string(),
+                    path: shown(&path),
                     reason,
                 });
             }
@@ -212,7 +213,7 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
         if entry.path.as_bytes().starts_with(b".") {
             return Err(Error::Misplaced {
                 section,
-                path: entry.path.to_string(),
+                path: shown(&entry.path),
             });
         }
         let (sha1, sha256) = match &entry.kind {
@@ -260,7 +261,7 @@ fn digests(
 
 /// A file's header must have its checksum; a link's may.
 fn check_sum(entry: &Entry, actual: Sha1) -> Result<(), Error> {
-    let path = || entry.path.to_string();
+    let path = || shown(&entry.path);
     let Some(text) = entry.pax.get(CHECKSUM) else {
         return match entry.kind {
             EntryKind::File => Err(Error::NoFileHash { path: path() }),

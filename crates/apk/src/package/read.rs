@@ -17,6 +17,7 @@ use crate::error::{Error, LineError, Section};
 use crate::gzip::Members;
 use crate::scripts::{ScriptKind, Scripts};
 use crate::signature::{self, Signature};
+use crate::text::cut;
 
 /// A package that was read to its end and found sound: its sections, its signature where a
 /// keyring was given, the digest of its data section, the checksum of every file.
@@ -234,7 +235,7 @@ impl Head {
             if repeated {
                 return Err(Error::Misplaced {
                     section,
-                    path: name,
+                    path: cut(&name),
                 });
             }
         }

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::gzip;
 use crate::scripts::{ScriptKind, Scripts};
 use crate::signature;
+use crate::text::{cut, shown};
 
 /// A file no larger than this is read once into memory; a larger one is read twice, once for
 /// its checksum, which stands in front of it.
@@ -141,7 +142,7 @@ fn control_section(
         if !is_embeddable(name) || is_script || !is_new {
             let reason = "it cannot be a further file of the control section";
             return Err(Error::Entry {
-                path: name.to_owned(),
+                path: cut(name),
                 reason,
             });
         }
@@ -172,11 +173,11 @@ fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> 
     let mut whole = tree.clone();
     whole.ensure_dirs(&Meta::new(0o755, options.mtime));
     // Names of owners would count more than their numbers: none are written.
-    let mut writer = Writer::with_names(gzip::writer(out, options.level), Names::Empty);
+    let mut writer = Writer::with_names(gzip::Encoder::new(out, options.level), Names::Empty);
     let mut installed_size = 0;
     for (path, node) in whole.iter() {
         let entry = |reason| Error::Entry {
-            path: path.to_string(),
+            path: shown(path),
             reason,
         };
         if path.as_bytes().starts_with(b".") {
@@ -228,7 +229,7 @@ fn summed(path: &RelPath, content: &Content) -> Result<(Content, Sha1), Error> {
         let action = "read the content of";
         boltworks_fsx::Error::Io {
             action,
-            path: path.to_string(),
+            path: shown(path),
             source,
         }
     };
