@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_fsx::{RelPath, Root};
+use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::Material;
 use boltworks_plan::{Catalog, ImageItem, Pin, RecipeItem};
 use boltworks_recipe::resolved::{Recipe, SourceRef};
@@ -36,8 +36,11 @@ impl Loaded {
     /// Reads every recipe and image that the factory's file names.
     pub fn read(home: &Home) -> Result<Self, Error> {
         let library = pipelines(home)?;
-        let mut loaded =
-            Self { catalog: Catalog::default(), recipes: BTreeMap::new(), images: BTreeMap::new() };
+        let mut loaded = Self {
+            catalog: Catalog::default(),
+            recipes: BTreeMap::new(),
+            images: BTreeMap::new(),
+        };
         for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
             loaded.add_recipe(home, &library, path, text)?;
         }
@@ -55,15 +58,26 @@ impl Loaded {
         text: String,
     ) -> Result<(), Error> {
         let parsed = parse_recipe(&path, &text)?;
-        let options = ResolveOptions { libc: Libc::Musl, ..ResolveOptions::new(home.architecture(), library) };
+        let options = ResolveOptions {
+            libc: Libc::Musl,
+            ..ResolveOptions::new(home.architecture(), library)
+        };
         let recipe = boltworks_recipe::resolve(&parsed, &options)?;
         let name = recipe.package.name.to_string();
         if let Some(other) = self.recipes.get(&name) {
-            return Err(Error::Twice { name, first: other.path.clone(), second: path });
+            return Err(Error::Twice {
+                name,
+                first: other.path.clone(),
+                second: path,
+            });
         }
         let folder = local_folder(&home.folder, &path, &name)?;
         let item = RecipeItem {
-            sources: recipe.sources.iter().map(|source| pin(home, &recipe, source)).collect(),
+            sources: recipe
+                .sources
+                .iter()
+                .map(|source| pin(home, &recipe, source))
+                .collect(),
             files: match &folder {
                 Some(folder) => file_pins(&home.folder.dir(folder)?, &name)?,
                 None => Vec::new(),
@@ -71,7 +85,8 @@ impl Loaded {
             recipe,
         };
         self.catalog.recipes.insert(name.clone(), item);
-        self.recipes.insert(name, RecipeSource { path, text, folder });
+        self.recipes
+            .insert(name, RecipeSource { path, text, folder });
         Ok(())
     }
 
@@ -79,9 +94,19 @@ impl Loaded {
         let name = stem(&path).to_owned();
         let image = boltworks_recipe::resolve_image(&parse_image(&path, text)?)?;
         if let Some(first) = self.images.get(&name) {
-            return Err(Error::Twice { name, first: first.clone(), second: path });
+            return Err(Error::Twice {
+                name,
+                first: first.clone(),
+                second: path,
+            });
         }
-        self.catalog.images.insert(name.clone(), ImageItem { name: name.clone(), image });
+        self.catalog.images.insert(
+            name.clone(),
+            ImageItem {
+                name: name.clone(),
+                image,
+            },
+        );
         self.images.insert(name, path);
         Ok(())
     }
@@ -97,13 +122,19 @@ fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
             && map.uri.as_ref().is_none_or(|uri| *uri == source.uri)
     });
     let digest = replaced.map_or_else(|| source.key.clone(), |map| map.sha256.prefixed());
-    Pin { name: source.key.clone(), digest }
+    Pin {
+        name: source.key.clone(),
+        digest,
+    }
 }
 
 fn file_pins(folder: &Root, name: &str) -> Result<Vec<Pin>, Error> {
     let materials = boltworks_package::workspace::local_materials(folder, name)?;
     let pin = |material| match material {
-        Material::Source { uri, sha256, .. } => Some(Pin { name: uri, digest: sha256.prefixed() }),
+        Material::Source { uri, sha256, .. } => Some(Pin {
+            name: uri,
+            digest: sha256.prefixed(),
+        }),
         _ => None,
     };
     Ok(materials.into_iter().filter_map(pin).collect())
@@ -116,7 +147,7 @@ fn local_folder(root: &Root, path: &str, package: &str) -> Result<Option<RelPath
         Some(parent) => parent.push(package)?,
         None => RelPath::try_from(package)?,
     };
-    let is_folder = root.stat(&folder)?.is_some_and(|stat| stat.is_dir());
+    let is_folder = root.stat(&folder)?.is_some_and(|stat| stat.kind == FileKind::Dir);
     Ok(is_folder.then_some(folder))
 }
 
@@ -125,10 +156,17 @@ fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
     for folder in &home.config.pipelines {
         let root = open_folder(home, "pipelines", folder)?;
         let tree = boltworks_package::workspace::local_files(&root)?;
-        for (path, _) in tree.iter().filter(|(path, _)| path.as_bytes().ends_with(b".yaml")) {
+        for (path, _) in tree
+            .iter()
+            .filter(|(path, _)| path.as_bytes().ends_with(b".yaml"))
+        {
             let text = root.read_text(path, TEXT_LIMIT)?;
             let path = path.to_string();
-            library = library.with_file(path.trim_end_matches(".yaml"), &format!("{folder}/{path}"), &text);
+            library = library.with_file(
+                path.trim_end_matches(".yaml"),
+                &format!("{folder}/{path}"),
+                &text,
+            );
         }
     }
     Ok(library)
@@ -137,7 +175,11 @@ fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
 fn open_folder(home: &Home, what: &'static str, folder: &str) -> Result<Root, Error> {
     home.folder
         .dir(&RelPath::try_from(folder)?)
-        .map_err(|source| Error::Folder { folder: folder.to_owned(), what, source })
+        .map_err(|source| Error::Folder {
+            folder: folder.to_owned(),
+            what,
+            source,
+        })
 }
 
 /// Path and text of every `.yaml` file directly in these folders, by name.
@@ -150,7 +192,9 @@ fn yaml_files(
     for folder in folders {
         let root = open_folder(home, what, folder)?;
         for entry in root.list()? {
-            let Ok(name) = String::from_utf8(entry.name) else { continue };
+            let Ok(name) = String::from_utf8(entry.name) else {
+                continue;
+            };
             let is_hidden = name.starts_with('.');
             if is_hidden || !name.ends_with(".yaml") {
                 continue;
@@ -163,5 +207,8 @@ fn yaml_files(
 }
 
 fn stem(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml")
+    path.rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".yaml")
 }

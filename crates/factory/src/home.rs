@@ -20,6 +20,7 @@ use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
 use boltworks_model::{Architecture, Sha256, Timestamp};
 use boltworks_records::Records;
+use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
@@ -82,17 +83,29 @@ impl Home {
             _ => PathBuf::from("."),
         };
         let folder = Root::open(&folder_path).map_err(|source| no_factory(file, source))?;
-        let name = file.file_name().unwrap_or(file.as_os_str()).as_encoded_bytes();
+        let name = file
+            .file_name()
+            .unwrap_or(file.as_os_str())
+            .as_encoded_bytes();
         let text = folder
             .read_text(&RelPath::new(name)?, TEXT_LIMIT)
             .map_err(|source| no_factory(file, source))?;
         let config = boltworks_config::parse(&file.to_string_lossy(), &text)?;
-        let path = folder.real_path()?;
+        let path = folder.path_for_children()?;
         let state = path.join(&config.state);
         let state_root = Root::create(&state)?;
-        let store = Store::open(state_root.make_dir(&RelPath::try_from("store")?)?)?;
+        let store = Store::open(&state_root.make_dir(&RelPath::try_from("store")?)?)?;
         let records = Mutex::new(Records::open(&state.join("records.sqlite"))?);
-        Ok(Self { config, folder, path, state, store, host, records, state_root })
+        Ok(Self {
+            config,
+            folder,
+            path,
+            state,
+            store,
+            host,
+            records,
+            state_root,
+        })
     }
 
     /// The records, for one caller at a time.
@@ -105,6 +118,21 @@ impl Home {
         Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
     }
 
+    /// What clients may read, for a server.
+    pub fn released_store(&self) -> Result<ReleasedStore, Error> {
+        Ok(ReleasedStore::open(
+            &self.state.join("records.sqlite"),
+            self.store.clone(),
+        )?)
+    }
+
+    /// Where a blob lies on disk, for a person to look at.
+    pub fn blob_path(&self, digest: &Sha256) -> PathBuf {
+        let hex = digest.to_string();
+        let (folder, _) = hex.split_at(2);
+        self.state.join("store/blobs/sha256").join(folder).join(hex)
+    }
+
     /// A folder of the state, made where it is missing.
     pub fn state_folder(&self, name: &str) -> Result<Root, Error> {
         Ok(self.state_root.make_dir(&RelPath::try_from(name)?)?)
@@ -112,7 +140,11 @@ impl Home {
 
     /// The architecture that is built for.
     pub fn architecture(&self) -> Architecture {
-        self.config.architectures.first().copied().unwrap_or(Architecture::X86_64)
+        self.config
+            .architectures
+            .first()
+            .copied()
+            .unwrap_or(Architecture::X86_64)
     }
 
     /// The time in every output.
@@ -130,7 +162,7 @@ impl Home {
             self.make_key(&path)?
         };
         let public = key.public();
-        let public_pem = public.to_pem();
+        let public_pem = public.to_pem()?;
         let name = format!("{}.pub", String::from_utf8_lossy(path.file_name()));
         let mut keyring = Keyring::default();
         keyring.insert(name.clone(), public);
@@ -154,15 +186,19 @@ impl Home {
             self.folder.make_dir(&parent)?;
         }
         let public = RelPath::new([path.as_bytes(), b".pub"].concat())?;
-        self.folder.write(&public, key.public().to_pem().as_bytes(), 0o644)?;
-        self.folder.write(path, key.to_pem()?.expose().as_bytes(), 0o600)?;
+        self.folder
+            .write(&public, key.public().to_pem()?.as_bytes(), 0o644)?;
+        self.folder
+            .write(path, key.to_pem()?.expose().as_bytes(), 0o600)?;
         Ok(key)
     }
 }
 
 fn no_factory(file: &Path, source: boltworks_fsx::Error) -> Error {
     if source.is_not_found() {
-        Error::NoFactory { file: file.to_owned() }
+        Error::NoFactory {
+            file: file.to_owned(),
+        }
     } else {
         source.into()
     }

@@ -8,20 +8,26 @@
 //! 4. [`recipes`] and [`images`]: one item of the plan carried out.
 //! 5. [`evidence`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
-//! 7. [`up`](up::up): all of it, in parallel, to the end.
-//! 8. [`explain`]: why an artifact was made, and from what.
+//! 7. [`up`](up::up): everything stale made, in parallel, to the end.
+//! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
+//! 9. [`line`]: all of it behind one type, [`Line`], that the door's commands call.
+//! 10. [`explain`]: why an artifact was made, and from what.
 
 pub mod catalog;
+pub mod equipment;
 mod error;
 pub mod evidence;
 pub mod explain;
 pub mod home;
 pub mod images;
+pub mod line;
 pub mod planning;
 pub mod recipes;
 pub mod releasing;
+pub mod stage;
 pub mod up;
 
 pub use error::Error;
 pub use home::{Home, Host};
+pub use line::Line;
 pub use up::{Report, Row, up};

@@ -1,0 +1,166 @@
+//! What work needs beside the factory itself: a client for upstream, Debian's archive, the sandbox,
+//! a place for environments. Each part is made when it is first needed, and says then why it
+//! cannot be had.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use boltworks_config::SourceMap;
+use boltworks_fsx::Root;
+use boltworks_net::Client;
+use boltworks_rootfs::Environments;
+use boltworks_sandbox::Local;
+use boltworks_source::debian::{KEYRING, Settings};
+use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override};
+
+use crate::{Error, Home};
+
+/// What reaches out of the factory.
+pub struct Reach {
+    client: Client,
+    folder: Root,
+    debian: Option<DebianArchive>,
+    machine: Machine,
+}
+
+impl Reach {
+    /// Learns from the machine's own clients where things are. Nothing is fetched.
+    pub fn new(home: &Home) -> Result<Self, Error> {
+        let machine = Machine::new(Root::open(Path::new("/"))?, home.host.environment.clone());
+        let mut settings = machine.client_settings();
+        settings.user_agent.clone_from(&home.host.program);
+        Ok(Self {
+            client: Client::new(settings),
+            folder: home.state_folder("sources")?,
+            debian: debian(home, &machine).ok(),
+            machine,
+        })
+    }
+
+    /// Debian's archive alone.
+    pub fn archive(home: &Home) -> Result<DebianArchive, Error> {
+        let machine = Machine::new(Root::open(Path::new("/"))?, home.host.environment.clone());
+        Ok(debian(home, &machine)?)
+    }
+
+    /// Gets sources into the factory's store.
+    pub fn fetcher<'a>(&'a self, home: &'a Home) -> Fetcher<'a> {
+        Fetcher {
+            store: &home.store,
+            folder: &self.folder,
+            client: &self.client,
+            mirrors: mirrors(home),
+            overrides: overrides(home),
+            debian: self.debian.as_ref(),
+            machine: &self.machine,
+            offline: home.host.offline,
+        }
+    }
+}
+
+fn debian(home: &Home, machine: &Machine) -> Result<DebianArchive, boltworks_source::Error> {
+    let configured = &home.config.stage0.debian;
+    let mirror = match &configured.mirror {
+        Some(mirror) => mirror.clone(),
+        None => machine.debian_archive()?,
+    };
+    let keyring = configured.keyring.as_deref().unwrap_or(KEYRING);
+    let root = home
+        .state_folder("apt")
+        .map_err(|_| boltworks_source::Error::NoKeyring {
+            path: "apt".to_owned(),
+        })?;
+    DebianArchive::new(
+        root,
+        Settings {
+            suite: configured.suite.clone(),
+            mirror,
+            keyring: keyring.into(),
+            architecture: home.architecture().go().to_owned(),
+            environment: machine.network_environment(),
+        },
+    )
+}
+
+fn mirrors(home: &Home) -> Vec<Mirror> {
+    home.config
+        .mirrors
+        .iter()
+        .map(|mirror| Mirror {
+            prefix: mirror.prefix.clone(),
+            to: mirror.to.clone(),
+        })
+        .collect()
+}
+
+fn overrides(home: &Home) -> Vec<Override> {
+    home.config
+        .sources
+        .iter()
+        .map(|source| Override {
+            package: source.package.clone(),
+            version: source.version.clone(),
+            uri: source.uri.clone(),
+            origin: origin(source),
+            file: source.file.clone(),
+            sha256: source.sha256,
+            kind: source.kind,
+        })
+        .collect()
+}
+
+/// The file's own check leaves exactly one place.
+fn origin(source: &SourceMap) -> Origin {
+    if let Some(debian) = &source.debian {
+        let (name, version) = match debian.split_once('=') {
+            Some((name, version)) => (name, Some(version.to_owned())),
+            None => (debian.as_str(), None),
+        };
+        return Origin::Debian {
+            name: name.to_owned(),
+            version,
+        };
+    }
+    if let Some(pypi) = &source.pypi {
+        let project = pypi.split("==").next().unwrap_or(pypi);
+        return Origin::Pypi {
+            project: project.to_owned(),
+        };
+    }
+    Origin::Address(source.address.clone().unwrap_or_default())
+}
+
+/// The sandbox and the folder of environments: probed and opened on first use.
+#[derive(Default)]
+pub struct Floor {
+    sandbox: OnceCell<Local>,
+    environments: OnceCell<Environments>,
+}
+
+impl Floor {
+    /// The sandbox; probed the first time.
+    pub fn sandbox(&self, home: &Home) -> Result<&Local, Error> {
+        if self.sandbox.get().is_none() {
+            let local = Local::probe(&home.host.exe)?;
+            drop(self.sandbox.set(local));
+        }
+        self.sandbox.get().ok_or_else(lost)
+    }
+
+    /// The folder of environments.
+    pub fn environments(&self, home: &Home) -> Result<&Environments, Error> {
+        if self.environments.get().is_none() {
+            drop(
+                self.environments
+                    .set(Environments::open(&home.state.join("trees"), home.host.jobs)?),
+            );
+        }
+        self.environments.get().ok_or_else(lost)
+    }
+}
+
+fn lost() -> Error {
+    Error::Inconsistent {
+        what: "a cell that was just filled is empty".to_owned(),
+    }
+}

@@ -1,0 +1,145 @@
+//! What is said of an artifact before it is judged: seen by the factory itself, never told by the
+//! build.
+
+use boltworks_apk::{OpenOptions, PackageFile};
+use boltworks_model::{
+    Artifact, Evidence, EvidenceKind, Gaps, Material, Reasons, Sha256, Timestamp, Verdict,
+};
+use boltworks_plan::Pick;
+use boltworks_records::ActionRecord;
+
+use crate::home::Keys;
+use crate::planning::STAGE0;
+use crate::{Error, Home};
+
+/// What evidence is drawn from.
+pub struct Context<'a> {
+    /// The factory.
+    pub home: &'a Home,
+    /// Its keys.
+    pub keys: &'a Keys,
+    /// The action that gave the artifact.
+    pub record: &'a ActionRecord,
+    /// When it is said.
+    pub at: Timestamp,
+}
+
+impl Context<'_> {
+    /// Materials, SBOM, signature and origin of a package.
+    pub fn of_package(&self, artifact: &Artifact, sbom: Sha256) -> Result<Vec<Evidence>, Error> {
+        let origin = self.origin_of_package(artifact)?;
+        Ok(vec![
+            self.say(
+                artifact,
+                EvidenceKind::Materials,
+                materials(&self.record.materials),
+                None,
+            ),
+            self.say(
+                artifact,
+                EvidenceKind::Sbom,
+                self.sbom(artifact, sbom)?,
+                Some(sbom),
+            ),
+            self.say(
+                artifact,
+                EvidenceKind::Signature,
+                self.signature(artifact)?,
+                None,
+            ),
+            self.say(artifact, EvidenceKind::Origin, origin, None),
+        ])
+    }
+
+    /// The recipe's tests were run, all of them, and passed.
+    pub fn tests_passed(&self, artifact: &Artifact) -> Evidence {
+        self.say(artifact, EvidenceKind::Tests, Verdict::Pass, None)
+    }
+
+    /// One statement.
+    pub fn say(
+        &self,
+        artifact: &Artifact,
+        kind: EvidenceKind,
+        verdict: Verdict,
+        document: Option<Sha256>,
+    ) -> Evidence {
+        Evidence {
+            subject: artifact.clone(),
+            kind,
+            verdict,
+            document,
+            at: self.at,
+        }
+    }
+
+    /// The package's signature verifies with the factory's own key, on the bytes in the store.
+    fn signature(&self, artifact: &Artifact) -> Result<Verdict, Error> {
+        Ok(verdict(self.open(&artifact.digest)?))
+    }
+
+    /// The package says itself that stage 0 did not make it.
+    fn origin_of_package(&self, artifact: &Artifact) -> Result<Verdict, Error> {
+        Ok(match self.open(&artifact.digest)? {
+            Ok(package) if package.control().origin == STAGE0 => {
+                Verdict::Fail(Reasons::one("it comes from stage 0"))
+            }
+            Ok(_) => Verdict::Pass,
+            Err(error) => Verdict::Unknown(Gaps::one(error.to_string())),
+        })
+    }
+
+    fn open(&self, digest: &Sha256) -> Result<Result<PackageFile, boltworks_apk::Error>, Error> {
+        let blob = self.home.store.open_blob(digest)?;
+        let options = OpenOptions {
+            keyring: Some(&self.keys.keyring),
+            ..OpenOptions::default()
+        };
+        Ok(PackageFile::open(std::sync::Arc::clone(blob.file()), &options))
+    }
+
+    /// The signatures of all packages in an image verify with the factory's own key.
+    pub fn signatures(&self, packages: &[Pick]) -> Result<Verdict, Error> {
+        let verdicts = packages
+            .iter()
+            .map(|pick| Ok(verdict(self.open(&pick.sha256)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(Verdict::all(verdicts))
+    }
+
+    fn sbom(&self, artifact: &Artifact, sbom: Sha256) -> Result<Verdict, Error> {
+        let bytes = self
+            .home
+            .store
+            .read_bytes(&sbom, crate::home::TEXT_LIMIT)?
+            .into_inner();
+        Ok(match boltworks_sbom::spdx::Document::from_json(&bytes) {
+            Ok(document) if document.names_package(&artifact.coordinate.name) => Verdict::Pass,
+            Ok(_) => Verdict::Fail(Reasons::one("the SBOM speaks of another package")),
+            Err(error) => Verdict::Unknown(Gaps::one(error.to_string())),
+        })
+    }
+}
+
+fn verdict(opened: Result<PackageFile, boltworks_apk::Error>) -> Verdict {
+    match opened {
+        Ok(_) => Verdict::Pass,
+        Err(error) => Verdict::Fail(Reasons::one(error.to_string())),
+    }
+}
+
+/// Complete when the recipe, the builder and at least one package of the environment are named.
+pub fn materials(materials: &[Material]) -> Verdict {
+    let has = |wanted: fn(&Material) -> bool| materials.iter().any(wanted);
+    let mut gaps = Vec::new();
+    if !has(|material| matches!(material, Material::Recipe { .. })) {
+        gaps.push("the recipe is not among the materials".to_owned());
+    }
+    if !has(|material| matches!(material, Material::Package { .. })) {
+        gaps.push("no package of the environment is among the materials".to_owned());
+    }
+    if !has(|material| matches!(material, Material::Builder { .. })) {
+        gaps.push("the builder is not among the materials".to_owned());
+    }
+    Gaps::try_from(gaps).map_or(Verdict::Pass, Verdict::Unknown)
+}

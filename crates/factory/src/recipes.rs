@@ -1,0 +1,345 @@
+//! One recipe carried out: sources fetched, environment laid out, packages built and tested,
+//! evidence given, all of it recorded in one transaction.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use boltworks_apk::Index;
+use boltworks_model::{ActionId, Ambient, Evidence, Sha1, Sha256};
+use boltworks_package::check::Check;
+use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build, check};
+use boltworks_plan::{ActionInputs, Pick, World, picks};
+use boltworks_recipe::resolved::{Recipe, SourceRef, Test};
+use boltworks_records::ActionRecord;
+use boltworks_rootfs::{Environments, Locked, LockedPackage};
+use boltworks_sandbox::Limits;
+use boltworks_solver::{Options, solve};
+use boltworks_source::{Fetcher, Request};
+
+use crate::catalog::Loaded;
+use crate::evidence;
+use crate::home::Keys;
+use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, Stage0};
+use crate::{Error, Home};
+
+/// The tools every build of one run shares.
+pub struct Workshop<'a> {
+    /// The factory.
+    pub home: &'a Home,
+    /// What it can make.
+    pub loaded: &'a Loaded,
+    /// Its keys.
+    pub keys: &'a Keys,
+    /// Stage 0.
+    pub stage0: &'a Stage0,
+    /// The recipes whose packages there are.
+    pub fresh: &'a [ActionId],
+    /// Gets sources.
+    pub fetcher: &'a Fetcher<'a>,
+    /// Where steps run.
+    pub sandbox: &'a boltworks_sandbox::Local,
+    /// Lays environments out.
+    pub environments: &'a Environments,
+}
+
+impl Workshop<'_> {
+    /// Builds, tests and records one recipe.
+    pub fn make_recipe(
+        &self,
+        action: ActionId,
+        inputs: &ActionInputs,
+        ambient: &Ambient<'_>,
+    ) -> Result<ActionRecord, Error> {
+        let name = inputs.subject.name.as_str();
+        let (Some(item), Some(source)) = (
+            self.loaded.catalog.recipes.get(name),
+            self.loaded.recipes.get(name),
+        ) else {
+            return Err(missing_recipe(name, self.loaded));
+        };
+        let started = ambient.clock.now();
+        let recipe = &item.recipe;
+        let sources = self.fetch(recipe, &recipe.sources, ambient)?;
+        let locked = locked(&inputs.packages, &self.world()?)?;
+        let tree = self.lay_out(&locked)?;
+        let folder = match &source.folder {
+            Some(folder) => Some(self.home.folder.dir(folder)?),
+            None => None,
+        };
+        let scratch = self.scratch()?;
+        let shop = self.shop(&scratch);
+        let order = Order {
+            recipe,
+            recipe_file: RecipeFile {
+                path: &source.path,
+                text: source.text.as_bytes(),
+            },
+            local_files: folder.as_ref(),
+            sources: &sources,
+            environment: &locked,
+            tree: &tree,
+            epoch: inputs.epoch,
+            limits: self.limits(),
+        };
+        let built = build(&order, &shop, ambient)?;
+        let mut record = self.record(action, inputs, &built, started)?;
+        let tests = self.run_tests(recipe, &record, &order, ambient)?;
+        record.documents.extend(tests.iter().cloned());
+        record.finished = ambient.clock.now();
+        let evidence = self.evidence(&built, &record, !tests.is_empty())?;
+        self.home.records().record_action(&record, &evidence)?;
+        Ok(record)
+    }
+
+    /// Every source of a recipe, from the store or from wherever it can be had.
+    fn fetch(
+        &self,
+        recipe: &Recipe,
+        sources: &[SourceRef],
+        ambient: &Ambient<'_>,
+    ) -> Result<Vec<SourceInput>, Error> {
+        sources
+            .iter()
+            .map(|source| {
+                let fetched = self.fetcher.fetch(
+                    &request(recipe, source, &recipe.package.version.to_string())?,
+                    ambient,
+                )?;
+                Ok(SourceInput {
+                    name: source.key.clone(),
+                    digest: fetched.digest,
+                    material: fetched.material,
+                })
+            })
+            .collect()
+    }
+
+    fn lay_out(&self, locked: &Locked) -> Result<PathBuf, Error> {
+        Ok(self
+            .environments
+            .ensure(locked, &self.home.store, self.sandbox.build_uid())?
+            .path)
+    }
+
+    fn scratch(&self) -> Result<PathBuf, Error> {
+        self.home.state_folder("builds")?;
+        Ok(self.home.state.join("builds"))
+    }
+
+    fn shop<'s>(&'s self, scratch: &'s std::path::Path) -> Shop<'s> {
+        Shop {
+            store: &self.home.store,
+            sandbox: self.sandbox,
+            scratch,
+            signer: &self.keys.signer,
+            vendor: &self.home.config.factory,
+            builder: &self.home.host.program,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let limits = &self.home.config.limits;
+        Limits {
+            wall: limits.wall.map(|wall| wall.0),
+            memory: limits.memory.map(|memory| memory.0),
+            processes: limits.processes,
+            file_size: None,
+        }
+    }
+
+    fn record(
+        &self,
+        action: ActionId,
+        inputs: &ActionInputs,
+        built: &Built,
+        started: boltworks_model::Timestamp,
+    ) -> Result<ActionRecord, Error> {
+        let store = &self.home.store;
+        let entries = built
+            .packages
+            .iter()
+            .map(|package| package.entry.clone())
+            .collect();
+        let index = Index::new("", entries);
+        let mut documents: BTreeMap<String, Sha256> = BTreeMap::from([
+            (
+                ACTION_DOCUMENT.to_owned(),
+                store.put_bytes(&inputs.canonical_json())?.digest,
+            ),
+            (
+                INDEX_DOCUMENT.to_owned(),
+                store.put_bytes(index.to_text()?.as_bytes())?.digest,
+            ),
+        ]);
+        for package in &built.packages {
+            documents.insert(
+                format!("sbom {}", package.artifact.coordinate.name),
+                package.sbom,
+            );
+        }
+        Ok(ActionRecord {
+            id: action,
+            subject: inputs.subject.to_string(),
+            artifacts: built
+                .packages
+                .iter()
+                .map(|package| package.artifact.clone())
+                .collect(),
+            materials: built.materials.clone(),
+            log: Some(built.log),
+            started,
+            finished: started,
+            limits: self.sandbox.describe(),
+            ok: true,
+            documents,
+        })
+    }
+
+    /// Runs every test of the recipe, each in a guest with the new packages in it. Gives the name
+    /// and log of each.
+    fn run_tests(
+        &self,
+        recipe: &Recipe,
+        record: &ActionRecord,
+        order: &Order<'_>,
+        ambient: &Ambient<'_>,
+    ) -> Result<Vec<(String, Sha256)>, Error> {
+        let own = recipe.test.iter().map(|test| (&recipe.package.name, test));
+        let split = recipe
+            .subpackages
+            .iter()
+            .filter_map(|package| package.test.as_ref().map(|test| (&package.name, test)));
+        let tests: Vec<_> = own
+            .chain(split)
+            .filter(|(_, test)| !test.pipeline.is_empty())
+            .collect();
+        let mut logs = Vec::new();
+        for (package, test) in tests {
+            let locked = self.test_environment(package.as_str(), test, record)?;
+            let tree = self.lay_out(&locked)?;
+            let sources = self.fetch(recipe, &test.sources, ambient)?;
+            let scratch = self.scratch()?;
+            let order = Check {
+                package: package.as_str(),
+                test,
+                local_files: order.local_files,
+                sources: &sources,
+                tree: &tree,
+                limits: self.limits(),
+            };
+            let log = check::check(&order, &self.shop(&scratch), ambient)?;
+            logs.push((format!("test {package}"), log));
+        }
+        Ok(logs)
+    }
+
+    /// The guest of a test: what the test asks for, from stage 0, from recipes built before, and
+    /// from this one.
+    fn test_environment(
+        &self,
+        package: &str,
+        test: &Test,
+        record: &ActionRecord,
+    ) -> Result<Locked, Error> {
+        let mut world = self.world()?;
+        self.home.add_packages(record, &mut world)?;
+        let options = Options::new(self.home.architecture());
+        let solution = solve(&world.universe, &test.packages, &options).map_err(|unsolvable| {
+            Error::Unsolvable {
+                subject: format!("the test of {package}"),
+                why: unsolvable.to_string(),
+            }
+        })?;
+        let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
+        locked(&picks, &world)
+    }
+
+    /// Stage 0 and the packages of every recipe that is made.
+    pub(crate) fn world(&self) -> Result<World, Error> {
+        let mut world = self.stage0.world();
+        for action in self.fresh {
+            self.home.add_made(action, &mut world)?;
+        }
+        Ok(world)
+    }
+
+    fn evidence(
+        &self,
+        built: &Built,
+        record: &ActionRecord,
+        tested: bool,
+    ) -> Result<Vec<Evidence>, Error> {
+        let mut evidence = Vec::new();
+        for package in &built.packages {
+            let context = evidence::Context {
+                home: self.home,
+                keys: self.keys,
+                record,
+                at: record.finished,
+            };
+            evidence.extend(context.of_package(&package.artifact, package.sbom)?);
+            if tested {
+                evidence.push(context.tests_passed(&package.artifact));
+            }
+        }
+        Ok(evidence)
+    }
+}
+
+/// What is asked of the fetcher for one source of a recipe.
+pub fn request<'a>(
+    recipe: &'a Recipe,
+    source: &'a SourceRef,
+    version: &'a str,
+) -> Result<Request<'a>, Error> {
+    let expected = match (source.expected_sha256, source.expected_sha512) {
+        (Some(sha256), _) => sha256.into(),
+        (None, Some(sha512)) => sha512.into(),
+        (None, None) => {
+            let what = format!("{} names no digest for {}", recipe.package.name, source.uri);
+            return Err(Error::Inconsistent { what });
+        }
+    };
+    Ok(Request {
+        uri: &source.uri,
+        expected,
+        package: recipe.package.name.as_str(),
+        version,
+    })
+}
+
+/// Picks as the room that lays them out wants them.
+pub fn locked(picks: &[Pick], world: &World) -> Result<Locked, Error> {
+    let identities: BTreeMap<Sha256, Sha1> = world
+        .files
+        .iter()
+        .map(|(identity, file)| (*file, *identity))
+        .collect();
+    let fault = |pick: &Pick| Error::Inconsistent {
+        what: format!("'{}-{}' is not a package", pick.name, pick.version),
+    };
+    let packages = picks
+        .iter()
+        .map(|pick| {
+            Ok(LockedPackage {
+                name: pick.name.parse().map_err(|_| fault(pick))?,
+                version: pick.version.parse().map_err(|_| fault(pick))?,
+                sha256: pick.sha256,
+                identity: identities
+                    .get(&pick.sha256)
+                    .copied()
+                    .ok_or_else(|| fault(pick))?,
+                repository: pick.repository.clone(),
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(Locked { packages })
+}
+
+fn missing_recipe(name: &str, loaded: &Loaded) -> Error {
+    Error::Missing {
+        what: "recipe",
+        name: name.to_owned(),
+        known: loaded.recipes.keys().cloned().collect(),
+    }
+}

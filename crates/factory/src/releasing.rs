@@ -1,0 +1,362 @@
+//! What was made is judged, and channels are moved to what the gate clears.
+
+use boltworks_apk::Index;
+use boltworks_gate::{Judgement, Origin, Policy, judge};
+use boltworks_model::{
+    Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
+    Sha256, Verdict,
+};
+use boltworks_plan::{Plan, State, Subject};
+use boltworks_records::ActionRecord;
+use boltworks_release::{Attachment, Candidate, ImageRequest, RepositoryRequest, publish};
+use serde_json::{Value, json};
+
+use crate::catalog::Loaded;
+use crate::home::Keys;
+use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT};
+use crate::{Error, Home};
+
+/// What an SPDX document is served as.
+const SPDX_TYPE: &str = "application/spdx+json";
+/// What a CycloneDX document is served as.
+const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
+/// How many digits of a digest name an index.
+const SHORT: usize = 12;
+
+/// A channel and what it points at now.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What it points at.
+    pub artifact: Artifact,
+    /// Whether this run moved it.
+    pub is_new: bool,
+    /// How many packages are inside.
+    pub packages: usize,
+    /// How many bytes a client fetches.
+    pub size: u64,
+    /// What was judged.
+    pub judged: Vec<EvidenceKind>,
+    /// What was not judged.
+    pub not_judged: Vec<EvidenceKind>,
+}
+
+/// A channel that was not moved, and why.
+#[derive(Debug, Clone)]
+pub struct RefusedMove {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Why, in lines.
+    pub why: String,
+}
+
+/// The channels after a run.
+#[derive(Debug, Clone, Default)]
+pub struct Released {
+    /// Where channels point.
+    pub moved: Vec<Moved>,
+    /// Channels the gate kept where they were.
+    pub refused: Vec<RefusedMove>,
+}
+
+impl Released {
+    /// For people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for moved in &self.moved {
+            let word = if moved.is_new { "released" } else { "current" };
+            lines.push(format!(
+                "{word} {}: {} packages, {}, {}",
+                moved.channel,
+                moved.packages,
+                megabytes(moved.size),
+                moved.artifact.digest.prefixed()
+            ));
+        }
+        if let Some(moved) = self.moved.first() {
+            lines.push(format!("judged: {}", words(&moved.judged)));
+            lines.push(format!("not judged: {}", words(&moved.not_judged)));
+        }
+        for refused in &self.refused {
+            lines.push(format!(
+                "✗ {} was not moved: {}",
+                refused.channel, refused.why
+            ));
+        }
+        lines
+    }
+
+    /// For machines.
+    pub fn document(&self) -> Value {
+        let moved = |moved: &Moved| {
+            json!({
+                "channel": moved.channel,
+                "digest": moved.artifact.digest.prefixed(),
+                "new": moved.is_new,
+                "packages": moved.packages,
+                "size": moved.size,
+                "judged": moved.judged,
+                "not-judged": moved.not_judged,
+            })
+        };
+        let refused =
+            |refused: &RefusedMove| json!({"channel": refused.channel, "why": refused.why});
+        json!({
+            "channels": self.moved.iter().map(moved).collect::<Vec<_>>(),
+            "refused": self.refused.iter().map(refused).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn words(kinds: &[EvidenceKind]) -> String {
+    kinds
+        .iter()
+        .map(|kind| kind.word())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn megabytes(size: u64) -> String {
+    format!("{:.1} MB", size as f64 / 1e6)
+}
+
+/// Judges and releases the repository, then every channel's image.
+pub fn release(
+    home: &Home,
+    loaded: &Loaded,
+    keys: &Keys,
+    plan: &Plan,
+    ambient: &Ambient<'_>,
+) -> Result<Released, Error> {
+    let configured = home.config.release_policy();
+    let policy = Policy {
+        name: "release".to_owned(),
+        require: configured.require,
+        forbid_repositories: configured.forbid_repositories.into_iter().collect(),
+    };
+    let office = Office {
+        home,
+        keys,
+        plan,
+        policy,
+        ambient,
+    };
+    let mut released = Released::default();
+    office.repository(loaded, &mut released)?;
+    for (channel, points_at) in &home.config.channels {
+        office.image(channel, &points_at.image, &mut released)?;
+    }
+    Ok(released)
+}
+
+struct Office<'a> {
+    home: &'a Home,
+    keys: &'a Keys,
+    plan: &'a Plan,
+    policy: Policy,
+    ambient: &'a Ambient<'a>,
+}
+
+impl Office<'_> {
+    /// The repository: for each recipe the packages of its current action or, where it cannot be
+    /// made now, of its last good one.
+    fn repository(&self, loaded: &Loaded, released: &mut Released) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        let mut packages = Vec::new();
+        for name in loaded.catalog.recipes.keys() {
+            let Some(record) = self.record(&Subject::recipe(name.clone()))? else {
+                continue;
+            };
+            if let Some(of_record) = self.home.index_of(&record)? {
+                entries.extend(of_record.entries);
+                packages.extend(record.artifacts);
+            }
+        }
+        if packages.is_empty() {
+            return Ok(());
+        }
+        let artifact = self.signed_index(&Index::new(self.home.config.repository(), entries))?;
+        let architecture = self.home.architecture();
+        let channel = format!("{}/{architecture}", self.home.config.repository());
+        let channel: ChannelName = channel.parse().map_err(|_| Error::Inconsistent {
+            what: format!("'{channel}' is not a channel's name"),
+        })?;
+        let request = RepositoryRequest {
+            channel: &channel,
+            index: &artifact,
+            packages: &packages,
+            keys: &self.keys.keyring,
+        };
+        let candidate = Candidate::repository(&self.home.store, &self.home.records(), &request)?;
+        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
+        for package in &packages {
+            evidence.extend(self.home.records().evidence_for(&package.digest)?);
+        }
+        self.judge_and_move(&channel, candidate, &evidence, packages.len(), released)
+    }
+
+    /// Signs the index, and gives evidence that its signature verifies.
+    fn signed_index(&self, index: &Index) -> Result<Artifact, Error> {
+        let bytes = index.write(&self.keys.signer, self.home.epoch().0)?;
+        let stored = self.home.store.put_bytes(&bytes)?;
+        let architecture = self.home.architecture();
+        let version: String = stored.digest.to_string().chars().take(SHORT).collect();
+        let artifact = Artifact {
+            coordinate: Coordinate {
+                kind: ArtifactKind::ApkIndex,
+                name: self.home.config.repository().to_owned(),
+                version,
+                architecture,
+            },
+            digest: stored.digest,
+            size: stored.size,
+        };
+        if self.home.records().evidence_for(&stored.digest)?.is_empty() {
+            let verdict = match Index::read(&bytes, Some(&self.keys.keyring)) {
+                Ok(_) => Verdict::Pass,
+                Err(error) => Verdict::Fail(Reasons::one(error.to_string())),
+            };
+            self.home.records().record_evidence(&[Evidence {
+                subject: artifact.clone(),
+                kind: EvidenceKind::Signature,
+                verdict,
+                document: None,
+                at: self.ambient.clock.now(),
+            }])?;
+        }
+        Ok(artifact)
+    }
+
+    fn image(
+        &self,
+        channel: &ChannelName,
+        image: &str,
+        released: &mut Released,
+    ) -> Result<(), Error> {
+        let subject = Subject::image(image);
+        let Some(item) = self.plan.items.iter().find(|item| item.subject == subject) else {
+            released.refused.push(RefusedMove {
+                channel: channel.clone(),
+                why: format!("there is no image '{image}'"),
+            });
+            return Ok(());
+        };
+        let State::Fresh(action) = item.state else {
+            // What could not be made is in the report already; the channel stays where it is.
+            return Ok(());
+        };
+        let Some(record) = self.home.records().action(&action)? else {
+            return Ok(());
+        };
+        let (Some(artifact), Some(inputs)) =
+            (record.artifacts.first(), self.home.inputs_of(&record)?)
+        else {
+            return Ok(());
+        };
+        let origins: Vec<Origin> = inputs
+            .packages
+            .iter()
+            .map(|pick| Origin {
+                package: format!("{}-{}", pick.name, pick.version),
+                sha256: pick.sha256,
+                repository: pick.repository.clone(),
+            })
+            .collect();
+        let attachments = attachments(&record, artifact.digest);
+        let request = ImageRequest {
+            artifact,
+            origins: &origins,
+            attachments: &attachments,
+        };
+        let candidate = Candidate::image(&self.home.store, &request)?;
+        let evidence = self.home.records().evidence_for(&artifact.digest)?;
+        self.judge_and_move(channel, candidate, &evidence, origins.len(), released)
+    }
+
+    fn judge_and_move(
+        &self,
+        channel: &ChannelName,
+        candidate: Candidate,
+        evidence: &[Evidence],
+        packages: usize,
+        released: &mut Released,
+    ) -> Result<(), Error> {
+        let now = self.ambient.clock.now();
+        let artifact = candidate.artifact().clone();
+        let size = download_size(&candidate);
+        let cleared = match judge(&self.policy, candidate, evidence, now) {
+            Ok(cleared) => cleared,
+            Err(refused) => {
+                let why = refused.to_string();
+                released.refused.push(RefusedMove {
+                    channel: channel.clone(),
+                    why,
+                });
+                return Ok(());
+            }
+        };
+        let (judged, not_judged) = kinds(&self.policy, cleared.judgement());
+        let mut records = self.home.records();
+        let before = records.current(channel)?.map(|release| release.after());
+        publish(&mut records, channel, before, cleared, now)?;
+        released.moved.push(Moved {
+            channel: channel.clone(),
+            is_new: before != Some(artifact.digest),
+            artifact,
+            packages,
+            size,
+            judged,
+            not_judged,
+        });
+        Ok(())
+    }
+
+    /// The current action's record; where there is none, the last good one.
+    fn record(&self, subject: &Subject) -> Result<Option<ActionRecord>, Error> {
+        let item = self.plan.items.iter().find(|item| item.subject == *subject);
+        let records = self.home.records();
+        Ok(match item.map(|item| &item.state) {
+            Some(State::Fresh(action)) => records.action(action)?,
+            _ => records.latest_good_for(&subject.to_string())?,
+        })
+    }
+}
+
+fn kinds(policy: &Policy, judgement: &Judgement) -> (Vec<EvidenceKind>, Vec<EvidenceKind>) {
+    (policy.required().collect(), judgement.not_judged.clone())
+}
+
+fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachment> {
+    [
+        (SPDX_DOCUMENT, SPDX_TYPE),
+        (CYCLONEDX_DOCUMENT, CYCLONEDX_TYPE),
+    ]
+    .into_iter()
+    .filter_map(|(name, media_type)| {
+        let digest = *record.documents.get(name)?;
+        Some(Attachment {
+            digest,
+            media_type: media_type.to_owned(),
+            about,
+        })
+    })
+    .collect()
+}
+
+/// What a client fetches: manifest, configuration and layers, or index and packages.
+fn download_size(candidate: &Candidate) -> u64 {
+    use boltworks_records::Role;
+    candidate
+        .blobs()
+        .iter()
+        .filter(|blob| {
+            matches!(
+                blob.role,
+                Role::Manifest | Role::Config | Role::Layer | Role::ApkIndex | Role::Apk
+            )
+        })
+        .map(|blob| blob.size)
+        .sum()
+}
