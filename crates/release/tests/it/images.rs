@@ -1,0 +1,241 @@
+//! Images: what a candidate holds, where it may go, and what can be read afterwards.
+
+use boltworks_model::{ArtifactKind, Sha256};
+use boltworks_oci::media_type;
+use boltworks_release::{Candidate, Error, ImageRequest, Tag, publish};
+use serde_json::Value;
+
+use crate::bytes;
+use crate::fixture::{Factory, Image, MADE, cleared, name};
+
+#[test]
+fn everything_of_an_image_is_public_and_nothing_else() {
+    let mut factory = Factory::new();
+    let image = factory.image("web", b"hello");
+    let secret = factory.store.put_bytes(b"secret").unwrap();
+    let release = factory.release_image("web:1", &image);
+    assert_eq!((release.sequence, release.before), (1, None));
+    let released = factory.released();
+    let manifest = released
+        .image_manifest("web", Tag::Name("1"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(bytes(&manifest), image.parts.manifest.bytes);
+    assert_eq!(manifest.media_type, media_type::MANIFEST);
+    let by_digest = released
+        .image_manifest("web", Tag::Digest(&manifest.digest))
+        .unwrap();
+    assert_eq!(by_digest.unwrap().digest, manifest.digest);
+    let layer = image.parts.layers[0].digest;
+    for digest in [image.parts.config.digest, layer, image.documents[0].digest] {
+        assert_eq!(
+            released.blob("web", &digest).unwrap().unwrap().digest,
+            digest
+        );
+        assert!(
+            released
+                .image_manifest("web", Tag::Digest(&digest))
+                .unwrap()
+                .is_none()
+        );
+        assert!(released.blob("shop", &digest).unwrap().is_none());
+    }
+    for digest in [secret.digest, image.parts.index.digest] {
+        assert!(factory.store.has(&digest).unwrap());
+        assert!(released.blob("web", &digest).unwrap().is_none());
+    }
+    assert!(
+        released
+            .image_manifest("web", Tag::Name("2"))
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        released
+            .image_manifest("web", Tag::Name("../x"))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn documents_are_found_from_the_image() {
+    let mut factory = Factory::new();
+    let image = factory.image("web", b"hello");
+    factory.release_image("web:1", &image);
+    let released = factory.released();
+    let about = image.parts.manifest.digest;
+    let referrers = released.referrers("web", &about).unwrap();
+    let [referrer] = referrers.as_slice() else {
+        panic!("{referrers:?}")
+    };
+    assert_eq!(referrer.artifact_type.as_deref(), Some(media_type::SPDX));
+    let manifest = released
+        .image_manifest("web", Tag::Digest(&referrer.digest))
+        .unwrap();
+    let manifest: Value = serde_json::from_slice(&bytes(&manifest.unwrap())).unwrap();
+    assert_eq!(manifest["subject"]["digest"], about.prefixed());
+    assert_eq!(
+        manifest["layers"][0]["digest"],
+        image.documents[0].digest.prefixed()
+    );
+    let empty: Sha256 = manifest["config"]["digest"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(
+        bytes(&released.blob("web", &empty).unwrap().unwrap()),
+        b"{}"
+    );
+    assert!(released.referrers("web", &empty).unwrap().is_empty());
+}
+
+#[test]
+fn an_index_brings_its_images() {
+    let mut factory = Factory::new();
+    let mut image = factory.image("web", b"hello");
+    let manifest = image.parts.manifest.digest;
+    image.artifact.digest = image.parts.index.digest;
+    image.artifact.size = image.parts.index.size();
+    factory.release_image("web:1", &image);
+    let released = factory.released();
+    let index = released
+        .image_manifest("web", Tag::Name("1"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(index.media_type, media_type::INDEX);
+    assert!(
+        released
+            .image_manifest("web", Tag::Digest(&manifest))
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        released
+            .blob("web", &image.parts.layers[0].digest)
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(released.referrers("web", &manifest).unwrap().len(), 1);
+}
+
+fn refusal(factory: &Factory, image: &Image) -> String {
+    let request = ImageRequest {
+        artifact: &image.artifact,
+        origins: &[],
+        attachments: &image.documents,
+    };
+    Candidate::image(&factory.store, &request)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn an_image_that_is_not_whole_is_no_candidate() {
+    let factory = Factory::new();
+    let good = factory.image("web", b"hello");
+    let with = |change: &dyn Fn(&mut Image)| {
+        let mut image = good.clone();
+        change(&mut image);
+        refusal(&factory, &image)
+    };
+    let missing = Sha256::new([7; 32]);
+    assert!(with(&|image| image.artifact.digest = missing).contains("does not have it"));
+    assert!(with(&|image| image.artifact.size += 1).contains("its size"));
+    assert!(with(&|image| image.artifact.coordinate.kind = ArtifactKind::Apk).contains("no image"));
+    assert!(with(&|image| image.documents[0].digest = missing).contains("does not have it"));
+    assert!(with(&|image| image.documents[0].about = missing).contains("no manifest of it"));
+    assert!(with(&|image| image.documents[0].media_type = "x".into()).contains("no media type"));
+    let text = String::from_utf8(good.parts.manifest.bytes.clone()).unwrap();
+    let layer = good.parts.layers[0].digest.prefixed();
+    let size = good.parts.layers[0].size;
+    for (from, to, expected) in [
+        (layer, missing.prefixed(), "does not have it"),
+        (
+            format!("\"size\":{size}"),
+            format!("\"size\":{}", size + 1),
+            "bytes",
+        ),
+    ] {
+        let bad = factory
+            .store
+            .put_bytes(text.replace(&from, &to).as_bytes())
+            .unwrap();
+        let refused = with(&|image| {
+            image.artifact.digest = bad.digest;
+            image.artifact.size = bad.size;
+            image.documents.clear();
+        });
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_channel_takes_what_it_is_for_from_who_knows_where_it_points() {
+    let mut factory = Factory::new();
+    let image = factory.image("web", b"hello");
+    let release = |factory: &mut Factory, channel: &str, before| {
+        let candidate = cleared(factory.image_candidate(&image));
+        publish(
+            &mut factory.records,
+            &name(channel),
+            before,
+            candidate,
+            MADE,
+        )
+    };
+    let wrong = release(&mut factory, "web", None).unwrap_err();
+    assert!(matches!(wrong, Error::Channel { .. }), "{wrong}");
+    let moved = release(&mut factory, "web:1", Some(Sha256::new([7; 32]))).unwrap_err();
+    assert!(moved.is_moved(), "{moved}");
+    let first = release(&mut factory, "web:1", None).unwrap();
+    let again = release(&mut factory, "web:1", Some(first.after())).unwrap();
+    assert_eq!(first, again);
+    let judgement: Value = serde_json::from_str(&first.judgement).unwrap();
+    assert_eq!(judgement["policy"], "release");
+    assert_eq!(
+        judgement["judged"],
+        serde_json::json!(["sbom", "signature", "repositories"])
+    );
+    assert_eq!(judgement["not_judged"][0], "materials");
+}
+
+#[test]
+fn old_releases_stay_readable_and_new_ones_are_seen_at_once() {
+    let mut factory = Factory::new();
+    let old = factory.image("web", b"old");
+    let new = factory.image("web", b"new");
+    factory.release_image("web:1", &old);
+    let released = factory.released();
+    let current = || {
+        released
+            .image_manifest("web", Tag::Name("1"))
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(current().digest, old.artifact.digest);
+    let first_since = current().since;
+    factory.release_image("web:1", &new);
+    assert_eq!(current().digest, new.artifact.digest);
+    assert!(current().since > first_since);
+    let digest = &old.artifact.digest;
+    assert!(
+        released
+            .image_manifest("web", Tag::Digest(digest))
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        released
+            .blob("web", &old.parts.layers[0].digest)
+            .unwrap()
+            .is_some()
+    );
+    factory.release_image("web:2", &old);
+    factory.release_image("app/shop:1", &old);
+    assert_eq!(released.tags("web", "", 10).unwrap().unwrap(), ["1", "2"]);
+    assert_eq!(released.tags("web", "2", 10).unwrap().unwrap(), [""; 0]);
+    assert_eq!(released.tags("nothing", "", 10).unwrap(), None);
+    assert_eq!(released.repositories("", 10).unwrap(), ["app/shop", "web"]);
+}
