@@ -9,7 +9,7 @@
 //! 5. [`package`]: [`PackageFile`] reads a package, [`write_package`] writes one.
 //! 6. [`index`]: [`Index`] and [`IndexEntry`], what a repository offers.
 //! 7. [`installed`]: what a root file system says of the packages in it.
-//! 8. [`diff`]: what tells two packages apart.
+//! 8. [`mod@diff`]: what tells two packages apart.
 //!
 //! Nothing here fetches, installs or chooses a package. Reading is strict and bounded; writing
 //! is deterministic, and [`WRITER_VERSION`] names the bytes it gives.

@@ -13,7 +13,7 @@
 //!
 //! 1. [`read`]: [`PackageFile`], opened only if all of this holds.
 //! 2. [`data`]: the files, in one pass that decompresses, hashes, checks and keeps them.
-//! 3. [`write`], which has [`write_package`].
+//! 3. [`mod@write`], which has [`write_package`].
 
 pub mod data;
 pub mod read;
