@@ -10,6 +10,10 @@ use boltworks_yaml::Place;
 ///
 /// Shown as `file:line:column: …; did you mean 'x'?`.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "the one error of this room, named as every room names its own"
+)]
 pub enum Error {
     /// The file is no YAML, or not of the schema.
     #[error(transparent)]
@@ -28,7 +32,10 @@ pub enum Error {
 impl Error {
     /// A problem at a place.
     pub fn at(at: Place, problem: Problem) -> Self {
-        Self::At { at, problem: Box::new(problem) }
+        Self::At {
+            at,
+            problem: Box::new(problem),
+        }
     }
 
     /// Where it is.
@@ -192,7 +199,7 @@ pub enum Problem {
     #[error(transparent)]
     Name(#[from] NameError),
     /// A version is not one.
-    #[error("the package's version is not one")]
+    #[error(transparent)]
     Version(#[from] VersionError),
     /// A dependency is not one.
     #[error(transparent)]
@@ -218,7 +225,12 @@ pub enum Problem {
 impl Problem {
     /// A value that breaks a rule.
     pub(crate) fn value(what: &'static str, text: &str, rule: &'static str) -> Self {
-        Self::BadValue { what, text: text.chars().take(160).collect(), rule }
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        Self::BadValue {
+            what,
+            text: text.chars().take(160).map(plain).collect(),
+            rule,
+        }
     }
 
     /// What to write instead.

@@ -1,24 +1,479 @@
 //! What `recipe compile` prints and what an action digest hashes.
+//!
+//! Both are JSON with keys in an order fixed here and maps sorted, so that equal values are
+//! equal bytes. They differ in what they hold:
+//!
+//! | | `compile_json` | `canonical_json` |
+//! |---|---|---|
+//! | for | people, and comparing with melange | action digests |
+//! | scripts, folders, variables, fetches | as a recipe would write them | all |
+//! | names and labels of steps, nesting without meaning | yes | no: they change no byte |
+//! | packages of the environment | in order | sorted: an order changes no byte |
+//! | time limits, resources, disabled checks | yes | no: they change no byte |
+//! | tests | yes | no: they are an action of their own, [`Test::canonical_json`] |
+//! | comments, paths, pipelines' texts before filling in | no | no |
 
-use crate::resolved::{Image, Recipe};
+use std::collections::BTreeMap;
+
+use boltworks_version::apk::Dependency;
+use serde_json::{Map, Value, json};
+
+use crate::resolved::{
+    Capability, Copyright, Cpe, Dependencies, EntrypointKind, Fetch, Image, Package,
+    PackageOptions, Recipe, Resources, Scriptlets, Step, Subpackage, Test,
+};
+
+/// Counts the forms of the canonical documents. A new form rebuilds everything.
+const FORM: u32 = 1;
+
+/// Who reads the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Compile,
+    Action,
+}
 
 impl Recipe {
     /// Everything that decides the bytes of the packages, as one canonical JSON document:
-    /// what an action digest hashes. Comments, names of steps and the recipe's path change
-    /// nothing.
+    /// what an action digest hashes, beside the digest of the locked environment.
     pub fn canonical_json(&self) -> Vec<u8> {
-        todo!()
+        let view = View::Action;
+        let mut object = Object::default();
+        object.put("form", FORM);
+        object.put("architecture", self.architecture.apk());
+        object.put("package", package(&self.package, view));
+        object.put("packages", sorted(&self.build_packages));
+        object.put("environment", image(&self.environment, view));
+        object.put("capabilities-add", self.capabilities_add.as_slice());
+        object.put("capabilities-drop", self.capabilities_drop.as_slice());
+        object.put("pipeline", steps(&self.pipeline, view));
+        object.put(
+            "subpackages",
+            list(&self.subpackages, |sub| subpackage(sub, view)),
+        );
+        object.into_bytes()
     }
 
     /// The whole resolved recipe as one line of JSON, with the keys of the file format.
     pub fn compile_json(&self) -> String {
-        todo!()
+        let view = View::Compile;
+        let mut environment = Object(image(&self.environment, view));
+        environment.put(
+            "contents",
+            contents(&self.environment, &self.build_packages),
+        );
+        let mut capabilities = Object::default();
+        capabilities.put("add", self.capabilities_add.as_slice());
+        capabilities.put("drop", self.capabilities_drop.as_slice());
+        let mut object = Object::default();
+        object.put("package", package(&self.package, view));
+        object.put("environment", environment.0);
+        object.put("capabilities", capabilities.0);
+        object.put("pipeline", steps(&self.pipeline, view));
+        object.put(
+            "subpackages",
+            list(&self.subpackages, |sub| subpackage(sub, view)),
+        );
+        object.put("test", self.test.as_ref().map(test).unwrap_or_default());
+        Value::Object(object.0).to_string()
+    }
+}
+
+impl Test {
+    /// Everything that decides the outcome of the tests, as one canonical JSON document.
+    pub fn canonical_json(&self) -> Vec<u8> {
+        let mut object = Object::default();
+        object.put("form", FORM);
+        object.put("packages", sorted(&self.packages));
+        object.put("environment", image(&self.environment, View::Action));
+        object.put("pipeline", steps(&self.pipeline, View::Action));
+        object.into_bytes()
     }
 }
 
 impl Image {
     /// Everything that decides the bytes of the image, as one canonical JSON document.
     pub fn canonical_json(&self) -> Vec<u8> {
-        todo!()
+        let mut object = Object::default();
+        object.put("form", FORM);
+        object.put("packages", sorted(&self.packages));
+        object.put("repositories", self.repositories.as_slice());
+        object.put("runtime_repositories", self.runtime_repositories.as_slice());
+        object.put("image", whole_image(self));
+        object.into_bytes()
     }
+
+    /// The resolved image as one line of JSON, with the keys of the file format: what
+    /// `image show-config` prints.
+    pub fn config_json(&self) -> String {
+        let mut object = Object::default();
+        object.put("contents", contents(self, &self.packages));
+        object.0.extend(whole_image(self));
+        Value::Object(object.0).to_string()
+    }
+}
+
+/// A JSON object that leaves out what is empty: `null`, `false`, `""`, `[]`, `{}`.
+#[derive(Default)]
+struct Object(Map<String, Value>);
+
+impl Object {
+    fn put(&mut self, key: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let is_empty = match &value {
+            Value::Null | Value::Bool(false) => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            Value::Bool(true) | Value::Number(_) => false,
+        };
+        if !is_empty {
+            self.0.insert(key.to_owned(), value);
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        Value::Object(self.0).to_string().into_bytes()
+    }
+}
+
+fn map(map: &BTreeMap<String, String>) -> Value {
+    map.iter()
+        .map(|(key, value)| (key.clone(), Value::from(value.as_str())))
+        .collect()
+}
+
+fn list<T>(all: &[T], one: impl Fn(&T) -> Map<String, Value>) -> Value {
+    all.iter().map(|item| Value::Object(one(item))).collect()
+}
+
+fn texts<T: ToString>(all: &[T]) -> Value {
+    all.iter()
+        .map(|item| Value::String(item.to_string()))
+        .collect()
+}
+
+fn sorted(all: &[Dependency]) -> Value {
+    let mut all: Vec<_> = all.iter().map(ToString::to_string).collect();
+    all.sort_unstable();
+    all.dedup();
+    Value::from(all)
+}
+
+fn package(package: &Package, view: View) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("name", package.name.as_str());
+    object.put("version", package.version.as_str());
+    object.put("epoch", package.epoch);
+    object.put("description", package.description.as_str());
+    object.put("url", package.url.as_deref());
+    object.put("commit", package.commit.as_deref());
+    object.put("annotations", map(&package.annotations));
+    if view == View::Compile {
+        let architectures = package.target_architecture.iter().map(|arch| arch.apk());
+        object.put("target-architecture", architectures.collect::<Value>());
+    }
+    object.put("copyright", list(&package.copyright, copyright));
+    object.put("dependencies", dependencies(&package.dependencies));
+    object.put("options", options(package.options));
+    object.put("scriptlets", scriptlets(&package.scriptlets));
+    object.put("cpe", cpe(&package.cpe));
+    object.put("setcap", list(&package.setcap, capability));
+    if view == View::Compile {
+        object.put("checks", checks(&package.checks_disabled));
+        object.put(
+            "timeout",
+            package
+                .timeout
+                .map(|timeout| format!("{}s", timeout.as_secs())),
+        );
+        object.put("resources", resources(&package.resources));
+        object.put("test-resources", resources(&package.test_resources));
+    }
+    object.0
+}
+
+fn subpackage(subpackage: &Subpackage, view: View) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("name", subpackage.name.as_str());
+    object.put("pipeline", steps(&subpackage.pipeline, view));
+    object.put("dependencies", dependencies(&subpackage.dependencies));
+    object.put("options", options(subpackage.options));
+    object.put("scriptlets", scriptlets(&subpackage.scriptlets));
+    object.put("description", subpackage.description.as_str());
+    object.put("annotations", map(&subpackage.annotations));
+    object.put("url", subpackage.url.as_deref());
+    object.put("commit", subpackage.commit.as_deref());
+    object.put("copyright", list(&subpackage.copyright, copyright));
+    object.put("setcap", list(&subpackage.setcap, capability));
+    if view == View::Compile {
+        object.put("checks", checks(&subpackage.checks_disabled));
+        object.put(
+            "test",
+            subpackage.test.as_ref().map(test).unwrap_or_default(),
+        );
+    }
+    object.0
+}
+
+fn test(test: &Test) -> Map<String, Value> {
+    let mut environment = Object(image(&test.environment, View::Compile));
+    environment.put("contents", contents(&test.environment, &test.packages));
+    let mut object = Object::default();
+    object.put("environment", environment.0);
+    object.put("pipeline", steps(&test.pipeline, View::Compile));
+    object.0
+}
+
+fn checks(disabled: &[String]) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("disabled", disabled);
+    object.0
+}
+
+fn steps(all: &[Step], view: View) -> Value {
+    let all = all.iter().map(|one| step(one, view));
+    all.filter(|step| !step.is_empty())
+        .map(Value::Object)
+        .collect()
+}
+
+fn step(step: &Step, view: View) -> Map<String, Value> {
+    let mut object = Object::default();
+    if view == View::Compile {
+        object.put("name", step.name.as_deref());
+        object.put("label", step.label.as_deref());
+    }
+    object.put(
+        "fetch",
+        step.fetch
+            .as_ref()
+            .filter(|_| view == View::Action)
+            .map(fetch),
+    );
+    object.put("runs", step.runs.as_deref());
+    object.put("pipeline", steps(&step.pipeline, view));
+    // Where nothing runs here, folder and variables are those of the steps within.
+    if step.runs.is_some() {
+        object.put("working-directory", step.working_directory.as_str());
+        object.put("environment", map(&step.environment));
+    }
+    object.0
+}
+
+fn fetch(fetch: &Fetch) -> Value {
+    json!({
+        "key": fetch.key,
+        "uri": fetch.uri,
+        "sha256": fetch.expected_sha256.map(|digest| digest.to_string()),
+        "sha512": fetch.expected_sha512.map(|digest| digest.to_string()),
+        "strip-components": fetch.strip_components,
+        "extract": fetch.extract,
+        "delete": fetch.delete,
+        "directory": fetch.directory,
+        "purl-name": fetch.purl_name,
+        "purl-version": fetch.purl_version,
+    })
+}
+
+fn dependencies(dependencies: &Dependencies) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("runtime", texts(&dependencies.runtime));
+    object.put("provides", texts(&dependencies.provides));
+    object.put("replaces", texts(&dependencies.replaces));
+    let priority = |priority: Option<u32>| priority.map(|number| number.to_string());
+    object.put(
+        "provider-priority",
+        priority(dependencies.provider_priority),
+    );
+    object.put(
+        "replaces-priority",
+        priority(dependencies.replaces_priority),
+    );
+    object.0
+}
+
+fn options(options: PackageOptions) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("no-provides", options.no_provides);
+    object.put("no-depends", options.no_depends);
+    object.put("no-commands", options.no_commands);
+    object.put("no-versioned-shlib-deps", options.no_versioned_shlib_deps);
+    object.0
+}
+
+fn scriptlets(scriptlets: &Scriptlets) -> Map<String, Value> {
+    let mut trigger = Object::default();
+    if let Some(watch) = &scriptlets.trigger {
+        trigger.put("script", watch.script.as_str());
+        trigger.put("paths", watch.paths.as_slice());
+    }
+    let mut object = Object::default();
+    object.put("trigger", trigger.0);
+    object.put("pre-install", scriptlets.pre_install.as_deref());
+    object.put("post-install", scriptlets.post_install.as_deref());
+    object.put("pre-deinstall", scriptlets.pre_deinstall.as_deref());
+    object.put("post-deinstall", scriptlets.post_deinstall.as_deref());
+    object.put("pre-upgrade", scriptlets.pre_upgrade.as_deref());
+    object.put("post-upgrade", scriptlets.post_upgrade.as_deref());
+    object.0
+}
+
+fn copyright(copyright: &Copyright) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("paths", copyright.paths.as_slice());
+    object.put("attestation", copyright.attestation.as_deref());
+    object.put("license", copyright.license.as_str());
+    object.put("license-path", copyright.license_path.as_deref());
+    object.put(
+        "detection-override",
+        copyright.detection_override.as_deref(),
+    );
+    object.0
+}
+
+fn capability(capability: &Capability) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("path", capability.path.as_str());
+    object.put("add", map(&capability.add));
+    object.put("reason", capability.reason.as_str());
+    object.0
+}
+
+fn cpe(cpe: &Cpe) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("part", cpe.part.as_deref());
+    object.put("vendor", cpe.vendor.as_deref());
+    object.put("product", cpe.product.as_deref());
+    object.put("edition", cpe.edition.as_deref());
+    object.put("language", cpe.language.as_deref());
+    object.put("sw_edition", cpe.sw_edition.as_deref());
+    object.put("target_sw", cpe.target_sw.as_deref());
+    object.put("target_hw", cpe.target_hw.as_deref());
+    object.put("other", cpe.other.as_deref());
+    object.0
+}
+
+fn resources(resources: &Resources) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("cpu", resources.cpu.as_deref());
+    object.put("cpumodel", resources.cpumodel.as_deref());
+    object.put("memory", resources.memory.as_deref());
+    object.put("disk", resources.disk.as_deref());
+    object.0
+}
+
+fn contents(image: &Image, packages: &[Dependency]) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("build_repositories", image.build_repositories.as_slice());
+    object.put(
+        "runtime_repositories",
+        image.runtime_repositories.as_slice(),
+    );
+    object.put("repositories", image.repositories.as_slice());
+    object.put("keyring", image.keyring.as_slice());
+    object.put("packages", texts(packages));
+    object.0
+}
+
+/// The parts of an environment that a guest shows: accounts, variables, paths. Which
+/// repositories packages came from is known by the lock.
+fn image(image: &Image, view: View) -> Map<String, Value> {
+    match view {
+        View::Compile => {
+            let mut whole = whole_image(image);
+            // All architectures is what none written means.
+            if image.archs == boltworks_model::Architecture::ALL {
+                whole.shift_remove("archs");
+            }
+            whole
+        }
+        View::Action => {
+            let mut object = Object::default();
+            object.put("accounts", accounts(image));
+            object.put("environment", map(&image.environment));
+            object.put("paths", paths(image));
+            object.0
+        }
+    }
+}
+
+/// All of an image but where its packages come from.
+fn whole_image(image: &Image) -> Map<String, Value> {
+    let mut object = Object::default();
+    object.put("entrypoint", entrypoint(image));
+    object.put("cmd", image.cmd.as_slice());
+    object.put("stop-signal", image.stop_signal.as_deref());
+    object.put("work-dir", image.work_dir.as_deref());
+    object.put("accounts", accounts(image));
+    object.put(
+        "archs",
+        image.archs.iter().map(|arch| arch.apk()).collect::<Value>(),
+    );
+    object.put("environment", map(&image.environment));
+    object.put("paths", paths(image));
+    object.put("vcs-url", image.vcs_url.as_deref());
+    object.put("annotations", map(&image.annotations));
+    object.put("volumes", image.volumes.as_slice());
+    object.put(
+        "layering",
+        image
+            .layering
+            .as_ref()
+            .map(|layering| json!({ "strategy": layering.strategy, "budget": layering.budget })),
+    );
+    let certificates = image.certificates.iter();
+    let certificates = certificates
+        .map(|certificate| json!({ "name": certificate.name, "content": certificate.content }));
+    object.put("certificates", certificates.collect::<Value>());
+    let keys = image.runtime_keyring.iter();
+    let keys = keys.map(|key| json!({ "name": key.name, "content": key.content }));
+    object.put("runtime_keyring", keys.collect::<Value>());
+    object.0
+}
+
+fn entrypoint(image: &Image) -> Map<String, Value> {
+    let mut object = Object::default();
+    if image.entrypoint_kind == EntrypointKind::ServiceBundle {
+        object.put("type", "service-bundle");
+    }
+    object.put("command", image.entrypoint.as_slice());
+    object.put("services", map(&image.services));
+    object.0
+}
+
+fn accounts(image: &Image) -> Map<String, Value> {
+    let accounts = &image.accounts;
+    let users = accounts.users.iter().map(|user| {
+        json!({
+            "username": user.username,
+            "uid": user.uid,
+            "gid": user.gid,
+            "shell": user.shell,
+            "homedir": user.homedir,
+        })
+    });
+    let groups = accounts.groups.iter().map(
+        |group| json!({ "groupname": group.groupname, "gid": group.gid, "members": group.members }),
+    );
+    let mut object = Object::default();
+    object.put("run-as", accounts.run_as.as_deref());
+    object.put("users", users.collect::<Value>());
+    object.put("groups", groups.collect::<Value>());
+    object.0
+}
+
+fn paths(image: &Image) -> Value {
+    let one = |path: &crate::resolved::PathMutation| {
+        json!({
+            "path": path.path,
+            "type": path.kind.word(),
+            "uid": path.uid,
+            "gid": path.gid,
+            "permissions": path.permissions,
+            "source": path.source,
+            "recursive": path.recursive,
+        })
+    };
+    image.paths.iter().map(one).collect()
 }

@@ -1,11 +1,12 @@
 //! Recipes and image files as they were written: templates and places kept.
 //!
-//! [`recipe`] is melange's build file, [`image`] is apko's image file, which is also the
+//! [`recipe`] is melange's build file with its [`step`]s, [`image`] is apko's image file, which is also the
 //! `environment` of a recipe. Unknown keys are errors, nulls are "nothing", numbers and booleans
 //! stay the text that was written wherever text is wanted.
 
 pub mod image;
 pub mod recipe;
+pub mod step;
 pub mod text;
 pub mod update;
 
@@ -14,10 +15,11 @@ pub use image::{
     PathMutation, RuntimeKey, User,
 };
 pub use recipe::{
-    Assertions, BuildOption, Capabilities, Capability, Checks, Copyright, Cpe, DataSet,
-    Dependencies, Input, ListChange, Needs, OptionContents, OptionEnvironment, Package,
-    PackageOptions, Recipe, Resources, Scriptlets, Step, Subpackage, Test, Trigger, VarTransform,
+    BuildOption, Capabilities, Capability, Checks, Copyright, Cpe, DataSet, Dependencies,
+    ListChange, OptionContents, OptionEnvironment, Package, PackageOptions, Recipe, Resources,
+    Scriptlets, Subpackage, Test, Trigger, VarTransform,
 };
+pub use step::{Assertions, Input, Needs, PipelineFile, Step};
 pub use text::{Number, Origin, Permissions, Text};
 pub use update::{
     GitHubMonitor, GitMonitor, OciMonitor, ReleaseMonitor, Schedule, Update, VersionDataMonitor,

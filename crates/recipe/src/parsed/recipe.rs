@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boltworks_yaml::{Spanned, or_default};
 use serde::Deserialize;
 
-use super::{Image, Origin, Text, Update};
+use super::{Image, Origin, Step, Text, Update};
 
 /// How packages are made.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -151,7 +151,10 @@ pub struct Dependencies {
 /// Switches of the dependency analysis.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "the file format has these switches")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the file format has these switches"
+)]
 pub struct PackageOptions {
     /// It offers nothing found in its files.
     #[serde(default, deserialize_with = "or_default")]
@@ -282,81 +285,6 @@ pub struct Capabilities {
     /// To drop.
     #[serde(default, deserialize_with = "or_default")]
     pub drop: Vec<Text>,
-}
-
-/// One step, or a pipeline of steps. A pipeline file is one of these too.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Step {
-    /// Only when this holds.
-    #[serde(default, rename = "if")]
-    pub condition: Option<Text>,
-    /// For people.
-    #[serde(default)]
-    pub name: Option<Text>,
-    /// A named pipeline to run.
-    #[serde(default)]
-    pub uses: Option<Text>,
-    /// Its inputs.
-    #[serde(default, deserialize_with = "or_default")]
-    pub with: BTreeMap<String, Text>,
-    /// A script for `/bin/sh`.
-    #[serde(default)]
-    pub runs: Option<Text>,
-    /// Steps that share this one's folder and environment.
-    #[serde(default, deserialize_with = "or_default")]
-    pub pipeline: Vec<Self>,
-    /// The inputs a pipeline file takes.
-    #[serde(default, deserialize_with = "or_default")]
-    pub inputs: BTreeMap<String, Input>,
-    /// What must be in the guest.
-    #[serde(default, deserialize_with = "or_default")]
-    pub needs: Needs,
-    /// For programs.
-    #[serde(default)]
-    pub label: Option<Text>,
-    /// What must have happened.
-    #[serde(default, deserialize_with = "or_default")]
-    pub assertions: Assertions,
-    /// The folder, beneath the workspace unless absolute.
-    #[serde(default)]
-    pub working_directory: Option<Text>,
-    /// Environment variables.
-    #[serde(default, deserialize_with = "or_default")]
-    pub environment: BTreeMap<String, Text>,
-}
-
-/// An input of a pipeline file.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// For people.
-    #[serde(default)]
-    pub description: Option<Text>,
-    /// Its value where none is given.
-    #[serde(default)]
-    pub default: Option<Text>,
-    /// Whether one must be given.
-    #[serde(default, deserialize_with = "or_default")]
-    pub required: bool,
-}
-
-/// What must be in the guest.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Needs {
-    /// Packages.
-    #[serde(default, deserialize_with = "or_default")]
-    pub packages: Vec<Text>,
-}
-
-/// What must have happened within a pipeline.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Assertions {
-    /// How many of its steps must run.
-    #[serde(default, deserialize_with = "or_default")]
-    pub required_steps: Spanned<u32>,
 }
 
 /// A package split off the main one.

@@ -101,7 +101,10 @@ pub struct Origin {
 
 impl Default for Origin {
     fn default() -> Self {
-        Self { file: Arc::from(""), text: Arc::from("") }
+        Self {
+            file: Arc::from(""),
+            text: Arc::from(""),
+        }
     }
 }
 
@@ -115,7 +118,10 @@ impl PartialEq for Origin {
 impl Origin {
     /// The file called `file` with this content.
     pub fn new(file: &str, text: &str) -> Self {
-        Self { file: Arc::from(file), text: Arc::from(text) }
+        Self {
+            file: Arc::from(file),
+            text: Arc::from(text),
+        }
     }
 
     /// The file, as the user called it.
@@ -137,11 +143,21 @@ impl Origin {
     pub fn place_of(&self, text: &Text, part: &str) -> Place {
         let first = (text.line() as usize).saturating_sub(1);
         let most = text.as_str().lines().count().saturating_add(1);
-        let found = self.text.lines().enumerate().skip(first).take(most).find_map(|(line, body)| {
-            let from = if line == first { byte_of(body, text.column()) } else { 0 };
-            let at = from + body.get(from..)?.find(part)?;
-            Some((line, body.get(..at)?.chars().count()))
-        });
+        let found = self
+            .text
+            .lines()
+            .enumerate()
+            .skip(first)
+            .take(most)
+            .find_map(|(line, body)| {
+                let from = if line == first {
+                    byte_of(body, text.column())
+                } else {
+                    0
+                };
+                let at = from + body.get(from..)?.find(part)?;
+                Some((line, body.get(..at)?.chars().count()))
+            });
         match found {
             Some((line, column)) if text.line() > 0 => Place::new(
                 &self.file,
@@ -167,7 +183,11 @@ mod tests {
     #[test]
     fn permissions_are_octal_unless_they_say_otherwise() {
         let check = |text: &str, bits: Option<u32>| {
-            assert_eq!(Permissions::parse(text).ok(), bits.map(Permissions), "{text}");
+            assert_eq!(
+                Permissions::parse(text).ok(),
+                bits.map(Permissions),
+                "{text}"
+            );
         };
         check("0o755", Some(0o755));
         check("0755", Some(0o755));

@@ -8,7 +8,10 @@ use super::Text;
 /// How new upstream versions are found.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "the file format has these switches")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the file format has these switches"
+)]
 pub struct Update {
     /// Whether anybody looks.
     #[serde(default, deserialize_with = "or_default")]

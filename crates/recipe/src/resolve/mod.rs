@@ -1,10 +1,28 @@
-//! From a parsed recipe or image to a resolved one.
+//! From a parsed recipe or image to a resolved one. Pure: texts in, values out.
+//!
+//! Reading order: [`resolve`] and [`resolve_image`] here; `variables` (what `${{…}}` can name),
+//! `scope` (filling in, with places), `steps` (`if`, `uses`, inheritance), `fetch`, `package`
+//! (names, versions, dependencies), `image`.
 
-use std::collections::BTreeSet;
+mod fetch;
+mod image;
+mod package;
+mod scope;
+mod steps;
+mod variables;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Architecture;
+use boltworks_version::apk::Dependency;
 
-use crate::{Error, PipelineLibrary, parsed, resolved};
+use self::package::Fields;
+use self::scope::Scope;
+use self::steps::{Found, Pipelines};
+use self::variables::Variables;
+use crate::parsed::Text;
+use crate::substitute::Budget;
+use crate::{Error, PipelineLibrary, Problem, parsed, resolved};
 
 /// The C library that triplets name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,19 +50,214 @@ pub struct ResolveOptions<'a> {
 impl<'a> ResolveOptions<'a> {
     /// For this architecture, with these pipelines, and nothing unusual.
     pub const fn new(arch: Architecture, library: &'a PipelineLibrary) -> Self {
-        Self { arch, library, libc: Libc::Glibc, enabled: BTreeSet::new() }
+        Self {
+            arch,
+            library,
+            libc: Libc::Glibc,
+            enabled: BTreeSet::new(),
+        }
     }
 }
 
 /// Understands a recipe.
+///
+/// Errors name the place in the recipe, or in the pipeline file it uses.
+/// [`Error::is_other_architecture`] tells a recipe that is merely not for this architecture.
 pub fn resolve(
     recipe: &parsed::Recipe,
     options: &ResolveOptions<'_>,
 ) -> Result<resolved::Recipe, Error> {
-    todo!()
+    let budget = Budget::default();
+    let variables = Variables::define(recipe, options, &budget);
+    let resolver = Resolver {
+        recipe,
+        options,
+        budget: &budget,
+        pipelines: Pipelines::new(options.library),
+    };
+    resolver.recipe(variables)
 }
 
-/// Understands an image.
+/// Understands an image. `PATH` and `SSL_CERT_FILE` get apko's values where it sets none.
 pub fn resolve_image(image: &parsed::Image) -> Result<resolved::Image, Error> {
-    todo!()
+    let plain = |text: &Text| Ok(text.as_str().to_owned());
+    let mut resolved = image::resolve(image, &image.origin, &plain)?;
+    for (name, value) in image::DEFAULT_ENVIRONMENT {
+        resolved
+            .environment
+            .entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
+    }
+    Ok(resolved)
 }
+
+struct Resolver<'a> {
+    recipe: &'a parsed::Recipe,
+    options: &'a ResolveOptions<'a>,
+    budget: &'a Budget,
+    pipelines: Pipelines<'a>,
+}
+
+impl Resolver<'_> {
+    fn scope<'s>(&'s self, variables: &'s Variables) -> Scope<'s> {
+        Scope {
+            variables,
+            inputs: BTreeMap::new(),
+            origin: self.recipe.origin.clone(),
+            budget: self.budget,
+        }
+    }
+
+    fn recipe(&self, mut variables: Variables) -> Result<resolved::Recipe, Error> {
+        let parsed = self.recipe;
+        let name = Fields(&self.scope(&variables)).file_safe_name(&parsed.package.name)?;
+        let target_architecture = self.architectures(&variables)?;
+        variables.add_package(name.as_str());
+        let kept = self.kept_subpackages(&mut variables, name.as_str())?;
+
+        let main = variables.within(name.as_str(), false);
+        let scope = self.scope(&main);
+        let package = package::package(&scope, &parsed.package, name, target_architecture)?;
+        let environment = self.environment(&scope)?;
+
+        let mut found = Found::default();
+        let pipeline = self.pipelines.steps(&parsed.pipeline, &scope, &mut found)?;
+        let test = parsed.test.as_ref();
+        let test = test.map(|test| self.test(test, &scope, &under_test(&package.name, &package)));
+        let mut subpackages = Vec::new();
+        for (name, subpackage) in kept {
+            let local = variables.within(&name, true);
+            let scope = self.scope(&local);
+            let mut resolved = package::subpackage(&scope, subpackage, &package)?;
+            resolved.pipeline = self
+                .pipelines
+                .steps(&subpackage.pipeline, &scope, &mut found)?;
+            if let Some(test) = &subpackage.test {
+                let subject = under_test(&resolved.name, &package);
+                resolved.test = Some(self.test(test, &scope, &subject)?);
+            }
+            subpackages.push(resolved);
+        }
+        let fill_list = |list: &[Text]| Fields(&scope).texts(list);
+        Ok(resolved::Recipe {
+            architecture: self.options.arch,
+            build_packages: unique(environment.packages.iter().chain(&found.needs)),
+            capabilities_add: fill_list(&parsed.capabilities.add)?,
+            capabilities_drop: fill_list(&parsed.capabilities.drop)?,
+            package,
+            environment,
+            pipeline,
+            subpackages,
+            test: test.transpose()?,
+            sources: found.sources,
+            pipelines_used: found.used.into_values().collect(),
+        })
+    }
+
+    /// The subpackages whose condition holds, with their names; all names become variables.
+    fn kept_subpackages(
+        &self,
+        variables: &mut Variables,
+        main: &str,
+    ) -> Result<Vec<(String, &parsed::Subpackage)>, Error> {
+        let mut kept = Vec::new();
+        let mut names = BTreeSet::from([main.to_owned()]);
+        for subpackage in &self.recipe.subpackages {
+            let scope = self.scope(variables);
+            if let Some(range) = &subpackage.range {
+                let problem = Problem::NotSupported {
+                    what: "range over data".to_owned(),
+                };
+                return Err(scope.problem(range, problem));
+            }
+            if !scope.holds(subpackage.condition.as_ref())? {
+                continue;
+            }
+            let name = Fields(&scope)
+                .file_safe_name(&subpackage.name)?
+                .as_str()
+                .to_owned();
+            if !names.insert(name.clone()) {
+                return Err(scope.problem(&subpackage.name, Problem::TwicePackage { name }));
+            }
+            kept.push((name, subpackage));
+        }
+        for name in &names {
+            variables.add_package(name);
+        }
+        Ok(kept)
+    }
+
+    fn architectures(&self, variables: &Variables) -> Result<Vec<Architecture>, Error> {
+        let scope = self.scope(variables);
+        let written = &self.recipe.package.target_architecture;
+        let targets = image::architectures(written, &scope.origin, &|text| scope.fill(text))?;
+        match written.first() {
+            Some(first) if !targets.contains(&self.options.arch) => {
+                let known: Vec<_> = targets.iter().map(|arch| arch.apk()).collect();
+                let asked = self.options.arch;
+                let problem = Problem::OtherArchitecture {
+                    asked,
+                    known: known.join(", "),
+                };
+                Err(scope.problem(first, problem))
+            }
+            _ => Ok(targets),
+        }
+    }
+
+    /// The build environment, with what the enabled options change.
+    fn environment(&self, scope: &Scope<'_>) -> Result<resolved::Image, Error> {
+        let mut environment = self.recipe.environment.clone();
+        let packages = &mut environment.contents.packages;
+        for option in self
+            .options
+            .enabled
+            .iter()
+            .filter_map(|name| self.recipe.options.get(name))
+        {
+            let change = &option.environment.contents.packages;
+            packages.retain(|package| !change.remove.contains(package));
+            packages.extend(change.add.iter().cloned());
+        }
+        image::resolve(&environment, &scope.origin, &|text| scope.fill(text))
+    }
+
+    fn test(
+        &self,
+        test: &parsed::Test,
+        scope: &Scope<'_>,
+        subject: &Dependency,
+    ) -> Result<resolved::Test, Error> {
+        let environment =
+            image::resolve(&test.environment, &scope.origin, &|text| scope.fill(text))?;
+        let mut found = Found::default();
+        let pipeline = self.pipelines.steps(&test.pipeline, scope, &mut found)?;
+        let wanted = [subject]
+            .into_iter()
+            .chain(&environment.packages)
+            .chain(&found.needs);
+        Ok(resolved::Test {
+            packages: unique(wanted),
+            environment,
+            pipeline,
+            sources: found.sources,
+            pipelines_used: found.used.into_values().collect(),
+        })
+    }
+}
+
+fn under_test(name: &boltworks_model::PackageName, package: &resolved::Package) -> Dependency {
+    Dependency::exactly(name.clone(), package.full_version.clone())
+}
+
+/// Each once, where it stands first.
+pub(super) fn unique<'a>(all: impl Iterator<Item = &'a Dependency>) -> Vec<Dependency> {
+    let mut seen = BTreeSet::new();
+    all.filter(|dependency| seen.insert(*dependency))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

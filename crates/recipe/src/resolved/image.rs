@@ -117,8 +117,13 @@ pub enum PathKind {
 
 impl PathKind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Directory, Self::EmptyFile, Self::Hardlink, Self::Symlink, Self::Permissions];
+    pub const ALL: [Self; 5] = [
+        Self::Directory,
+        Self::EmptyFile,
+        Self::Hardlink,
+        Self::Symlink,
+        Self::Permissions,
+    ];
 
     /// The word in the file.
     pub const fn word(self) -> &'static str {

@@ -172,7 +172,10 @@ pub struct Dependencies {
 
 /// Switches of the dependency analysis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "the file format has these switches")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the file format has these switches"
+)]
 pub struct PackageOptions {
     /// It offers nothing found in its files.
     pub no_provides: bool,

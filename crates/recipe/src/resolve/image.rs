@@ -1,0 +1,526 @@
+//! An image file, or the environment of a recipe, as understood.
+
+use std::collections::BTreeMap;
+
+use boltworks_model::Architecture;
+use boltworks_version::apk::Dependency;
+use boltworks_yaml::{Place, Spanned, closest};
+
+use super::unique;
+use crate::parsed::{self, Origin, Text};
+use crate::resolved::{
+    Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
+    RuntimeKey, User,
+};
+use crate::{Error, Problem, words};
+
+/// What apko sets in every image that does not say otherwise.
+pub(super) const DEFAULT_ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
+    ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+];
+
+/// The layers apko makes at most where no budget is given.
+const DEFAULT_BUDGET: u32 = 10;
+
+/// How the texts of the file are filled in.
+pub(super) type Fill<'a> = &'a dyn Fn(&Text) -> Result<String, Error>;
+
+/// Understands an image whose places are in `origin`.
+pub(super) fn resolve(
+    image: &parsed::Image,
+    origin: &Origin,
+    fill: Fill<'_>,
+) -> Result<Image, Error> {
+    let read = Reader { origin, fill };
+    read.refuse_what_is_missing(image)?;
+    let contents = &image.contents;
+    let (entrypoint, entrypoint_kind) = read.entrypoint(&image.entrypoint)?;
+    Ok(Image {
+        packages: read.packages(&contents.packages)?,
+        repositories: read.list(&contents.repositories)?,
+        build_repositories: read.list(&contents.build_repositories)?,
+        runtime_repositories: read.list(&contents.runtime_repositories)?,
+        keyring: read.list(&contents.keyring)?,
+        runtime_keyring: read.runtime_keyring(&contents.runtime_keyring)?,
+        entrypoint,
+        entrypoint_kind,
+        services: read.map(&image.entrypoint.services)?,
+        cmd: read.words(image.cmd.as_ref())?,
+        work_dir: read.absolute_option("the working folder", image.work_dir.as_ref())?,
+        stop_signal: read.optional(image.stop_signal.as_ref())?,
+        accounts: read.accounts(&image.accounts)?,
+        archs: architectures(&image.archs, origin, fill)?,
+        environment: read.environment(&image.environment)?,
+        paths: image
+            .paths
+            .iter()
+            .map(|path| read.path(path))
+            .collect::<Result<_, _>>()?,
+        annotations: read.map(&image.annotations)?,
+        vcs_url: read.optional(image.vcs_url.as_ref())?,
+        volumes: read.volumes(&image.volumes)?,
+        layering: image
+            .layering
+            .as_ref()
+            .map(|layering| read.layering(layering))
+            .transpose()?,
+        certificates: read.certificates(image.certificates.as_ref())?,
+    })
+}
+
+/// Architectures, each once; `all`, or none written, is all of them.
+pub(super) fn architectures(
+    written: &[Text],
+    origin: &Origin,
+    fill: Fill<'_>,
+) -> Result<Vec<Architecture>, Error> {
+    let mut found = Vec::new();
+    for text in written {
+        let filled = fill(text)?;
+        if filled == "all" {
+            return Ok(Architecture::ALL.to_vec());
+        }
+        let architecture: Architecture = filled.parse().map_err(|_| {
+            let known = Architecture::ALL.iter().map(|arch| arch.apk());
+            unknown(origin.place(text), "architecture", &filled, known)
+        })?;
+        if !found.contains(&architecture) {
+            found.push(architecture);
+        }
+    }
+    Ok(if found.is_empty() {
+        Architecture::ALL.to_vec()
+    } else {
+        found
+    })
+}
+
+fn unknown<'a>(
+    place: Place,
+    what: &'static str,
+    text: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Error {
+    let problem = Problem::UnknownWord {
+        what,
+        text: text.chars().take(160).collect(),
+        suggestion: closest(text, known.clone()).map(str::to_owned),
+        known: known.collect::<Vec<_>>().join(", "),
+    };
+    Error::at(place, problem)
+}
+
+struct Reader<'a> {
+    origin: &'a Origin,
+    fill: Fill<'a>,
+}
+
+impl Reader<'_> {
+    fn bad(&self, at: &Text, what: &'static str, text: &str, rule: &'static str) -> Error {
+        Error::at(self.origin.place(at), Problem::value(what, text, rule))
+    }
+
+    fn not_supported(&self, at: &Text, what: &str) -> Error {
+        let problem = Problem::NotSupported {
+            what: what.to_owned(),
+        };
+        Error::at(self.origin.place(at), problem)
+    }
+
+    fn refuse_what_is_missing(&self, image: &parsed::Image) -> Result<(), Error> {
+        if let Some(include) = image.include.as_ref().filter(|include| !include.is_empty()) {
+            return Err(self.not_supported(include, "include"));
+        }
+        if let Some(base) = &image.contents.baseimage {
+            return Err(self.not_supported(&base.image, "baseimage"));
+        }
+        if let Some(format) = image.format.as_ref().filter(|format| !format.is_empty()) {
+            match &**format {
+                "tar" => {}
+                "erofs" => return Err(self.not_supported(format, "the format erofs")),
+                other => {
+                    let known = ["tar", "erofs"].into_iter();
+                    return Err(unknown(self.origin.place(format), "format", other, known));
+                }
+            }
+        }
+        match image
+            .certificates
+            .as_ref()
+            .and_then(|certificates| certificates.providers.first())
+        {
+            Some(provider) => Err(self.not_supported(provider, "a certificate provider")),
+            None => Ok(()),
+        }
+    }
+
+    fn list(&self, list: &[Text]) -> Result<Vec<String>, Error> {
+        let mut filled = Vec::new();
+        for text in list {
+            filled.extend(Some((self.fill)(text)?).filter(|text| !text.trim().is_empty()));
+        }
+        Ok(filled)
+    }
+
+    fn map(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {
+        map.iter()
+            .map(|(name, text)| Ok((name.clone(), (self.fill)(text)?)))
+            .collect()
+    }
+
+    fn environment(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {
+        for (name, text) in map {
+            if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
+                let rule = "must not be empty or have '=' in it";
+                return Err(self.bad(text, "the name of a variable", name, rule));
+            }
+        }
+        self.map(map)
+    }
+
+    fn optional(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
+        let filled = text.map(|text| (self.fill)(text)).transpose()?;
+        Ok(filled.filter(|text| !text.trim().is_empty()))
+    }
+
+    fn packages(&self, list: &[Text]) -> Result<Vec<Dependency>, Error> {
+        let mut packages: Vec<Dependency> = Vec::new();
+        for text in list {
+            let filled = (self.fill)(text)?;
+            if !filled.trim().is_empty() {
+                let parsed = filled.trim().parse::<Dependency>();
+                let at = |error: boltworks_version::apk::DependencyError| {
+                    Error::at(self.origin.place(text), error.into())
+                };
+                packages.push(parsed.map_err(at)?);
+            }
+        }
+        Ok(unique(packages.iter()))
+    }
+
+    fn words(&self, text: Option<&Text>) -> Result<Vec<String>, Error> {
+        let Some(text) = text else {
+            return Ok(Vec::new());
+        };
+        let filled = (self.fill)(text)?;
+        words::split(&filled).map_err(|_| {
+            self.bad(
+                text,
+                "the command",
+                &filled,
+                "has a quote that is not closed",
+            )
+        })
+    }
+
+    fn entrypoint(
+        &self,
+        entrypoint: &parsed::Entrypoint,
+    ) -> Result<(Vec<String>, EntrypointKind), Error> {
+        if let Some(kind) = entrypoint.kind.as_ref().filter(|kind| !kind.is_empty()) {
+            let filled = (self.fill)(kind)?;
+            if filled != "service-bundle" {
+                let known = ["service-bundle"].into_iter();
+                return Err(unknown(
+                    self.origin.place(kind),
+                    "entrypoint type",
+                    &filled,
+                    known,
+                ));
+            }
+            let scanner = ["/bin/s6-svscan", "/sv"].map(str::to_owned).to_vec();
+            return Ok((scanner, EntrypointKind::ServiceBundle));
+        }
+        if let Some(service) = entrypoint.services.values().next() {
+            let rule = "needs the type service-bundle";
+            return Err(self.bad(service, "a service", service, rule));
+        }
+        let command = match self.optional(entrypoint.shell_fragment.as_ref())? {
+            Some(fragment) => vec!["/bin/sh".to_owned(), "-c".to_owned(), fragment],
+            None => self.words(entrypoint.command.as_ref())?,
+        };
+        Ok((command, EntrypointKind::Command))
+    }
+
+    /// An absolute path without `.` and `..`.
+    fn absolute(&self, what: &'static str, text: &Text) -> Result<String, Error> {
+        let filled = (self.fill)(text)?;
+        let is_plain = |part: &str| !matches!(part, "." | "..");
+        if filled.starts_with('/')
+            && filled.split('/').all(is_plain)
+            && !filled.contains(char::is_control)
+        {
+            return Ok(filled);
+        }
+        Err(self.bad(
+            text,
+            what,
+            &filled,
+            "is not an absolute path without . and ..",
+        ))
+    }
+
+    fn absolute_option(
+        &self,
+        what: &'static str,
+        text: Option<&Text>,
+    ) -> Result<Option<String>, Error> {
+        let text = text.filter(|text| !text.is_empty());
+        text.map(|text| self.absolute(what, text)).transpose()
+    }
+
+    fn volumes(&self, list: &[Text]) -> Result<Vec<String>, Error> {
+        list.iter()
+            .map(|text| self.absolute("the volume", text))
+            .collect()
+    }
+
+    fn path(&self, path: &parsed::PathMutation) -> Result<PathMutation, Error> {
+        let word = (self.fill)(&path.kind)?;
+        let kind = PathKind::ALL
+            .into_iter()
+            .find(|kind| kind.word() == word)
+            .ok_or_else(|| {
+                let known = PathKind::ALL.iter().map(|kind| kind.word());
+                unknown(self.origin.place(&path.kind), "type of path", &word, known)
+            })?;
+        let source = self.optional(path.source.as_ref())?;
+        let is_link = matches!(kind, PathKind::Hardlink | PathKind::Symlink);
+        if is_link && source.is_none() {
+            return Err(self.bad(&path.path, "the link", &path.path, "needs a source"));
+        }
+        if let (PathKind::Hardlink, Some(source)) = (kind, &path.source) {
+            self.absolute("the source of a hardlink", source)?;
+        }
+        Ok(PathMutation {
+            path: self.absolute("the path", &path.path)?,
+            kind,
+            uid: path.uid,
+            gid: path.gid,
+            permissions: path.permissions.map(|permissions| permissions.0),
+            source,
+            recursive: path.recursive,
+        })
+    }
+
+    fn accounts(&self, accounts: &parsed::Accounts) -> Result<Accounts, Error> {
+        Ok(Accounts {
+            run_as: self.optional(accounts.run_as.as_ref())?,
+            users: accounts
+                .users
+                .iter()
+                .map(|user| self.user(user))
+                .collect::<Result<_, _>>()?,
+            groups: accounts
+                .groups
+                .iter()
+                .map(|group| self.group(group))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn user(&self, user: &parsed::User) -> Result<User, Error> {
+        let username = self.account_name("the user's name", &user.username)?;
+        let Spanned {
+            value: uid,
+            line,
+            column,
+        } = user.uid;
+        if uid == 0 {
+            let place = Place::new(self.origin.file(), self.origin.text(), line, column);
+            let problem = Problem::value("the uid", "0", "is root's, which is there already");
+            return Err(Error::at(place, problem));
+        }
+        let shell = self.account_path("the shell", user.shell.as_ref())?;
+        let homedir = self.account_path("the home folder", user.homedir.as_ref())?;
+        Ok(User {
+            uid,
+            gid: user.gid.map_or(uid, |gid| gid.value),
+            shell: shell.unwrap_or_else(|| "/bin/sh".to_owned()),
+            homedir: homedir.unwrap_or_else(|| format!("/home/{username}")),
+            username,
+        })
+    }
+
+    fn group(&self, group: &parsed::Group) -> Result<Group, Error> {
+        Ok(Group {
+            groupname: self.account_name("the group's name", &group.groupname)?,
+            gid: group.gid.value,
+            members: group
+                .members
+                .iter()
+                .map(|member| self.account_name("the member's name", member))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// A name that can stand in `/etc/passwd`.
+    fn account_name(&self, what: &'static str, text: &Text) -> Result<String, Error> {
+        let filled = (self.fill)(text)?;
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-$".contains(&byte);
+        if (1..=64).contains(&filled.len())
+            && filled.bytes().all(is_allowed)
+            && !filled.starts_with(['-', '.'])
+        {
+            return Ok(filled);
+        }
+        Err(self.bad(text, what, &filled, "is not of letters, digits and . _ -"))
+    }
+
+    fn account_path(
+        &self,
+        what: &'static str,
+        text: Option<&Text>,
+    ) -> Result<Option<String>, Error> {
+        let path = self.absolute_option(what, text)?;
+        match (text, &path) {
+            (Some(text), Some(path)) if path.contains(':') => {
+                Err(self.bad(text, what, path, "has ':' in it"))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    fn runtime_keyring(&self, keys: &[parsed::RuntimeKey]) -> Result<Vec<RuntimeKey>, Error> {
+        let one = |key: &parsed::RuntimeKey| {
+            let name = (self.fill)(&key.name)?;
+            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0', '\n']) {
+                return Err(self.bad(&key.name, "the key's name", &name, "is not a file name"));
+            }
+            Ok(RuntimeKey {
+                name,
+                content: (self.fill)(&key.content)?,
+            })
+        };
+        keys.iter().map(one).collect()
+    }
+
+    fn layering(&self, layering: &parsed::Layering) -> Result<Layering, Error> {
+        let strategy = self.optional(layering.strategy.as_ref())?;
+        if let (Some(text), Some(strategy)) = (&layering.strategy, &strategy)
+            && strategy != "origin"
+        {
+            let known = ["origin"].into_iter();
+            return Err(unknown(
+                self.origin.place(text),
+                "layering strategy",
+                strategy,
+                known,
+            ));
+        }
+        Ok(Layering {
+            strategy: strategy.unwrap_or_else(|| "origin".to_owned()),
+            budget: layering
+                .budget
+                .map_or(DEFAULT_BUDGET, |budget| budget.value),
+        })
+    }
+
+    fn certificates(
+        &self,
+        certificates: Option<&parsed::Certificates>,
+    ) -> Result<Vec<Certificate>, Error> {
+        let one = |certificate: &parsed::Certificate| {
+            Ok(Certificate {
+                name: self.optional(certificate.name.as_ref())?,
+                content: (self.fill)(&certificate.content)?,
+            })
+        };
+        certificates
+            .iter()
+            .flat_map(|all| &all.additional)
+            .map(one)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boltworks_model::Architecture;
+
+    use crate::{parse_image, resolve_image};
+
+    #[test]
+    fn an_image_is_understood() {
+        let text = "contents:\n  packages: [baselayout, lighttpd>=1.4, baselayout]\n  repositories: ['https://example.org/os']\n\
+            entrypoint:\n  command: /usr/sbin/lighttpd -D -f \"/etc/a b.conf\"\ncmd: --help\n\
+            accounts:\n  groups: [{groupname: nonroot, gid: 65532}]\n  users: [{username: nonroot, uid: 65532}]\n  run-as: 65532\n\
+            archs: [x86_64, arm64, amd64]\nwork-dir: /srv\nenvironment: {PATH: /bin}\n\
+            paths:\n- {path: /run/x, type: directory, uid: 65532, gid: 65532, permissions: 0o755}\n- {path: /a, type: symlink, source: ../b}\n\
+            annotations: {a: 1.10}\nlayering: {strategy: origin, budget: 10}\n";
+        let image = resolve_image(&parse_image("web.yaml", text).unwrap()).unwrap();
+        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":["/usr/sbin/lighttpd","-D","-f","/etc/a b.conf"]},"cmd":["--help"],"work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":493,"source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
+        assert_eq!(image.archs, [Architecture::X86_64, Architecture::Aarch64]);
+        let empty = resolve_image(&parse_image("e.yaml", "contents:\n").unwrap()).unwrap();
+        assert_eq!(empty.archs, Architecture::ALL);
+        assert_ne!(empty.canonical_json(), image.canonical_json());
+        let commented = parse_image("web.yaml", &format!("# comment\n{text}# more\n")).unwrap();
+        assert_eq!(
+            resolve_image(&commented).unwrap().canonical_json(),
+            image.canonical_json()
+        );
+    }
+
+    #[test]
+    fn an_images_errors_name_the_place() {
+        let mut all = String::new();
+        for text in [
+            "contents: {package: [a]}",
+            "contents:\n  packages:\n  - a b\n",
+            "archs: [x86]\npaths: [{path: a, type: directory}]",
+            "paths:\n- path: /a/../b\n  type: directory\n",
+            "paths: [{path: /a, type: folder}]",
+            "paths: [{path: /a, type: symlink}]",
+            "paths: [{path: /a, type: hardlink, source: b}]",
+            "paths: [{path: /a, type: permissions, permissions: 755}]",
+            "accounts: {users: [{username: root, uid: 0}]}",
+            "accounts: {users: [{username: 'a:b', uid: 1}]}",
+            "accounts: {users: [{username: a, uid: 1, shell: '/bin/a:b'}]}",
+            "accounts: {users: [{username: a, uid: 4294967296}]}",
+            "archs: [amd46]",
+            "entrypoint: {command: 'a \"b'}",
+            "entrypoint: {type: service}",
+            "entrypoint: {services: {a: b}}",
+            "layering: {strategy: orgin}",
+            "format: erofs",
+            "include: base.yaml",
+            "contents: {baseimage: {image: a, apkindex: b}}",
+            "environment: {'': a}",
+            "volumes: [data]",
+            "contents: {runtime_keyring: [{name: ../k, content: x}]}",
+        ] {
+            let image = parse_image("web.yaml", text).and_then(|image| resolve_image(&image));
+            all += &image.map_or_else(|error| error.to_string(), |image| image.config_json());
+            all.push('\n');
+        }
+        insta::assert_snapshot!(all, @r#"
+        web.yaml:1:12: unknown key 'package'; did you mean 'packages'?
+        web.yaml:3:5: 'a b' is not a valid package name: only letters, digits and + - . _ : / [ ] , * % are allowed
+        web.yaml:2:16: the path 'a' is not an absolute path without . and ..
+        web.yaml:2:9: the path '/a/../b' is not an absolute path without . and ..
+        web.yaml:1:26: unknown type of path 'folder': known are directory, empty-file, hardlink, symlink, permissions
+        web.yaml:1:16: the link '/a' needs a source
+        web.yaml:1:44: the source of a hardlink 'b' is not an absolute path without . and ..
+        web.yaml:1:52: the permissions 755 would be read as a decimal number: write 0o755
+        web.yaml:1:42: the uid '0' is root's, which is there already
+        web.yaml:1:31: the user's name 'a:b' is not of letters, digits and . _ -
+        web.yaml:1:49: the shell '/bin/a:b' has ':' in it
+        web.yaml:1:39: a whole number is needed here, 0 or more
+        web.yaml:1:9: unknown architecture 'amd46': known are aarch64, armhf, armv7, loongarch64, ppc64le, riscv64, s390x, x86, x86_64
+        web.yaml:1:23: the command 'a "b' has a quote that is not closed
+        web.yaml:1:20: unknown entrypoint type 'service': known are service-bundle
+        web.yaml:1:28: a service 'b' needs the type service-bundle
+        web.yaml:1:22: unknown layering strategy 'orgin': known are origin; did you mean 'origin'?
+        web.yaml:1:9: the format erofs is not supported yet
+        web.yaml:1:10: include is not supported yet
+        web.yaml:1:31: baseimage is not supported yet
+        web.yaml:1:19: the name of a variable '' must not be empty or have '=' in it
+        web.yaml:1:11: the volume 'data' is not an absolute path without . and ..
+        web.yaml:1:37: the key's name '../k' is not a file name
+        "#);
+    }
+}

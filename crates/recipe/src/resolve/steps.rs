@@ -1,0 +1,398 @@
+//! Steps: conditions decided, `uses` replaced by what they name, folders and variables handed
+//! down, needs and sources gathered.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use boltworks_version::apk::Dependency;
+use boltworks_yaml::{Place, closest};
+
+use super::fetch;
+use super::package::Fields;
+use super::scope::Scope;
+use crate::library::{LATER, PipelineLibrary};
+use crate::parsed::{self, Origin, Text};
+use crate::resolved::{PipelineUse, SourceRef, Step, guest};
+use crate::{Error, Problem};
+
+/// The deepest nesting of steps and of pipelines that use each other.
+const MAX_DEPTH: usize = 32;
+
+/// The most steps of one recipe, all pipelines counted.
+const MAX_STEPS: usize = 20_000;
+
+/// What the steps of a guest need, gathered while they are resolved.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) needs: Vec<Dependency>,
+    pub(super) sources: Vec<SourceRef>,
+    pub(super) used: BTreeMap<String, PipelineUse>,
+}
+
+impl Found {
+    fn add_source(&mut self, source: SourceRef) {
+        match self
+            .sources
+            .iter_mut()
+            .find(|known| known.key == source.key)
+        {
+            Some(known) => {
+                known.strip_components = known.strip_components.max(source.strip_components);
+            }
+            None => self.sources.push(source),
+        }
+    }
+}
+
+/// The pipelines `uses` can name, each parsed once.
+pub(super) struct Pipelines<'a> {
+    library: &'a PipelineLibrary,
+    parsed: RefCell<BTreeMap<String, Rc<PipelineDocument>>>,
+    steps_left: Cell<usize>,
+}
+
+struct PipelineDocument {
+    step: parsed::Step,
+    origin: Origin,
+    text: Arc<str>,
+    builtin: bool,
+}
+
+/// What a step gets from the steps around it.
+#[derive(Clone)]
+struct Around {
+    directory: String,
+    environment: BTreeMap<String, String>,
+    /// Names of the pipelines around, outermost first.
+    pipelines: Vec<String>,
+    depth: usize,
+}
+
+impl<'a> Pipelines<'a> {
+    pub(super) const fn new(library: &'a PipelineLibrary) -> Self {
+        Self {
+            library,
+            parsed: RefCell::new(BTreeMap::new()),
+            steps_left: Cell::new(MAX_STEPS),
+        }
+    }
+
+    /// The steps that run, in order; what they need goes into `found`.
+    pub(super) fn steps(
+        &self,
+        steps: &[parsed::Step],
+        scope: &Scope<'_>,
+        found: &mut Found,
+    ) -> Result<Vec<Step>, Error> {
+        let around = Around {
+            directory: guest::WORKSPACE.to_owned(),
+            environment: BTreeMap::new(),
+            pipelines: Vec::new(),
+            depth: 0,
+        };
+        Walk {
+            pipelines: self,
+            found,
+        }
+        .list(steps, scope, &around)
+    }
+
+    fn document(
+        &self,
+        name: &str,
+        uses: &Text,
+        scope: &Scope<'_>,
+    ) -> Result<Rc<PipelineDocument>, Error> {
+        if let Some(known) = self.parsed.borrow().get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let Some(file) = self.library.get(name) else {
+            let problem = if LATER.contains(&name) {
+                Problem::NotSupported {
+                    what: format!("the pipeline '{name}'"),
+                }
+            } else {
+                let suggestion = closest(name, self.library.names()).map(str::to_owned);
+                Problem::UnknownPipeline {
+                    name: name.chars().take(160).collect(),
+                    suggestion,
+                }
+            };
+            return Err(scope.problem(uses, problem));
+        };
+        let document = Rc::new(PipelineDocument {
+            step: boltworks_yaml::parse::<parsed::PipelineFile>(&file.path, &file.text)?
+                .into_step(),
+            origin: Origin::new(&file.path, &file.text),
+            text: file.text.clone(),
+            builtin: file.builtin,
+        });
+        self.parsed
+            .borrow_mut()
+            .insert(name.to_owned(), Rc::clone(&document));
+        Ok(document)
+    }
+
+    fn count(&self, step: &parsed::Step, scope: &Scope<'_>, around: &Around) -> Result<(), Error> {
+        let too_much = |what, limit| {
+            let place = [&step.uses, &step.name, &step.runs]
+                .into_iter()
+                .flatten()
+                .next();
+            scope.problem(
+                &place.cloned().unwrap_or_default(),
+                Problem::TooMuch { what, limit },
+            )
+        };
+        if around.depth >= MAX_DEPTH {
+            return Err(too_much(
+                "steps and pipelines are nested too deeply",
+                MAX_DEPTH,
+            ));
+        }
+        let Some(left) = self.steps_left.get().checked_sub(1) else {
+            return Err(too_much("the recipe has too many steps", MAX_STEPS));
+        };
+        self.steps_left.set(left);
+        Ok(())
+    }
+}
+
+/// One walk over the steps of a guest.
+struct Walk<'w, 'a> {
+    pipelines: &'w Pipelines<'a>,
+    found: &'w mut Found,
+}
+
+impl Walk<'_, '_> {
+    fn list(
+        &mut self,
+        steps: &[parsed::Step],
+        scope: &Scope<'_>,
+        around: &Around,
+    ) -> Result<Vec<Step>, Error> {
+        let mut kept = Vec::new();
+        for step in steps {
+            kept.extend(self.step(step, scope, around)?);
+        }
+        Ok(kept)
+    }
+
+    fn step(
+        &mut self,
+        step: &parsed::Step,
+        scope: &Scope<'_>,
+        around: &Around,
+    ) -> Result<Option<Step>, Error> {
+        check_shape(step, scope)?;
+        if !scope.holds(step.condition.as_ref())? {
+            return Ok(None);
+        }
+        self.pipelines.count(step, scope, around)?;
+        let fields = Fields(scope);
+        let mut inner = around.clone();
+        inner.depth += 1;
+        if let Some(directory) = &step.working_directory {
+            inner.directory = directory_of(&fields.one_line("working directory", directory)?);
+        }
+        inner
+            .environment
+            .extend(fields.environment(&step.environment)?);
+        self.found
+            .needs
+            .extend(fields.dependencies(&step.needs.packages)?);
+
+        let (name, label) = (
+            fields.known(step.name.as_ref())?,
+            fields.known(step.label.as_ref())?,
+        );
+        let mut resolved = match &step.uses {
+            Some(uses) => self.follow(step, uses, scope, &inner)?,
+            None => Step {
+                runs: fields.optional(step.runs.as_ref())?,
+                pipeline: self.list(&step.pipeline, scope, &inner)?,
+                working_directory: inner.directory,
+                environment: inner.environment,
+                ..Step::default()
+            },
+        };
+        resolved.name = name.or(resolved.name);
+        resolved.label = label.or(resolved.label);
+        check_assertions(step, &resolved, scope)?;
+        Ok(Some(resolved))
+    }
+
+    /// What `uses` names, as a step.
+    fn follow(
+        &mut self,
+        step: &parsed::Step,
+        uses: &Text,
+        scope: &Scope<'_>,
+        around: &Around,
+    ) -> Result<Step, Error> {
+        let name = scope.fill(uses)?;
+        if around.pipelines.contains(&name) {
+            let chain = format!("{} → {name}", around.pipelines.join(" → "));
+            return Err(scope.problem(uses, Problem::PipelineCycle { chain }));
+        }
+        let document = self.pipelines.document(&name, uses, scope)?;
+        let mut inner_scope = Scope {
+            variables: scope.variables,
+            inputs: BTreeMap::new(),
+            origin: document.origin.clone(),
+            budget: scope.budget,
+        };
+        let use_ = Use {
+            step,
+            uses,
+            name: &name,
+        };
+        inner_scope.inputs = use_.inputs(&document.step, scope, &inner_scope)?;
+        let mut fetched = None;
+        if name == fetch::NAME && document.builtin {
+            let fetch = fetch::fetch(step, uses, &inner_scope.inputs, scope)?;
+            inner_scope
+                .inputs
+                .insert(fetch::ARCHIVE.to_owned(), fetch.guest_path());
+            self.found.add_source(fetch::source_of(&fetch));
+            fetched = Some(fetch);
+        }
+        self.found
+            .used
+            .entry(name.clone())
+            .or_insert_with(|| PipelineUse {
+                name: name.clone(),
+                builtin: document.builtin,
+                text: document.text.clone(),
+            });
+        let mut inner = around.clone();
+        inner.pipelines.push(name.clone());
+        // The file itself is a step: its folder, variables and condition hold within it.
+        let inside = self
+            .step(&document.step, &inner_scope, &inner)?
+            .unwrap_or_else(|| Step {
+                working_directory: around.directory.clone(),
+                environment: around.environment.clone(),
+                ..Step::default()
+            });
+        Ok(Step {
+            uses: Some(name),
+            fetch: fetched,
+            ..inside
+        })
+    }
+}
+
+/// Fewer steps may have run than a pipeline asserts: conditions decide.
+fn check_assertions(step: &parsed::Step, resolved: &Step, scope: &Scope<'_>) -> Result<(), Error> {
+    let (run, required) = (resolved.pipeline.len(), step.assertions.required_steps);
+    if run >= required.value as usize {
+        return Ok(());
+    }
+    let origin = &scope.origin;
+    let place = Place::new(origin.file(), origin.text(), required.line, required.column);
+    Err(Error::at(
+        place,
+        Problem::RequiredSteps {
+            run,
+            required: required.value,
+        },
+    ))
+}
+
+/// A step either uses a pipeline, or has a script or steps of its own.
+fn check_shape(step: &parsed::Step, scope: &Scope<'_>) -> Result<(), Error> {
+    let bad = |text: &Text, what, rule| Err(scope.problem(text, Problem::value(what, text, rule)));
+    match (&step.uses, &step.runs) {
+        (Some(uses), Some(_)) => bad(uses, "a step with uses", "cannot have runs too"),
+        (Some(uses), None) if !step.pipeline.is_empty() => {
+            bad(uses, "a step with uses", "cannot have a pipeline too")
+        }
+        (None, _) => match step.with.values().next() {
+            Some(value) => bad(value, "an input", "is given, but the step uses no pipeline"),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// One `uses`.
+struct Use<'a> {
+    step: &'a parsed::Step,
+    uses: &'a Text,
+    name: &'a str,
+}
+
+impl Use<'_> {
+    /// The inputs a pipeline sees: what is given, filled in where it is given, else the
+    /// pipeline's own default, filled in without inputs.
+    fn inputs(
+        &self,
+        pipeline: &parsed::Step,
+        given_in: &Scope<'_>,
+        declared_in: &Scope<'_>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        for (given, value) in &self.step.with {
+            if !pipeline.inputs.contains_key(given) {
+                let known = pipeline.inputs.keys().map(String::as_str);
+                let problem = Problem::UnknownInput {
+                    pipeline: self.name.to_owned(),
+                    name: given.chars().take(160).collect(),
+                    suggestion: closest(given, known).map(str::to_owned),
+                };
+                return Err(given_in.problem(value, problem));
+            }
+        }
+        let mut inputs = BTreeMap::new();
+        for (input, declared) in &pipeline.inputs {
+            let value = match (self.step.with.get(input), &declared.default) {
+                (Some(given), _) => given_in.fill(given)?,
+                (None, Some(default)) => declared_in.fill(default)?,
+                (None, None) if declared.required => {
+                    let (pipeline, name) = (self.name.to_owned(), input.clone());
+                    let problem = Problem::MissingInput { pipeline, name };
+                    return Err(given_in.problem(self.uses, problem));
+                }
+                (None, None) => String::new(),
+            };
+            inputs.insert(input.clone(), value);
+        }
+        Ok(inputs)
+    }
+}
+
+/// An absolute folder: beneath the workspace unless it is one already.
+fn directory_of(text: &str) -> String {
+    let mut path = if text.starts_with('/') {
+        String::new()
+    } else {
+        guest::WORKSPACE.to_owned()
+    };
+    for part in text.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        path.push('/');
+        path += part;
+    }
+    if path.is_empty() {
+        "/".to_owned()
+    } else {
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory_of;
+
+    #[test]
+    fn folders_are_beneath_the_workspace() {
+        let check = |text: &str, expected: &str| assert_eq!(directory_of(text), expected, "{text}");
+        check("src", "/home/build/src");
+        check("./a//b/", "/home/build/a/b");
+        check(".", "/home/build");
+        check("/tmp/x/", "/tmp/x");
+        check("/", "/");
+        check("../x", "/home/build/../x");
+    }
+}

@@ -1,0 +1,330 @@
+//! The variables of a recipe: what each is, each defined once, in whatever order they name
+//! each other.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use boltworks_model::Architecture;
+use boltworks_yaml::{Place, closest};
+
+use super::{Libc, ResolveOptions};
+use crate::Problem;
+use crate::parsed::{Origin, Recipe, Text};
+use crate::resolved::guest;
+use crate::substitute::{self, Budget, FillError, MAX_FILLED};
+
+/// The longest chain of variables that define each other.
+const MAX_CHAIN: usize = 64;
+
+/// A variable's value, or what is wrong with its definition. The error surfaces where the
+/// variable is used: an unused one harms nobody.
+pub(super) type Value = Result<String, Rc<Wrong>>;
+
+/// What is wrong with a definition, and where.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) place: Place,
+    pub(super) problem: Problem,
+}
+
+impl Wrong {
+    fn new(place: Place, problem: Problem) -> Rc<Self> {
+        Rc::new(Self { place, problem })
+    }
+}
+
+/// Values by name: those of the recipe, and on top those of the package at hand.
+#[derive(Debug, Clone)]
+pub(super) struct Variables {
+    recipe: Rc<BTreeMap<String, Value>>,
+    local: BTreeMap<String, String>,
+}
+
+impl Variables {
+    /// The recipe's variables.
+    pub(super) fn define(recipe: &Recipe, options: &ResolveOptions<'_>, budget: &Budget) -> Self {
+        let known = constants(recipe, options);
+        let mut definer = Definer {
+            templates: templates(recipe, options),
+            done: known
+                .into_iter()
+                .map(|(name, value)| (name, Ok(value)))
+                .collect(),
+            chain: Vec::new(),
+            origin: &recipe.origin,
+            budget,
+        };
+        for transform in &recipe.var_transforms {
+            let problem = Problem::NotSupported {
+                what: "var-transforms".to_owned(),
+            };
+            let place = recipe.origin.place(&transform.to);
+            definer.done.insert(
+                format!("vars.{}", &*transform.to),
+                Err(Wrong::new(place, problem)),
+            );
+        }
+        let names: Vec<String> = definer.templates.keys().cloned().collect();
+        for name in names {
+            definer.value(&name);
+        }
+        Self {
+            recipe: Rc::new(definer.done),
+            local: BTreeMap::new(),
+        }
+    }
+
+    /// The same, where the package at hand is `package`: the main one, or one split off.
+    pub(super) fn within(&self, package: &str, is_subpackage: bool) -> Self {
+        let mut local = BTreeMap::new();
+        let destdir = guest::destdir(package);
+        local.insert("context.name".to_owned(), package.to_owned());
+        local.insert("targets.contextdir".to_owned(), destdir.clone());
+        if is_subpackage {
+            local.insert("targets.subpkgdir".to_owned(), destdir);
+            local.insert("subpkg.name".to_owned(), package.to_owned());
+        }
+        Self {
+            recipe: Rc::clone(&self.recipe),
+            local,
+        }
+    }
+
+    /// Adds `targets.package.NAME`.
+    pub(super) fn add_package(&mut self, name: &str) {
+        let value = Ok(guest::destdir(name));
+        Rc::make_mut(&mut self.recipe).insert(format!("targets.package.{name}"), value);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Result<&String, &Rc<Wrong>>> {
+        match self.local.get(name) {
+            Some(value) => Some(Ok(value)),
+            None => self.recipe.get(name).map(Result::as_ref),
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.recipe
+            .keys()
+            .chain(self.local.keys())
+            .map(String::as_str)
+    }
+}
+
+/// What is known without looking at any template.
+fn constants(recipe: &Recipe, options: &ResolveOptions<'_>) -> BTreeMap<String, String> {
+    let arch = options.arch;
+    let (gnu, musl) = (
+        gnu_triplet(arch, Libc::Glibc),
+        gnu_triplet(arch, Libc::Musl),
+    );
+    let (rust_gnu, rust_musl) = (
+        rust_triplet(arch, Libc::Glibc),
+        rust_triplet(arch, Libc::Musl),
+    );
+    let (host, rust_host) = match options.libc {
+        Libc::Glibc => (&gnu, &rust_gnu),
+        Libc::Musl => (&musl, &rust_musl),
+    };
+    let mut known: BTreeMap<String, String> = [
+        ("build.arch", arch.apk()),
+        ("build.goarch", arch.go()),
+        ("host.triplet.gnu", host),
+        ("host.triplet.rust", rust_host),
+        ("cross.triplet.gnu.glibc", &gnu),
+        ("cross.triplet.gnu.musl", &musl),
+        ("cross.triplet.rust.glibc", &rust_gnu),
+        ("cross.triplet.rust.musl", &rust_musl),
+        ("package.srcdir", guest::WORKSPACE),
+        ("targets.outdir", guest::OUT),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    known.insert(
+        "package.epoch".to_owned(),
+        recipe.package.epoch.value.to_string(),
+    );
+    for option in recipe.options.keys() {
+        let is_enabled = options.enabled.contains(option);
+        known.insert(format!("options.{option}.enabled"), is_enabled.to_string());
+    }
+    known
+}
+
+/// A variable's definition, and whether it may keep what is not known.
+struct Template {
+    text: Text,
+    keeps_unknown: bool,
+}
+
+fn templates(recipe: &Recipe, options: &ResolveOptions<'_>) -> BTreeMap<String, Template> {
+    let package = &recipe.package;
+    let strict = |text: Text| Template {
+        text,
+        keeps_unknown: false,
+    };
+    let mut templates: BTreeMap<String, Template> = BTreeMap::new();
+    let mut add = |name: &str, template: Template| templates.insert(name.to_owned(), template);
+    add("package.name", strict(package.name.clone()));
+    add("package.version", strict(package.version.clone()));
+    add(
+        "package.full-version",
+        strict(Text::unplaced("${{package.version}}-r${{package.epoch}}")),
+    );
+    add(
+        "targets.destdir",
+        strict(Text::unplaced(guest::destdir("${{package.name}}"))),
+    );
+    let description = package.description.clone().unwrap_or_default();
+    add(
+        "package.description",
+        Template {
+            text: description,
+            keeps_unknown: true,
+        },
+    );
+    for (name, text) in &recipe.vars {
+        add(&format!("vars.{name}"), strict(text.clone()));
+    }
+    for option in options
+        .enabled
+        .iter()
+        .filter_map(|name| recipe.options.get(name))
+    {
+        for (name, text) in &option.vars {
+            add(&format!("vars.{name}"), strict(text.clone()));
+        }
+    }
+    templates
+}
+
+struct Definer<'a> {
+    templates: BTreeMap<String, Template>,
+    done: BTreeMap<String, Value>,
+    chain: Vec<String>,
+    origin: &'a Origin,
+    budget: &'a Budget,
+}
+
+impl Definer<'_> {
+    fn value(&mut self, name: &str) -> Option<Value> {
+        if let Some(value) = self.done.get(name) {
+            return Some(value.clone());
+        }
+        let template = self.templates.get(name)?;
+        let (text, keeps_unknown) = (template.text.clone(), template.keeps_unknown);
+        let value = if let Some(problem) = self.problem_with_chain(name) {
+            Err(Wrong::new(self.origin.place(&text), problem))
+        } else {
+            self.chain.push(name.to_owned());
+            let value = self.fill(&text, keeps_unknown);
+            self.chain.pop();
+            value
+        };
+        self.done.insert(name.to_owned(), value.clone());
+        Some(value)
+    }
+
+    fn problem_with_chain(&self, name: &str) -> Option<Problem> {
+        if let Some(start) = self.chain.iter().position(|above| above == name) {
+            let circle = self.chain.get(start..).unwrap_or_default().join(" → ");
+            return Some(Problem::VariableCycle {
+                chain: format!("{circle} → {name}"),
+            });
+        }
+        let what = "the variables define each other in too long a chain";
+        (self.chain.len() >= MAX_CHAIN).then_some(Problem::TooMuch {
+            what,
+            limit: MAX_CHAIN,
+        })
+    }
+
+    fn fill(&mut self, text: &Text, keeps_unknown: bool) -> Value {
+        let (origin, budget) = (self.origin, self.budget);
+        let filled = if keeps_unknown {
+            substitute::fill_known(text, budget, |name| self.value(name).and_then(Result::ok))
+        } else {
+            // No value at all is a name that is unknown right here.
+            substitute::fill(text, budget, |name| match self.value(name) {
+                Some(value) => value.map_err(Some),
+                None => Err(None),
+            })
+        };
+        filled.map_err(|error| match error {
+            FillError::Variable {
+                error: Some(wrong), ..
+            } => wrong,
+            FillError::Variable { token, error: None } => {
+                let name = token.trim_matches(['$', '{', '}', ' ', '\t']);
+                let known = self
+                    .templates
+                    .keys()
+                    .chain(self.done.keys())
+                    .map(String::as_str);
+                let suggestion = closest(name, known).map(str::to_owned);
+                let problem = Problem::UnknownVariable {
+                    name: name.to_owned(),
+                    suggestion,
+                };
+                Wrong::new(origin.place_of(text, token), problem)
+            }
+            FillError::Malformed(token) => {
+                let cut = token.chars().take(80).collect();
+                Wrong::new(
+                    origin.place_of(text, token),
+                    Problem::BadVariable { text: cut },
+                )
+            }
+            FillError::TooMuch => {
+                let what = "the variables grow too long when they are filled in, in bytes";
+                Wrong::new(
+                    origin.place(text),
+                    Problem::TooMuch {
+                        what,
+                        limit: MAX_FILLED,
+                    },
+                )
+            }
+        })
+    }
+}
+
+/// The triplet of GNU configure scripts, as apko spells it.
+fn gnu_triplet(arch: Architecture, libc: Libc) -> String {
+    let libc = match libc {
+        Libc::Glibc => "gnu",
+        Libc::Musl => "musl",
+    };
+    match arch {
+        Architecture::X86 => format!("i486-pc-linux-{libc}"),
+        Architecture::X86_64 => format!("x86_64-pc-linux-{libc}"),
+        Architecture::Aarch64 => format!("aarch64-unknown-linux-{libc}"),
+        Architecture::Armhf => format!("arm-unknown-linux-{libc}eabihf"),
+        Architecture::Armv7 => format!("armv7l-unknown-linux-{libc}eabihf"),
+        Architecture::Loongarch64 => format!("loongarch64-unknown-linux-{libc}"),
+        Architecture::Ppc64le => format!("powerpc64le-unknown-linux-{libc}"),
+        Architecture::Riscv64 => format!("riscv64-unknown-linux-{libc}"),
+        Architecture::S390x => format!("s390x-ibm-linux-{libc}"),
+    }
+}
+
+/// The triplet of the Rust compiler.
+fn rust_triplet(arch: Architecture, libc: Libc) -> String {
+    let libc = match libc {
+        Libc::Glibc => "gnu",
+        Libc::Musl => "musl",
+    };
+    let processor = match arch {
+        Architecture::X86 => "i686",
+        Architecture::X86_64 => "x86_64",
+        Architecture::Aarch64 => "aarch64",
+        Architecture::Armhf => return format!("arm-unknown-linux-{libc}eabihf"),
+        Architecture::Armv7 => return format!("armv7-unknown-linux-{libc}eabihf"),
+        Architecture::Loongarch64 => "loongarch64",
+        Architecture::Ppc64le => "powerpc64le",
+        Architecture::Riscv64 => "riscv64gc",
+        Architecture::S390x => "s390x",
+    };
+    format!("{processor}-unknown-linux-{libc}")
+}
