@@ -1,3 +1,34 @@
-//! The `boltworks` program: one module per command.
+//! The `boltworks` program: reads the command line, opens what it names, and hands over.
+//!
+//! The first process of every sandbox is this program too; it is recognised by its first argument,
+//! before there is any thread.
 
-fn main() {}
+mod ambient;
+mod arguments;
+mod commands;
+mod failure;
+mod host;
+mod output;
+mod progress;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = host::arguments().collect();
+    if arguments.get(1).is_some_and(|word| word == boltworks_sandbox::HELPER_WORD) {
+        return boltworks_sandbox::helper(arguments.into_iter().skip(2));
+    }
+    let arguments = Arguments::parse_from(arguments);
+    let output = Output::new(arguments.json);
+    output::start_tracing(arguments.verbose);
+    match commands::run(&arguments, &output) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error, &output),
+    }
+}

@@ -20,7 +20,6 @@ use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
 use boltworks_model::{Architecture, Sha256, Timestamp};
 use boltworks_records::Records;
-use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
@@ -118,12 +117,9 @@ impl Home {
         Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
     }
 
-    /// What clients may read, for a server.
-    pub fn released_store(&self) -> Result<ReleasedStore, Error> {
-        Ok(ReleasedStore::open(
-            &self.state.join("records.sqlite"),
-            self.store.clone(),
-        )?)
+    /// The records' file, for a server that opens it for reading.
+    pub fn records_path(&self) -> PathBuf {
+        self.state.join("records.sqlite")
     }
 
     /// Where a blob lies on disk, for a person to look at.

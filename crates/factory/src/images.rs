@@ -59,7 +59,7 @@ impl Workshop<'_> {
             documents: self.image_documents(inputs, &built)?,
         };
         let evidence = self.image_evidence(&record, inputs, &built)?;
-        self.home.records().record_action(&record, &evidence)?;
+        self.home.record(&record, &evidence)?;
         Ok(record)
     }
 

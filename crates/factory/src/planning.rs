@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
-use boltworks_model::{ActionId, Sha1, Sha256};
+use boltworks_model::{ActionId, Evidence, Sha1, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, World};
-use boltworks_records::ActionRecord;
+use boltworks_records::{ActionRecord, Recorded};
 
 use crate::catalog::Loaded;
 use crate::home::Keys;
@@ -135,6 +135,17 @@ impl Home {
                 .add_repository(self.config.repository(), &index, OWN_PREFERENCE);
         }
         Ok(())
+    }
+
+    /// Records an action and what is known of its artifacts. An action that was carried out before
+    /// with other artifacts is an error, which the records keep too.
+    pub fn record(&self, record: &ActionRecord, evidence: &[Evidence]) -> Result<(), Error> {
+        match self.records().record_action(record, evidence)? {
+            Recorded::New | Recorded::Again => Ok(()),
+            Recorded::Differs(_) => Err(Error::Inconsistent {
+                what: format!("{} gave other bytes than the same action before", record.subject),
+            }),
+        }
     }
 
     /// The inputs of a recorded action.

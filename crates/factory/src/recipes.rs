@@ -87,7 +87,7 @@ impl Workshop<'_> {
         record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
         let evidence = self.evidence(&built, &record, !tests.is_empty())?;
-        self.home.records().record_action(&record, &evidence)?;
+        self.home.record(&record, &evidence)?;
         Ok(record)
     }
 
@@ -227,7 +227,7 @@ impl Workshop<'_> {
                 tree: &tree,
                 limits: self.limits(),
             };
-            let log = check::check(&order, &self.shop(&scratch), ambient)?;
+            let log = check(&order, &self.shop(&scratch), ambient)?;
             logs.push((format!("test {package}"), log));
         }
         Ok(logs)

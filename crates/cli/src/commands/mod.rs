@@ -1,0 +1,49 @@
+//! The commands, one module each.
+
+mod apk;
+mod build;
+mod explain;
+mod generated;
+mod image;
+mod init;
+mod plan;
+mod recipe;
+mod serve;
+mod session;
+mod solve;
+mod source;
+mod stage0;
+mod status;
+mod store;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Command, StoreCommand};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Carries the command out.
+pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Init(init) => init::run(init, output),
+        Command::Up(up) => up::run(arguments, up, output),
+        Command::Plan => plan::run(arguments, output),
+        Command::Explain(explain) => explain::run(arguments, explain, output),
+        Command::Status => status::run(arguments, output),
+        Command::Build(build) => build::run(arguments, build, output),
+        Command::Test(test) => test::run(arguments, test, output),
+        Command::Recipe(recipe) => recipe::run(recipe, output),
+        Command::Image(image) => image::run(arguments, image, output),
+        Command::Apk(apk) => apk::run(apk, output),
+        Command::Solve(solve) => solve::run(arguments, solve, output),
+        Command::Source(source) => source::run(arguments, source, output),
+        Command::Stage0 => stage0::run(arguments, output),
+        Command::Serve(serve) => serve::run(arguments, serve, output),
+        Command::Store(StoreCommand::Verify) => store::verify(arguments, output),
+        Command::Schema => generated::schema(output),
+        Command::Completion { shell } => generated::completion(*shell, output),
+        Command::Man { folder } => generated::manual(folder, output),
+    }
+}

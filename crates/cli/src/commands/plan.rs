@@ -1,0 +1,55 @@
+//! `boltworks plan`: what is stale and why.
+
+use std::process::ExitCode;
+
+use boltworks_plan::{Item, State};
+use serde_json::{Value, json};
+
+use crate::arguments::Arguments;
+use crate::commands::session;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let line = session::open(arguments, None)?;
+    let plan = line.plan()?;
+    if plan.is_done() {
+        output.text(&format!("nothing is stale: {} recipes and images", plan.items.len()));
+    } else {
+        let lines: Vec<String> = plan.items.iter().map(describe).collect();
+        output.text(&lines.join("\n"));
+    }
+    output.json(&json!({
+        "done": plan.is_done(),
+        "items": plan.items.iter().map(document).collect::<Vec<_>>(),
+    }));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(item: &Item) -> String {
+    let subject = item.subject.to_string();
+    match &item.state {
+        State::Fresh(_) => format!("  {subject:<28} fresh"),
+        State::Stale(_, reasons) => format!("* {subject:<28} {}", reasons.join("; ")),
+        State::Pending(on) => {
+            let names: Vec<String> = on.iter().map(ToString::to_string).collect();
+            format!("? {subject:<28} waits for {}", names.join(", "))
+        }
+        State::Blocked(why) => format!("✗ {subject:<28} {}", why.replace('\n', "\n    ")),
+    }
+}
+
+fn document(item: &Item) -> Value {
+    let subject = item.subject.to_string();
+    match &item.state {
+        State::Fresh(action) => json!({"subject": subject, "state": "fresh", "action": action}),
+        State::Stale(action, reasons) => {
+            json!({"subject": subject, "state": "stale", "action": action, "reasons": reasons})
+        }
+        State::Pending(on) => {
+            let on: Vec<String> = on.iter().map(ToString::to_string).collect();
+            json!({"subject": subject, "state": "pending", "on": on})
+        }
+        State::Blocked(why) => json!({"subject": subject, "state": "blocked", "why": why}),
+    }
+}

@@ -1,0 +1,11 @@
+//! `boltworks recipe`: being written.
+
+use std::process::ExitCode;
+
+use crate::arguments::Recipe;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(_a: &Recipe, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+}

@@ -1,0 +1,11 @@
+//! `boltworks source`: being written.
+
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Source};
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(_g: &Arguments, _a: &Source, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+}

@@ -1,0 +1,37 @@
+//! `boltworks stage0`: the packages the first compiler comes from.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::arguments::Arguments;
+use crate::commands::session;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+    let line = session::open(arguments, None)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
+    let stage0 = line.stage0(&machine.ambient(watcher.as_ref()))?;
+    drop(watcher);
+    let packages = &stage0.index.entries;
+    let size: u64 = packages.iter().map(|entry| entry.installed_size).sum();
+    output.text(&format!(
+        "stage 0: {} packages of Debian {}, {} MB installed. They build; they never ship.",
+        packages.len(),
+        line.home.config.stage0.debian.suite,
+        size / 1_000_000
+    ));
+    output.json(&json!({
+        "packages": packages
+            .iter()
+            .map(|entry| json!({
+                "name": entry.name.as_str(),
+                "version": entry.version.to_string(),
+                "description": entry.description,
+            }))
+            .collect::<Vec<_>>(),
+    }));
+    Ok(ExitCode::SUCCESS)
+}

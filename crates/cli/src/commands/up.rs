@@ -1,0 +1,93 @@
+//! `boltworks up`: everything stale is made, judged and released.
+
+use std::process::ExitCode;
+
+use boltworks_factory::releasing::Released;
+use boltworks_factory::up::RowOutcome;
+use boltworks_factory::{Report, Row};
+use serde_json::{Value, json};
+
+use crate::arguments::{Arguments, Up};
+use crate::commands::session;
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+pub fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<ExitCode, Failure> {
+    let line = session::open(arguments, up.jobs)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(up.log);
+    let (report, released) = line.up(&machine.ambient(watcher.as_ref()))?;
+    drop(watcher);
+    output.text(&text(&report, &released, &line));
+    output.json(&document(&report, &released));
+    Ok(if report.is_complete() && released.refused.is_empty() { ExitCode::SUCCESS } else { exit::FAILED })
+}
+
+fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) -> String {
+    let mut lines = Vec::new();
+    if report.was_fresh() {
+        lines.push(format!("nothing is stale: {} recipes and images are as their files say", report.rows.len()));
+    } else {
+        lines.extend(report.rows.iter().map(row));
+        lines.extend(failures(report, line));
+    }
+    lines.extend(released.lines());
+    lines.join("\n")
+}
+
+fn row(row: &Row) -> String {
+    let subject = row.subject.to_string();
+    match &row.outcome {
+        RowOutcome::Fresh => format!("  {subject:<28} fresh"),
+        RowOutcome::Made { reasons, changed, seconds } => {
+            let what = if *changed { "made" } else { "made, bytes unchanged" };
+            format!("✓ {subject:<28} {what} in {seconds} s: {}", reasons.join("; "))
+        }
+        RowOutcome::Failed { reason, .. } => format!("✗ {subject:<28} failed: {}", first_line(reason)),
+        RowOutcome::Skipped { reason } => format!("- {subject:<28} not made: {}", first_line(reason)),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// For each failure the last lines it printed, and where the whole log is.
+fn failures(report: &Report, line: &boltworks_factory::Line) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Row { subject, outcome } in &report.rows {
+        let (reason, tail, log) = match outcome {
+            RowOutcome::Failed { reason, tail, log } => (reason, tail.as_slice(), *log),
+            RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, &[][..], None),
+            _ => continue,
+        };
+        lines.push(format!("\n{subject}: {reason}"));
+        lines.extend(tail.iter().map(|line| format!("    {line}")));
+        if let Some(log) = log {
+            lines.push(format!("  log: {}", line.home.blob_path(&log).display()));
+        }
+    }
+    lines
+}
+
+fn document(report: &Report, released: &Released) -> Value {
+    let rows: Vec<Value> = report
+        .rows
+        .iter()
+        .map(|Row { subject, outcome }| {
+            let mut value = match outcome {
+                RowOutcome::Fresh => json!({"outcome": "fresh"}),
+                RowOutcome::Made { reasons, changed, seconds } => {
+                    json!({"outcome": "made", "reasons": reasons, "changed": changed, "seconds": seconds})
+                }
+                RowOutcome::Failed { reason, tail, log } => {
+                    json!({"outcome": "failed", "reason": reason, "tail": tail, "log": log})
+                }
+                RowOutcome::Skipped { reason } => json!({"outcome": "skipped", "reason": reason}),
+            };
+            value["subject"] = json!(subject.to_string());
+            value
+        })
+        .collect();
+    json!({"complete": report.is_complete(), "rows": rows, "released": released.document()})
+}
