@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// Why a step could not be run. A step that ran and failed is an [`crate::Exit`], not an error.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "every room names its one error so")]
 pub enum Error {
     /// The description of the guest or step makes no sense.
     #[error("describe the guest: {what}: '{text}'")]

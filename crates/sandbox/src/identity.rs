@@ -48,7 +48,7 @@ impl Identity {
     }
 }
 
-/// A user namespace's table of ids: first inside, first outside, how many (user_namespaces(7)).
+/// A user namespace's table of ids: first inside, first outside, how many (`user_namespaces(7)`).
 struct Map(Vec<(u32, u32, u32)>);
 
 impl Map {

@@ -145,12 +145,12 @@ impl Guest {
             }
             if ready.stdout {
                 forward(&mut self.stdout, &mut chunk, |bytes| {
-                    output(Stream::Stdout, bytes)
+                    output(Stream::Stdout, bytes);
                 })?;
             }
             if ready.stderr {
                 forward(&mut self.stderr, &mut chunk, |bytes| {
-                    output(Stream::Stderr, bytes)
+                    output(Stream::Stderr, bytes);
                 })?;
             }
             if ready.control {

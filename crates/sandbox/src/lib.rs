@@ -7,8 +7,9 @@
 //! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
 //! 3. [`helper`]: the guest's first process, which the program's `main` must call before any thread.
 //! 4. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
-//!    `cgroup` holds limits, `identity` chooses whose processes they are, `refusal` explains what
-//!    stands in the way, `sys` makes the system calls no safe library has.
+//!    `cgroup` holds limits, `identity` chooses whose processes they are, `host` opens paths of the
+//!    host, `refusal` explains what stands in the way, `sys` makes the system calls no safe library
+//!    has.
 //! 5. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
 //!
 //! Isolation is mandatory: what cannot be confined is not run.
@@ -16,6 +17,7 @@
 mod cgroup;
 pub mod error;
 pub mod helper;
+mod host;
 mod identity;
 mod launch;
 pub mod local;

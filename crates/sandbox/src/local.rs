@@ -6,14 +6,16 @@ use std::path::Path;
 
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Cancel};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::cgroup::{Counted, Group, Hierarchy};
 use crate::identity::Identity;
 use crate::launch::{Ended, Guest, SealedProgram};
 use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program};
-use crate::{Bind, End, Error, Exit, GuestSpec, Limits, Refused, StepSpec, Stream, refusal, spec};
+use crate::{
+    Bind, End, Error, Exit, GuestSpec, Limits, Refused, StepSpec, Stream, host, refusal, spec,
+};
 
 /// The host's uid and gid that steps run as when the factory runs as root, unless told otherwise.
 ///
@@ -216,7 +218,8 @@ impl Local {
 
     fn check_owner(&self, bind: &Bind) -> Result<(), Error> {
         let path = &bind.source;
-        let stat = rustix::fs::statat(rustix::fs::CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+        let stat = host::open(path, OFlags::PATH)
+            .and_then(rustix::fs::fstat)
             .map_err(path_failed(path, "look at it"))?;
         if stat.st_uid == self.identity.build_uid {
             return Ok(());
@@ -231,28 +234,23 @@ impl Local {
 
     /// Makes the folders of the overlay that are not there, empty `work`, all of the build user.
     fn prepare(&self, scratch: &Path) -> Result<(), Error> {
+        let failed = || path_failed(scratch, "make the folders for what changes");
+        let folder = host::open(scratch, FOLDER).map_err(failed())?;
         clear(scratch)?;
-        let (uid, gid) = (
-            Uid::from_raw(self.identity.build_uid),
-            Gid::from_raw(self.identity.build_uid),
-        );
-        let own = |folder: &rustix::fd::OwnedFd| match self.identity.become_uid {
-            Some(_) => rustix::fs::fchown(folder, Some(uid), Some(gid)),
-            None => Ok(()),
-        };
-        let make = || {
-            let folder = rustix::fs::open(scratch, FOLDER, Mode::empty())?;
-            own(&folder)?;
-            for name in ["upper", "work"] {
-                match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(error) => return Err(error),
-                }
-                own(&rustix::fs::openat(&folder, name, FOLDER, Mode::empty())?)?;
+        let id = self.identity.become_uid;
+        let (uid, gid) = (id.map(Uid::from_raw), id.map(Gid::from_raw));
+        let make = |name: &str| {
+            match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
             }
-            Ok(())
+            let made = rustix::fs::openat(&folder, name, FOLDER, Mode::empty())?;
+            rustix::fs::fchown(made, uid, gid)
         };
-        make().map_err(path_failed(scratch, "make the folders for what changes"))
+        rustix::fs::fchown(&folder, uid, gid)
+            .and_then(|()| make("upper"))
+            .and_then(|()| make("work"))
+            .map_err(failed())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::wire::{Failure, Outcome, Stage};
 use crate::{HELPER_WORD, Refused};
 
 /// How long the trivial guest of a probe may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Settings of the kernel that keep ordinary users from making namespaces.
 #[derive(Debug, Default)]

@@ -11,7 +11,9 @@ use crate::Error;
 /// A folder or file of the host that is seen inside a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
-    /// The host's folder or file. Only this one file system: what is mounted beneath is not seen.
+    /// The host's folder or file, by a path without symbolic links, such as
+    /// [`boltworks_fsx::Root::path_for_children`] gives: a step may have put one where a folder
+    /// was. Only this one file system: what is mounted beneath is not seen.
     pub source: PathBuf,
     /// Where it appears: an absolute path without `.` and `..`. Missing folders are made.
     pub target: String,
@@ -19,7 +21,7 @@ pub struct Bind {
     pub writable: bool,
 }
 
-/// What a guest is made of.
+/// What a guest is made of. The host's paths lead through no symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestSpec {
     /// The tree that is its root. Never changed. Its files should belong to

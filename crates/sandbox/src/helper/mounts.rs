@@ -4,20 +4,20 @@
 //! temporary file system, of which `/tmp`, `/dev` and `/dev/shm` are parts; a new `/proc` with
 //! what is not about processes hidden or read-only; a new `/dev/pts`; and the binds that were asked
 //! for. Mounts are made from descriptors, never from paths that are looked up twice: the host's
-//! side of a bind is opened without following its last link, the guest's side is looked up as a
-//! process inside would, so that no link of a tree or workspace leads out.
+//! side is opened through no symbolic link, the guest's side is looked up as a process inside
+//! would, so that no link of a tree or workspace leads out.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, major, minor};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, major, minor};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
 };
 
-use crate::sys;
 use crate::wire::{At, Failure, GuestRoot, Order, Stage};
+use crate::{host, sys};
 
 /// Devices a guest has: name, major and minor number.
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -115,10 +115,9 @@ impl Sources {
         let devices = DEVICES.iter().map(|(name, major, minor)| {
             let path = format!("/dev/{name}");
             let node = copy_from_host(path.as_ref(), DEVICE)?;
-            match is_device(&node, *major, *minor).at_path(Stage::Devices, &path)? {
-                true => Ok((*name, node)),
-                false => Err(Errno::NODEV).at_path(Stage::Devices, &path),
-            }
+            let right = is_device(&node, (*major, *minor)).at_path(Stage::Devices, &path)?;
+            let right = if right { Ok(()) } else { Err(Errno::NODEV) };
+            right.at_path(Stage::Devices, &path).map(|()| (*name, node))
         });
         Ok(Self {
             root,
@@ -128,23 +127,31 @@ impl Sources {
     }
 }
 
-fn is_device(node: &OwnedFd, number: u32, minor_number: u32) -> rustix::io::Result<bool> {
+fn is_device(node: &OwnedFd, number: (u32, u32)) -> rustix::io::Result<bool> {
     let stat = rustix::fs::fstat(node)?;
     Ok(
         FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            && (major(stat.st_rdev), minor(stat.st_rdev)) == (number, minor_number),
+            && (major(stat.st_rdev), minor(stat.st_rdev)) == number,
     )
 }
 
 /// A mount of our own of a folder or file of the host.
 fn copy_from_host(path: &Path, attributes: MountAttrFlags) -> Result<OwnedFd, Failure> {
     let shown = path.display();
-    let mount = copy(CWD, path, attributes).at_path(Stage::Source, &shown)?;
-    let stat = rustix::fs::fstat(&mount).at_path(Stage::Source, &shown)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Symlink => Err(Errno::LOOP).at_path(Stage::Source, shown),
-        _ => Ok(mount),
-    }
+    let source = host::open(path, OFlags::PATH).map_err(|error| {
+        let why = if error == Errno::LOOP {
+            ": it leads through a symbolic link"
+        } else {
+            ""
+        };
+        let detail = format!("{shown}{why}");
+        Failure {
+            stage: Stage::Source,
+            detail,
+            errno: error.raw_os_error(),
+        }
+    })?;
+    copy(source, "", attributes).at_path(Stage::Source, shown)
 }
 
 /// A mount of what a mount shows at some place.
@@ -256,15 +263,12 @@ fn overlay(base: &OwnedFd, sources: Option<(OwnedFd, OwnedFd)>) -> Result<OwnedF
     let stage = Stage::Overlay;
     let lower = folder(base, "lower", 0o755).at(stage)?;
     let scratch = folder(base, "scratch", 0o755).at(stage)?;
-    match sources {
-        Some((lower_mount, scratch_mount)) => {
-            attach(&lower_mount, lower).at(stage)?;
-            attach(&scratch_mount, scratch).at(stage)?;
-        }
-        None => {
-            folder(&scratch, "upper", 0o755).at(stage)?;
-            folder(&scratch, "work", 0o755).at(stage)?;
-        }
+    if let Some((lower_mount, scratch_mount)) = sources {
+        attach(&lower_mount, lower).at(stage)?;
+        attach(&scratch_mount, scratch).at(stage)?;
+    } else {
+        folder(&scratch, "upper", 0o755).at(stage)?;
+        folder(&scratch, "work", 0o755).at(stage)?;
     }
     // Relative paths need no escapes.
     rustix::process::fchdir(base).at(stage)?;

@@ -81,7 +81,7 @@ pub(crate) fn the_button_stops_a_step() {
 /// The factory that is to be killed: says where its guest writes, and runs it.
 pub(crate) fn hold() -> ExitCode {
     let mut world = World::new();
-    world.limits.wall = Some(Duration::from_secs(60));
+    world.limits.wall = Some(Duration::from_mins(1));
     println!("{}", world.path("workspace").join("beat").display());
     let done = world.script(&format!("trap '' TERM INT HUP; {BEAT}"));
     println!("{done:?}");

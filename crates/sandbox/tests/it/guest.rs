@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::thread;
 
 use boltworks_sandbox::{Bind, End, Error, Limits, Local};
 
-use crate::world::{World, own};
+use crate::world::{World, own, own_program};
 
 pub(crate) fn a_step_sees_what_it_was_given() {
     let world = World::new();
@@ -248,4 +249,75 @@ pub(crate) fn another_program_is_no_helper() {
         (limits.wall, limits.memory, limits.processes),
         (None, None, None)
     );
+}
+
+/// The factory on a machine that a test has changed: says what it thinks of it.
+pub(crate) fn probe() -> ExitCode {
+    match Local::probe(&own_program()) {
+        Ok(local) => println!("sound {}", local.describe()),
+        Err(refused) => println!("{refused}"),
+    }
+    ExitCode::SUCCESS
+}
+
+pub(crate) fn a_machine_that_cannot_confine_is_refused() {
+    // A namespace with a setting of its own stands for the machine.
+    let probe = |change: &str| {
+        let script = format!("{change}; exec \"$0\" probe");
+        let output = Command::new("unshare")
+            .args([
+                "--user",
+                "--map-root-user",
+                "--mount",
+                "--",
+                "sh",
+                "-c",
+                &script,
+            ])
+            .arg(own_program())
+            .output()
+            .expect("unshare is needed: apt-get install util-linux");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let check = |change: &str, expect: &str| {
+        let said = probe(change);
+        assert!(said.contains(expect), "{change}: {said}");
+    };
+    if rustix::process::geteuid().is_root() {
+        // Root of a namespace that maps nobody but the host's root must not run steps as that.
+        return check(
+            "true",
+            "uid 64999, which steps are to run as, does not exist",
+        );
+    }
+    check("true", "sound");
+    check(
+        "echo 0 > /proc/sys/user/max_user_namespaces",
+        "sysctl -w user.max_user_namespaces",
+    );
+    check("echo 0 > /proc/sys/user/max_net_namespaces", "no more");
+    check("mount --bind /dev/null /proc/uptime", "unmask=ALL");
+    check("mount --bind /dev/zero /dev/null", "/dev/null");
+}
+
+pub(crate) fn a_hostile_tree_makes_no_guest() {
+    for name in ["proc", "dev", "tmp"] {
+        let world = World::new();
+        let place = world.path("tree").join(name);
+        fs::remove_dir(&place).unwrap();
+        symlink("/home/build", &place).unwrap();
+        let result = world.run(&["/bin/true"]);
+        assert!(
+            matches!(result, Err(Error::Setup { .. })),
+            "{name}: {result:?}"
+        );
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, "").unwrap();
+        let result = world.run(&["/bin/true"]);
+        assert!(
+            matches!(result, Err(Error::Setup { .. })),
+            "{name}: {result:?}"
+        );
+    }
 }

@@ -57,6 +57,8 @@ const TESTS: &[Test] = tests![
         guests_run_side_by_side,
         wrong_descriptions_are_refused,
         another_program_is_no_helper,
+        a_machine_that_cannot_confine_is_refused,
+        a_hostile_tree_makes_no_guest,
     },
     escape::{
         every_forbidden_call_is_refused,
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         boltworks_sandbox::HELPER_WORD => boltworks_sandbox::helper(args.drain(1..)),
         "run-here" => run_here(args.get(1)),
         "hold" => ends::hold(),
+        "probe" => guest::probe(),
         "measure" => measure(),
         _ => everywhere(
             args.into_iter()
@@ -105,7 +108,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the tests as whoever this is, and as an ordinary user if this is root.
-fn everywhere(filter: Option<OsString>) -> ExitCode {
+fn everywhere(filter: Option<&OsString>) -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     let open = |path: &std::path::Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -133,7 +136,7 @@ fn everywhere(filter: Option<OsString>) -> ExitCode {
             .args(command)
             .arg(&copy)
             .arg("run-here")
-            .args(&filter)
+            .args(filter)
             .env("SECRET", &secret)
             .env("CANARY", CANARY)
             .env("TMPDIR", &temporary)

@@ -203,7 +203,7 @@ fn fill_tree(tree: &Path) {
     }
 }
 
-/// Whether a 64-bit ELF program names no interpreter (PT_INTERP).
+/// Whether a 64-bit ELF program names no interpreter (`PT_INTERP`).
 fn is_static(program: &Path) -> bool {
     let Ok(bytes) = fs::read(program) else {
         return false;
