@@ -3,7 +3,7 @@
 //! [`outer`]: started by the factory in the host's namespaces, it makes the new ones and stays
 //! outside their process namespace, to kill the guest when time is up, when the factory says so or
 //! when the factory is gone, and to report. [`inner`]: its child, process 1 of the guest, lays out
-//! the file system ([`mounts`]), gives up every privilege ([`walls`], [`filter`]), starts the step
+//! the file system ([`mounts`]), gives up every privilege ([`walls`], [`filter`], [`calls`]), starts the step
 //! and reaps what it leaves. When the step's main process ends, process 1 ends, and the kernel
 //! kills every other process of the guest.
 //!
@@ -11,6 +11,7 @@
 //! `exe` and `fd` are closed even to the same uid. The program itself runs from a sealed copy in
 //! memory (see [`crate::Local`]), so that no guest can reach, let alone change, its file.
 
+mod calls;
 mod check;
 mod filter;
 mod inner;

@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         "probe" => guest::probe(),
         "measure" => measure(),
         _ => everywhere(
-            args.into_iter()
+            args.iter()
                 .find(|word| !word.to_string_lossy().starts_with('-')),
         ),
     }
