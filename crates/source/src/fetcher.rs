@@ -1,23 +1,25 @@
 //! The chain: the store, upstream, mirrors, the factory's own map; the first that has the bytes.
 //!
 //! Whatever place answers, the bytes are hashed before anything else sees them. A place that
-//! answers with *other* bytes ends the search for that digest's alternatives that expect others:
-//! a wrong answer is no reason to build from something else.
+//! answers with wrong bytes leaves only the places that expect the same digest: a wrong answer
+//! is no reason to build from something else.
 
 use std::fs::File;
 
 use boltworks_fsx::{Error as DiskError, Expected, Limit, Mismatch, Root, Verifying};
-use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
+use boltworks_model::{Ambient, Material, Sha256};
 use boltworks_net::{
     Address, Client, Download, Have, OriginBoundCredential, Part, Retry, download,
 };
 use boltworks_store::Store;
 
+use crate::chain::{Candidate, Place, chain, shown};
 use crate::debian::Wanted;
 use crate::error::Attempts;
+use crate::job::Job;
 use crate::notes::{Note, Notes};
 use crate::partial::Partial;
-use crate::{DebianArchive, Error, Fetched, Machine, Mirror, Origin, Override, Request};
+use crate::{DebianArchive, Error, Fetched, Machine, Mirror, Override, Request};
 
 /// No source is larger.
 const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
@@ -52,41 +54,6 @@ pub enum Checked {
     Missing,
     /// It is there with other bytes, or unreadable.
     Bad(String),
-}
-
-/// A place in the chain and what is expected of it.
-#[derive(Debug)]
-struct Candidate {
-    place: Place,
-    expected: Expected,
-    kind: SourceKind,
-    /// The digest that the recipe names, where this place's file has another.
-    recipe_digest: Option<String>,
-}
-
-#[derive(Debug)]
-enum Place {
-    Upstream(String),
-    Mirror(String),
-    Debian {
-        name: String,
-        version: Option<String>,
-        file: String,
-    },
-    Pypi {
-        project: String,
-        file: String,
-    },
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Upstream(uri) | Self::Mirror(uri) => f.write_str(uri),
-            Self::Debian { name, file, .. } => write!(f, "debian:{name}/{file}"),
-            Self::Pypi { project, file } => write!(f, "pypi:{project}/{file}"),
-        }
-    }
 }
 
 impl Fetcher<'_> {
@@ -144,53 +111,8 @@ impl Fetcher<'_> {
         Ok(Checked::Missing)
     }
 
-    /// Every place where the bytes may be, in order. Pure.
     fn chain(&self, request: &Request<'_>) -> Result<Vec<Candidate>, Error> {
-        let own = |place, kind| Candidate {
-            place,
-            expected: request.expected,
-            kind,
-            recipe_digest: None,
-        };
-        let mut chain = Vec::new();
-        if let Some((project, file)) = parse_pypi(request.uri) {
-            let place = Place::Pypi {
-                project: project.to_owned(),
-                file: file.to_owned(),
-            };
-            chain.push(own(place, SourceKind::Sdist));
-        } else if request.uri.starts_with("https://") || request.uri.starts_with("http://") {
-            chain.push(own(
-                Place::Upstream(request.uri.to_owned()),
-                SourceKind::Tarball,
-            ));
-        }
-        let mirrored = self
-            .mirrors
-            .iter()
-            .filter_map(|mirror| mirror.translate(request.uri));
-        chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
-        for entry in self.overrides.iter().filter(|entry| entry.covers(request)) {
-            let is_same = request.expected.sha256() == Some(entry.sha256);
-            chain.push(Candidate {
-                place: place_of(entry),
-                expected: if is_same {
-                    request.expected
-                } else {
-                    entry.sha256.into()
-                },
-                kind: entry.kind,
-                recipe_digest: (!is_same).then(|| shown(&request.expected)),
-            });
-        }
-        if chain.is_empty() {
-            return Err(Error::Unusable {
-                uri: request.uri.to_owned(),
-                reason: "only https://, http:// and pypi:PROJECT/FILE are known \
-                         (a `sources:` entry of boltworks.yaml can say where else it is)",
-            });
-        }
-        Ok(chain)
+        chain(request, &self.mirrors, &self.overrides)
     }
 
     fn try_chain(
@@ -206,7 +128,7 @@ impl Fetcher<'_> {
                 continue;
             }
             let is_last = index + 1 == chain.len();
-            let mut job = Job::new(candidate, ambient);
+            let mut job = Job::new(&candidate.place.to_string(), ambient);
             match self.try_one(request, candidate, is_last, &mut job) {
                 Ok(fetched) => {
                     job.end(true, "fetched");
@@ -417,28 +339,6 @@ impl Fetcher<'_> {
     }
 }
 
-fn place_of(entry: &Override) -> Place {
-    let file = entry.file.clone();
-    match &entry.origin {
-        Origin::Debian { name, version } => Place::Debian {
-            name: name.clone(),
-            version: version.clone(),
-            file,
-        },
-        Origin::Pypi { project } => Place::Pypi {
-            project: project.clone(),
-            file,
-        },
-        Origin::Address(uri) => Place::Mirror(uri.clone()),
-    }
-}
-
-fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
-    uri.strip_prefix("pypi:")?
-        .split_once('/')
-        .filter(|(project, file)| !project.is_empty() && !file.is_empty() && !file.contains('/'))
-}
-
 fn fetched(
     request: &Request<'_>,
     candidate: &Candidate,
@@ -470,63 +370,7 @@ fn unavailable(request: &Request<'_>, tried: Vec<(String, Error)>) -> Error {
     }
 }
 
-/// The digest as manifests write it; the stronger one where there are two.
-fn shown(expected: &Expected) -> String {
-    let sha256 = expected.sha256().map(|digest| digest.prefixed());
-    sha256
-        .or_else(|| expected.sha512().map(|digest| digest.prefixed()))
-        .unwrap_or_default()
-}
-
 /// What a broken-off transfer is kept under.
 fn key(expected: &Expected) -> String {
     shown(expected).replace(':', "-")
-}
-
-/// A transfer as whoever watches sees it.
-struct Job<'a> {
-    name: String,
-    has_begun: bool,
-    ambient: &'a Ambient<'a>,
-}
-
-impl<'a> Job<'a> {
-    fn new(candidate: &Candidate, ambient: &'a Ambient<'a>) -> Self {
-        let place = candidate.place.to_string();
-        let file = place
-            .rsplit_once('/')
-            .map_or(place.as_str(), |(_, file)| file);
-        Self {
-            name: format!("fetch {file}"),
-            has_begun: false,
-            ambient,
-        }
-    }
-
-    fn begin(&mut self, total: Option<u64>) {
-        if !self.has_begun {
-            self.ambient.sink.event(Event::Started {
-                job: &self.name,
-                total,
-            });
-        }
-        self.has_begun = true;
-    }
-
-    fn progress(&self, done: u64) {
-        self.ambient.sink.event(Event::Progress {
-            job: &self.name,
-            done,
-        });
-    }
-
-    fn end(&self, ok: bool, note: &str) {
-        if self.has_begun {
-            self.ambient.sink.event(Event::Finished {
-                job: &self.name,
-                ok,
-                note,
-            });
-        }
-    }
 }

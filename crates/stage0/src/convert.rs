@@ -294,7 +294,7 @@ fn commands(tree: &Tree) -> Vec<PackageName> {
                     .as_ref()
                     .is_some_and(|folder| folder.as_bytes() == name.as_bytes())
             };
-            is_program && COMMANDS.iter().any(|name| is_in(name))
+            is_program && COMMANDS.iter().any(is_in)
         })
         .filter_map(|(path, _)| {
             format!("cmd:{}", std::str::from_utf8(path.file_name()).ok()?)
@@ -305,4 +305,193 @@ fn commands(tree: &Tree) -> Vec<PackageName> {
     names.sort();
     names.dedup();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    fn file(mtime: i64, bytes: &[u8]) -> Node {
+        Node::file(Meta::new(0o755, mtime), bytes)
+    }
+
+    fn hard_link(target: &str) -> Node {
+        Node {
+            meta: Meta::new(0o755, 1),
+            kind: Kind::Hardlink(path(target)),
+        }
+    }
+
+    #[test]
+    fn the_first_name_has_the_bytes() {
+        let mut files = BTreeMap::from([
+            (path("usr/bin/b"), hard_link("usr/bin/c")),
+            (path("usr/bin/a"), hard_link("usr/bin/c")),
+            (path("usr/bin/c"), file(1, b"x")),
+            (path("usr/bin/d"), hard_link("usr/bin/c")),
+            (path("usr/bin/y"), file(1, b"y")),
+            (path("usr/bin/z"), hard_link("usr/bin/y")),
+        ]);
+        first_names(&mut files);
+        let shown: Vec<_> = files
+            .iter()
+            .map(|(path, node)| match &node.kind {
+                Kind::Hardlink(target) => format!("{path} -> {target}"),
+                _ => path.to_string(),
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "usr/bin/a",
+                "usr/bin/b -> usr/bin/a",
+                "usr/bin/c -> usr/bin/a",
+                "usr/bin/d -> usr/bin/a",
+                "usr/bin/y",
+                "usr/bin/z -> usr/bin/y",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_last_of_several_versions_is_meant() {
+        let files = BTreeMap::from([
+            (path("usr/bin/aclocal-1.16"), file(1, b"")),
+            (path("usr/bin/aclocal-1.17"), file(1, b"")),
+            (path("usr/bin/gawk"), file(1, b"")),
+        ]);
+        let resolve = |target| resolve(target, &files).map(|name| String::from_utf8(name).unwrap());
+        assert_eq!(resolve("aclocal-*").as_deref(), Some("aclocal-1.17"));
+        assert_eq!(resolve("gawk").as_deref(), Some("gawk"));
+        assert_eq!(resolve("mawk"), None);
+    }
+
+    #[test]
+    fn certificates_are_put_together() {
+        let files = BTreeMap::from([
+            (
+                path("usr/share/ca-certificates/mozilla/b.crt"),
+                file(1, b"B\n"),
+            ),
+            (
+                path("usr/share/ca-certificates/mozilla/a.crt"),
+                file(1, b"A"),
+            ),
+            (
+                path("usr/share/ca-certificates/mozilla/readme"),
+                file(1, b"no"),
+            ),
+        ]);
+        assert_eq!(certificates(&files), b"A\nB\n");
+    }
+
+    /// An archive as dpkg-deb would print it.
+    fn archive(entries: &[(&str, Node)]) -> Vec<u8> {
+        let mut writer = tar::Writer::new(Vec::new());
+        for (name, node) in entries {
+            writer.append(&path(name), node, &[]).unwrap();
+        }
+        writer.finish_with_end().unwrap()
+    }
+
+    #[test]
+    fn files_are_placed_and_stripped() {
+        let link = |target: &str| Node::symlink(Meta::new(0o777, 1), target.as_bytes());
+        let setuid = Node {
+            meta: Meta {
+                uid: 7,
+                gid: 8,
+                ..Meta::new(0o6755, 5)
+            },
+            ..file(5, b"x")
+        };
+        let bytes = archive(&[
+            ("bin", link("usr/bin")),
+            ("bin/su", setuid),
+            ("lib64/ld.so", link("../lib/ld.so.2")),
+            ("usr/bin/su", link("/bin/su")),
+            ("usr/share/doc/su/copyright", file(1, b"c")),
+        ]);
+        let files = read_files(&mut bytes.as_slice(), "su").unwrap();
+        let names: Vec<_> = files.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["usr/bin/su", "usr/lib64/ld.so"]);
+        let su = &files[&path("usr/bin/su")];
+        assert!(matches!(su.kind, Kind::File(_)));
+        assert_eq!(su.meta, Meta::new(0o755, 5));
+        let twice = archive(&[("bin/su", file(1, b"x")), ("usr/bin/su", file(1, b"y"))]);
+        let error = read_files(&mut twice.as_slice(), "su").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "convert the Debian package su: two of its files would be /usr/bin/su"
+        );
+    }
+
+    /// What becomes of a file in place of the one that the signed index lists.
+    fn unpacked(bytes: &[u8], signed: &[u8]) -> Error {
+        let config = crate::Config {
+            packages: Vec::new(),
+            provides: BTreeMap::new(),
+            architecture: boltworks_model::Architecture::X86_64,
+        };
+        let mut debs = [crate::names::deb("x", &[], &[])];
+        debs[0].sha256 = boltworks_crypto::sha256(signed);
+        let plan = crate::plan::plan(&config, &debs, &debs[0].sha256).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        unpack(&plan.conversions[0], file).unwrap_err()
+    }
+
+    #[test]
+    fn another_file_than_the_signed_one_is_refused() {
+        let error = unpacked(b"evil", b"signed");
+        assert!(matches!(error, Error::WrongDigest { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with("verify pool/x.deb: sha256:"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_package_is_refused_in_dpkgs_words() {
+        let error = unpacked(b"no package", b"no package").to_string();
+        assert!(
+            error.starts_with("run dpkg-deb:") && error.contains("dpkg-deb: error:"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn hostile_archives_are_refused() {
+        let device = Node {
+            meta: Meta::new(0o600, 1),
+            kind: Kind::CharDevice { major: 1, minor: 3 },
+        };
+        assert!(read_files(&mut archive(&[("dev/null", device)]).as_slice(), "x").is_err());
+        let cut = archive(&[("a", file(1, &[0; 4096]))]);
+        assert!(read_files(&mut &cut[..2048], "x").is_err());
+    }
+
+    #[test]
+    fn commands_are_what_can_be_run() {
+        let mut tree = Tree::new();
+        let plain = Node::file(Meta::new(0o644, 1), b"".as_slice());
+        let link = Node::symlink(Meta::new(0o777, 1), b"gawk".as_slice());
+        for (name, node) in [
+            ("usr/bin/[", file(1, b"")),
+            ("usr/bin/awk", link),
+            ("usr/bin/data", plain),
+            ("usr/bin/sub/x", file(1, b"")),
+            ("usr/lib/y", file(1, b"")),
+            ("usr/sbin/z", file(1, b"")),
+        ] {
+            tree.insert(path(name), node).unwrap();
+        }
+        let names: Vec<_> = commands(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["cmd:[", "cmd:awk", "cmd:z"]);
+    }
 }

@@ -220,7 +220,9 @@ impl Work<'_> {
             ok: result.is_ok(),
             note: &note,
         });
-        result.map(|()| todo.len())
+        result?;
+        folder.clear()?;
+        Ok(todo.len())
     }
 
     fn convert_all(

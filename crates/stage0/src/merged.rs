@@ -38,7 +38,7 @@ pub fn is_left_out(place: &RelPath) -> bool {
             .strip_prefix(folder.as_bytes())
             .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
     };
-    LEFT_OUT.iter().any(|folder| is_beneath(folder))
+    LEFT_OUT.iter().any(is_beneath)
 }
 
 /// The target of a symbolic link, such that it points to the same file from its new place.

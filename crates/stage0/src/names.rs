@@ -163,9 +163,32 @@ impl<'a> Closure<'a> {
     }
 }
 
+/// A package for tests.
+#[cfg(test)]
+pub(crate) fn deb(name: &str, depends: &[&[&str]], provides: &[&str]) -> Deb {
+    let owned = |names: &[&str]| {
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    Deb {
+        name: name.into(),
+        version: "1".into(),
+        architecture: "amd64".into(),
+        source: name.into(),
+        source_version: "1".into(),
+        sha256: boltworks_crypto::sha256(b""),
+        size: 0,
+        path: format!("pool/{name}.deb"),
+        depends: depends.iter().map(|names| owned(names)).collect(),
+        provides: owned(provides),
+        summary: "a summary".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use boltworks_crypto::sha256;
     use proptest::prelude::*;
 
     use super::*;
@@ -184,28 +207,6 @@ mod tests {
         check("20250419", "20250419-r0");
         check("9.0.0813-1", "9.0.813_p1-r0");
         check("0~r11908-1", "0_p11908_p1-r0");
-    }
-
-    fn deb(name: &str, depends: &[&[&str]], provides: &[&str]) -> Deb {
-        let owned = |names: &[&str]| {
-            names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>()
-        };
-        Deb {
-            name: name.into(),
-            version: "1".into(),
-            architecture: "amd64".into(),
-            source: name.into(),
-            source_version: "1".into(),
-            sha256: sha256(b""),
-            size: 0,
-            path: String::new(),
-            depends: depends.iter().map(|names| owned(names)).collect(),
-            provides: owned(provides),
-            summary: String::new(),
-        }
     }
 
     #[test]

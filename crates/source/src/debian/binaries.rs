@@ -154,6 +154,16 @@ impl DebFolder {
     pub fn remove(&self, deb: &Deb) -> Result<(), Error> {
         Ok(self.0.remove_file(&relative(&deb.file_name())?)?)
     }
+
+    /// Removes everything that is left in it.
+    pub fn clear(self) -> Result<(), Error> {
+        for entry in self.0.list()? {
+            self.0.remove_tree(
+                &boltworks_fsx::RelPath::new(entry.name).map_err(boltworks_fsx::Error::from)?,
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// Names and versions out of lines like `'ADDRESS' NAME_VERSION_ARCH.deb SIZE HASH`.

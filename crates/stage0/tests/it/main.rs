@@ -43,6 +43,35 @@ impl Entropy for NoEntropy {
     }
 }
 
+/// Prints when jobs begin and end.
+struct Timed(Instant);
+
+impl boltworks_model::Sink for Timed {
+    fn event(&self, event: boltworks_model::Event<'_>) {
+        if !matches!(event, boltworks_model::Event::Progress { .. }) {
+            self.say(&format!("{event:?}"));
+        }
+    }
+}
+
+impl Timed {
+    #[expect(
+        clippy::print_stdout,
+        reason = "shown with --nocapture, or when a test fails"
+    )]
+    fn say(&self, what: &str) {
+        println!("{:.1?} {what}", self.0.elapsed());
+    }
+}
+
+/// A new key.
+fn signer() -> Signer {
+    Signer {
+        name: "test.rsa.pub".into(),
+        key: RsaPrivateKey::generate().unwrap(),
+    }
+}
+
 /// A folder with everything that stage 0 is made with.
 struct Bench {
     _folder: tempfile::TempDir,
@@ -51,6 +80,7 @@ struct Bench {
     archive: DebianArchive,
     signer: Signer,
     clock: Real,
+    sink: Timed,
     cancel: Cancel,
 }
 
@@ -75,13 +105,11 @@ impl Bench {
         Self {
             store: Store::open(&root).unwrap(),
             archive: DebianArchive::new(apt, settings).unwrap(),
-            signer: Signer {
-                name: "test.rsa.pub".into(),
-                key: RsaPrivateKey::generate().unwrap(),
-            },
+            signer: signer(),
             cancel: Cancel::default(),
             _folder: folder,
             root,
+            sink: Timed(clock.0),
             clock,
         }
     }
@@ -97,11 +125,15 @@ impl Bench {
         }
     }
 
+    fn say(&self, what: &str) {
+        self.sink.say(what);
+    }
+
     fn ambient(&self) -> Ambient<'_> {
         Ambient {
             clock: &self.clock,
             entropy: &NoEntropy,
-            sink: &(),
+            sink: &self.sink,
             cancel: &self.cancel,
         }
     }

@@ -6,7 +6,7 @@ use boltworks_apk::{IndexEntry, OpenOptions, PackageFile};
 use boltworks_crypto::Keyring;
 use boltworks_fsx::{Kind, Tree};
 use boltworks_model::Architecture;
-use boltworks_stage0::{Config, Error, Stage0, ensure, load};
+use boltworks_stage0::{Config, Error, Means, Stage0, ensure, load};
 
 use crate::Bench;
 
@@ -110,18 +110,16 @@ fn closure(stage0: &Stage0, roots: &[&str], without: &str) -> Result<BTreeSet<St
 #[test]
 fn the_real_toolchain_becomes_a_repository() {
     let bench = Bench::new();
-    let started = std::time::Duration::ZERO;
     let config = config(PACKAGES);
     assert!(load(&config, &bench.means()).unwrap().is_none());
     let stage0 = ensure(&config, &bench.means(), &bench.ambient()).unwrap();
-    let first = boltworks_model::Clock::elapsed(&bench.clock) - started;
-    println!(
-        "{} packages of {} of Debian's, {} MB packed, {} MB unpacked, {first:.1?}",
+    bench.say(&format!(
+        "{} packages of {} of Debian's, {} MB packed, {} MB unpacked",
         stage0.index.entries.len(),
         stage0.lock.debs.len(),
         stage0.size() / 1_000_000,
         stage0.installed_size() / 1_000_000,
-    );
+    ));
     assert!(stage0.converted == stage0.lock.debs.len() && stage0.converted > 100);
 
     nothing_is_done_twice(&bench, &config, &stage0);
@@ -131,14 +129,10 @@ fn the_real_toolchain_becomes_a_repository() {
 }
 
 fn nothing_is_done_twice(bench: &Bench, config: &Config, stage0: &Stage0) {
-    let before = boltworks_model::Clock::elapsed(&bench.clock);
     let mut offline = bench.means();
     offline.offline = true;
     let again = ensure(config, &offline, &bench.ambient()).unwrap();
-    println!(
-        "again: {:.1?}",
-        boltworks_model::Clock::elapsed(&bench.clock) - before
-    );
+    bench.say("again");
     assert_eq!(again.converted, 0);
     assert_eq!(again.index, stage0.index);
     assert_eq!(again.files, stage0.files);
@@ -250,12 +244,8 @@ fn links_and_commands_are_there(bench: &Bench, stage0: &Stage0) {
 fn more_packages_cost_only_themselves(bench: &Bench, config: &Config, stage0: &Stage0) {
     let mut more = config.clone();
     more.packages.push("hello".into());
-    let before = boltworks_model::Clock::elapsed(&bench.clock);
     let wider = ensure(&more, &bench.means(), &bench.ambient()).unwrap();
-    println!(
-        "one more: {:.1?}",
-        boltworks_model::Clock::elapsed(&bench.clock) - before
-    );
+    bench.say("one more");
     assert_eq!(wider.converted, 1);
     assert_eq!(wider.index.entries.len(), stage0.index.entries.len() + 1);
     let others: Vec<_> = wider
@@ -268,30 +258,51 @@ fn more_packages_cost_only_themselves(bench: &Bench, config: &Config, stage0: &S
     assert_eq!(others, stage0.index.entries);
 }
 
+/// Presses the button once so many packages were noted.
+struct Presser<'a>(&'a boltworks_model::Cancel);
+
+impl boltworks_model::Sink for Presser<'_> {
+    fn event(&self, event: boltworks_model::Event<'_>) {
+        if matches!(event, boltworks_model::Event::Progress { job, .. } if job.starts_with("convert"))
+        {
+            self.0.press();
+        }
+    }
+}
+
 #[test]
-fn a_name_that_stands_for_what_is_missing_is_refused() {
+fn an_interrupted_run_goes_on() {
     let bench = Bench::new();
-    let mut config = config(&["make"]);
-    config.provides.insert("x".into(), vec!["gcc".into()]);
-    let error = ensure(&config, &bench.means(), &bench.ambient()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "read `stage0.provides`: 'x' stands for 'gcc', which is missing (add it to `stage0.packages`)"
-    );
-    config.provides = BTreeMap::from([("bash".to_owned(), vec!["make".to_owned()])]);
-    let error = ensure(&config, &bench.means(), &bench.ambient()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Config {
-                field: "provides",
-                ..
-            }
-        ),
-        "{error}"
-    );
-    let mut offline = bench.means();
-    offline.offline = true;
+    let config = config(&["autoconf", "make", "pkgconf"]);
+    let cancel = boltworks_model::Cancel::default();
+    let presser = Presser(&cancel);
+    let interrupted = boltworks_model::Ambient {
+        sink: &presser,
+        cancel: &cancel,
+        ..bench.ambient()
+    };
+    let offline = Means {
+        offline: true,
+        ..bench.means()
+    };
     let error = ensure(&config, &offline, &bench.ambient()).unwrap_err();
     assert!(matches!(error, Error::Offline { .. }), "{error}");
+    let error = ensure(&config, &bench.means(), &interrupted).unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert!(load(&config, &bench.means()).unwrap().is_none());
+    let stage0 = ensure(&config, &bench.means(), &bench.ambient()).unwrap();
+    let all = stage0.lock.debs.len();
+    assert!(
+        stage0.converted > 0 && stage0.converted + 32 == all,
+        "{} of {all}",
+        stage0.converted
+    );
+    assert_eq!(bench.store.verify(&mut |_, _| Ok(())).unwrap().bad, []);
+
+    // Another key signs other bytes.
+    let other = Bench {
+        signer: crate::signer(),
+        ..bench
+    };
+    assert!(load(&config, &other.means()).unwrap().is_none());
 }

@@ -1,0 +1,127 @@
+//! Every place where a source may be, in order. Pure.
+
+use boltworks_fsx::Expected;
+use boltworks_model::SourceKind;
+
+use crate::{Error, Mirror, Origin, Override, Request};
+
+/// A place in the chain and what is expected of it.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    /// Where.
+    pub(crate) place: Place,
+    /// What is expected of it.
+    pub(crate) expected: Expected,
+    /// What sort of source it would be.
+    pub(crate) kind: SourceKind,
+    /// The digest that the recipe names, where this place's file has another.
+    pub(crate) recipe_digest: Option<String>,
+}
+
+/// Where a source may be.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Upstream(String),
+    Mirror(String),
+    Debian {
+        name: String,
+        version: Option<String>,
+        file: String,
+    },
+    Pypi {
+        project: String,
+        file: String,
+    },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Upstream(uri) | Self::Mirror(uri) => f.write_str(uri),
+            Self::Debian { name, file, .. } => write!(f, "debian:{name}/{file}"),
+            Self::Pypi { project, file } => write!(f, "pypi:{project}/{file}"),
+        }
+    }
+}
+
+/// Every place where the bytes may be: upstream, its mirrors, what the factory says of it.
+pub(crate) fn chain(
+    request: &Request<'_>,
+    mirrors: &[Mirror],
+    overrides: &[Override],
+) -> Result<Vec<Candidate>, Error> {
+    let own = |place, kind| Candidate {
+        place,
+        expected: request.expected,
+        kind,
+        recipe_digest: None,
+    };
+    let mut chain = Vec::new();
+    if let Some((project, file)) = parse_pypi(request.uri) {
+        let place = Place::Pypi {
+            project: project.to_owned(),
+            file: file.to_owned(),
+        };
+        chain.push(own(place, SourceKind::Sdist));
+    } else if request.uri.starts_with("https://") || request.uri.starts_with("http://") {
+        chain.push(own(
+            Place::Upstream(request.uri.to_owned()),
+            SourceKind::Tarball,
+        ));
+    }
+    let mirrored = mirrors
+        .iter()
+        .filter_map(|mirror| mirror.translate(request.uri));
+    chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
+    for entry in overrides.iter().filter(|entry| entry.covers(request)) {
+        let is_same = request.expected.sha256() == Some(entry.sha256);
+        chain.push(Candidate {
+            place: place_of(entry),
+            expected: if is_same {
+                request.expected
+            } else {
+                entry.sha256.into()
+            },
+            kind: entry.kind,
+            recipe_digest: (!is_same).then(|| shown(&request.expected)),
+        });
+    }
+    if chain.is_empty() {
+        return Err(Error::Unusable {
+            uri: request.uri.to_owned(),
+            reason: "only https://, http:// and pypi:PROJECT/FILE are known \
+                     (a `sources:` entry of boltworks.yaml can say where else it is)",
+        });
+    }
+    Ok(chain)
+}
+
+fn place_of(entry: &Override) -> Place {
+    let file = entry.file.clone();
+    match &entry.origin {
+        Origin::Debian { name, version } => Place::Debian {
+            name: name.clone(),
+            version: version.clone(),
+            file,
+        },
+        Origin::Pypi { project } => Place::Pypi {
+            project: project.clone(),
+            file,
+        },
+        Origin::Address(uri) => Place::Mirror(uri.clone()),
+    }
+}
+
+fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
+    uri.strip_prefix("pypi:")?
+        .split_once('/')
+        .filter(|(project, file)| !project.is_empty() && !file.is_empty() && !file.contains('/'))
+}
+
+/// The digest as manifests write it; the stronger one where there are two.
+pub(crate) fn shown(expected: &Expected) -> String {
+    let sha256 = expected.sha256().map(|digest| digest.prefixed());
+    sha256
+        .or_else(|| expected.sha512().map(|digest| digest.prefixed()))
+        .unwrap_or_default()
+}
