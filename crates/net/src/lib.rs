@@ -7,7 +7,7 @@
 //! 3. [`proxy`]: [`Proxies`], which proxy stands before an address.
 //! 4. [`client`]: [`Client`], one GET with redirects followed by us and a bounded body.
 //! 5. [`retry`]: [`Retry`], waiting and trying again, only where that can help.
-//! 6. [`download`](mod@download): [`download`], a transfer that goes on where it broke off.
+//! 6. [`download`](mod@download): [`download()`], a transfer that goes on where it broke off.
 //! 7. [`machine`]: base addresses that apt and pip on this machine are configured to use, from texts.
 //!
 //! Nothing here reads a file or the environment, and no address is known beforehand.
