@@ -68,7 +68,9 @@ impl Route {
             .strip_prefix('/')
             .ok_or(Refusal::NoSuchPage)?
             .split('/');
-        let parts: Option<Vec<String>> = parts.map(query::decode).collect();
+        // A slash that was encoded parts nothing, and no name has one.
+        let decode = |part| query::decode(part).filter(|text| !text.contains('/'));
+        let parts: Option<Vec<String>> = parts.map(decode).collect();
         let parts = parts.ok_or(Refusal::NoSuchPage)?;
         let texts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match texts.as_slice() {
@@ -215,7 +217,7 @@ mod tests {
             ("/v2/../../etc/passwd", "NoSuchPage"),
             ("/v2/../web/tags/list", "NameInvalid"),
             ("/v2/%2e%2e/tags/list", "NameInvalid"),
-            ("/v2/a%2Fb/tags/list", "NameInvalid"),
+            ("/v2/a%2Fb/tags/list", "NoSuchPage"),
             ("/v2/Web/tags/list", "NameInvalid"),
             ("/v2/web:1/tags/list", "NameInvalid"),
             ("/v2//tags/list", "NameInvalid"),
@@ -244,7 +246,9 @@ mod tests {
         #[test]
         fn no_path_leads_out(path in "(/|/v2/|/apk/|/keys/)([a-z0-9./%:_-]|\\.\\./|%2e|%2f){0,40}") {
             if let Ok(route) = Route::parse(&path) {
-                prop_assert!(!format!("{route:?}").contains(".."));
+                let text = format!("{route:?}");
+                let is_out = ["../", "/..", "\"..\""].iter().any(|way| text.contains(way));
+                prop_assert!(!is_out, "{}", text);
             }
         }
     }

@@ -1,7 +1,5 @@
 //! A small factory: real packages, a signed index, an image with documents, real records.
 
-use std::path::PathBuf;
-
 use boltworks_apk::{Control, Index, IndexEntry, Parts, Scripts, WriteOptions, write_package};
 use boltworks_crypto::{Keyring, RsaPrivateKey, Signer, sha256};
 use boltworks_fsx::{Meta, Node, RelPath, Root, Tree, tar};
@@ -12,9 +10,7 @@ use boltworks_model::{
 };
 use boltworks_oci::{ImageParts, ImagePlan, Layer, Process, media_type};
 use boltworks_records::Records;
-use boltworks_release::{
-    Attachment, Candidate, ImageRequest, Release, ReleasedStore, RepositoryRequest, publish,
-};
+use boltworks_release::{Attachment, Candidate, ImageRequest, Release, RepositoryRequest, publish};
 use boltworks_store::Store;
 use tempfile::TempDir;
 
@@ -62,14 +58,6 @@ impl Factory {
             signer,
             keys,
         }
-    }
-
-    pub(crate) fn records_path(&self) -> PathBuf {
-        self.folder.path().join("records.db")
-    }
-
-    pub(crate) fn released(&self) -> ReleasedStore {
-        ReleasedStore::open(&self.records_path(), self.store.clone()).unwrap()
     }
 
     /// An image of one layer with one file, and an SBOM about it.

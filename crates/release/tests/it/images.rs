@@ -5,8 +5,8 @@ use boltworks_oci::media_type;
 use boltworks_release::{Candidate, Error, ImageRequest, Tag, publish};
 use serde_json::Value;
 
-use crate::bytes;
 use crate::fixture::{Factory, Image, MADE, cleared, name};
+use crate::{bytes, released};
 
 #[test]
 fn everything_of_an_image_is_public_and_nothing_else() {
@@ -15,7 +15,7 @@ fn everything_of_an_image_is_public_and_nothing_else() {
     let secret = factory.store.put_bytes(b"secret").unwrap();
     let release = factory.release_image("web:1", &image);
     assert_eq!((release.sequence, release.before), (1, None));
-    let released = factory.released();
+    let released = released(&factory);
     let manifest = released
         .image_manifest("web", Tag::Name("1"))
         .unwrap()
@@ -63,7 +63,7 @@ fn documents_are_found_from_the_image() {
     let mut factory = Factory::new();
     let image = factory.image("web", b"hello");
     factory.release_image("web:1", &image);
-    let released = factory.released();
+    let released = released(&factory);
     let about = image.parts.manifest.digest;
     let referrers = released.referrers("web", &about).unwrap();
     let [referrer] = referrers.as_slice() else {
@@ -99,7 +99,7 @@ fn an_index_brings_its_images() {
     image.artifact.digest = image.parts.index.digest;
     image.artifact.size = image.parts.index.size();
     factory.release_image("web:1", &image);
-    let released = factory.released();
+    let released = released(&factory);
     let index = released
         .image_manifest("web", Tag::Name("1"))
         .unwrap()
@@ -207,7 +207,7 @@ fn old_releases_stay_readable_and_new_ones_are_seen_at_once() {
     let old = factory.image("web", b"old");
     let new = factory.image("web", b"new");
     factory.release_image("web:1", &old);
-    let released = factory.released();
+    let released = released(&factory);
     let current = || {
         released
             .image_manifest("web", Tag::Name("1"))

@@ -5,8 +5,8 @@ use boltworks_gate::Subject;
 use boltworks_model::{Artifact, Sha256};
 use boltworks_release::{ApkFile, Error};
 
-use crate::bytes;
 use crate::fixture::{Factory, MADE, Package, cleared, name};
+use crate::{bytes, released};
 
 #[test]
 fn index_packages_and_keys_are_public() {
@@ -16,7 +16,7 @@ fn index_packages_and_keys_are_public() {
         factory.package("musl", "1.2.5-r1", b"m"),
     ];
     let release = factory.release_repository("os/x86_64", &packages);
-    let released = factory.released();
+    let released = released(&factory);
     let index = released.apk_index("os", "x86_64").unwrap().unwrap();
     assert_eq!((index.digest, index.since), (release.after(), MADE));
     for package in &packages {
@@ -71,7 +71,7 @@ fn a_rebuilt_package_takes_the_name_and_the_old_one_keeps_its_digest() {
     let first = factory.release_repository("os/x86_64", &[musl.clone(), old.clone()]);
     let second = factory.release_repository("os/x86_64", &[musl, new.clone()]);
     assert_eq!(second.before, Some(first.after()));
-    let released = factory.released();
+    let released = released(&factory);
     let found = |file: ApkFile<'_>| {
         released
             .apk_file("os", "x86_64", file)
@@ -142,12 +142,12 @@ fn a_repository_that_is_not_what_its_index_says_is_no_candidate() {
     check(
         "os/x86_64",
         &both,
-        &[zlib.clone()],
+        std::slice::from_ref(&zlib),
         "lists musl-1.2.5-r1.apk, which was not",
     );
     check(
         "os/x86_64",
-        &factory.index(&[zlib.clone()]),
+        &factory.index(std::slice::from_ref(&zlib)),
         &good,
         "does not list apk/musl",
     );
@@ -164,7 +164,7 @@ fn a_repository_that_is_not_what_its_index_says_is_no_candidate() {
         "is not the package that the index lists",
     );
     let twice = factory.index(&[zlib.clone(), zlib.clone()]);
-    check("os/x86_64", &twice, &[zlib.clone()], "twice");
+    check("os/x86_64", &twice, std::slice::from_ref(&zlib), "twice");
     let mut lost = zlib;
     lost.artifact.digest = Sha256::new([7; 32]);
     check("os/x86_64", &both, &[lost, musl], "does not have it");
