@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, de};
 pub struct Text(Spanned<String>);
 
 impl Text {
+    /// No text, nowhere.
+    pub(crate) const NOWHERE: Self = Self(Spanned::unplaced(String::new()));
+
     /// Text that was not read from a file.
     pub fn unplaced(text: impl Into<String>) -> Self {
         Self(Spanned::unplaced(text.into()))

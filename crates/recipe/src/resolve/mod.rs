@@ -217,7 +217,8 @@ impl Resolver<'_> {
             .filter_map(|name| self.recipe.options.get(name))
         {
             let change = &option.environment.contents.packages;
-            packages.retain(|package| !change.remove.contains(package));
+            let removed: BTreeSet<&Text> = change.remove.iter().collect();
+            packages.retain(|package| !removed.contains(package));
             packages.extend(change.add.iter().cloned());
         }
         image::resolve(&environment, &scope.origin, &|text| scope.fill(text))
@@ -259,5 +260,7 @@ pub(super) fn unique<'a>(all: impl Iterator<Item = &'a Dependency>) -> Vec<Depen
         .collect()
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Names, versions, dependencies, scripts and the other fields of packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use boltworks_model::{Architecture, PackageName};
@@ -294,6 +294,7 @@ pub(super) fn subpackage(
 ) -> Result<Subpackage, Error> {
     let fields = Fields(scope);
     let mut copyright = fields.copyright(&parsed.copyright)?;
+    scope.take(&parsed.name, inherited_size(main))?;
     if copyright.is_empty() {
         copyright.clone_from(&main.copyright);
     }
@@ -319,17 +320,27 @@ pub(super) fn subpackage(
     })
 }
 
+/// How much text a subpackage gets from the main package, at most.
+fn inherited_size(main: &Package) -> usize {
+    let copyright = main.copyright.iter().map(|copyright| {
+        let texts = [
+            &copyright.attestation,
+            &copyright.license_path,
+            &copyright.detection_override,
+        ];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        let paths = copyright.paths.iter().map(String::len).sum::<usize>();
+        64 + 2 * copyright.license.len() + texts + paths
+    });
+    let named = [&main.url, &main.commit].into_iter().flatten();
+    copyright.sum::<usize>() + named.map(String::len).sum::<usize>()
+}
+
 fn licenses(copyright: &[Copyright]) -> Vec<String> {
-    let mut licenses: Vec<String> = Vec::new();
-    for copyright in copyright
-        .iter()
-        .filter(|copyright| !copyright.license.is_empty())
-    {
-        if !licenses.contains(&copyright.license) {
-            licenses.push(copyright.license.clone());
-        }
-    }
-    licenses
+    let mut seen = BTreeSet::new();
+    let named = copyright.iter().map(|copyright| copyright.license.as_str());
+    let named = named.filter(|license| !license.is_empty() && seen.insert(*license));
+    named.map(str::to_owned).collect()
 }
 
 const fn package_options(parsed: &parsed::PackageOptions) -> PackageOptions {

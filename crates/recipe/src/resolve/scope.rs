@@ -11,6 +11,11 @@ use crate::parsed::{Origin, Text};
 use crate::substitute::{self, Budget, FillError, MAX_FILLED};
 use crate::{Error, Problem};
 
+const TOO_MUCH: Problem = Problem::TooMuch {
+    what: "the recipe's text grows too long when its variables are filled in, in bytes",
+    limit: MAX_FILLED,
+};
+
 /// Variables, the inputs of the pipeline the text stands in, and the file it stands in.
 #[derive(Clone)]
 pub(super) struct Scope<'a> {
@@ -26,6 +31,8 @@ pub(super) enum Missing {
     Unknown(String),
     /// It has a definition, and that is wrong.
     Wrong(Rc<Wrong>),
+    /// There is no room for its value.
+    TooMuch,
 }
 
 impl Scope<'_> {
@@ -73,7 +80,16 @@ impl Scope<'_> {
         let Some(text) = condition.filter(|text| !text.trim().is_empty()) else {
             return Ok(true);
         };
-        condition::holds(text, &mut |name| self.look_up(name)).map_err(|error| match error {
+        self.take(text, text.len())?;
+        let mut look_up = |name: &str| {
+            let value = self.look_up(name)?;
+            if self.budget.take(value.len()) {
+                Ok(value)
+            } else {
+                Err(Missing::TooMuch)
+            }
+        };
+        condition::holds(text, &mut look_up).map_err(|error| match error {
             ConditionError::Variable { token, error } => {
                 self.missing(self.origin.place_of(text, &token), error)
             }
@@ -89,20 +105,23 @@ impl Scope<'_> {
         Error::at(self.origin.place(text), problem)
     }
 
+    /// Takes room for something that is kept once more, like what steps inherit.
+    pub(super) fn take(&self, text: &Text, bytes: usize) -> Result<(), Error> {
+        if self.budget.take(bytes) {
+            Ok(())
+        } else {
+            Err(self.too_much(text))
+        }
+    }
+
     fn too_much(&self, text: &Text) -> Error {
-        let what = "the recipe's text grows too long when its variables are filled in, in bytes";
-        self.problem(
-            text,
-            Problem::TooMuch {
-                what,
-                limit: MAX_FILLED,
-            },
-        )
+        self.problem(text, TOO_MUCH)
     }
 
     fn missing(&self, place: Place, error: Missing) -> Error {
         match error {
-            Missing::Wrong(wrong) => Error::at(wrong.place.clone(), wrong.problem.clone()),
+            Missing::Wrong(wrong) => self.variables.error(&wrong),
+            Missing::TooMuch => Error::at(place, TOO_MUCH),
             Missing::Unknown(name) => {
                 let inputs: Vec<_> = self
                     .inputs

@@ -2,7 +2,7 @@
 //! down, needs and sources gathered.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,25 +23,36 @@ const MAX_DEPTH: usize = 32;
 /// The most steps of one recipe, all pipelines counted.
 const MAX_STEPS: usize = 20_000;
 
-/// What the steps of a guest need, gathered while they are resolved.
+/// What the steps of a guest need, gathered while they are resolved; each once.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) needs: Vec<Dependency>,
     pub(super) sources: Vec<SourceRef>,
     pub(super) used: BTreeMap<String, PipelineUse>,
+    needed: BTreeSet<Dependency>,
+    source_of: BTreeMap<String, usize>,
 }
 
 impl Found {
-    fn add_source(&mut self, source: SourceRef) {
-        match self
-            .sources
-            .iter_mut()
-            .find(|known| known.key == source.key)
-        {
-            Some(known) => {
-                known.strip_components = known.strip_components.max(source.strip_components);
+    fn add_needs(&mut self, needs: Vec<Dependency>) {
+        for need in needs {
+            if self.needed.insert(need.clone()) {
+                self.needs.push(need);
             }
-            None => self.sources.push(source),
+        }
+    }
+
+    fn add_source(&mut self, source: SourceRef) {
+        let known = self
+            .source_of
+            .get(&source.key)
+            .and_then(|&at| self.sources.get_mut(at));
+        if let Some(known) = known {
+            known.strip_components = known.strip_components.max(source.strip_components);
+        } else {
+            self.source_of
+                .insert(source.key.clone(), self.sources.len());
+            self.sources.push(source);
         }
     }
 }
@@ -136,16 +147,8 @@ impl<'a> Pipelines<'a> {
     }
 
     fn count(&self, step: &parsed::Step, scope: &Scope<'_>, around: &Around) -> Result<(), Error> {
-        let too_much = |what, limit| {
-            let place = [&step.uses, &step.name, &step.runs]
-                .into_iter()
-                .flatten()
-                .next();
-            scope.problem(
-                &place.cloned().unwrap_or_default(),
-                Problem::TooMuch { what, limit },
-            )
-        };
+        let too_much =
+            |what, limit| scope.problem(first_text(step), Problem::TooMuch { what, limit });
         if around.depth >= MAX_DEPTH {
             return Err(too_much(
                 "steps and pipelines are nested too deeply",
@@ -200,9 +203,14 @@ impl Walk<'_, '_> {
         inner
             .environment
             .extend(fields.environment(&step.environment)?);
+        let kept = inner
+            .environment
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let kept = kept.sum::<usize>() + inner.directory.len();
+        scope.take(first_text(step), kept)?;
         self.found
-            .needs
-            .extend(fields.dependencies(&step.needs.packages)?);
+            .add_needs(fields.dependencies(&step.needs.packages)?);
 
         let (name, label) = (
             fields.known(step.name.as_ref())?,
@@ -285,6 +293,16 @@ impl Walk<'_, '_> {
     }
 }
 
+/// A text that shows where the step is.
+fn first_text(step: &parsed::Step) -> &Text {
+    static NOWHERE: Text = Text::NOWHERE;
+    [&step.uses, &step.name, &step.runs]
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or(&NOWHERE)
+}
+
 /// Fewer steps may have run than a pipeline asserts: conditions decide.
 fn check_assertions(step: &parsed::Step, resolved: &Step, scope: &Scope<'_>) -> Result<(), Error> {
     let (run, required) = (resolved.pipeline.len(), step.assertions.required_steps);
@@ -357,6 +375,7 @@ impl Use<'_> {
                 }
                 (None, None) => String::new(),
             };
+            given_in.take(self.uses, input.len())?;
             inputs.insert(input.clone(), value);
         }
         Ok(inputs)

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use boltworks_model::Architecture;
-use boltworks_yaml::{Place, closest};
+use boltworks_yaml::closest;
 
 use super::{Libc, ResolveOptions};
-use crate::Problem;
 use crate::parsed::{Origin, Recipe, Text};
 use crate::resolved::guest;
 use crate::substitute::{self, Budget, FillError, MAX_FILLED};
+use crate::{Error, Problem};
 
 /// The longest chain of variables that define each other.
 const MAX_CHAIN: usize = 64;
@@ -20,22 +20,30 @@ const MAX_CHAIN: usize = 64;
 /// variable is used: an unused one harms nobody.
 pub(super) type Value = Result<String, Rc<Wrong>>;
 
-/// What is wrong with a definition, and where.
+/// What is wrong with a definition. Where that is, and what was meant, is only looked for when
+/// somebody is told: a hostile recipe may have very many wrong definitions that nobody uses.
 #[derive(Debug)]
 pub(super) struct Wrong {
-    pub(super) place: Place,
-    pub(super) problem: Problem,
+    text: Text,
+    token: Option<String>,
+    /// Nothing is a name that is not known: the token's.
+    problem: Option<Problem>,
 }
 
 impl Wrong {
-    fn new(place: Place, problem: Problem) -> Rc<Self> {
-        Rc::new(Self { place, problem })
+    fn new(text: &Text, token: Option<&str>, problem: Option<Problem>) -> Rc<Self> {
+        Rc::new(Self {
+            text: text.clone(),
+            token: token.map(str::to_owned),
+            problem,
+        })
     }
 }
 
 /// Values by name: those of the recipe, and on top those of the package at hand.
 #[derive(Debug, Clone)]
 pub(super) struct Variables {
+    origin: Origin,
     recipe: Rc<BTreeMap<String, Value>>,
     local: BTreeMap<String, String>,
 }
@@ -51,24 +59,23 @@ impl Variables {
                 .map(|(name, value)| (name, Ok(value)))
                 .collect(),
             chain: Vec::new(),
-            origin: &recipe.origin,
             budget,
         };
         for transform in &recipe.var_transforms {
             let problem = Problem::NotSupported {
                 what: "var-transforms".to_owned(),
             };
-            let place = recipe.origin.place(&transform.to);
-            definer.done.insert(
-                format!("vars.{}", &*transform.to),
-                Err(Wrong::new(place, problem)),
-            );
+            let wrong = Wrong::new(&transform.to, None, Some(problem));
+            definer
+                .done
+                .insert(format!("vars.{}", &*transform.to), Err(wrong));
         }
         let names: Vec<String> = definer.templates.keys().cloned().collect();
         for name in names {
             definer.value(&name);
         }
         Self {
+            origin: recipe.origin.clone(),
             recipe: Rc::new(definer.done),
             local: BTreeMap::new(),
         }
@@ -85,6 +92,7 @@ impl Variables {
             local.insert("subpkg.name".to_owned(), package.to_owned());
         }
         Self {
+            origin: self.origin.clone(),
             recipe: Rc::clone(&self.recipe),
             local,
         }
@@ -101,6 +109,29 @@ impl Variables {
             Some(value) => Some(Ok(value)),
             None => self.recipe.get(name).map(Result::as_ref),
         }
+    }
+
+    /// What to tell somebody who uses a variable whose definition is wrong.
+    pub(super) fn error(&self, wrong: &Wrong) -> Error {
+        let Wrong {
+            text,
+            token,
+            problem,
+        } = wrong;
+        let place = match token {
+            Some(token) => self.origin.place_of(text, token),
+            None => self.origin.place(text),
+        };
+        let unknown = || {
+            let braces = ['$', '{', '}', ' ', '\t'];
+            let name = token.as_deref().unwrap_or_default().trim_matches(braces);
+            let suggestion = closest(name, self.names()).map(str::to_owned);
+            Problem::UnknownVariable {
+                name: name.to_owned(),
+                suggestion,
+            }
+        };
+        Error::at(place, problem.clone().unwrap_or_else(unknown))
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -203,7 +234,6 @@ struct Definer<'a> {
     templates: BTreeMap<String, Template>,
     done: BTreeMap<String, Value>,
     chain: Vec<String>,
-    origin: &'a Origin,
     budget: &'a Budget,
 }
 
@@ -215,7 +245,7 @@ impl Definer<'_> {
         let template = self.templates.get(name)?;
         let (text, keeps_unknown) = (template.text.clone(), template.keeps_unknown);
         let value = if let Some(problem) = self.problem_with_chain(name) {
-            Err(Wrong::new(self.origin.place(&text), problem))
+            Err(Wrong::new(&text, None, Some(problem)))
         } else {
             self.chain.push(name.to_owned());
             let value = self.fill(&text, keeps_unknown);
@@ -241,7 +271,7 @@ impl Definer<'_> {
     }
 
     fn fill(&mut self, text: &Text, keeps_unknown: bool) -> Value {
-        let (origin, budget) = (self.origin, self.budget);
+        let budget = self.budget;
         let filled = if keeps_unknown {
             substitute::fill_known(text, budget, |name| self.value(name).and_then(Result::ok))
         } else {
@@ -255,35 +285,20 @@ impl Definer<'_> {
             FillError::Variable {
                 error: Some(wrong), ..
             } => wrong,
-            FillError::Variable { token, error: None } => {
-                let name = token.trim_matches(['$', '{', '}', ' ', '\t']);
-                let known = self
-                    .templates
-                    .keys()
-                    .chain(self.done.keys())
-                    .map(String::as_str);
-                let suggestion = closest(name, known).map(str::to_owned);
-                let problem = Problem::UnknownVariable {
-                    name: name.to_owned(),
-                    suggestion,
-                };
-                Wrong::new(origin.place_of(text, token), problem)
-            }
+            FillError::Variable { token, error: None } => Wrong::new(text, Some(token), None),
             FillError::Malformed(token) => {
                 let cut = token.chars().take(80).collect();
-                Wrong::new(
-                    origin.place_of(text, token),
-                    Problem::BadVariable { text: cut },
-                )
+                Wrong::new(text, Some(token), Some(Problem::BadVariable { text: cut }))
             }
             FillError::TooMuch => {
                 let what = "the variables grow too long when they are filled in, in bytes";
                 Wrong::new(
-                    origin.place(text),
-                    Problem::TooMuch {
+                    text,
+                    None,
+                    Some(Problem::TooMuch {
                         what,
                         limit: MAX_FILLED,
-                    },
+                    }),
                 )
             }
         })
