@@ -6,7 +6,6 @@ use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
 use boltworks_model::{Ambient, Artifact, Material, Sha256};
 use boltworks_recipe::resolved::Recipe;
-use boltworks_version::apk::Version;
 use rayon::prelude::*;
 
 use crate::emit::{Parcel, Shipment, emit};

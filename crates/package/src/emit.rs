@@ -6,7 +6,8 @@ use boltworks_apk::{
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_model::{
-    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, Timestamp,
+    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, SourceKind,
+    Timestamp,
 };
 use boltworks_recipe::resolved::{Dependencies, PackageOptions, Scriptlets};
 use boltworks_sbom::{PackageFacts, SourceFact};
@@ -210,9 +211,14 @@ fn source_facts(materials: &[Material]) -> Vec<SourceFact<'_>> {
                 uri, kind, sha256, ..
             } => {
                 let name = uri.rsplit('/').next().unwrap_or(uri);
+                // From which archive a tarball came differs from machine to machine.
+                let kind = match kind {
+                    SourceKind::DebianOrig | SourceKind::DebianOrigRepacked => SourceKind::Tarball,
+                    kind => *kind,
+                };
                 Some(SourceFact {
                     uri,
-                    kind: *kind,
+                    kind,
                     sha256: *sha256,
                     name,
                     version: "",

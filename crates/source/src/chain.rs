@@ -44,7 +44,9 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Every place where the bytes may be: upstream, its mirrors, what the factory says of it.
+/// Every place where the bytes may be: upstream, its mirrors, what the factory says of it. All of
+/// them have the same bytes: those the recipe expects or, where the factory maps the source to
+/// others, those.
 pub(crate) fn chain(
     request: &Request<'_>,
     mirrors: &[Mirror],
@@ -85,6 +87,12 @@ pub(crate) fn chain(
             kind: entry.kind,
             recipe_digest: (!is_same).then(|| shown(&request.expected)),
         });
+    }
+    // A map to other bytes replaces address and digest together: which of two files is built from
+    // must not depend on what this machine reaches.
+    let replaced = chain.iter().find(|candidate| candidate.recipe_digest.is_some());
+    if let Some(expected) = replaced.map(|candidate| candidate.expected) {
+        chain.retain(|candidate| candidate.expected == expected);
     }
     if chain.is_empty() {
         return Err(Error::Unusable {

@@ -1,8 +1,7 @@
 //! The chain: the store, upstream, mirrors, the factory's own map; the first that has the bytes.
 //!
-//! Whatever place answers, the bytes are hashed before anything else sees them. A place that
-//! answers with wrong bytes leaves only the places that expect the same digest: a wrong answer
-//! is no reason to build from something else.
+//! Whatever place answers, the bytes are hashed before anything else sees them. All places of one
+//! source are expected to have the same bytes; one that answers with others is passed over.
 
 use std::fs::File;
 
@@ -122,11 +121,7 @@ impl Fetcher<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<Fetched, Error> {
         let mut tried = Attempts(Vec::new());
-        let mut wrong: Option<Expected> = None;
         for (index, candidate) in chain.iter().enumerate() {
-            if wrong.is_some_and(|expected| expected != candidate.expected) {
-                continue;
-            }
             let is_last = index + 1 == chain.len();
             let mut job = Job::new(&candidate.place.to_string(), ambient);
             match self.try_one(request, candidate, is_last, &mut job) {
@@ -138,9 +133,6 @@ impl Fetcher<'_> {
                     job.end(false, &format!("failed: {error}"));
                     if !error.is_about_this_place() {
                         return Err(error);
-                    }
-                    if matches!(error, Error::WrongDigest { .. }) {
-                        wrong = Some(candidate.expected);
                     }
                     tracing::info!(place = %candidate.place, %error, "not here");
                     tried.0.push((candidate.place.to_string(), error));

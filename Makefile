@@ -1,0 +1,32 @@
+# The commands people type. Each installs what it needs on Debian and Ubuntu; see scripts/install.
+
+CARGO ?= cargo
+FACTORY := examples/web
+
+.PHONY: demo test lint bench compat
+
+# Builds a web server's image from source, releases it, serves it, pulls it, runs it.
+demo:
+	@scripts/demo $(FACTORY)
+
+# Everything CI runs.
+test:
+	@scripts/install test
+	$(MAKE) lint
+	$(CARGO) test --workspace --locked
+
+# Formatting, lints, documents, structure.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	$(CARGO) xtask tidy
+
+# Times and memory, for docs/performance.md.
+bench:
+	@scripts/install demo
+	@bench/run
+
+# Against peers' programs, put into a folder by hand: make compat PEERS=DIR
+compat:
+	@scripts/compat "$(PEERS)"
