@@ -17,7 +17,7 @@ pub struct Origin {
 /// Something that a [`crate::Policy`] can be held against.
 ///
 /// The judge believes these answers, so whoever implements this reads them from the bytes that
-/// are to be released.
+/// are to be released or from what the factory itself recorded, never from what a build says.
 pub trait Subject {
     /// The artifact itself.
     fn artifact(&self) -> &Artifact;

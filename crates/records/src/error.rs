@@ -18,6 +18,17 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file or its folder may not be read or written, or the folder is not there.
+    #[error(
+        "open the records '{path}': the file or its folder is missing, or may not be read or written"
+    )]
+    Inaccessible {
+        /// The file.
+        path: PathBuf,
+        /// `SQLite`'s reason.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The file cannot be opened or prepared.
     #[error("open the records '{path}'")]
     Open {

@@ -87,7 +87,19 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Er
 
 /// Sorts the reasons why a file cannot be opened.
 pub(crate) fn opening(path: &Path, source: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
     match Error::sql("open the records")(source) {
+        Error::Sqlite { source, .. }
+            if matches!(
+                source.sqlite_error_code(),
+                Some(CannotOpen | PermissionDenied | ReadOnly)
+            ) =>
+        {
+            Error::Inaccessible {
+                path: path.to_owned(),
+                source,
+            }
+        }
         Error::Sqlite { source, .. } => Error::Open {
             path: path.to_owned(),
             source,

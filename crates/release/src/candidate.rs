@@ -7,7 +7,8 @@ use boltworks_records::ReleasedBlob;
 /// Something that could be released: every blob of it was found in the store and hashed.
 ///
 /// Made by [`Candidate::image`] and [`Candidate::repository`]; what it says of itself to the gate
-/// is read from those bytes.
+/// is read from those bytes, but for the packages inside an image: those come from the record of
+/// the action that assembled it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub(crate) artifact: Artifact,

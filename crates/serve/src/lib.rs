@@ -4,12 +4,12 @@
 //!
 //! 1. [`options`]: [`Options`] and [`Limits`], what a server is given.
 //! 2. [`server`]: [`run`], from listening to the last answered request.
-//! 3. [`route`]: a request's path, parsed into types: what is not a name is no route.
-//! 4. [`answer`]: the look-up for each route, and what comes back.
-//! 5. [`file`](mod@file): conditions, ranges, and streaming with little memory.
-//! 6. [`page`]: the page for people at `/`.
-//! 7. [`refusal`]: what a stranger is told; the log has the rest.
-//! 8. [`shelf`], [`connection`], [`task`]: open records for many threads, connections that
+//! 3. `route`: a request's path, parsed into types: what is not a name is no route.
+//! 4. `answer`: the look-up for each route, and what comes back.
+//! 5. `file`: conditions, ranges, and streaming with little memory.
+//! 6. `page`: the page for people at `/`.
+//! 7. `refusal`: what a stranger is told; the log has the rest.
+//! 8. `shelf`, `connection`, `task`: open records for many threads, connections that
 //!    cannot be held open for nothing, tasks that end with the server.
 //! 9. [`error`]: why a server does not start.
 //!

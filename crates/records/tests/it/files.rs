@@ -25,7 +25,10 @@ fn a_reader_makes_nothing() {
         Err(Error::Missing { .. })
     ));
     let nowhere = folder.path().join("no/records.db");
-    assert!(matches!(Records::open(&nowhere), Err(Error::Open { .. })));
+    assert!(matches!(
+        Records::open(&nowhere),
+        Err(Error::Inaccessible { .. })
+    ));
 }
 
 #[test]
