@@ -6,19 +6,27 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use boltworks_model::{Ambient, Cancel, Clock, Entropy, Sink, Timestamp};
 
 /// The machine's clock.
-pub struct MachineClock(Instant);
+pub(crate) struct MachineClock(Instant);
 
 impl MachineClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are given")]
-    pub fn new() -> Self {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that others are given"
+    )]
+    pub(crate) fn new() -> Self {
         Self(Instant::now())
     }
 }
 
 impl Clock for MachineClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are given")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that others are given"
+    )]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
@@ -32,10 +40,13 @@ impl Clock for MachineClock {
 }
 
 /// The kernel's random numbers.
-pub struct MachineEntropy;
+pub(crate) struct MachineEntropy;
 
 impl Entropy for MachineEntropy {
-    #[expect(clippy::disallowed_methods, reason = "a device, not a file of the user's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a device, not a file of the user's"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(buffer));
         if read.is_err() {
@@ -46,24 +57,33 @@ impl Entropy for MachineEntropy {
 }
 
 /// Everything ambient, owned.
-pub struct Machine {
+pub(crate) struct Machine {
     clock: MachineClock,
     entropy: MachineEntropy,
     cancel: Cancel,
 }
 
 impl Machine {
-    pub fn new() -> Self {
-        Self { clock: MachineClock::new(), entropy: MachineEntropy, cancel: Cancel::default() }
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: MachineClock::new(),
+            entropy: MachineEntropy,
+            cancel: Cancel::default(),
+        }
     }
 
     /// The stop button, for signal handlers.
-    pub fn cancel(&self) -> &Cancel {
+    pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
     /// As an argument for everybody else.
-    pub fn ambient<'a>(&'a self, sink: &'a dyn Sink) -> Ambient<'a> {
-        Ambient { clock: &self.clock, entropy: &self.entropy, sink, cancel: &self.cancel }
+    pub(crate) fn ambient<'a>(&'a self, sink: &'a dyn Sink) -> Ambient<'a> {
+        Ambient {
+            clock: &self.clock,
+            entropy: &self.entropy,
+            sink,
+            cancel: &self.cancel,
+        }
     }
 }

@@ -6,10 +6,20 @@ use clap::{Args, Parser, Subcommand};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
 #[derive(Debug, Parser)]
-#[command(name = "boltworks", version, propagate_version = true, max_term_width = 100)]
-pub struct Arguments {
+#[command(
+    name = "boltworks",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
     /// The factory's file.
-    #[arg(long, global = true, default_value = "boltworks.yaml", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "boltworks.yaml",
+        value_name = "FILE"
+    )]
     pub factory: PathBuf,
     /// Print the result as JSON.
     #[arg(long, global = true)]
@@ -25,7 +35,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a new factory in a folder.
     Init(Init),
     /// Make everything that is stale, judge it and release it.
@@ -76,13 +86,13 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// The folder; made where it is missing.
     pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct Up {
+pub(crate) struct Up {
     /// How many builds run at once [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
@@ -92,13 +102,13 @@ pub struct Up {
 }
 
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// A package, an image, a file name, a digest or its beginning.
     pub artifact: String,
 }
 
 #[derive(Debug, Args)]
-pub struct Build {
+pub(crate) struct Build {
     /// The recipe.
     pub file: PathBuf,
     /// The architecture to build for.
@@ -131,7 +141,7 @@ pub struct Build {
 }
 
 #[derive(Debug, Args)]
-pub struct Test {
+pub(crate) struct Test {
     /// The recipe.
     pub file: PathBuf,
     /// The package to test [default: all of the recipe's]
@@ -154,7 +164,7 @@ pub struct Test {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Recipe {
+pub(crate) enum Recipe {
     /// Print a recipe as it is understood: one line of JSON.
     Compile {
         /// The recipe.
@@ -169,13 +179,13 @@ pub enum Recipe {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Image {
+pub(crate) enum Image {
     /// Assemble an image: a layout where OUT is a folder, an archive where it is not.
     Build(ImageBuild),
 }
 
 #[derive(Debug, Args)]
-pub struct ImageBuild {
+pub(crate) struct ImageBuild {
     /// The image file.
     pub file: PathBuf,
     /// The image's name and tag.
@@ -212,7 +222,7 @@ pub struct ImageBuild {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Apk {
+pub(crate) enum Apk {
     /// Make a key pair: FILE and FILE.pub.
     Keygen {
         /// The private key's file.
@@ -275,7 +285,7 @@ pub enum Apk {
 }
 
 #[derive(Debug, Args)]
-pub struct Solve {
+pub(crate) struct Solve {
     /// What is wanted: names, with constraints and conflicts.
     #[arg(required = true)]
     pub wanted: Vec<String>,
@@ -297,7 +307,7 @@ pub struct Solve {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Source {
+pub(crate) enum Source {
     /// Fetch the sources of recipes into the store.
     Fetch {
         /// Recipes of the factory [default: all]
@@ -311,7 +321,7 @@ pub enum Source {
 }
 
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "ADDRESS")]
     pub listen: std::net::SocketAddr,
@@ -321,7 +331,7 @@ pub struct Serve {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Hash every blob and say what is bad.
     Verify,
 }

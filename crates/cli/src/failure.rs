@@ -12,11 +12,11 @@ use serde_json::json;
 use crate::output::Output;
 
 /// Exit codes, as documented in `docs/commands.md`.
-pub mod exit {
+pub(crate) mod exit {
     use std::process::ExitCode;
 
     /// Something could not be made, or was refused by the gate.
-    pub const FAILED: ExitCode = ExitCode::FAILURE;
+    pub(crate) const FAILED: ExitCode = ExitCode::FAILURE;
 }
 
 /// The command line or a file of the user's is wrong.
@@ -30,7 +30,7 @@ const STOPPED: u8 = 130;
 
 /// Whatever a command can fail with.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The factory.
     #[error(transparent)]
     Factory(Box<FactoryError>),
@@ -81,7 +81,7 @@ impl From<FactoryError> for Failure {
 }
 
 /// Prints the error and its advice; gives the exit code.
-pub fn report(failure: &Failure, output: &Output) -> ExitCode {
+pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
     let help = advice(failure);
     let code = code(failure);
     if output.is_json() {
@@ -151,20 +151,37 @@ fn snippet(place: &Place) -> String {
     let at = &place.at;
     let text = at.snippet.as_str();
     let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
-    let start = text.char_indices().nth(column).map_or(text.len(), |(index, _)| index);
+    let start = text
+        .char_indices()
+        .nth(column)
+        .map_or(text.len(), |(index, _)| index);
     let rest = text.get(start..).unwrap_or_default();
-    let length = rest.find([' ', ':', '\n']).unwrap_or(rest.len()).max(rest.len().min(1));
-    let end = start + if rest.is_char_boundary(length) { length } else { rest.len() };
+    let length = rest
+        .find([' ', ':', '\n'])
+        .unwrap_or(rest.len())
+        .max(rest.len().min(1));
+    let end = start
+        + if rest.is_char_boundary(length) {
+            length
+        } else {
+            rest.len()
+        };
     let source = Snippet::source(text)
         .line_start(usize::try_from(at.line).unwrap_or(1))
         .path(at.file.as_str())
         .annotation(AnnotationKind::Primary.span(start..end));
-    let mut title = Level::ERROR.primary_title(place.message.as_str()).element(source);
+    let mut title = Level::ERROR
+        .primary_title(place.message.as_str())
+        .element(source);
     if let Some(suggestion) = &place.suggestion {
         title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
     }
     let report = [title];
-    let renderer = if crate::output::is_watched() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if crate::output::is_watched() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     renderer.render(&report)
 }
 
@@ -214,7 +231,10 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
             vec!["run the same command again: what was finished is kept".to_owned()]
         }
         error if error.source().is_some_and(is_full_disk) => {
-            vec!["free some room and run the same command again: what was finished is kept".to_owned()]
+            vec![
+                "free some room and run the same command again: what was finished is kept"
+                    .to_owned(),
+            ]
         }
         _ => Vec::new(),
     }

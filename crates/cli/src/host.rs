@@ -8,26 +8,34 @@ use std::path::{Path, PathBuf};
 use boltworks_factory::Host;
 
 /// The command line, the program's name first.
-pub fn arguments() -> impl Iterator<Item = OsString> {
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
 /// The variables that are text.
-#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
-pub fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read here, once"
+)]
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
     std::env::vars_os().filter_map(text).collect()
 }
 
 /// A path from the command line, absolute.
-#[expect(clippy::disallowed_methods, reason = "relative paths are made absolute here, once")]
-pub fn absolute(path: &Path) -> PathBuf {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "relative paths are made absolute here, once"
+)]
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::env::current_dir().map_or_else(|_| path.to_owned(), |folder| folder.join(path))
 }
 
 /// The machine, as rooms want to know it.
 #[expect(clippy::disallowed_methods, reason = "read here, once, and passed on")]
-pub fn host(jobs: Option<usize>, offline: bool) -> Host {
+pub(crate) fn host(jobs: Option<usize>, offline: bool) -> Host {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Host {
         exe: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe")),

@@ -21,7 +21,10 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = host::arguments().collect();
-    if arguments.get(1).is_some_and(|word| word == boltworks_sandbox::HELPER_WORD) {
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == boltworks_sandbox::HELPER_WORD)
+    {
         return boltworks_sandbox::helper(arguments.into_iter().skip(2));
     }
     let arguments = Arguments::parse_from(arguments);

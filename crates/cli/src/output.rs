@@ -5,29 +5,29 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 /// Where results go.
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
 }
 
 impl Output {
-    pub const fn new(json: bool) -> Self {
+    pub(crate) const fn new(json: bool) -> Self {
         Self { json }
     }
 
     /// Whether the result is wanted as JSON.
-    pub const fn is_json(&self) -> bool {
+    pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
     /// Prints lines for people. A reader that has gone away is no error.
-    pub fn text(&self, text: &str) {
+    pub(crate) fn text(&self, text: &str) {
         if !self.json {
             write_all(&mut std::io::stdout().lock(), text);
         }
     }
 
     /// Prints the result for machines.
-    pub fn json(&self, value: &impl Serialize) {
+    pub(crate) fn json(&self, value: &impl Serialize) {
         if self.json {
             let text = serde_json::to_string_pretty(value).unwrap_or_default();
             write_all(&mut std::io::stdout().lock(), &text);
@@ -35,29 +35,31 @@ impl Output {
     }
 
     /// Prints bytes as they are, in either form.
-    pub fn raw(&self, text: &str) {
+    pub(crate) fn raw(&self, text: &str) {
         write_all(&mut std::io::stdout().lock(), text);
     }
 
     /// Prints a line beside the result: warnings, advice.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         write_all(&mut std::io::stderr().lock(), text);
     }
 }
 
 fn write_all(stream: &mut impl Write, text: &str) {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    let written = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(end.as_bytes()));
+    let written = stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.write_all(end.as_bytes()));
     drop(written.and_then(|()| stream.flush()));
 }
 
 /// Whether a person watches standard error.
-pub fn is_watched() -> bool {
+pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
 /// Sends log lines to standard error: warnings, more with each `-v`, or what `BOLTWORKS_LOG` says.
-pub fn start_tracing(verbose: u8) {
+pub(crate) fn start_tracing(verbose: u8) {
     let level = match verbose {
         0 => "warn",
         1 => "info",

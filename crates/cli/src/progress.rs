@@ -11,14 +11,17 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 const SHOWN: usize = 60;
 
 /// A listener that shows a person what goes on.
-pub struct Terminal {
+pub(crate) struct Terminal {
     bars: MultiProgress,
     running: Mutex<BTreeMap<String, ProgressBar>>,
 }
 
 impl Terminal {
-    pub fn new() -> Self {
-        Self { bars: MultiProgress::new(), running: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new() -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            running: Mutex::new(BTreeMap::new()),
+        }
     }
 
     fn with_bar(&self, job: &str, act: impl FnOnce(&ProgressBar)) {
@@ -30,8 +33,10 @@ impl Terminal {
 
     fn start(&self, job: &str, total: Option<u64>) {
         let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style("{spinner} {prefix} {bytes}/{total_bytes} {wide_msg}")),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {elapsed} {wide_msg}")),
+            Some(total) => ProgressBar::new(total)
+                .with_style(style("{spinner} {prefix} {bytes}/{total_bytes} {wide_msg}")),
+            None => ProgressBar::new_spinner()
+                .with_style(style("{spinner} {prefix} {elapsed} {wide_msg}")),
         };
         let bar = self.bars.add(bar.with_prefix(job.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -69,7 +74,11 @@ impl Sink for Terminal {
             Event::Progress { job, done } => self.with_bar(job, |bar| bar.set_position(done)),
             Event::Step { job, step } => self.with_bar(job, |bar| bar.set_message(step.to_owned())),
             Event::Line { job, line } => {
-                let line: String = line.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+                let line: String = line
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .take(SHOWN)
+                    .collect();
                 self.with_bar(job, |bar| bar.set_message(line));
             }
             Event::Finished { job, ok, note } => self.finish(job, ok, note),
@@ -80,14 +89,17 @@ impl Sink for Terminal {
 
 /// A listener that writes a line when something begins or ends; and every line that programs
 /// print, where that is asked for.
-pub struct Plain {
+pub(crate) struct Plain {
     every_line: bool,
     started: Mutex<BTreeMap<String, std::time::Instant>>,
 }
 
 impl Plain {
-    pub fn new(every_line: bool) -> Self {
-        Self { every_line, started: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(every_line: bool) -> Self {
+        Self {
+            every_line,
+            started: Mutex::new(BTreeMap::new()),
+        }
     }
 }
 
@@ -96,13 +108,23 @@ impl Sink for Plain {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Started { job, .. } => {
-                #[expect(clippy::disallowed_methods, reason = "how long a job took, for a person")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "how long a job took, for a person"
+                )]
                 let now = std::time::Instant::now();
-                self.started.lock().unwrap_or_else(PoisonError::into_inner).insert(job.to_owned(), now);
+                self.started
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(job.to_owned(), now);
                 eprintln!("… {job}");
             }
             Event::Finished { job, ok, note } => {
-                let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+                let started = self
+                    .started
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(job);
                 let seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
                 eprintln!("{}", finished_line(job, ok, note, seconds));
             }

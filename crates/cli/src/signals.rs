@@ -10,7 +10,7 @@ use signal_hook::flag;
 const INTERRUPTED: i32 = 130;
 
 /// Arranges for both signals to press the button.
-pub fn press_on_interrupt(cancel: &Cancel) -> io::Result<()> {
+pub(crate) fn press_on_interrupt(cancel: &Cancel) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, INTERRUPTED, cancel.flag())?;
         flag::register(signal, cancel.flag())?;

@@ -6,6 +6,9 @@ use crate::arguments::Apk;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(_a: &Apk, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+pub(crate) fn run(_a: &Apk, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage {
+        what: "not there yet".to_owned(),
+        help: "wait".to_owned(),
+    })
 }

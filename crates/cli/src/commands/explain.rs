@@ -9,11 +9,20 @@ use crate::commands::session;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(arguments: &Arguments, explain: &Explain, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    explain: &Explain,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let home = session::open_home(arguments, None)?;
     let explanations = home.explain(&explain.artifact)?;
     let texts: Vec<String> = explanations.iter().map(Explanation::text).collect();
     output.text(&texts.join("\n"));
-    output.json(&explanations.iter().map(Explanation::document).collect::<Vec<_>>());
+    output.json(
+        &explanations
+            .iter()
+            .map(Explanation::document)
+            .collect::<Vec<_>>(),
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -12,13 +12,16 @@ use crate::host;
 use crate::output::Output;
 
 /// `boltworks schema`
-pub fn schema(output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn schema(output: &Output) -> Result<ExitCode, Failure> {
     output.raw(&serde_json::to_string_pretty(&boltworks_config::schema())?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// `boltworks completion SHELL`
-pub fn completion(shell: clap_complete::Shell, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn completion(
+    shell: clap_complete::Shell,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "boltworks", &mut script);
     output.raw(&String::from_utf8_lossy(&script));
@@ -26,7 +29,7 @@ pub fn completion(shell: clap_complete::Shell, output: &Output) -> Result<ExitCo
 }
 
 /// `boltworks man FOLDER`
-pub fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let root = Root::create(&host::absolute(folder))?;
     let mut command = Arguments::command();
     command.build();
@@ -37,10 +40,19 @@ pub fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure> {
 
 fn write_pages(root: &Root, command: &clap::Command, name: &str) -> Result<usize, Failure> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone()).title(name.to_owned()).render(&mut page)?;
-    root.write(&RelPath::try_from(format!("{name}.1").as_str())?, &page, 0o644)?;
+    clap_mangen::Man::new(command.clone())
+        .title(name.to_owned())
+        .render(&mut page)?;
+    root.write(
+        &RelPath::try_from(format!("{name}.1").as_str())?,
+        &page,
+        0o644,
+    )?;
     let mut count = 1;
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command
+        .get_subcommands()
+        .filter(|below| below.get_name() != "help")
+    {
         count += write_pages(root, below, &format!("{name}-{}", below.get_name()))?;
     }
     Ok(count)

@@ -6,6 +6,9 @@ use crate::arguments::{Arguments, Image};
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(_g: &Arguments, _a: &Image, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+pub(crate) fn run(_g: &Arguments, _a: &Image, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage {
+        what: "not there yet".to_owned(),
+        help: "wait".to_owned(),
+    })
 }

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Carries the command out.
-pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Init(init) => init::run(init, output),
         Command::Up(up) => up::run(arguments, up, output),

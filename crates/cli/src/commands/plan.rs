@@ -10,11 +10,14 @@ use crate::commands::session;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
     let plan = line.plan()?;
     if plan.is_done() {
-        output.text(&format!("nothing is stale: {} recipes and images", plan.items.len()));
+        output.text(&format!(
+            "nothing is stale: {} recipes and images",
+            plan.items.len()
+        ));
     } else {
         let lines: Vec<String> = plan.items.iter().map(describe).collect();
         output.text(&lines.join("\n"));

@@ -6,6 +6,9 @@ use crate::arguments::Recipe;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(_a: &Recipe, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+pub(crate) fn run(_a: &Recipe, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage {
+        what: "not there yet".to_owned(),
+        help: "wait".to_owned(),
+    })
 }

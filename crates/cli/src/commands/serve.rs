@@ -21,7 +21,11 @@ use crate::output::Output;
 /// How often a stop request is looked for.
 const TICK: Duration = Duration::from_millis(100);
 
-pub fn run(arguments: &Arguments, serve: &Serve, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    serve: &Serve,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let home = session::open_home(arguments, None)?;
     let listener = TcpListener::bind(serve.listen).map_err(|error| Failure::Usage {
         what: format!("cannot listen on {}: {error}", serve.listen),
@@ -34,7 +38,9 @@ pub fn run(arguments: &Arguments, serve: &Serve, output: &Output) -> Result<Exit
         let name = RelPath::new(file.file_name().unwrap_or_default().as_encoded_bytes())?;
         folder.write(&name, address.to_string().as_bytes(), 0o644)?;
     }
-    output.note(&format!("serving what is released at http://{address}/ (stop with Ctrl-C)"));
+    output.note(&format!(
+        "serving what is released at http://{address}/ (stop with Ctrl-C)"
+    ));
     let machine = session::machine()?;
     let store = home.store.clone();
     let records = home.records_path();
@@ -57,12 +63,19 @@ impl Pressed {
     /// Starts a thread that looks at the button.
     fn watch(cancel: Cancel) -> Self {
         let waiting = Arc::new(Mutex::new(None::<Waker>));
-        let pressed = Self { cancel: cancel.clone(), waiting: Arc::clone(&waiting) };
+        let pressed = Self {
+            cancel: cancel.clone(),
+            waiting: Arc::clone(&waiting),
+        };
         std::thread::spawn(move || {
             while !cancel.is_pressed() {
                 std::thread::sleep(TICK);
             }
-            if let Some(waker) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(waker) = waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+            {
                 waker.wake();
             }
         });
@@ -74,7 +87,12 @@ impl Future for Pressed {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        if self.cancel.is_pressed() { Poll::Ready(()) } else { Poll::Pending }
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(context.waker().clone());
+        if self.cancel.is_pressed() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }

@@ -11,18 +11,18 @@ use crate::output;
 use crate::progress::{Plain, Terminal};
 
 /// Opens the factory that the command line names.
-pub fn open_home(arguments: &Arguments, jobs: Option<usize>) -> Result<Home, Failure> {
+pub(crate) fn open_home(arguments: &Arguments, jobs: Option<usize>) -> Result<Home, Failure> {
     let host = host::host(jobs, arguments.offline);
     Ok(Home::open(&arguments.factory, host)?)
 }
 
 /// Opens the factory with its catalog and keys.
-pub fn open(arguments: &Arguments, jobs: Option<usize>) -> Result<Line, Failure> {
+pub(crate) fn open(arguments: &Arguments, jobs: Option<usize>) -> Result<Line, Failure> {
     Ok(Line::new(open_home(arguments, jobs)?)?)
 }
 
 /// Who watches: moving lines on a terminal, plain lines elsewhere.
-pub fn watcher(every_line: bool) -> Box<dyn Sink> {
+pub(crate) fn watcher(every_line: bool) -> Box<dyn Sink> {
     if output::is_watched() && !every_line {
         Box::new(Terminal::new())
     } else {
@@ -31,7 +31,7 @@ pub fn watcher(every_line: bool) -> Box<dyn Sink> {
 }
 
 /// The machine, whose stop button Ctrl-C and SIGTERM press.
-pub fn machine() -> Result<Machine, Failure> {
+pub(crate) fn machine() -> Result<Machine, Failure> {
     let machine = Machine::new();
     crate::signals::press_on_interrupt(machine.cancel())?;
     Ok(machine)

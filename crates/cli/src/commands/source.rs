@@ -6,6 +6,9 @@ use crate::arguments::{Arguments, Source};
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(_g: &Arguments, _a: &Source, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage { what: "not there yet".to_owned(), help: "wait".to_owned() })
+pub(crate) fn run(_g: &Arguments, _a: &Source, _output: &Output) -> Result<ExitCode, Failure> {
+    Err(Failure::Usage {
+        what: "not there yet".to_owned(),
+        help: "wait".to_owned(),
+    })
 }

@@ -9,7 +9,7 @@ use crate::commands::session;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);

@@ -9,9 +9,12 @@ use crate::commands::session;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let home = session::open_home(arguments, None)?;
-    let channels = home.records().channels().map_err(boltworks_factory::Error::from)?;
+    let channels = home
+        .records()
+        .channels()
+        .map_err(boltworks_factory::Error::from)?;
     let mut lines = Vec::new();
     for release in &channels {
         lines.push(format!(

@@ -12,7 +12,7 @@ use crate::commands::session;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
-pub fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, up.jobs)?;
     let machine = session::machine()?;
     let watcher = session::watcher(up.log);
@@ -20,13 +20,20 @@ pub fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<ExitCode, 
     drop(watcher);
     output.text(&text(&report, &released, &line));
     output.json(&document(&report, &released));
-    Ok(if report.is_complete() && released.refused.is_empty() { ExitCode::SUCCESS } else { exit::FAILED })
+    Ok(if report.is_complete() && released.refused.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        exit::FAILED
+    })
 }
 
 fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) -> String {
     let mut lines = Vec::new();
     if report.was_fresh() {
-        lines.push(format!("nothing is stale: {} recipes and images are as their files say", report.rows.len()));
+        lines.push(format!(
+            "nothing is stale: {} recipes and images are as their files say",
+            report.rows.len()
+        ));
     } else {
         lines.extend(report.rows.iter().map(row));
         lines.extend(failures(report, line));
@@ -39,12 +46,27 @@ fn row(row: &Row) -> String {
     let subject = row.subject.to_string();
     match &row.outcome {
         RowOutcome::Fresh => format!("  {subject:<28} fresh"),
-        RowOutcome::Made { reasons, changed, seconds } => {
-            let what = if *changed { "made" } else { "made, bytes unchanged" };
-            format!("✓ {subject:<28} {what} in {seconds} s: {}", reasons.join("; "))
+        RowOutcome::Made {
+            reasons,
+            changed,
+            seconds,
+        } => {
+            let what = if *changed {
+                "made"
+            } else {
+                "made, bytes unchanged"
+            };
+            format!(
+                "✓ {subject:<28} {what} in {seconds} s: {}",
+                reasons.join("; ")
+            )
         }
-        RowOutcome::Failed { reason, .. } => format!("✗ {subject:<28} failed: {}", first_line(reason)),
-        RowOutcome::Skipped { reason } => format!("- {subject:<28} not made: {}", first_line(reason)),
+        RowOutcome::Failed { reason, .. } => {
+            format!("✗ {subject:<28} failed: {}", first_line(reason))
+        }
+        RowOutcome::Skipped { reason } => {
+            format!("- {subject:<28} not made: {}", first_line(reason))
+        }
     }
 }
 
