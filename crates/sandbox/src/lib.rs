@@ -5,7 +5,7 @@
 //! 1. [`spec`]: what a guest is ([`GuestSpec`], [`Bind`]), what runs in it ([`StepSpec`], [`Limits`])
 //!    and how it ended ([`Exit`], [`End`]).
 //! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
-//! 3. [`helper`]: the guest's first process, which the program's `main` must call before any thread.
+//! 3. [`mod@helper`]: the guest's first process, which the program's `main` must call before any thread.
 //! 4. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
 //!    `cgroup` holds limits, `identity` chooses whose processes they are, `host` opens paths of the
 //!    host, `refusal` explains what stands in the way, `sys` makes the system calls no safe library

@@ -38,7 +38,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Runs a trivial guest, with `exe` (a program whose `main` calls [`crate::helper`]) as its
+    /// Runs a trivial guest, with `exe` (a program whose `main` calls [`crate::helper()`]) as its
     /// first process, and refuses if it cannot be confined.
     pub fn probe(exe: &Path) -> Result<Self, Refused> {
         Self::probe_as(exe, DEFAULT_BUILD_UID)

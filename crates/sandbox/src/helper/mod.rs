@@ -1,10 +1,10 @@
 //! The guest's first process, in two halves.
 //!
-//! [`outer`]: started by the factory in the host's namespaces, it makes the new ones and stays
+//! `outer`: started by the factory in the host's namespaces, it makes the new ones and stays
 //! outside their process namespace, to kill the guest when time is up, when the factory says so or
-//! when the factory is gone, and to report. [`inner`]: its child, process 1 of the guest, lays out
-//! the file system ([`mounts`]), gives up every privilege ([`walls`], [`filter`], [`calls`]), starts the step
-//! and reaps what it leaves. When the step's main process ends, process 1 ends, and the kernel
+//! when the factory is gone, and to report. `inner`: its child, process 1 of the guest, lays out
+//! the file system (`mounts`), gives up every privilege (`walls`, `filter`, `calls`), starts the
+//! step and reaps what it leaves. When the step's main process ends, process 1 ends, and the kernel
 //! kills every other process of the guest.
 //!
 //! Neither half lets the guest look at it: both are not dumpable, so that `/proc/1/mem`, `environ`,
