@@ -242,9 +242,19 @@ mod tests {
             groups: vec![group("www", 1000, &["web", "old"])],
         };
         add(&mut tree, &accounts).unwrap();
-        insta::assert_snapshot!(text(&tree, PASSWD), @"");
-        insta::assert_snapshot!(text(&tree, GROUP), @"");
-        insta::assert_snapshot!(text(&tree, SHADOW), @"");
+        insta::assert_snapshot!(text(&tree, PASSWD), @r"
+root:x:0:0:root:/root:/bin/sh
+old:x:7:7:Account created by boltworks:/home/old:/sbin/nologin
+web:x:1000:1000:Account created by boltworks:/home/web:/sbin/nologin
+");
+        insta::assert_snapshot!(text(&tree, GROUP), @r"
+root:x:0:
+www:x:1000:web,old
+");
+        insta::assert_snapshot!(text(&tree, SHADOW), @r"
+web:!::0:99999:7:::
+old:!::0:99999:7:::
+");
         let home = tree.get(&RelPath::try_from("home/web").unwrap()).unwrap();
         assert_eq!(
             (home.meta.mode, home.meta.uid, home.meta.gid),
@@ -262,11 +272,11 @@ mod tests {
             change(&mut accounts);
             add(&mut with_files(), &accounts).unwrap_err().to_string()
         };
-        insta::assert_snapshot!(refused(|all| all.users[0].shell = "/bin/sh\nevil:x:0:0".into()), @"");
-        insta::assert_snapshot!(refused(|all| all.users[0].username = "a:b".into()), @"");
-        insta::assert_snapshot!(refused(|all| all.users[0].username = "old".into()), @"");
-        insta::assert_snapshot!(refused(|all| all.users[0].homedir = "/home/../..".into()), @"");
-        insta::assert_snapshot!(refused(|all| all.run_as = Some("nobody".into())), @"");
-        insta::assert_snapshot!(refused(|all| all.run_as = Some("web:nobody".into())), @"");
+        insta::assert_snapshot!(refused(|all| all.users[0].shell = "/bin/sh\nevil:x:0:0".into()), @r"accounts: '/bin/sh\nevil:x:0:0' cannot be a shell");
+        insta::assert_snapshot!(refused(|all| all.users[0].username = "a:b".into()), @"accounts: 'a:b' cannot be a username");
+        insta::assert_snapshot!(refused(|all| all.users[0].username = "old".into()), @"accounts: 'old' is in /etc/passwd already, as 'old:x:7:7::/:/bin/sh'");
+        insta::assert_snapshot!(refused(|all| all.users[0].homedir = "/home/../..".into()), @"use 'home/../..' as a relative path: a component is '..'");
+        insta::assert_snapshot!(refused(|all| all.run_as = Some("nobody".into())), @"accounts.run-as: 'nobody' has no line in /etc/passwd: add it under accounts");
+        insta::assert_snapshot!(refused(|all| all.run_as = Some("web:nobody".into())), @"accounts.run-as: 'nobody' has no line in /etc/group: add it under accounts");
     }
 }

@@ -61,7 +61,7 @@ fn checksum(tree: &Tree, path: &RelPath, node: &Node) -> Result<Option<Sha1>, Er
 /// Writes the database and what belongs to it into the tree.
 pub fn add(
     tree: &mut Tree,
-    database: Database,
+    database: &Database,
     packages: &[Opened],
     request: &ImageRequest<'_>,
 ) -> Result<(), Error> {

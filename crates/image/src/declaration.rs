@@ -35,7 +35,7 @@ pub fn add_repositories(tree: &mut Tree, image: &Image, keyring: &Keyring) -> Re
     }
     put_file(tree, "etc/apk/repositories", Meta::new(0o644, MTIME), text)?;
     for (name, key) in keyring.iter() {
-        add_key(tree, "keyring", name, &key.to_pem())?;
+        add_key(tree, "keyring", name, &key.to_pem().map_err(Error::Key)?)?;
     }
     for key in &image.runtime_keyring {
         add_key(tree, "contents.runtime_keyring", &key.name, &key.content)?;
@@ -230,7 +230,7 @@ mod tests {
             "https://os.example/x\n@edge https://edge.example/x\n"
         );
         assert_eq!(text(&tree, "etc/apk/keys/edge.rsa.pub"), "PEM\n");
-        insta::assert_snapshot!(text(&tree, "etc/apko.json"), @"");
+        insta::assert_snapshot!(text(&tree, "etc/apko.json"), @r#"{"contents":{"repositories":["https://os.example/x","@edge https://edge.example/x"],"packages":["b>=2","a"]},"archs":["amd64"]}"#);
         let bad = Image {
             runtime_keyring: vec![RuntimeKey {
                 name: "../x".into(),

@@ -52,6 +52,9 @@ pub enum Error {
     /// The package database could not be written.
     #[error("write the package database")]
     Database(#[source] boltworks_apk::Error),
+    /// A key could not be written down.
+    #[error("write a public key")]
+    Key(#[source] boltworks_crypto::Error),
     /// The disk or the tree refused.
     #[error(transparent)]
     Disk(#[from] boltworks_fsx::Error),

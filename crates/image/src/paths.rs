@@ -191,28 +191,23 @@ fn set(node: &mut Node, mutation: &PathMutation, default: u32) {
 
 /// Takes a name away. If other names of the same file are left, one of them becomes the file.
 fn unlink(tree: &mut Tree, path: &RelPath) {
-    let Some(node) = tree.remove(path) else {
+    let Some(mut gone) = tree.remove(path) else {
         return;
     };
-    if !matches!(node.kind, Kind::File(_)) {
+    if !matches!(gone.kind, Kind::File(_)) {
         return;
     }
     let mut heir: Option<RelPath> = None;
-    let mut content = Some(node.kind);
     for (other, node) in tree.iter_mut() {
         if !matches!(&node.kind, Kind::Hardlink(target) if target == path) {
             continue;
         }
-        node.kind = match &heir {
-            Some(heir) => Kind::Hardlink(heir.clone()),
-            None => match content.take() {
-                Some(content) => {
-                    heir = Some(other.clone());
-                    content
-                }
-                None => return,
-            },
-        };
+        if let Some(heir) = &heir {
+            node.kind = Kind::Hardlink(heir.clone());
+        } else {
+            heir = Some(other.clone());
+            std::mem::swap(node, &mut gone);
+        }
     }
 }
 
@@ -329,7 +324,20 @@ mod tests {
             PathMutation { uid: 7, permissions: Some(0o600), ..mutation(PathKind::EmptyFile, "/var/run/web/pid") },
             PathMutation { source: Some("/srv/app/start".into()), ..mutation(PathKind::Hardlink, "/bin/app") },
             PathMutation { source: Some("../srv".into()), gid: 9, ..mutation(PathKind::Symlink, "/opt/srv") },
-        ]), @"");
+        ]), @r"
+4755 0:0 bin/app (2 bytes)
+0777 0:9 opt/srv -> ../srv
+0755 0:0 run/
+1770 7:8 run/web/
+0600 7:0 run/web/pid (0 bytes)
+0755 0:0 srv/
+0755 0:0 srv/app/
+0777 0:0 srv/app/log -> /var/log
+4755 0:0 srv/app/run = bin/app
+4755 0:0 srv/app/start = bin/app
+0755 0:0 var/
+0777 0:0 var/run -> /run
+");
     }
 
     #[test]
@@ -340,35 +348,62 @@ mod tests {
             permissions: Some(0o700),
             recursive: true,
             ..mutation(PathKind::Permissions, "/srv")
-        }]), @"");
+        }]), @r"
+0755 0:0 run/
+0700 5:6 srv/
+0700 5:6 srv/app/
+0777 5:6 srv/app/log -> /var/log
+0700 5:6 srv/app/run (2 bytes)
+0700 5:6 srv/app/start = srv/app/run
+0755 0:0 var/
+0777 0:0 var/run -> /run
+");
         insta::assert_snapshot!(check(&[PathMutation {
             uid: 5,
             recursive: true,
             ..mutation(PathKind::Directory, "/srv/app")
-        }]), @"");
+        }]), @r"
+0755 0:0 run/
+0755 0:0 srv/
+0755 5:0 srv/app/
+0777 5:0 srv/app/log -> /var/log
+4755 5:0 srv/app/run (2 bytes)
+4755 5:0 srv/app/start = srv/app/run
+0755 0:0 var/
+0777 0:0 var/run -> /run
+");
     }
 
     #[test]
     fn a_name_taken_away_leaves_the_file() {
-        insta::assert_snapshot!(check(&[mutation(PathKind::EmptyFile, "/srv/app/run")]), @"");
+        insta::assert_snapshot!(check(&[mutation(PathKind::EmptyFile, "/srv/app/run")]), @r"
+0755 0:0 run/
+0755 0:0 srv/
+0755 0:0 srv/app/
+0777 0:0 srv/app/log -> /var/log
+0644 0:0 srv/app/run (0 bytes)
+4755 0:0 srv/app/start (2 bytes)
+0755 0:0 var/
+0777 0:0 var/run -> /run
+");
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
         let refused =
             |mutation: PathMutation| apply(&mut tree(), &[mutation]).unwrap_err().to_string();
-        insta::assert_snapshot!(refused(mutation(PathKind::Permissions, "/nowhere")), @"");
-        insta::assert_snapshot!(refused(mutation(PathKind::Permissions, "/")), @"");
-        insta::assert_snapshot!(refused(mutation(PathKind::Directory, "/srv/app/run/x")), @"");
-        insta::assert_snapshot!(refused(mutation(PathKind::EmptyFile, "/srv")), @"");
-        insta::assert_snapshot!(refused(mutation(PathKind::Directory, "/srv/../../etc")), @"");
-        insta::assert_snapshot!(refused(mutation(PathKind::Hardlink, "/x")), @"");
+        insta::assert_snapshot!(refused(mutation(PathKind::Permissions, "/nowhere")), @"'/nowhere': nothing is there to change");
+        insta::assert_snapshot!(refused(mutation(PathKind::Permissions, "/")), @"paths[0] /: the root itself has no entry in an image's layer");
+        insta::assert_snapshot!(refused(mutation(PathKind::Directory, "/srv/app/run/x")), @"'/srv/app/run/x': a part of it is no directory");
+        insta::assert_snapshot!(refused(mutation(PathKind::EmptyFile, "/srv")), @"'/srv': it is a directory, not an empty file");
+        insta::assert_snapshot!(refused(mutation(PathKind::Directory, "/srv/../../etc")), @"use 'srv/../../etc' as a relative path: a component is '..'");
+        insta::assert_snapshot!(refused(mutation(PathKind::Hardlink, "/x")), @"paths[0] /x: a hard link needs a source that is a file");
         let source = |kind, path: &str, source: &str| PathMutation {
             source: Some(source.into()),
             ..mutation(kind, path)
         };
-        insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/srv/app")), @"");
-        insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/nowhere")), @"");
-        insta::assert_snapshot!(refused(source(PathKind::Symlink, "/srv", "/x")), @"");
+        insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/srv/app")), @"'/x': a directory has no hard links");
+        insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/nowhere")), @"'/nowhere': nothing is there to link to");
+        insta::assert_snapshot!(refused(source(PathKind::Symlink, "/srv", "/x")), @"'/srv': there is a directory that is not empty, so no link can take its place");
     }
 }

@@ -92,7 +92,29 @@ mod tests {
     fn the_process_is_whole() {
         let labels = annotations(&image(), Timestamp(0));
         let process = process(&image(), labels).unwrap();
-        insta::assert_snapshot!(serde_json::to_string_pretty(&process).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&process).unwrap(), @r#"
+{
+  "User": "65532",
+  "Env": [
+    "A=x=y",
+    "PATH=/bin"
+  ],
+  "Entrypoint": [
+    "/usr/sbin/web",
+    "-D"
+  ],
+  "Volumes": {
+    "/srv": {}
+  },
+  "WorkingDir": "/srv",
+  "Labels": {
+    "org.opencontainers.image.created": "1970-01-01T00:00:00Z",
+    "org.opencontainers.image.revision": "mine",
+    "org.opencontainers.image.source": "git+ssh://git@host.example/web"
+  },
+  "StopSignal": "SIGINT"
+}
+"#);
     }
 
     #[test]

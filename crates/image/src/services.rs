@@ -107,7 +107,7 @@ mod tests {
     fn services_need_s6() {
         let mut tree = Tree::new();
         let refused = add_services(&mut tree, &bundle("web", "lighttpd -D")).unwrap_err();
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @"entrypoint: a service bundle is run by s6, and no package brings /bin/s6-svscan: add s6 to contents.packages");
         put(&mut tree, "bin/s6-svscan", "");
         put(&mut tree, "bin/execlineb", "");
         add_services(&mut tree, &bundle("web", "lighttpd -D")).unwrap();

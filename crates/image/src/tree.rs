@@ -22,7 +22,7 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Tree, 
     let database = database::of(packages, &assembly)?;
     let mut tree = assembly.tree;
     skeleton::add(&mut tree)?;
-    database::add(&mut tree, database, packages, request)?;
+    database::add(&mut tree, &database, packages, request)?;
     accounts::add(&mut tree, &image.accounts)?;
     declaration::add_configuration(&mut tree, image, request.architecture)?;
     declaration::add_repositories(&mut tree, image, request.keyring)?;

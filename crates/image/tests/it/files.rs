@@ -1,0 +1,274 @@
+//! What is in an image, and that it is always the same.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use boltworks_apk::installed::{self, Database, side};
+use boltworks_fsx::tar::{Policy, read_tree};
+use boltworks_fsx::{Kind, Limit, Node, Tree};
+use boltworks_image::layer::{self, StoredLayer};
+use boltworks_image::{BuiltImage, export};
+use boltworks_oci::{read_config, read_manifest};
+
+use crate::kit::{Package, Site, image, packages, rel};
+
+/// The image's own layer, read back from the store.
+pub(crate) fn layer_of(site: &Site, built: &BuiltImage) -> Tree {
+    let blob = site.store.open_blob(&built.parts.layers[0].digest).unwrap();
+    let mut tar = tempfile::tempfile().unwrap();
+    let mut gzip = flate2::read::GzDecoder::new(blob.reader());
+    assert_eq!(io::copy(&mut gzip, &mut tar).unwrap(), built.unpacked);
+    read_tree(&Arc::<File>::new(tar), Policy::default()).unwrap()
+}
+
+fn text(tree: &Tree, path: &str) -> String {
+    let bytes = tree
+        .file(&rel(path))
+        .unwrap()
+        .read_vec(Limit(1 << 20))
+        .unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// One line for each path: mode, owner, path, and what it leads to.
+pub(crate) fn listing(tree: &Tree) -> Vec<String> {
+    let line = |(path, node): (&boltworks_fsx::RelPath, &Node)| {
+        let kind = match &node.kind {
+            Kind::Dir => "/".to_owned(),
+            Kind::File(content) => format!(" {}", content.len()),
+            Kind::Symlink(target) => format!(" -> {}", String::from_utf8_lossy(target)),
+            Kind::Hardlink(target) => format!(" = {target}"),
+            _ => " device".to_owned(),
+        };
+        let xattrs = if node.meta.xattrs.is_empty() {
+            ""
+        } else {
+            " +xattr"
+        };
+        let meta = &node.meta;
+        format!(
+            "{:04o} {}:{} {path}{kind}{xattrs}",
+            meta.mode, meta.uid, meta.gid
+        )
+    };
+    tree.iter().map(line).collect()
+}
+
+#[test]
+fn place_threads_and_time_change_nothing() {
+    // Another key would be in the image: it is the same site, packed away and built again.
+    let site = Site::filled();
+    let first = site.build(&image(), 1).unwrap();
+    let mut elsewhere = Site::new();
+    elsewhere.keyring = site.keyring.clone();
+    elsewhere.locked = site.locked.clone();
+    for package in &site.locked.packages {
+        let blob = site.store.open_blob(&package.sha256).unwrap();
+        elsewhere.store.put(blob.reader(), Limit(1 << 20)).unwrap();
+    }
+    let second = elsewhere.build(&image(), 3).unwrap();
+    assert_eq!(first.artifact, second.artifact);
+    assert_eq!(first.parts, second.parts);
+    assert_eq!(
+        (first.spdx, first.cyclonedx),
+        (second.spdx, second.cyclonedx)
+    );
+}
+
+#[test]
+fn the_bytes_are_those_of_this_writer_version() {
+    // Other digests here mean another WRITER_VERSION.
+    let site = Site::new();
+    let tree = packages().remove(2).tree;
+    let mut batch = site.store.batch();
+    let StoredLayer { layer, unpacked } = layer::write(&tree, &site.store, &mut batch).unwrap();
+    let seen = format!(
+        "{}\n{}\n{} of {unpacked}",
+        layer.digest, layer.diff_id, layer.size
+    );
+    insta::assert_snapshot!(seen, @r"
+d1ea91b7cad88cc8ec42baea0b1c3e3649b16ad3b8939efc71fa1f78597fa673
+6f6c34964b81b3f005856b9d7c2c85264370ca6b4c90ed321e1f78c1f24bb76b
+537 of 10240
+");
+}
+
+#[test]
+fn every_attribute_arrives() {
+    let site = Site::filled();
+    let built = site.build(&image(), 2).unwrap();
+    let tree = layer_of(&site, &built);
+    let lines = listing(&tree);
+    let mut sorted: Vec<_> = tree.iter().map(|(path, _)| path.clone()).collect();
+    sorted.sort();
+    assert!(tree.iter().map(|(path, _)| path).eq(&sorted));
+    let shown: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.contains("dddd") && !line.contains("apko.json"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+0777 0:0 bin -> usr/bin
+0755 0:0 dev/
+0755 0:0 etc/
+0755 0:0 etc/apk/
+0644 0:0 etc/apk/arch 7
+0755 0:0 etc/apk/keys/
+0644 0:0 etc/apk/keys/web.rsa.pub 451
+0644 0:0 etc/apk/repositories 22
+0644 0:0 etc/apk/world 15
+0644 0:0 etc/group 20
+0644 0:0 etc/passwd 101
+0640 0:0 etc/shadow 20
+0755 0:0 home/
+0700 33:44 home/www/
+0777 0:0 lib -> usr/lib
+0755 0:0 opt/
+4755 33:44 opt/web 2
+0555 0:0 proc/
+0700 0:0 root/
+0755 0:0 run/
+0755 0:0 srv/
+2775 33:44 srv/www/
+0640 33:44 srv/www/index.html 3
+0555 0:0 sys/
+1777 0:0 tmp/
+0755 0:0 usr/
+0755 0:0 usr/bin/
+0755 0:0 usr/bin/ping 4 +xattr
+4755 33:44 usr/bin/web = opt/web
+4755 33:44 usr/bin/web-admin = opt/web
+0755 0:0 usr/lib/
+0755 0:0 usr/lib/apk/
+0755 0:0 usr/lib/apk/db/
+0644 0:0 usr/lib/apk/db/installed 1961
+0600 0:0 usr/lib/apk/db/lock 0
+0644 0:0 usr/lib/apk/db/scripts.tar 2048
+0644 0:0 usr/lib/apk/db/triggers 38
+0777 0:0 usr/lib/libz.so.1 -> libz.so.1.3.1
+0755 0:0 usr/lib/libz.so.1.3.1 70000
+0644 0:0 usr/lib/os-release 53
+0600 33:44 usr/lib/web.state 0
+0755 0:0 usr/share/
+0600 0:0 usr/share/ünïcödé and spaces 0
+0777 33:44 usr/srv -> ../srv
+0755 0:0 var/
+0755 0:0 var/cache/
+0755 0:0 var/cache/apk/
+0755 0:0 var/lib/
+0755 0:0 var/lib/db/
+0755 0:0 var/lib/db/sbom/
+0644 0:0 var/lib/db/sbom/baselayout-1-r0.spdx.json 1893
+0644 0:0 var/lib/db/sbom/web-2.0_rc1-r0.spdx.json 1864
+0644 0:0 var/lib/db/sbom/zlib-1.3.1-r2.spdx.json 2150
+1770 33:44 var/lib/web/
+1777 0:0 var/spool/
+1777 0:0 var/tmp/
+");
+    let long = lines.iter().find(|line| line.contains("ffff")).unwrap();
+    assert!(long.starts_with("0644 0:0 usr/share/ddd"), "{long}");
+}
+
+#[test]
+fn apk_finds_a_whole_database() {
+    let site = Site::filled();
+    let tree = layer_of(&site, &site.build(&image(), 2).unwrap());
+    assert_eq!(text(&tree, installed::WORLD), "baselayout\nweb\n");
+    assert_eq!(text(&tree, installed::ARCH), "x86_64\n");
+    assert_eq!(
+        text(&tree, "etc/apk/repositories"),
+        "https://os.example/os\n"
+    );
+    let database = text(&tree, installed::DATABASE);
+    let read = Database::read(database.as_bytes()).unwrap();
+    let names: Vec<&str> = read
+        .packages
+        .iter()
+        .map(|one| one.entry.name.as_str())
+        .collect();
+    assert_eq!(names, ["baselayout", "web", "zlib"]);
+    // The library that the package has as lib/… lies where the link leads. The size is left
+    // out, because a signature by another key is some bytes longer or shorter.
+    let zlib = database.split("\n\n").nth(2).unwrap().lines();
+    let zlib: Vec<&str> = zlib.filter(|line| !line.starts_with("S:")).collect();
+    insta::assert_snapshot!(zlib.join("\n"), @r"
+P:zlib
+V:1.3.1-r2
+A:x86_64
+L:Zlib AND do what you like
+T:the zlib package
+o:zlib
+U:https://zlib.example/
+p:so:libz.so.1=1.3.1
+t:1767225600
+I:72163
+C:Q1mRo+7P2i1VS2EixV2FNmXw143vY=
+F:usr
+F:usr/lib
+R:libz.so.1
+a:0:0:0777
+Z:Q1IdZs3QiCHWQV7Ve3k69boHQ4Skw=
+R:libz.so.1.3.1
+a:0:0:0755
+Z:Q1HUoCvk224U1LBTkqytuiEVAhk7Y=
+F:var
+F:var/lib
+F:var/lib/db
+F:var/lib/db/sbom
+R:zlib-1.3.1-r2.spdx.json
+Z:Q1cDgEFyuCqfjlvugYlzwLKfiDuBg=
+");
+    let identity = site.locked.packages[2].identity;
+    let scripts = tree
+        .file(&rel(installed::SCRIPTS))
+        .unwrap()
+        .read_vec(Limit(1 << 20))
+        .unwrap();
+    assert_eq!(
+        side::read_scripts(&scripts)
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        [&identity]
+    );
+    assert_eq!(
+        text(&tree, installed::TRIGGERS),
+        format!("{} /srv/*\n", identity.to_q1())
+    );
+}
+
+#[test]
+fn the_configuration_starts_what_was_asked_for() {
+    let site = Site::filled();
+    let built = site.build(&image(), 2).unwrap();
+    let config = read_config(&built.parts.config.bytes).unwrap();
+    assert_eq!(config.process.entrypoint.unwrap(), ["/usr/bin/web", "-D"]);
+    assert_eq!(config.process.user.as_deref(), Some("www"));
+    assert_eq!(config.created.as_deref(), Some("2026-01-01T00:00:00Z"));
+    let manifest = read_manifest(&built.parts.manifest.bytes).unwrap();
+    assert_eq!(manifest.annotations, config.process.labels);
+    assert_eq!(
+        manifest.annotations["org.opencontainers.image.created"],
+        "2026-01-01T00:00:00Z"
+    );
+    assert_eq!(
+        export::load(&site.store, &built.artifact.digest).unwrap(),
+        built.parts
+    );
+}
+
+#[test]
+fn a_package_without_a_document_makes_the_sbom_unknown() {
+    let mut site = Site::filled();
+    let built = site.build(&image(), 2).unwrap();
+    assert!(built.sbom_verdict().is_pass());
+    let bare = Package {
+        has_sbom: false,
+        ..Package::new("bare", "1-r0")
+    };
+    site.add(bare.file("usr/bin/bare", 0o755, ""));
+    let built = site.build(&image(), 2).unwrap();
+    insta::assert_snapshot!(built.sbom_verdict(), @"unknown: bare-1-r0: it carries no SBOM");
+    assert_eq!(built.packages, 4);
+}

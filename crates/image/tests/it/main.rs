@@ -1,0 +1,7 @@
+//! Images of crafted packages: reproducible, accepted by real clients, and what was asked for.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clients;
+mod files;
+mod kit;
+mod refused;

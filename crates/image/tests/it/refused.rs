@@ -1,0 +1,104 @@
+//! What cannot be an image gives a clear error, and leaves nothing in the store.
+
+use std::os::unix::fs::FileExt;
+
+use boltworks_fsx::{Meta, Node};
+use boltworks_recipe::resolved::{EntrypointKind, Image, PathKind, PathMutation};
+
+use crate::kit::{Package, Site, image, rel};
+
+fn refused(site: &Site, image: &Image) -> String {
+    let before = site.store.list().unwrap();
+    let error = site.build(image, 2).unwrap_err();
+    assert_eq!(
+        site.store.list().unwrap(),
+        before,
+        "something was left in the store"
+    );
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(&error);
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+#[test]
+fn a_service_bundle_without_s6() {
+    let bundle = Image {
+        entrypoint_kind: EntrypointKind::ServiceBundle,
+        ..image()
+    };
+    insta::assert_snapshot!(refused(&Site::filled(), &bundle), @"entrypoint: a service bundle is run by s6, and no package brings /bin/s6-svscan: add s6 to contents.packages");
+}
+
+#[test]
+fn a_user_that_is_none() {
+    let mut image = image();
+    image.accounts.run_as = Some("nobody".into());
+    insta::assert_snapshot!(refused(&Site::filled(), &image), @"accounts.run-as: 'nobody' has no line in /etc/passwd: add it under accounts");
+}
+
+#[test]
+fn a_path_that_leads_nowhere() {
+    let mut image = image();
+    image.paths.push(PathMutation {
+        path: "/not/there".into(),
+        kind: PathKind::Permissions,
+        uid: 0,
+        gid: 0,
+        permissions: None,
+        source: None,
+        recursive: false,
+    });
+    insta::assert_snapshot!(refused(&Site::filled(), &image), @"'/not/there': nothing is there to change");
+}
+
+#[test]
+fn two_packages_with_one_file() {
+    let mut site = Site::filled();
+    site.add(Package::new("other", "1-r0").file("usr/bin/web", 0o755, "another"));
+    insta::assert_snapshot!(refused(&site, &image()), @"lay 'usr/bin/web' of other-1-r0: web-2.0_rc1-r0 has it too, with other content; one of them must declare that it replaces the other");
+}
+
+#[test]
+fn a_package_that_is_a_place_of_the_database() {
+    let mut site = Site::filled();
+    let mut package = Package::new("other", "1-r0");
+    let node = Node::dir(Meta::new(0o755, 0));
+    package
+        .tree
+        .insert(rel("usr/lib/apk/db/installed/x"), node)
+        .unwrap();
+    site.add(package);
+    insta::assert_snapshot!(refused(&site, &image()), @"'/usr/lib/apk/db/installed': it is a directory");
+}
+
+#[test]
+fn a_package_that_rotted_on_the_disk() {
+    let site = Site::filled();
+    let digest = site.locked.packages[1].sha256;
+    let file = site.path().join("blobs/sha256").join(digest.to_string());
+    let options = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(file)
+        .unwrap();
+    let mut byte = [0];
+    options.read_exact_at(&mut byte, 1000).unwrap();
+    options.write_all_at(&[byte[0] ^ 1], 1000).unwrap();
+    let text = refused(&site, &image());
+    assert!(
+        text.contains("zlib-1.3.1-r2") && text.contains(&digest.to_string()),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_package_that_is_not_there() {
+    let mut site = Site::filled();
+    site.locked.packages[0].sha256 = boltworks_crypto::sha256(b"no such package");
+    let text = refused(&site, &image());
+    assert!(text.contains("baselayout-1-r0"), "{text}");
+}
