@@ -22,7 +22,7 @@ use boltworks_fsx::{Content, Kind, Node, RelPath, Tree};
 use boltworks_model::Sha256;
 
 use crate::Error;
-use crate::links::Links;
+use crate::links::{Faulty, Link, Links};
 
 /// One package to be laid.
 ///
@@ -83,11 +83,7 @@ pub fn assemble(members: &[Member<'_>]) -> Result<Assembly, Error> {
             } else {
                 links.place(path)
             };
-            let real = real.map_err(|fault| Error::Link {
-                path: path.clone(),
-                package: package.label(),
-                fault,
-            })?;
+            let real = real.map_err(|faulty| link_error(members, faulty, path))?;
             let source = Source {
                 member,
                 path: path.clone(),
@@ -101,27 +97,39 @@ pub fn assemble(members: &[Member<'_>]) -> Result<Assembly, Error> {
 /// All links of all packages. Where packages disagree, the file rules decide later; to find
 /// out what lies where, the last one allowed to replace counts.
 fn links(members: &[Member<'_>]) -> Result<Links, Error> {
-    let mut raw: BTreeMap<RelPath, Vec<u8>> = BTreeMap::new();
-    let mut owners: BTreeMap<&RelPath, &Member<'_>> = BTreeMap::new();
-    for member in members {
+    let mut raw: BTreeMap<RelPath, Link> = BTreeMap::new();
+    for (place, member) in members.iter().enumerate() {
         for (path, node) in member.tree.iter() {
             let Kind::Symlink(target) = &node.kind else {
                 continue;
             };
-            let stays = owners.get(path).is_some_and(|&owner| !wins(member, owner));
-            if !stays {
-                owners.insert(path, member);
-                raw.insert(path.clone(), target.clone());
+            let owner = raw.get(path).and_then(|link| members.get(link.member));
+            if owner.is_none_or(|owner| wins(member, owner)) {
+                let target = target.clone();
+                raw.insert(
+                    path.clone(),
+                    Link {
+                        member: place,
+                        target,
+                    },
+                );
             }
         }
     }
-    Links::new(&raw).map_err(|(path, fault)| Error::Link {
-        package: owners
-            .get(&path)
-            .map_or_else(String::new, |owner| owner.label()),
-        path,
-        fault,
+    Links::new(raw).map_err(|faulty| {
+        let link = faulty.link.clone();
+        link_error(members, faulty, &link)
     })
+}
+
+fn link_error(members: &[Member<'_>], faulty: Faulty, path: &RelPath) -> Error {
+    let member = members.get(faulty.member);
+    Error::Link {
+        path: path.clone(),
+        package: member.map_or_else(String::new, Member::label),
+        link: faulty.link,
+        fault: faulty.fault,
+    }
 }
 
 /// Whether the later package's file takes the place of the earlier one's.

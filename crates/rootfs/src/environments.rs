@@ -6,11 +6,14 @@
 //! | `new-<digest>` | a tree that is being made, or that an interrupted run left |
 //! | `locks/<digest>` | held while that tree is made |
 //! | `pool` | the files that trees share |
+//! | `stock` | what each package became, so that the next tree with it only links |
 //!
-//! A tree is the single lower directory of a guest's overlay. It is made under another name,
+//! What is in the folder was checked when it was laid, and is trusted from then on, like a
+//! tree in use; [`Environments::verify`] reads it all again. A tree is the single lower directory of a guest's overlay. It is made under another name,
 //! made durable, and then renamed, so that an interrupted one is never taken for a whole one.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use boltworks_crypto::sha256;
@@ -20,11 +23,11 @@ use boltworks_store::Store;
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::assemble::{Assembly, Member, assemble, digest};
+use crate::assemble::{Member, assemble};
 use crate::guest;
 use crate::locked::Locked;
-use crate::open::{Opened, open_locked};
-use crate::pool::Pool;
+use crate::pool::{self, Pool};
+use crate::stock::{Stock, Stocked, own, write_notes};
 
 /// Files of one directory that one thread takes at a time.
 const CHUNK: usize = 32;
@@ -73,11 +76,13 @@ impl Environments {
             action: "make the folder of trees".to_owned(),
             source,
         })?;
-        Ok(Self {
+        let environments = Self {
             trees,
             path: path.to_owned(),
             workers: workers.max(1),
-        })
+        };
+        environments.sweep()?;
+        Ok(environments)
     }
 
     /// The tree of a locked environment; made from the store's packages if it is not there.
@@ -109,7 +114,19 @@ impl Environments {
                 count: self.workers,
                 source,
             })?;
-        threads.install(|| self.make(&name, owner, |folder| open_tree(locked, store, folder)))?;
+        let order = Order {
+            name: &name,
+            locked,
+            store,
+            owner,
+        };
+        threads.install(|| {
+            match self.make(&order, true) {
+                // A note may name files that are not there: then it goes without notes.
+                Err(Error::File { .. } | Error::Content { .. }) => self.make(&order, false),
+                made => made,
+            }
+        })?;
         let handle = self.finished(&name, locked, true)?;
         handle.ok_or(Error::Vanished { name })
     }
@@ -135,57 +152,109 @@ impl Environments {
     }
 
     /// Makes the tree under another name, makes it durable and gives it its own.
-    fn make(
-        &self,
-        name: &str,
-        owner: Owner,
-        tree: impl FnOnce(&Root) -> Result<Tree, Error>,
-    ) -> Result<(), Error> {
+    fn make(&self, order: &Order<'_>, believe: bool) -> Result<(), Error> {
         let failed = |source| file_error("make a tree", source);
-        let new = RelPath::try_from(format!("new-{name}"))?;
+        let new = RelPath::try_from(format!("new-{}", order.name))?;
         self.trees.remove_tree(&new).map_err(failed)?;
-        let folder = self.trees.make_dir(&new).map_err(failed)?;
-        let pool = Pool::open(&self.trees, name.chars().take(16).collect())?;
-        tree(&folder)
-            .and_then(|tree| lay(&folder, &pool, owner, &tree))
-            // What failed is worth more than that its remains could not be removed: the next
-            // attempt removes them.
-            .inspect_err(|_| drop(self.trees.remove_tree(&new)))?;
-        let name = RelPath::try_from(name)?;
+        // Neither is durable before the tree is, nor needs to be.
+        let mut folders = Tree::new();
+        for folder in [new.clone(), new.push("root")?, new.push("staging")?] {
+            folders
+                .insert(folder, Node::dir(Meta::new(0o755, 0)))
+                .map_err(failed)?;
+        }
+        let options = WriteOptions {
+            ownership: own(&self.trees).map_err(failed)?,
+            ..WriteOptions::default()
+        };
+        folders.write_to(&self.trees, options).map_err(failed)?;
+        let folder = self.trees.dir(&new).map_err(failed)?;
+        let filled = self.fill(&folder, order, believe);
+        // What failed is worth more than that its remains could not be removed: the next
+        // attempt removes them.
+        filled.inspect_err(|_| drop(self.trees.remove_tree(&new)))?;
+        let name = RelPath::try_from(order.name)?;
         self.trees
             .rename(&new, &self.trees, &name)
             .map_err(failed)?;
         self.trees.sync().map_err(failed)
     }
-}
 
-/// The guest's tree in memory, its contents in scratch files beneath a folder.
-fn open_tree(locked: &Locked, store: &Store, folder: &Root) -> Result<Tree, Error> {
-    let packages = open_locked(locked, store, folder)?;
-    let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
-    let mut assembly = assemble(&members)?;
-    refuse_devices(&assembly, &members)?;
-    guest::furnish(&mut assembly.tree)?;
-    Ok(assembly.tree)
-}
-
-/// Lays a tree beneath a folder and shares its files with trees to come.
-fn lay(folder: &Root, pool: &Pool<'_>, owner: Owner, tree: &Tree) -> Result<(), Error> {
-    let failed = |source| file_error("make a tree", source);
-    let root = folder
-        .make_dir(&RelPath::try_from("root")?)
-        .map_err(failed)?;
-    let fresh = Layer {
-        root: &root,
-        pool,
-        owner,
+    fn fill(&self, folder: &Root, order: &Order<'_>, believe: bool) -> Result<(), Error> {
+        let failed = |source| file_error("make a tree", source);
+        let (root, staging) = (RelPath::try_from("root")?, RelPath::try_from("staging")?);
+        let root = folder.dir(&root).map_err(failed)?;
+        let staged = folder.dir(&staging).map_err(failed)?;
+        let pool = Pool::open(&self.trees)?;
+        let notes = self
+            .trees
+            .make_dir(&RelPath::try_from("stock")?)
+            .map_err(failed)?;
+        let stock_staging = staged.try_clone().map_err(failed)?;
+        let stock = Stock::new((&notes, &pool), stock_staging, order.owner, believe);
+        let packages = order.locked.packages.par_iter();
+        let packages: Vec<Stocked> = packages
+            .map(|package| stock.package(package, order.store))
+            .collect::<Result<_, _>>()?;
+        let members: Vec<Member<'_>> = packages.iter().map(Stocked::member).collect();
+        let mut tree = assemble(&members)?.tree;
+        guest::furnish(&mut tree)?;
+        let layer = Layer {
+            root: &root,
+            staging: &staged,
+            owner: order.owner,
+        };
+        layer.lay(&tree)?;
+        // The bytes must be durable before the pool offers them to another tree.
+        root.sync_filesystem().map_err(failed)?;
+        let fresh = staged.list().map_err(failed)?;
+        fresh
+            .into_par_iter()
+            .try_for_each(|file| pool.admit(&staged, &RelPath::new(file.name)?))?;
+        write_notes(&notes, &packages).map_err(failed)?;
+        folder.remove_tree(&staging).map_err(failed)
     }
-    .lay(tree)?;
-    // The files' bytes must be durable before the pool offers them to another tree.
-    root.sync_filesystem().map_err(failed)?;
-    fresh
-        .par_iter()
-        .try_for_each(|file| pool.add(&file.key, &root, &file.path))
+
+    /// Reads every shared file again, and says which are not what they were when they were
+    /// laid. All trees link these files.
+    pub fn verify(&self) -> Result<Vec<RelPath>, Error> {
+        Pool::open(&self.trees)?.damaged()
+    }
+
+    /// Removes trees that nobody is making any more.
+    fn sweep(&self) -> Result<(), Error> {
+        let failed = |source| file_error("remove unfinished trees", source);
+        for entry in self.trees.list().map_err(failed)? {
+            let Some(name) = entry.name.strip_prefix(b"new-") else {
+                continue;
+            };
+            let lock = RelPath::new([b"locks/", name].concat())?;
+            if let Some(_lock) = self.trees.try_lock(&lock).map_err(failed)? {
+                self.trees
+                    .remove_tree(&RelPath::new(entry.name)?)
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tree to be made.
+struct Order<'a> {
+    name: &'a str,
+    locked: &'a Locked,
+    store: &'a Store,
+    owner: Owner,
+}
+
+impl Owner {
+    pub(crate) fn options(self) -> WriteOptions {
+        let Self { uid, gid } = self;
+        WriteOptions {
+            ownership: Ownership::All { uid, gid },
+            ..WriteOptions::default()
+        }
+    }
 }
 
 /// The tree's name: what it is made of, whose it is, and what this crate adds.
@@ -200,43 +269,17 @@ fn name(locked: &Locked, owner: Owner) -> String {
     sha256(text.as_bytes()).to_string()
 }
 
-fn refuse_devices(assembly: &Assembly, members: &[Member<'_>]) -> Result<(), Error> {
-    let is_device = |node: &Node| {
-        matches!(
-            node.kind,
-            Kind::CharDevice { .. } | Kind::BlockDevice { .. }
-        )
-    };
-    let Some((path, _)) = assembly.tree.iter().find(|(_, node)| is_device(node)) else {
-        return Ok(());
-    };
-    let member = assembly
-        .origin
-        .get(path)
-        .and_then(|&member| members.get(member));
-    Err(Error::Device {
-        path: path.clone(),
-        package: member.map_or_else(String::new, Member::label),
-    })
-}
-
-/// A file that the pool did not have.
-struct Fresh {
-    key: Sha256,
-    path: RelPath,
-}
-
 /// Lays one tree.
 struct Layer<'a> {
     root: &'a Root,
-    pool: &'a Pool<'a>,
+    staging: &'a Root,
     owner: Owner,
 }
 
 impl Layer<'_> {
     /// Directories first, then files by many threads, then what names them, and the
     /// directories' own attributes at the very end.
-    fn lay(&self, tree: &Tree) -> Result<Vec<Fresh>, Error> {
+    fn lay(&self, tree: &Tree) -> Result<(), Error> {
         let open = |node: &Node| {
             Node::dir(Meta {
                 mode: 0o755,
@@ -247,9 +290,9 @@ impl Layer<'_> {
             self.root,
             &part(tree, |node| node.is_dir().then(|| open(node)))?,
         )?;
-        let chunks = chunks(tree);
-        let fresh = chunks.par_iter().map(|chunk| self.lay_files(chunk));
-        let fresh: Vec<Vec<Fresh>> = fresh.collect::<Result<_, _>>()?;
+        chunks(tree)
+            .par_iter()
+            .try_for_each(|chunk| self.lay_files(chunk))?;
         for (path, node) in tree.iter() {
             if let Kind::Hardlink(target) = &node.kind {
                 let linked = self.root.hard_link(target, self.root, path);
@@ -260,43 +303,46 @@ impl Layer<'_> {
         self.write(
             self.root,
             &part(tree, |node| is_rest(node).then(|| node.clone()))?,
-        )?;
-        Ok(fresh.into_iter().flatten().collect())
+        )
     }
 
     fn write(&self, at: &Root, tree: &Tree) -> Result<(), Error> {
-        let Owner { uid, gid } = self.owner;
-        let options = WriteOptions {
-            ownership: Ownership::All { uid, gid },
-            ..WriteOptions::default()
-        };
-        let written = tree.write_to(at, options);
+        let written = tree.write_to(at, self.owner.options());
         written.map_err(|source| file_error("lay files", source))
     }
 
-    fn lay_files(&self, chunk: &Chunk<'_>) -> Result<Vec<Fresh>, Error> {
-        let opened = match &chunk.directory {
+    fn lay_files(&self, chunk: &Chunk<'_>) -> Result<(), Error> {
+        let failed = |source| file_error("lay files", source);
+        let directory = match &chunk.directory {
             Some(directory) => self.root.dir(directory),
             None => self.root.try_clone(),
         };
-        let directory = opened.map_err(|source| file_error("open a directory", source))?;
-        let mut missing = Tree::new();
-        let mut fresh = Vec::new();
+        let directory = directory.map_err(failed)?;
+        let mut copies = Tree::new();
+        let mut full = Vec::new();
         for &(path, node, content) in &chunk.files {
             let name = RelPath::new(path.file_name())?;
-            let key = Pool::key(&digest(path, content)?, &node.meta, self.owner);
-            if !self.pool.link(&key, &directory, &name)? {
-                fresh.push(Fresh {
-                    key,
-                    path: path.clone(),
-                });
-                missing
-                    .insert(name, node.clone())
-                    .map_err(|source| file_error("lay files", source))?;
+            if let Content::Path { root, path, .. } = content {
+                match root.hard_link(path, &directory, &name) {
+                    Ok(()) => continue,
+                    Err(error) if pool::is_full(&error) => {
+                        full.push((name.clone(), RelPath::new(path.file_name())?));
+                    }
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+            copies.insert(name, node.clone()).map_err(failed)?;
+        }
+        self.write(&directory, &copies)?;
+        for (name, key) in full {
+            // The copy takes the place of what can be linked no further. Another thread may
+            // have offered one too; one is enough.
+            match directory.hard_link(&name, self.staging, &key) {
+                Err(error) if error.io_kind() == Some(ErrorKind::AlreadyExists) => {}
+                offered => offered.map_err(failed)?,
             }
         }
-        self.write(&directory, &missing)?;
-        Ok(fresh)
+        Ok(())
     }
 }
 

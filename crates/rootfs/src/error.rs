@@ -61,12 +61,14 @@ pub enum Error {
         /// `not a directory`, or `a directory`.
         what: &'static str,
     },
-    /// Links make a path lead nowhere.
-    #[error("lay '{path}' of {package}: {fault}")]
+    /// A link makes a path lead nowhere.
+    #[error("lay '{path}': the link '{link}' of {package} {fault}")]
     Link {
         /// Where.
         path: RelPath,
-        /// Whose.
+        /// The link on its way.
+        link: RelPath,
+        /// Whose the link is.
         package: String,
         /// In what way.
         fault: LinkFault,
@@ -83,15 +85,11 @@ pub enum Error {
         /// What it names.
         target: RelPath,
     },
-    /// A guest cannot have this.
-    #[error(
-        "lay '{path}' of {package} in a guest: a device can only be made by the system's administrator"
-    )]
-    Device {
-        /// Where.
+    /// A folder of this crate holds something that nobody here put there.
+    #[error("use '{path}': its name is not one that is given here")]
+    Stray {
+        /// What.
         path: RelPath,
-        /// Whose.
-        package: String,
     },
     /// A finished tree is gone.
     #[error("open the tree {name}: it was removed just after it was made")]

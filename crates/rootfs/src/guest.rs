@@ -5,7 +5,7 @@ use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Tree};
 
 use crate::Error;
 
-/// Names what [`furnish`] adds; it goes up whenever that changes, so that old trees are not used.
+/// Names what [`strip`] takes away and [`furnish`] adds; it goes up whenever that changes, so that old trees are not used.
 pub(crate) const VERSION: u32 = 1;
 
 /// Accounts, as `/etc/passwd` has them. The build runs as `build`.
@@ -56,14 +56,18 @@ const ALTERNATIVES: [(&str, &[&str]); 9] = [
     ("which", &["which.debianutils", "which.gnu"]),
 ];
 
-/// Turns an assembled tree into a guest's: adds what is missing and takes away what a guest
-/// must not have, which is setuid, setgid on files, and extended attributes (capabilities mean
-/// nothing to the one user of a guest, and some names are orders to the overlay).
-pub fn furnish(tree: &mut Tree) -> Result<(), Error> {
+/// Takes away what a guest must not have: setuid, setgid on files, and extended attributes
+/// (capabilities mean nothing to the one user of a guest, and some names are orders to the
+/// overlay).
+pub fn strip(tree: &mut Tree) {
     for (_, node) in tree.iter_mut() {
         node.meta.xattrs.clear();
         node.meta.mode &= if node.is_dir() { 0o3777 } else { 0o1777 };
     }
+}
+
+/// Adds what a guest needs and no package brings, to a tree that is assembled.
+pub fn furnish(tree: &mut Tree) -> Result<(), Error> {
     for (path, mode) in DIRECTORIES {
         put(tree, path, Node::dir(Meta::new(mode, 0)))?;
     }
@@ -175,6 +179,7 @@ mod tests {
         for (path, node) in nodes {
             tree.insert(path.parse().unwrap(), node).unwrap();
         }
+        strip(&mut tree);
         furnish(&mut tree).unwrap();
         tree
     }

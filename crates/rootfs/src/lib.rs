@@ -11,7 +11,7 @@
 //!    files shared between trees.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
-//! files between trees.
+//! files between trees, `stock` remembers what each package became.
 //!
 //! Nothing here runs anything, chooses a version or fetches.
 
@@ -23,6 +23,7 @@ mod links;
 pub mod locked;
 pub mod open;
 mod pool;
+mod stock;
 
 pub use assemble::{Assembly, Member, assemble};
 pub use environments::{Environments, Owner, TreeHandle};

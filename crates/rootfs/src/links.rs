@@ -15,38 +15,50 @@ const MAX_HOPS: usize = 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkFault {
     /// A link leads out of the tree, or to its very top.
-    #[error("a link on its way leads out of the tree")]
+    #[error("leads out of the tree")]
     Outside,
     /// Links lead to each other.
-    #[error("links on its way lead to each other")]
+    #[error("leads in a circle")]
     Circle,
     /// The path is too long once links are followed.
-    #[error("it is too long where the links lead")]
+    #[error("leads to a path that is too long")]
     TooLong,
+}
+
+/// A fault, and the link it is met at: the place of its package in the install order, and its
+/// path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Faulty {
+    pub(crate) fault: LinkFault,
+    pub(crate) member: usize,
+    pub(crate) link: RelPath,
+}
+
+/// A symbolic link as a package names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) member: usize,
+    pub(crate) target: Vec<u8>,
 }
 
 /// The symbolic links of a tree, by where they really are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Links {
-    targets: BTreeMap<Vec<u8>, Vec<u8>>,
+    targets: BTreeMap<RelPath, Link>,
 }
 
 impl Links {
     /// Takes the links of all packages, named as the packages name them.
     ///
     /// A link may itself lie beneath a link, so names are followed until nothing changes.
-    pub(crate) fn new(raw: &BTreeMap<RelPath, Vec<u8>>) -> Result<Self, (RelPath, LinkFault)> {
-        let by_name = raw
-            .iter()
-            .map(|(path, target)| (path.as_bytes().to_vec(), target.clone()));
+    pub(crate) fn new(raw: BTreeMap<RelPath, Link>) -> Result<Self, Faulty> {
         let mut links = Self {
-            targets: by_name.collect(),
+            targets: raw.clone(),
         };
         for _ in 0..MAX_HOPS {
             let mut targets = BTreeMap::new();
-            for (path, target) in raw {
-                let real = links.place(path).map_err(|fault| (path.clone(), fault))?;
-                targets.insert(real.as_bytes().to_vec(), target.clone());
+            for (path, link) in &raw {
+                targets.insert(links.place(path)?, link.clone());
             }
             let next = Self { targets };
             if next == links {
@@ -54,83 +66,100 @@ impl Links {
             }
             links = next;
         }
-        let path = raw.keys().next().cloned();
-        path.map_or(Ok(Self::default()), |path| Err((path, LinkFault::Circle)))
+        let first = raw.into_iter().next();
+        first.map_or(Ok(Self::default()), |(path, link)| {
+            Err(Faulty {
+                fault: LinkFault::Circle,
+                member: link.member,
+                link: path,
+            })
+        })
     }
 
     /// Where something of this name is to be laid: links above it are followed, and it itself
     /// is not, should it be one.
-    pub(crate) fn place(&self, path: &RelPath) -> Result<RelPath, LinkFault> {
+    pub(crate) fn place(&self, path: &RelPath) -> Result<RelPath, Faulty> {
         self.follow(path, false)
     }
 
     /// Where the directory of this name is, through links to the end.
-    pub(crate) fn directory(&self, path: &RelPath) -> Result<RelPath, LinkFault> {
+    pub(crate) fn directory(&self, path: &RelPath) -> Result<RelPath, Faulty> {
         self.follow(path, true)
     }
 
-    fn follow(&self, path: &RelPath, to_the_end: bool) -> Result<RelPath, LinkFault> {
+    fn follow(&self, path: &RelPath, to_the_end: bool) -> Result<RelPath, Faulty> {
         let mut ahead: Vec<&[u8]> = path.components().rev().collect();
-        let mut real: Vec<u8> = Vec::with_capacity(path.as_bytes().len());
+        let mut real: Option<RelPath> = None;
+        let mut last: Option<(RelPath, usize)> = None;
         let mut hops = 0;
-        while let Some(component) = ahead.pop() {
-            match component {
-                b"" | b"." => continue,
-                b".." if real.is_empty() => return Err(LinkFault::Outside),
-                b".." => {
-                    ascend(&mut real);
-                    continue;
-                }
-                _ if real.is_empty() => real.extend(component),
-                _ => {
-                    real.push(b'/');
-                    real.extend(component);
-                }
+        let faulty = |fault, last: &Option<(RelPath, usize)>| {
+            let (link, member) = last.clone().unwrap_or_else(|| (path.clone(), 0));
+            Faulty {
+                fault,
+                member,
+                link,
             }
+        };
+        while let Some(component) = ahead.pop() {
+            real = match (component, real) {
+                (b"" | b".", here) => here,
+                (b"..", None) => return Err(faulty(LinkFault::Outside, &last)),
+                (b"..", Some(here)) => here.parent(),
+                (name, here) => {
+                    let next = here.map_or_else(|| RelPath::new(name), |here| here.push(name));
+                    Some(next.map_err(|_| faulty(LinkFault::TooLong, &last))?)
+                }
+            };
             if ahead.is_empty() && !to_the_end {
                 break;
             }
-            if let Some(target) = self.targets.get(&real) {
-                hops += 1;
-                if hops > MAX_HOPS {
-                    return Err(LinkFault::Circle);
-                }
-                if target.first() == Some(&b'/') {
-                    real.clear();
-                } else {
-                    ascend(&mut real);
-                }
-                ahead.extend(target.split(|&byte| byte == b'/').rev());
+            let Some((here, link)) = real
+                .as_ref()
+                .and_then(|here| self.targets.get_key_value(here))
+            else {
+                continue;
+            };
+            last = Some((here.clone(), link.member));
+            hops += 1;
+            if hops > MAX_HOPS {
+                return Err(faulty(LinkFault::Circle, &last));
             }
+            let is_absolute = link.target.first() == Some(&b'/');
+            real = if is_absolute { None } else { here.parent() };
+            ahead.extend(link.target.split(|&byte| byte == b'/').rev());
         }
-        if real.is_empty() {
-            return Err(LinkFault::Outside);
-        }
-        RelPath::new(real).map_err(|_| LinkFault::TooLong)
+        real.ok_or_else(|| faulty(LinkFault::Outside, &last))
     }
-}
-
-/// Takes the last component off.
-fn ascend(path: &mut Vec<u8>) {
-    let parent = path.iter().rposition(|&byte| byte == b'/');
-    path.truncate(parent.unwrap_or(0));
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn links(pairs: &[(&str, &str)]) -> Links {
-        let raw = pairs
+    fn raw(pairs: &[(&str, &str)]) -> BTreeMap<RelPath, Link> {
+        let link = |target: &str| Link {
+            member: 0,
+            target: target.into(),
+        };
+        let pairs = pairs
             .iter()
-            .map(|(path, target)| (path.parse().unwrap(), (*target).into()));
-        Links::new(&raw.collect()).unwrap()
+            .map(|(path, target)| (path.parse().unwrap(), link(target)));
+        pairs.collect()
+    }
+
+    fn links(pairs: &[(&str, &str)]) -> Links {
+        Links::new(raw(pairs)).unwrap()
     }
 
     fn check(links: &Links, path: &str, place: &str, directory: &str) {
         let path: RelPath = path.parse().unwrap();
-        let text = |path: Result<RelPath, LinkFault>| {
-            path.map_or_else(|fault| format!("{fault:?}"), |path| path.to_string())
+        let text = |path: Result<RelPath, Faulty>| {
+            path.map_or_else(
+                |faulty| format!("{:?} at {}", faulty.fault, faulty.link),
+                |path| path.to_string(),
+            )
         };
         assert_eq!(text(links.place(&path)), place, "{path} is laid");
         assert_eq!(
@@ -174,22 +203,36 @@ mod tests {
             ("top", "/"),
             ("e", "/../x"),
         ]);
-        check(&out, "a/passwd", "Outside", "Outside");
-        check(&out, "e/x", "Outside", "Outside");
+        check(&out, "a/passwd", "Outside at a", "Outside at a");
+        check(&out, "e/x", "Outside at e", "Outside at e");
         check(&out, "top/x", "x", "x");
-        check(&out, "top", "top", "Outside");
-        check(&out, "b/x", "Circle", "Circle");
-        check(&out, "a", "a", "Outside");
+        check(&out, "top", "top", "Outside at top");
+        check(&out, "b/x", "Circle at b", "Circle at b");
+        check(&out, "a", "a", "Outside at a");
     }
 
     #[test]
     fn a_link_that_lies_beneath_itself_is_refused() {
-        let raw = [("a", "b"), ("a/b", "c"), ("b/b", "d")]
-            .map(|(path, target)| (path.parse().unwrap(), target.into()));
         // `a/b` is `b/b`: the same place, whichever is read last.
-        assert!(Links::new(&raw.into()).is_ok());
-        let raw = [("x", "x/y"), ("x/z", "q")];
-        let raw = raw.map(|(path, target)| (path.parse().unwrap(), target.into()));
-        assert_eq!(Links::new(&raw.into()).unwrap_err().1, LinkFault::Circle);
+        assert!(Links::new(raw(&[("a", "b"), ("a/b", "c"), ("b/b", "d")])).is_ok());
+        let faulty = Links::new(raw(&[("x", "x/y"), ("x/z", "q")])).unwrap_err();
+        assert_eq!(faulty.fault, LinkFault::Circle);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_followed_stays_in_the_tree_and_has_no_link_above(
+            pairs in prop::collection::btree_map("[ab](/[ab]){0,2}", "/?([ab]|\\.\\.|\\.)(/([ab]|\\.\\.|)){0,2}", 0..5),
+            path in "[ab](/[ab]){0,4}",
+        ) {
+            let pairs: Vec<_> = pairs.iter().map(|(path, target)| (path.as_str(), target.as_str())).collect();
+            let path: RelPath = path.parse().unwrap();
+            if let Ok(links) = Links::new(raw(&pairs))
+                && let Ok(place) = links.place(&path)
+            {
+                prop_assert!(place.ancestors().all(|above| !links.targets.contains_key(&above)));
+                prop_assert_eq!(links.place(&place), Ok(place));
+            }
+        }
     }
 }

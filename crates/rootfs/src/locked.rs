@@ -19,6 +19,13 @@ pub struct LockedPackage {
     pub repository: String,
 }
 
+impl LockedPackage {
+    /// `zlib-1.3.1-r0`
+    pub fn label(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+}
+
 /// The packages of an environment or an image, in install order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Locked {

@@ -41,32 +41,39 @@ pub fn open_locked(locked: &Locked, store: &Store, scratch: &Root) -> Result<Vec
     let opened = packages.map_init(
         || None,
         |spill, package| {
-            let label = || format!("{}-{}", package.name, package.version);
-            let failed = |source| Error::Package {
-                package: label(),
-                source,
-            };
-            let blob = store
-                .open_blob(&package.sha256)
-                .map_err(|source| Error::Store {
-                    package: label(),
-                    source,
-                })?;
             let spill = match spill {
                 Some(spill) => spill,
-                None => spill.insert(Scratch::new(scratch).map_err(failed)?),
+                None => spill.insert(Scratch::new(scratch).map_err(|source| Error::Package {
+                    package: package.label(),
+                    source,
+                })?),
             };
-            let options = OpenOptions::default();
-            let (file, files) =
-                PackageFile::unpack(Arc::clone(blob.file()), &options, spill).map_err(failed)?;
-            check(package, &file)?;
-            Ok(Opened {
-                package: file,
-                files,
-            })
+            let (package, files) = unpack(package, store, spill)?;
+            Ok(Opened { package, files })
         },
     );
     opened.collect()
+}
+
+/// Opens one package and unpacks its files into a scratch file.
+pub(crate) fn unpack(
+    locked: &LockedPackage,
+    store: &Store,
+    scratch: &mut Scratch,
+) -> Result<(PackageFile, Unpacked), Error> {
+    let blob = store.open_blob(&locked.sha256);
+    let blob = blob.map_err(|source| Error::Store {
+        package: locked.label(),
+        source,
+    })?;
+    let options = OpenOptions::default();
+    let (package, files) = PackageFile::unpack(Arc::clone(blob.file()), &options, scratch)
+        .map_err(|source| Error::Package {
+            package: locked.label(),
+            source,
+        })?;
+    check(locked, &package)?;
+    Ok((package, files))
 }
 
 fn check(locked: &LockedPackage, file: &PackageFile) -> Result<(), Error> {

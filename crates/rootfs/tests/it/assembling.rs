@@ -1,0 +1,180 @@
+//! Who may lay what where.
+
+use super::{assembled, rel, shown};
+
+fn check(packages: &[&str], expected: &str) {
+    let lines = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let expected = lines.collect::<Vec<_>>().join("\n");
+    match assembled(packages) {
+        Ok(assembly) => assert_eq!(shown(&assembly), expected, "{packages:#?}"),
+        Err(error) => panic!("{packages:#?}\n{error}"),
+    }
+}
+
+fn check_fails(packages: &[&str]) -> String {
+    match assembled(packages) {
+        Ok(assembly) => panic!("{packages:#?}\n{}", shown(&assembly)),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn packages_lie_beside_each_other() {
+    check(
+        &[
+            "a 1\nusr/\nusr/a = x\nusr/l -> a",
+            "b 1\nusr/\nusr/b = y 755\nopt/b = z",
+        ],
+        "opt/b = z 644 #1
+         usr/ 755 #0
+         usr/a = x 644 #0
+         usr/b = y 755 #1
+         usr/l -> a #0",
+    );
+}
+
+#[test]
+fn the_first_decides_on_a_directory() {
+    check(
+        &["a 1\nsrv/ 2775", "b 1\nsrv/ 755\ntmp/ 1777"],
+        "srv/ 2775 #0\ntmp/ 1777 #1",
+    );
+    check(
+        &["b 1\nsrv/ 755\ntmp/ 1777", "a 1\nsrv/ 2775"],
+        "srv/ 755 #0\ntmp/ 1777 #0",
+    );
+    let assembly = assembled(&["a 1\nsrv/\nsrv/a = x", "b 1\nsrv/"]).unwrap();
+    assert_eq!(assembly.belongings[0], [rel("srv"), rel("srv/a")].into());
+    assert_eq!(assembly.belongings[1], [rel("srv")].into());
+}
+
+#[test]
+fn equal_content_is_no_conflict() {
+    check(&["a 1\nf = x 600", "b 1\nf = x 644"], "f = x 600 #0");
+    check(&["a 1\nf -> x", "b 1\nf -> x"], "f -> x #0");
+    check(&["a 1\nf device", "b 1\nf device"], "f device #0");
+    // Even where it could be replaced.
+    check(
+        &["a 1\nf = x 600", "b 1 replaces a\nf = x 644"],
+        "f = x 600 #0",
+    );
+}
+
+#[test]
+fn other_content_is_a_conflict() {
+    insta::assert_snapshot!(check_fails(&["a 1\nf = x", "b 2-r1\nf = y"]), @"lay 'f' of b-2-r1: a-1 has it too, with other content; one of them must declare that it replaces the other");
+    check_fails(&["a 1\nf -> x", "b 1\nf -> y"]);
+    check_fails(&["a 1\nf = x", "b 1\nf -> x"]);
+    check_fails(&["a 1\nf = x", "b 1 replaces c\nf = y"]);
+    check_fails(&["a 1\nf = x", "b 1 replaces a<1\nf = y"]);
+}
+
+#[test]
+fn what_is_declared_is_replaced() {
+    check(&["a 1\nf = x", "b 1 replaces a\nf = y 755"], "f = y 755 #1");
+    check(&["a 1\nf = x", "b 1 replaces a<2\nf = y"], "f = y 644 #1");
+    check(&["a 1 replaces b\nf = x", "b 1\nf = y"], "f = x 644 #0");
+    check(
+        &["a 1 origin o\nf = x", "b 1 origin o\nf = y"],
+        "f = y 644 #1",
+    );
+    check(
+        &["a 1 origin o replaces b\nf = x", "b 1 origin o\nf = y"],
+        "f = x 644 #0",
+    );
+    check(
+        &["a 1 replaces b\nf = x", "b 1 replaces a\nf = y"],
+        "f = x 644 #0",
+    );
+    check(
+        &[
+            "a 1 replaces b priority 1\nf = x",
+            "b 1 replaces a priority 2\nf = y",
+        ],
+        "f = y 644 #1",
+    );
+    let assembly = assembled(&["a 1\nf = x\ng = x", "b 1 replaces a\nf = y"]).unwrap();
+    assert_eq!(assembly.belongings[0], [rel("g")].into());
+}
+
+#[test]
+fn a_directory_is_nothing_else() {
+    insta::assert_snapshot!(check_fails(&["a 1\nx = 1", "b 1 replaces a\nx/"]), @"lay 'x' of b-1: 'x' of a-1 is not a directory");
+    insta::assert_snapshot!(check_fails(&["a 1\nx/", "b 1 replaces a\nx = 1"]), @"lay 'x' of b-1: 'x' of a-1 is a directory");
+    insta::assert_snapshot!(check_fails(&["a 1\nx = 1", "b 1 replaces a\nx/y/z = 1"]), @"lay 'x/y/z' of b-1: 'x' of a-1 is not a directory");
+    insta::assert_snapshot!(check_fails(&["a 1\nx/y/z = 1\nx-y = 1", "b 1 replaces a\nx = 1"]), @"lay 'x' of b-1: 'x' of a-1 is a directory");
+}
+
+#[test]
+fn a_merged_usr_is_followed() {
+    let base = "base 1\nbin -> usr/bin\nlib -> usr/lib\nusr/\nusr/bin/\nusr/lib/ 2755";
+    let musl = "musl 1\nlib/\nlib/ld.so = x 755\nbin/\nbin/sh => lib/ld.so";
+    check(
+        &[base, musl],
+        "bin -> usr/bin #0
+         lib -> usr/lib #0
+         usr/ 755 #0
+         usr/bin/ 755 #0
+         usr/bin/sh = x 755 #1
+         usr/lib/ 2755 #0
+         usr/lib/ld.so => usr/bin/sh #1",
+    );
+    // The order says whose attributes a directory has, and nothing else.
+    check(
+        &[musl, base],
+        "bin -> usr/bin #1
+         lib -> usr/lib #1
+         usr/ 755 #1
+         usr/bin/ 755 #0
+         usr/bin/sh = x 755 #0
+         usr/lib/ 755 #0
+         usr/lib/ld.so => usr/bin/sh #0",
+    );
+    insta::assert_snapshot!(check_fails(&[base, "a 1\nbin/x = 1", "b 1\nusr/bin/x = 2"]), @"lay 'usr/bin/x' of b-1: a-1 has it too, with other content; one of them must declare that it replaces the other");
+    insta::assert_snapshot!(check_fails(&[base, "a 1\nbin/x = 1\nusr/bin/x = 2"]), @"lay 'usr/bin/x' of a-1: a-1 has it too, with other content; one of them must declare that it replaces the other");
+    check(
+        &["base 1\nl -> d", "a 1\nl/x = 1\nd/x = 1"],
+        "d/x = 1 644 #1\nl -> d #0",
+    );
+}
+
+#[test]
+fn nothing_is_laid_outside_of_the_tree() {
+    insta::assert_snapshot!(check_fails(&["a 1\nx -> ../etc", "b 1\nx/passwd = root"]), @"lay 'x/passwd': the link 'x' of a-1 leads out of the tree");
+    insta::assert_snapshot!(check_fails(&["a 1\nx -> y\ny -> x", "b 1\nx/passwd = root"]), @"lay 'x/passwd': the link 'x' of a-1 leads in a circle");
+    insta::assert_snapshot!(check_fails(&["a 1\nx -> f\nf = 1", "b 1\nx/passwd = root"]), @"lay 'f/passwd' of b-1: 'f' of a-1 is not a directory");
+    // A link that leads out and that nobody uses is the guest's own business.
+    check(&["a 1\nx -> ../../etc/passwd"], "x -> ../../etc/passwd #0");
+    check(
+        &["a 1\nx -> /etc", "b 1\nx/passwd = root"],
+        "etc/passwd = root 644 #1\nx -> /etc #0",
+    );
+    insta::assert_snapshot!(check_fails(&["a 1\nf = 1", "b 1\ng => f"]), @"lay 'g' of b-1: it is a hard link to 'f', which is no file of this package");
+    insta::assert_snapshot!(check_fails(&["a 1\nd/\nf => d"]), @"lay 'f' of a-1: it is a hard link to 'd', which is no file of this package");
+}
+
+#[test]
+fn hard_links_stay_together_whatever_is_replaced() {
+    check(
+        &["a 1\nb = x 755\na => b\nc => a"],
+        "a = x 755 #0\nb => a #0\nc => a #0",
+    );
+    // The name that was the file goes to somebody else.
+    check(
+        &["a 1\na = x 755\nb => a\nc => a", "z 1 replaces a\na = y"],
+        "a = y 644 #1\nb = x 755 #0\nc => b #0",
+    );
+    // A link's name goes, and the file stays.
+    check(
+        &["a 1\na = x\nb => a", "z 1 replaces a\nb = y\nc => b"],
+        "a = x 644 #0\nb = y 644 #1\nc => b #1",
+    );
+    // A name keeps another package's equal file.
+    check(
+        &["a 1\na = x", "z 1\na = x\nb => a"],
+        "a = x 644 #0\nb = x 644 #1",
+    );
+}
