@@ -37,6 +37,11 @@ impl Line {
         })
     }
 
+    /// Whether stage 0 was made, as the factory's file asks for it.
+    pub fn has_stage0(&self) -> Result<bool, Error> {
+        Ok(self.home.known_stage0(&self.keys)?.is_some())
+    }
+
     /// What is stale and why. Stage 0 is taken as it is; where there is none yet, every recipe is
     /// blocked until [`Line::up`] has made it.
     pub fn plan(&self) -> Result<Plan, Error> {

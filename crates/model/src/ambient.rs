@@ -97,6 +97,11 @@ impl Cancel {
         self.0.store(true, Ordering::SeqCst);
     }
 
+    /// The flag behind the button, for a signal handler to set.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether it was pressed.
     pub fn is_pressed(&self) -> bool {
         self.0.load(Ordering::SeqCst)

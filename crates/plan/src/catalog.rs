@@ -116,9 +116,17 @@ impl Catalog {
             }
         }
         for (recipe, item) in &self.recipes {
-            for (_, Dependencies { runtime, provides, .. }) in packages(&item.recipe) {
+            for (
+                _,
+                Dependencies {
+                    runtime, provides, ..
+                },
+            ) in packages(&item.recipe)
+            {
                 for provide in provides {
-                    makers.entry(provide.name.as_str()).or_insert(Maker { recipe, runtime });
+                    makers
+                        .entry(provide.name.as_str())
+                        .or_insert(Maker { recipe, runtime });
                 }
             }
         }
@@ -129,13 +137,21 @@ impl Catalog {
 /// Every package of a recipe with what it needs and offers.
 fn packages(recipe: &Recipe) -> impl Iterator<Item = (&PackageName, &Dependencies)> {
     let main = (&recipe.package.name, &recipe.package.dependencies);
-    let split = recipe.subpackages.iter().map(|sub| (&sub.name, &sub.dependencies));
+    let split = recipe
+        .subpackages
+        .iter()
+        .map(|sub| (&sub.name, &sub.dependencies));
     std::iter::once(main).chain(split)
 }
 
 /// Every test of a recipe.
 fn tests(recipe: &Recipe) -> impl Iterator<Item = &Test> {
-    recipe.test.iter().chain(recipe.subpackages.iter().filter_map(|sub| sub.test.as_ref()))
+    recipe.test.iter().chain(
+        recipe
+            .subpackages
+            .iter()
+            .filter_map(|sub| sub.test.as_ref()),
+    )
 }
 
 fn owned(names: BTreeSet<&str>) -> BTreeSet<String> {
@@ -177,7 +193,8 @@ fn circle(needs: &BTreeMap<Subject, BTreeSet<String>>, waiting: &BTreeSet<String
             return circle;
         }
         let wanted = needs.get(&Subject::recipe(name.clone()));
-        here = wanted.and_then(|wanted| wanted.iter().find(|next| waiting.contains(*next)).cloned());
+        here =
+            wanted.and_then(|wanted| wanted.iter().find(|next| waiting.contains(*next)).cloned());
         path.push(name);
     }
     path

@@ -6,8 +6,8 @@ use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
 
-use crate::catalog::{Catalog, Error};
-use crate::inputs::{ActionInputs, ActionKind, Pick, Subject};
+use crate::catalog::{Catalog, Error, RecipeItem};
+use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};
 
 /// The packages that can be chosen from, and the file behind each.
 #[derive(Debug, Default)]
@@ -79,12 +79,16 @@ pub struct Plan {
 impl Plan {
     /// What can be made now.
     pub fn ready(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| matches!(item.state, State::Stale(..)))
+        self.items
+            .iter()
+            .filter(|item| matches!(item.state, State::Stale(..)))
     }
 
     /// Whether nothing is left to be made.
     pub fn is_done(&self) -> bool {
-        self.items.iter().all(|item| matches!(item.state, State::Fresh(_)))
+        self.items
+            .iter()
+            .all(|item| matches!(item.state, State::Fresh(_)))
     }
 }
 
@@ -98,14 +102,26 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Pl
         .map(Subject::recipe)
         .chain(catalog.images.keys().cloned().map(Subject::image));
     let mut states: BTreeMap<Subject, State> = BTreeMap::new();
-    let mut plan = Plan { items: Vec::new(), world };
+    let mut plan = Plan {
+        items: Vec::new(),
+        world,
+    };
     for subject in subjects {
         let nothing = BTreeSet::new();
         let upstream = needs.get(&subject).unwrap_or(&nothing);
-        let mut evaluation = Evaluation { catalog, known, states: &states, world: &mut plan.world };
+        let mut evaluation = Evaluation {
+            catalog,
+            known,
+            states: &states,
+            world: &mut plan.world,
+        };
         let (state, inputs) = evaluation.judge(&subject, upstream);
         states.insert(subject.clone(), state.clone());
-        plan.items.push(Item { subject, state, inputs });
+        plan.items.push(Item {
+            subject,
+            state,
+            inputs,
+        });
     }
     Ok(plan)
 }
@@ -118,7 +134,11 @@ struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    fn judge(&mut self, subject: &Subject, upstream: &BTreeSet<String>) -> (State, Option<ActionInputs>) {
+    fn judge(
+        &mut self,
+        subject: &Subject,
+        upstream: &BTreeSet<String>,
+    ) -> (State, Option<ActionInputs>) {
         if let Some(why) = self.known.failed.get(subject) {
             return (State::Blocked(why.clone()), None);
         }
@@ -147,7 +167,11 @@ impl Evaluation<'_> {
             .filter(|(_, state)| matches!(state, State::Stale(..) | State::Pending(_)))
             .map(|(subject, _)| subject.clone())
             .collect::<Vec<_>>();
-        if unmade.is_empty() { State::Blocked(why) } else { State::Pending(unmade) }
+        if unmade.is_empty() {
+            State::Blocked(why)
+        } else {
+            State::Pending(unmade)
+        }
     }
 
     /// The state of something that needs these recipes, unless all of them are fresh.
@@ -157,7 +181,9 @@ impl Evaluation<'_> {
             let subject = Subject::recipe(name);
             match self.states.get(&subject) {
                 Some(State::Blocked(_)) => {
-                    return Some(State::Blocked(format!("it needs {subject}, which cannot be made")));
+                    return Some(State::Blocked(format!(
+                        "it needs {subject}, which cannot be made"
+                    )));
                 }
                 Some(State::Stale(..) | State::Pending(_)) => {
                     on.insert(subject);
@@ -170,9 +196,14 @@ impl Evaluation<'_> {
 
     fn wanted(&self, subject: &Subject) -> Option<&[Dependency]> {
         match subject.kind {
-            ActionKind::Recipe => {
-                Some(&self.catalog.recipes.get(&subject.name)?.recipe.build_packages)
-            }
+            ActionKind::Recipe => Some(
+                &self
+                    .catalog
+                    .recipes
+                    .get(&subject.name)?
+                    .recipe
+                    .build_packages,
+            ),
             ActionKind::Image => Some(&self.catalog.images.get(&subject.name)?.image.packages),
         }
     }
@@ -188,24 +219,36 @@ impl Evaluation<'_> {
     fn inputs(&self, subject: &Subject, solution: &Solution) -> Result<ActionInputs, String> {
         let known = self.known;
         let missing = || format!("{subject} is not in the catalog");
-        let (definition, sources, files) = match subject.kind {
+        let made = match subject.kind {
             ActionKind::Recipe => {
-                let item = self.catalog.recipes.get(&subject.name).ok_or_else(missing)?;
-                (item.recipe.canonical_json(), item.sources.clone(), item.files.clone())
+                let item = self
+                    .catalog
+                    .recipes
+                    .get(&subject.name)
+                    .ok_or_else(missing)?;
+                Definition::of_recipe(item, known.sha256)
             }
             ActionKind::Image => {
                 let item = self.catalog.images.get(&subject.name).ok_or_else(missing)?;
-                (item.image.canonical_json(), Vec::new(), Vec::new())
+                Definition {
+                    text: item.image.canonical_json(),
+                    ..Definition::default()
+                }
             }
         };
         Ok(ActionInputs {
             subject: subject.clone(),
             architecture: known.architecture,
-            definition: (known.sha256)(&definition),
+            definition: (known.sha256)(&made.text),
+            tests: made.tests,
             packages: picks(solution, &self.world.files)?,
-            sources,
-            files,
-            writers: known.writers.get(&subject.kind).cloned().unwrap_or_default(),
+            sources: made.sources,
+            files: made.files,
+            writers: known
+                .writers
+                .get(&subject.kind)
+                .cloned()
+                .unwrap_or_default(),
             epoch: known.epoch,
             key: known.key,
         })
@@ -224,6 +267,39 @@ impl Evaluation<'_> {
     }
 }
 
+/// What the files of the factory say of one recipe or image.
+#[derive(Default)]
+struct Definition {
+    text: Vec<u8>,
+    tests: Vec<Pin>,
+    sources: Vec<Pin>,
+    files: Vec<Pin>,
+}
+
+impl Definition {
+    fn of_recipe(item: &RecipeItem, sha256: fn(&[u8]) -> Sha256) -> Self {
+        let recipe = &item.recipe;
+        let own = recipe.test.iter().map(|test| (&recipe.package.name, test));
+        let split = recipe
+            .subpackages
+            .iter()
+            .filter_map(|sub| Some((&sub.name, sub.test.as_ref()?)));
+        let tests = own
+            .chain(split)
+            .map(|(name, test)| Pin {
+                name: name.to_string(),
+                digest: sha256(&test.canonical_json()).prefixed(),
+            })
+            .collect();
+        Self {
+            text: recipe.canonical_json(),
+            tests,
+            sources: item.sources.clone(),
+            files: item.files.clone(),
+        }
+    }
+}
+
 /// The chosen packages with the digests of their files.
 pub fn picks(solution: &Solution, files: &BTreeMap<Sha1, Sha256>) -> Result<Vec<Pick>, String> {
     solution
@@ -232,7 +308,10 @@ pub fn picks(solution: &Solution, files: &BTreeMap<Sha1, Sha256>) -> Result<Vec<
         .map(|chosen| {
             let entry = &chosen.entry;
             let sha256 = files.get(&entry.identity).copied().ok_or_else(|| {
-                format!("the file of {}-{} ({}) is not known", entry.name, entry.version, chosen.repository)
+                format!(
+                    "the file of {}-{} ({}) is not known",
+                    entry.name, entry.version, chosen.repository
+                )
             })?;
             Ok(Pick {
                 name: entry.name.to_string(),

@@ -27,12 +27,18 @@ pub struct Subject {
 impl Subject {
     /// A recipe.
     pub fn recipe(name: impl Into<String>) -> Self {
-        Self { kind: ActionKind::Recipe, name: name.into() }
+        Self {
+            kind: ActionKind::Recipe,
+            name: name.into(),
+        }
     }
 
     /// An image.
     pub fn image(name: impl Into<String>) -> Self {
-        Self { kind: ActionKind::Image, name: name.into() }
+        Self {
+            kind: ActionKind::Image,
+            name: name.into(),
+        }
     }
 }
 
@@ -78,6 +84,8 @@ pub struct ActionInputs {
     pub architecture: Architecture,
     /// The resolved recipe or image.
     pub definition: Sha256,
+    /// The recipe's tests: they decide no byte, but must be run when they change.
+    pub tests: Vec<Pin>,
     /// The locked environment, or the packages of the image, in install order.
     pub packages: Vec<Pick>,
     /// Sources.
@@ -108,6 +116,7 @@ impl ActionInputs {
         if self.definition != earlier.definition {
             reasons.push(format!("the {noun} changed"));
         }
+        reasons.extend(changed_pins("test of", &self.tests, &earlier.tests));
         reasons.extend(changed_pins("source", &self.sources, &earlier.sources));
         reasons.extend(changed_pins("file", &self.files, &earlier.files));
         reasons.extend(changed_packages(&self.packages, &earlier.packages));
@@ -115,7 +124,10 @@ impl ActionInputs {
             reasons.push("the format of what is written changed".to_owned());
         }
         if self.epoch != earlier.epoch {
-            reasons.push(format!("source-date-epoch is {} instead of {}", self.epoch.0, earlier.epoch.0));
+            reasons.push(format!(
+                "source-date-epoch is {} instead of {}",
+                self.epoch.0, earlier.epoch.0
+            ));
         }
         if self.key != earlier.key {
             reasons.push("the signing key changed".to_owned());
@@ -137,7 +149,12 @@ fn changed_pins(noun: &str, now: &[Pin], before: &[Pin]) -> Vec<String> {
         }
     }
     let is_gone = |old: &&Pin| !now.iter().any(|pin| pin.name == old.name);
-    reasons.extend(before.iter().filter(is_gone).map(|old| format!("{noun} {} is gone", old.name)));
+    reasons.extend(
+        before
+            .iter()
+            .filter(is_gone)
+            .map(|old| format!("{noun} {} is gone", old.name)),
+    );
     reasons
 }
 
@@ -150,14 +167,25 @@ fn changed_packages(now: &[Pick], before: &[Pick]) -> Vec<String> {
         match before.iter().find(|old| old.name == pick.name) {
             Some(old) if old.sha256 == pick.sha256 => {}
             Some(old) if old.version != pick.version => {
-                reasons.push(format!("package {} is {} instead of {}", pick.name, pick.version, old.version));
+                reasons.push(format!(
+                    "package {} is {} instead of {}",
+                    pick.name, pick.version, old.version
+                ));
             }
-            Some(_) => reasons.push(format!("package {}-{} has other bytes", pick.name, pick.version)),
+            Some(_) => reasons.push(format!(
+                "package {}-{} has other bytes",
+                pick.name, pick.version
+            )),
             None => reasons.push(format!("package {}-{} is new", pick.name, pick.version)),
         }
     }
     let is_gone = |old: &&Pick| !now.iter().any(|pick| pick.name == old.name);
-    reasons.extend(before.iter().filter(is_gone).map(|old| format!("package {} is gone", old.name)));
+    reasons.extend(
+        before
+            .iter()
+            .filter(is_gone)
+            .map(|old| format!("package {} is gone", old.name)),
+    );
     let more = reasons.len().saturating_sub(NAMED);
     reasons.truncate(NAMED);
     if more > 0 {

@@ -11,6 +11,7 @@
 //! | the resolved recipe or image | comments, order of keys and file names are gone from it |
 //! | digests of the packages in the locked environment | by *content*: a dependency that was rebuilt to equal bytes changes nothing (early cutoff) |
 //! | digests of sources and of files beside the recipe | |
+//! | the recipe's tests | they decide no byte, but must be run when they change |
 //! | versions of the byte writers | not the program's version: a commit that changes no byte rebuilds nothing |
 //! | architecture, epoch, signing key | they are in the bytes |
 //!

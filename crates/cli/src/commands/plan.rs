@@ -12,8 +12,17 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
+    let has_stage0 = line.has_stage0()?;
     let plan = line.plan()?;
-    if plan.is_done() {
+    if !has_stage0 {
+        output.text("stage 0 is not made yet: `boltworks up` makes it first, then everything:");
+        let names: Vec<String> = plan
+            .items
+            .iter()
+            .map(|item| format!("* {}", item.subject))
+            .collect();
+        output.text(&names.join("\n"));
+    } else if plan.is_done() {
         output.text(&format!(
             "nothing is stale: {} recipes and images",
             plan.items.len()
@@ -24,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
     }
     output.json(&json!({
         "done": plan.is_done(),
+        "stage0": has_stage0,
         "items": plan.items.iter().map(document).collect::<Vec<_>>(),
     }));
     Ok(ExitCode::SUCCESS)
