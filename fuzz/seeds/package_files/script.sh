@@ -1,0 +1,2 @@
+#!/usr/bin/env -S FOO=bar python3 -u
+print("hello")

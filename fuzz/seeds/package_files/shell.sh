@@ -1,0 +1,3 @@
+#!
+#! /bin/sh -e
+Version: 1.0

@@ -1,0 +1,418 @@
+//! Writes the seeds that are not text: `cargo run -p boltworks-fuzz-targets --example seeds`.
+//!
+//! Seeds of a format that changed stay good seeds; write them anew when a target has nothing left
+//! that its parser takes.
+
+use std::path::Path;
+
+use boltworks_apk::installed::side;
+use boltworks_apk::{
+    Control, Index, IndexEntry, Parts, ScriptKind, Scripts, WriteOptions, write_package,
+};
+use boltworks_fsx::tar::{Names, Writer};
+use boltworks_fsx::{Kind, Meta, Node, RelPath, Root, Tree};
+use boltworks_fuzz_targets::apk::signer;
+use boltworks_fuzz_targets::mend;
+
+const EPOCH: i64 = 1_767_225_600;
+
+type Seed = (&'static str, &'static str, Vec<u8>);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
+    let seeds = Root::open(&folder)?;
+    let all = [tars()?, packages()?, indexes()?, elves()];
+    for (target, name, bytes) in all.into_iter().flatten() {
+        seeds.write(&format!("{target}/{name}").parse()?, &bytes, 0o644)?;
+    }
+    Ok(())
+}
+
+fn node(mode: u32, kind: Kind) -> Node {
+    Node {
+        meta: Meta::new(mode, EPOCH),
+        kind,
+    }
+}
+
+fn file(mode: u32, bytes: &'static [u8]) -> Node {
+    Node::file(Meta::new(mode, EPOCH), bytes)
+}
+
+fn tree(
+    nodes: impl IntoIterator<Item = (&'static str, Node)>,
+) -> Result<Tree, boltworks_fsx::Error> {
+    let mut tree = Tree::new();
+    for (path, node) in nodes {
+        tree.insert(path.parse()?, node)?;
+    }
+    Ok(tree)
+}
+
+/// A tree with one of each kind, as most packages have it.
+fn ordinary() -> Result<Tree, boltworks_fsx::Error> {
+    tree([
+        ("usr", node(0o755, Kind::Dir)),
+        ("usr/bin/hello", file(0o4755, b"#!/bin/sh\necho hello\n")),
+        (
+            "usr/bin/hi",
+            Node::symlink(Meta::new(0o777, EPOCH), "hello"),
+        ),
+        ("usr/share/hello", node(0o1777, Kind::Dir)),
+        ("usr/share/hello/empty", file(0o644, b"")),
+        (
+            "usr/share/hello/link",
+            node(0o644, Kind::Hardlink("usr/bin/hello".parse()?)),
+        ),
+    ])
+}
+
+fn tars() -> Result<Vec<Seed>, boltworks_fsx::Error> {
+    let mut seeds = Vec::new();
+    let mut add = |name: &'static str, bytes: &[u8]| {
+        seeds.extend(["tar", "unpack"].map(|target| (target, name, bytes.to_vec())));
+    };
+    let mut plain = Writer::with_names(Vec::new(), Names::Root);
+    plain.append_tree(&ordinary()?)?;
+    add("plain.tar", &plain.finish_with_end()?);
+
+    let long: RelPath = format!("{}/{}", "d".repeat(90), "n".repeat(60)).parse()?;
+    let strange: RelPath = "Ä/\u{fc}".parse()?;
+    let mut meta = Meta::new(0o640, -1);
+    (meta.uid, meta.gid) = (3_000_000, 65_532);
+    meta.xattrs
+        .insert(b"user.note".to_vec(), b"a\nb\0".to_vec());
+    let mut pax = Writer::new(Vec::new());
+    let comment = [("comment".to_owned(), b"said by nobody".to_vec())];
+    pax.append(&long, &file(0o644, b"long"), &[])?;
+    pax.append(&strange, &Node::file(meta, *b"strange"), &comment)?;
+    pax.append(&"fifo".parse()?, &node(0o600, Kind::Fifo), &[])?;
+    let device = Kind::CharDevice { major: 1, minor: 3 };
+    pax.append(&"null".parse()?, &node(0o666, device), &[])?;
+    add("pax.tar", &pax.finish_with_end()?);
+
+    add("gnu.tar", &gnu());
+    let mut hostile = Writer::new(Vec::new());
+    hostile.append(
+        &"out".parse()?,
+        &Node::symlink(Meta::new(0o777, 0), "../.."),
+        &[],
+    )?;
+    hostile.append(&"out/file".parse()?, &file(0o644, b"through a link"), &[])?;
+    hostile.append(&"out".parse()?, &node(0o755, Kind::Dir), &[])?;
+    hostile.append(
+        &"a".parse()?,
+        &node(0o644, Kind::Hardlink("b".parse()?)),
+        &[],
+    )?;
+    hostile.append(
+        &"b".parse()?,
+        &node(0o644, Kind::Hardlink("a".parse()?)),
+        &[],
+    )?;
+    add("hostile.tar", &hostile.finish_without_end()?);
+    Ok(seeds)
+}
+
+/// GNU's long name and base-256 numbers, which the writer does not write.
+fn gnu() -> Vec<u8> {
+    let header = |name: &str, kind: u8, size: &[u8]| {
+        let mut block = [0; 512];
+        let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, name.as_bytes());
+        put(100, b"0000644\0");
+        put(124, size);
+        put(136, b"\x80\0\0\0\0\0\0\x02\0\0\0\0");
+        put(156, &[kind]);
+        put(257, b"ustar  \0root");
+        block
+    };
+    let name = format!("{}/name\0", "long".repeat(40));
+    let mut bytes = header("././@LongLink", b'L', b"00000000246\0").to_vec();
+    bytes.extend(name.as_bytes());
+    bytes.resize(1024, 0);
+    bytes.extend(header("cut", b'0', b"\x80\0\0\0\0\0\0\0\0\0\0\x03"));
+    bytes.extend(b"gnu");
+    bytes.resize(512 * 6, 0);
+    mend::tar(&bytes)
+}
+
+fn control() -> Result<Control, Box<dyn std::error::Error>> {
+    Ok(Control {
+        origin: "hello".into(),
+        description: "says hello; #1".into(),
+        licenses: vec!["MIT".into(), "Apache-2.0 OR Zlib".into()],
+        depends: vec!["so:libc.musl-x86_64.so.1".parse()?, "!goodbye".parse()?],
+        provides: vec!["cmd:hello=1.0-r0".parse()?],
+        triggers: vec!["/usr/share/hello".into()],
+        build_date: Some(EPOCH),
+        ..Control::new("hello".parse()?, "1.0-r0".parse()?, "x86_64")
+    })
+}
+
+fn scripts() -> Scripts {
+    let mut scripts = Scripts::new();
+    scripts.insert(ScriptKind::PreInstall, b"#!/bin/sh\ntrue\n".to_vec());
+    scripts.insert(ScriptKind::Trigger, b"#!/bin/sh\necho \"$@\"\n".to_vec());
+    scripts
+}
+
+fn packages() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
+    let (control, scripts) = (control()?, scripts());
+    let embedded: [(&str, &[u8]); 1] = [(".melange.yaml", b"package: {name: hello}\n")];
+    let (tree, empty, none) = (ordinary()?, Tree::new(), Scripts::new());
+    let full = Parts {
+        control: &control,
+        scripts: &scripts,
+        embedded: &embedded,
+        tree: &tree,
+    };
+    let bare = Parts {
+        scripts: &none,
+        embedded: &[],
+        tree: &empty,
+        ..full
+    };
+    let mut seeds = Vec::new();
+    for (name, sections, parts) in [
+        ("full.apk", "full.sections", full),
+        ("empty.apk", "empty.sections", bare),
+    ] {
+        let mut package = Vec::new();
+        write_package(&mut package, &parts, signer(), &WriteOptions::new(EPOCH))?;
+        seeds.push(("apk_sections", sections, sections_of(&package)));
+        seeds.push(("apk_package", name, package));
+    }
+    let two = [("one", control.clone()), ("two", control)].map(|(name, control)| {
+        let identity = boltworks_crypto::sha1(name.as_bytes());
+        IndexEntry::from_control(&control, identity, 1000)
+    });
+    let scripts = side::write_scripts(two.iter().map(|entry| (entry, &scripts)), EPOCH)?;
+    seeds.push(("installed_side", "scripts.tar", scripts));
+    Ok(seeds)
+}
+
+/// Control and data section of a signed package, behind the length of the first.
+fn sections_of(package: &[u8]) -> Vec<u8> {
+    let member = |bytes: &[u8]| {
+        let mut decoder = flate2::bufread::GzDecoder::new(bytes);
+        let mut plain = Vec::new();
+        std::io::copy(&mut decoder, &mut plain).expect("it was just written");
+        let left = decoder.into_inner().len();
+        (plain, bytes.len() - left)
+    };
+    let (_, signature) = member(package);
+    let (control, length) = member(&package[signature..]);
+    let (data, _) = member(&package[signature + length..]);
+    let size = u32::try_from(control.len()).expect("a small section");
+    [&size.to_le_bytes(), &*control, &*data].concat()
+}
+
+fn indexes() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
+    let entry = |name: &str| -> Result<IndexEntry, Box<dyn std::error::Error>> {
+        let control = Control {
+            name: name.parse()?,
+            ..control()?
+        };
+        Ok(IndexEntry::from_control(
+            &control,
+            boltworks_crypto::sha1(name.as_bytes()),
+            1000,
+        ))
+    };
+    let index = Index::new("web 1", vec![entry("hello")?, entry("hello-doc")?]);
+    let bytes = index.write(signer(), EPOCH)?;
+    let unsigned = Index::new("", Vec::new()).write_unsigned(EPOCH)?;
+    let plain = mend::gunzip(&index.write_unsigned(EPOCH)?).unwrap_or_default();
+    Ok(vec![
+        ("apk_index", "signed.tar.gz", bytes),
+        ("apk_index", "empty.tar.gz", unsigned),
+        ("apk_index", "plain.tar", plain),
+    ])
+}
+
+/// Programs and libraries made of nothing but headers, in both sizes and both byte orders.
+fn elves() -> Vec<Seed> {
+    let dynamic = [
+        (1, "libz.so.1"),
+        (1, "libc.musl-x86_64.so.1"),
+        (14, "libsubject.so.1.2.3"),
+    ];
+    vec![
+        (
+            "elf",
+            "library64.so",
+            Elf {
+                wide: true,
+                big: false,
+                kind: 3,
+                interpreter: "",
+            }
+            .bytes(&dynamic),
+        ),
+        (
+            "elf",
+            "program64",
+            Elf {
+                wide: true,
+                big: false,
+                kind: 3,
+                interpreter: "/lib/ld-musl-x86_64.so.1",
+            }
+            .bytes(&dynamic[..2]),
+        ),
+        (
+            "elf",
+            "program32-big",
+            Elf {
+                wide: false,
+                big: true,
+                kind: 2,
+                interpreter: "/lib/ld.so.1",
+            }
+            .bytes(&dynamic[..1]),
+        ),
+        (
+            "elf",
+            "static64",
+            Elf {
+                wide: true,
+                big: false,
+                kind: 2,
+                interpreter: "",
+            }
+            .bytes(&[]),
+        ),
+    ]
+}
+
+/// What an ELF file says of itself.
+struct Elf {
+    wide: bool,
+    big: bool,
+    kind: u16,
+    interpreter: &'static str,
+}
+
+impl Elf {
+    fn half(&self, value: u16) -> Vec<u8> {
+        if self.big {
+            value.to_be_bytes().to_vec()
+        } else {
+            value.to_le_bytes().to_vec()
+        }
+    }
+
+    fn word(&self, value: u32) -> Vec<u8> {
+        if self.big {
+            value.to_be_bytes().to_vec()
+        } else {
+            value.to_le_bytes().to_vec()
+        }
+    }
+
+    /// A number of the file's own width.
+    fn own(&self, value: u32) -> Vec<u8> {
+        match (self.wide, self.big) {
+            (false, _) => self.word(value),
+            (true, true) => u64::from(value).to_be_bytes().to_vec(),
+            (true, false) => u64::from(value).to_le_bytes().to_vec(),
+        }
+    }
+
+    /// Header, one program header, strings, dynamic section, three section headers.
+    fn bytes(&self, dynamic: &[(u32, &str)]) -> Vec<u8> {
+        let (head, program, section) = if self.wide {
+            (64, 56, 64)
+        } else {
+            (52, 32, 40)
+        };
+        let mut strings = format!("\0{}\0", self.interpreter).into_bytes();
+        let mut entries = Vec::new();
+        for (tag, text) in dynamic {
+            let at = u32::try_from(strings.len()).unwrap_or(0);
+            strings.extend_from_slice(text.as_bytes());
+            strings.push(0);
+            entries.extend([self.own(*tag), self.own(at)].concat());
+        }
+        entries.extend([self.own(0), self.own(0)].concat());
+        strings.resize(strings.len().next_multiple_of(8), 0);
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(0);
+        let strings_at = head + program;
+        let entries_at = strings_at + length(&strings);
+        let sections_at = entries_at + length(&entries);
+
+        let ident = [
+            0x7f,
+            b'E',
+            b'L',
+            b'F',
+            1 + u8::from(self.wide),
+            1 + u8::from(self.big),
+            1,
+        ];
+        let mut file = ident.to_vec();
+        file.resize(16, 0);
+        let short = |value: u32| self.half(u16::try_from(value).unwrap_or(0));
+        file.extend([self.half(self.kind), self.half(62), self.word(1)].concat());
+        file.extend(
+            [
+                self.own(0),
+                self.own(head),
+                self.own(sections_at),
+                self.word(0),
+            ]
+            .concat(),
+        );
+        file.extend(
+            [
+                short(head),
+                short(program),
+                short(1),
+                short(section),
+                short(3),
+                short(0),
+            ]
+            .concat(),
+        );
+        // PT_INTERP where there is an interpreter, PT_NULL where there is none.
+        let size = u32::try_from(self.interpreter.len()).unwrap_or(0) + 1;
+        let (kind, flags) = (self.word(if size > 1 { 3 } else { 0 }), self.word(4));
+        let place = [self.own(strings_at + 1), self.own(0), self.own(0)].concat();
+        let sizes = [self.own(size), self.own(size)].concat();
+        file.extend(if self.wide {
+            [kind, flags, place, sizes, self.own(1)].concat()
+        } else {
+            [kind, place, sizes, flags, self.own(1)].concat()
+        });
+        file.extend([strings.clone(), entries.clone()].concat());
+        for (kind, at, size, link, each) in [
+            (0, 0, 0, 0, 0),
+            (3, strings_at, length(&strings), 0, 0),
+            (
+                if dynamic.is_empty() { 0 } else { 6 },
+                entries_at,
+                length(&entries),
+                1,
+                2 * length(&self.own(0)),
+            ),
+        ] {
+            let front = [
+                self.word(0),
+                self.word(kind),
+                self.own(2),
+                self.own(0),
+                self.own(at),
+            ];
+            let back = [
+                self.own(size),
+                self.word(link),
+                self.word(0),
+                self.own(8),
+                self.own(each),
+            ];
+            file.extend([front.concat(), back.concat()].concat());
+        }
+        file
+    }
+}

@@ -1,0 +1,97 @@
+//! What is read off the files of a package.
+
+use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
+use boltworks_package::analysis::{Analysis, Subject, analyse};
+
+use crate::taken;
+
+fn put(tree: &mut Tree, path: &str, node: Node) {
+    let path = RelPath::try_from(path).expect("a sound path");
+    tree.insert(path, node).expect("a place for each");
+}
+
+fn look(tree: &Tree, siblings: &[&Tree]) -> Option<Analysis> {
+    let (name, version) = ("subject".parse(), "1.0-r0".parse());
+    let subject = Subject {
+        name: &name.expect("a name"),
+        version: &version.expect("a version"),
+        no_commands: false,
+        no_provides: false,
+        no_depends: false,
+    };
+    let one = analyse(&subject, tree, siblings).ok();
+    let other = analyse(&subject, tree, siblings).ok();
+    assert_eq!(one, other, "looked at twice, it differs");
+    if one.as_ref().is_some_and(|one| !one.depends.is_empty()) {
+        taken();
+    }
+    for offer in one.iter().flat_map(|analysis| analysis.provides.values()) {
+        assert!(
+            !offer.name.as_str().contains(char::is_whitespace),
+            "{} is no name",
+            offer.name
+        );
+    }
+    one
+}
+
+/// An ELF file as a library, a program and something that links lead to.
+pub fn elf(data: &[u8]) {
+    let mut tree = Tree::new();
+    let meta = || Meta::new(0o755, 0);
+    put(&mut tree, "usr/bin/program", Node::file(meta(), data));
+    put(
+        &mut tree,
+        "usr/lib/libsubject.so.1",
+        Node::file(meta(), data),
+    );
+    put(
+        &mut tree,
+        "usr/libexec/subject/plugin.so",
+        Node::file(meta(), data),
+    );
+    let mut links = Tree::new();
+    put(
+        &mut links,
+        "usr/lib/libsubject.so",
+        Node::symlink(meta(), "libsubject.so.1"),
+    );
+    let whole = look(&tree, &[]);
+    let linked = look(&links, &[&tree]);
+    assert!(
+        whole.is_some() && linked.is_some(),
+        "a file in memory could not be read"
+    );
+}
+
+/// A script, a pkg-config file, and links whose target is the first line.
+pub fn package_files(data: &[u8]) {
+    let first = data.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut tree = Tree::new();
+    let meta = || Meta::new(0o755, 0);
+    put(&mut tree, "usr/bin/script", Node::file(meta(), data));
+    put(
+        &mut tree,
+        "usr/lib/pkgconfig/subject.pc",
+        Node::file(meta(), data),
+    );
+    put(
+        &mut tree,
+        "usr/share/pkgconfig/other.pc",
+        Node::file(meta(), data),
+    );
+    put(&mut tree, "usr/bin/link", Node::symlink(meta(), first));
+    put(
+        &mut tree,
+        "usr/lib/liblink.so",
+        Node::symlink(meta(), first),
+    );
+    if let Ok(target) = RelPath::new(first) {
+        let kind = Kind::Hardlink(target);
+        put(&mut tree, "usr/sbin/hardlink", Node { meta: meta(), kind });
+    }
+    assert!(
+        look(&tree, &[&tree]).is_some(),
+        "a file in memory could not be read"
+    );
+}
