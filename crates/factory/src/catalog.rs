@@ -1,6 +1,7 @@
 //! The recipes and images a factory can make, read and resolved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::Material;
@@ -29,7 +30,7 @@ pub struct RecipeSource {
     /// Its text.
     pub text: String,
     /// The folder of files beside it, if there is one.
-    pub folder: Option<RelPath>,
+    pub folder: Option<Arc<Root>>,
 }
 
 impl Loaded {
@@ -71,19 +72,9 @@ impl Loaded {
                 second: path,
             });
         }
-        let folder = local_folder(&home.folder, &path, &name)?;
-        let item = RecipeItem {
-            sources: recipe
-                .sources
-                .iter()
-                .map(|source| pin(home, &recipe, source))
-                .collect(),
-            files: match &folder {
-                Some(folder) => file_pins(&home.folder.dir(folder)?, &name)?,
-                None => Vec::new(),
-            },
-            recipe,
-        };
+        let folder = local_folder(&home.folder, &RelPath::try_from(path.as_str())?, &name)?;
+        let item = recipe_item(home, recipe, folder.as_ref())?;
+        let folder = folder.map(Arc::new);
         self.catalog.recipes.insert(name.clone(), item);
         self.recipes
             .insert(name, RecipeSource { path, text, folder });
@@ -110,6 +101,23 @@ impl Loaded {
         self.images.insert(name, path);
         Ok(())
     }
+}
+
+/// A recipe with the digests of what it fetches and of the files beside it.
+pub(crate) fn recipe_item(
+    home: &Home,
+    recipe: Recipe,
+    folder: Option<&Root>,
+) -> Result<RecipeItem, Error> {
+    let sources = recipe.sources.iter();
+    Ok(RecipeItem {
+        sources: sources.map(|source| pin(home, &recipe, source)).collect(),
+        files: match folder {
+            Some(folder) => file_pins(folder, recipe.package.name.as_str())?,
+            None => Vec::new(),
+        },
+        recipe,
+    })
 }
 
 /// The digest that will be fetched: the recipe's, or that of the file the factory maps it to.
@@ -141,33 +149,50 @@ fn file_pins(folder: &Root, name: &str) -> Result<Vec<Pin>, Error> {
 }
 
 /// `recipes/zlib/` beside `recipes/zlib.yaml`, if it is there.
-fn local_folder(root: &Root, path: &str, package: &str) -> Result<Option<RelPath>, Error> {
-    let file = RelPath::try_from(path)?;
+pub(crate) fn local_folder(
+    root: &Root,
+    file: &RelPath,
+    package: &str,
+) -> Result<Option<Root>, Error> {
     let folder = match file.parent() {
         Some(parent) => parent.push(package)?,
         None => RelPath::try_from(package)?,
     };
-    let is_folder = root.stat(&folder)?.is_some_and(|stat| stat.kind == FileKind::Dir);
-    Ok(is_folder.then_some(folder))
+    let is_folder = root
+        .stat(&folder)?
+        .is_some_and(|stat| stat.kind == FileKind::Dir);
+    Ok(if is_folder {
+        Some(root.dir(&folder)?)
+    } else {
+        None
+    })
 }
 
-fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
+/// The program's pipelines and the factory's.
+pub(crate) fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
     let mut library = PipelineLibrary::builtin();
     for folder in &home.config.pipelines {
         let root = open_folder(home, "pipelines", folder)?;
-        let tree = boltworks_package::workspace::local_files(&root)?;
-        for (path, _) in tree
-            .iter()
-            .filter(|(path, _)| path.as_bytes().ends_with(b".yaml"))
-        {
-            let text = root.read_text(path, TEXT_LIMIT)?;
-            let path = path.to_string();
-            library = library.with_file(
-                path.trim_end_matches(".yaml"),
-                &format!("{folder}/{path}"),
-                &text,
-            );
-        }
+        library = with_pipelines(library, &root, folder)?;
+    }
+    Ok(library)
+}
+
+/// Adds every `.yaml` file beneath a folder; `shown` is the folder's name for messages.
+pub(crate) fn with_pipelines(
+    mut library: PipelineLibrary,
+    root: &Root,
+    shown: &str,
+) -> Result<PipelineLibrary, Error> {
+    let tree = boltworks_package::workspace::local_files(root)?;
+    for (path, _) in tree
+        .iter()
+        .filter(|(path, _)| path.as_bytes().ends_with(b".yaml"))
+    {
+        let text = root.read_text(path, TEXT_LIMIT)?;
+        let path = path.to_string();
+        let file = format!("{shown}/{path}");
+        library = library.with_file(path.trim_end_matches(".yaml"), &file, &text);
     }
     Ok(library)
 }

@@ -52,6 +52,23 @@ pub enum Error {
         /// The chain, and what would help.
         why: String,
     },
+    /// Something is wrong with a file that the command line names.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<Error>,
+    },
+    /// What is asked for cannot be.
+    #[error("{what}")]
+    Asked {
+        /// Why not.
+        what: String,
+        /// What to do instead.
+        help: String,
+    },
     /// A file on which work depends says something that is not so.
     #[error("{what}")]
     Inconsistent {
@@ -112,4 +129,30 @@ pub enum Error {
     /// Somebody pressed the button.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// The same, of this file.
+    pub fn of_file(self, path: &std::path::Path) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source: Box::new(self),
+        }
+    }
+
+    /// What is asked for cannot be, and this is what to do instead.
+    pub fn asked(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Asked {
+            what: what.into(),
+            help: help.into(),
+        }
+    }
+
+    /// What is wrong, whatever file it is about.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::File { source, .. } => source.cause(),
+            other => other,
+        }
+    }
 }

@@ -23,14 +23,20 @@ pub const INDEX_DOCUMENT: &str = "index";
 const DOCUMENT_LIMIT: Limit = Limit(256 << 20);
 /// How much the factory's own packages are preferred to stage 0's.
 const OWN_PREFERENCE: i32 = 10;
+/// The repositories that a command line names. No factory's repository can be called so.
+pub const GIVEN: &str = "local repository";
+/// How much those are preferred to everything else.
+const GIVEN_PREFERENCE: i32 = 20;
 
 /// Stage 0 as planning needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Stage0 {
     /// Its packages.
     pub index: Index,
-    /// The file behind each.
+    /// The file behind each, and behind each package of `given`.
     pub files: BTreeMap<Sha1, Sha256>,
+    /// Further repositories, for one command: the first is preferred.
+    pub given: Vec<Index>,
 }
 
 /// Everything a plan is made from, beside the records.
@@ -105,13 +111,18 @@ impl Planner<'_> {
 }
 
 impl Stage0 {
-    /// A world with stage 0 alone.
+    /// A world with nothing that the factory made.
     pub fn world(&self) -> World {
         let mut world = World {
             files: self.files.clone(),
             ..World::default()
         };
         world.universe.add_repository(STAGE0, &self.index, 0);
+        let mut preference = GIVEN_PREFERENCE;
+        for index in self.given.iter().rev() {
+            world.universe.add_repository(GIVEN, index, preference);
+            preference += 1;
+        }
         world
     }
 }

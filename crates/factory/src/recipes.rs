@@ -62,10 +62,6 @@ impl Workshop<'_> {
         let sources = self.fetch(recipe, &recipe.sources, ambient)?;
         let locked = locked(&inputs.packages, &self.world()?)?;
         let tree = self.lay_out(&locked)?;
-        let folder = match &source.folder {
-            Some(folder) => Some(self.home.folder.dir(folder)?),
-            None => None,
-        };
         let scratch = self.scratch()?;
         let shop = self.shop(&scratch);
         let order = Order {
@@ -74,7 +70,7 @@ impl Workshop<'_> {
                 path: &source.path,
                 text: source.text.as_bytes(),
             },
-            local_files: folder.as_ref(),
+            local_files: source.folder.as_deref(),
             sources: &sources,
             environment: &locked,
             tree: &tree,
@@ -92,7 +88,7 @@ impl Workshop<'_> {
     }
 
     /// Every source of a recipe, from the store or from wherever it can be had.
-    fn fetch(
+    pub(crate) fn fetch(
         &self,
         recipe: &Recipe,
         sources: &[SourceRef],
@@ -114,19 +110,19 @@ impl Workshop<'_> {
             .collect()
     }
 
-    fn lay_out(&self, locked: &Locked) -> Result<PathBuf, Error> {
+    pub(crate) fn lay_out(&self, locked: &Locked) -> Result<PathBuf, Error> {
         Ok(self
             .environments
             .ensure(locked, &self.home.store, self.sandbox.build_uid())?
             .path)
     }
 
-    fn scratch(&self) -> Result<PathBuf, Error> {
+    pub(crate) fn scratch(&self) -> Result<PathBuf, Error> {
         self.home.state_folder("builds")?;
         Ok(self.home.state.join("builds"))
     }
 
-    fn shop<'s>(&'s self, scratch: &'s std::path::Path) -> Shop<'s> {
+    pub(crate) fn shop<'s>(&'s self, scratch: &'s std::path::Path) -> Shop<'s> {
         Shop {
             store: &self.home.store,
             sandbox: self.sandbox,
@@ -137,7 +133,7 @@ impl Workshop<'_> {
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         let limits = &self.home.config.limits;
         Limits {
             wall: limits.wall.map(|wall| wall.0),

@@ -53,6 +53,7 @@ impl From<boltworks_stage0::Stage0> for Stage0 {
         Self {
             index: made.index,
             files: made.files,
+            given: Vec::new(),
         }
     }
 }
