@@ -46,7 +46,7 @@ pub struct ImageRequest<'a> {
 /// An image in the store. Its name is the digest of its manifest.
 #[derive(Debug, Clone)]
 pub struct BuiltImage {
-    /// The manifest, and the size of everything the image consists of.
+    /// The manifest: its digest, its own size. The whole image's size is [`ImageParts::size`].
     pub artifact: Artifact,
     /// Manifest, configuration, index and layers; all are in the store.
     pub parts: ImageParts,
@@ -120,6 +120,7 @@ pub fn build(
     batch.commit()?;
     let mut notes = sbom.notes;
     notes.extend(loader_note(&tree));
+    notes.extend(layering_note(request.image));
     Ok(BuiltImage {
         artifact: artifact(request, &parts),
         parts,
@@ -149,7 +150,7 @@ fn artifact(request: &ImageRequest<'_>, parts: &ImageParts) -> Artifact {
             architecture: request.architecture,
         },
         digest: parts.manifest.digest,
-        size: parts.size(),
+        size: parts.manifest.size(),
     }
 }
 
@@ -194,4 +195,13 @@ fn loader_note(tree: &Tree) -> Option<String> {
          libraries in its own folders only"
             .to_owned()
     })
+}
+
+/// Grouping files into several layers is not carried out yet, and changes no file.
+fn layering_note(image: &Image) -> Option<String> {
+    let layering = image.layering.as_ref()?;
+    Some(format!(
+        "layering '{}' is not carried out: the image has one layer",
+        layering.strategy
+    ))
 }

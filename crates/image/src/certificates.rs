@@ -4,7 +4,7 @@
 //! that carries its digest in its name, where `update-ca-certificates` looks for it.
 
 use boltworks_crypto::sha256;
-use boltworks_fsx::{Meta, RelPath, Tree};
+use boltworks_fsx::{Meta, Tree};
 use boltworks_recipe::resolved::Certificate;
 
 use crate::Error;
@@ -110,13 +110,6 @@ fn der_length(der: &[u8]) -> Option<usize> {
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     data_encoding::BASE64.decode(text.as_bytes()).ok()
-}
-
-/// Whether the tree has a bundle that TLS libraries read.
-pub fn has_bundle(tree: &Tree) -> bool {
-    BUNDLES
-        .iter()
-        .any(|bundle| RelPath::try_from(*bundle).is_ok() && exists(tree, bundle))
 }
 
 #[cfg(test)]

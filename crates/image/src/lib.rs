@@ -34,7 +34,7 @@ pub mod tree;
 
 pub use build::{BuiltImage, ImageRequest, build};
 pub use error::Error;
-pub use export::{Form, export_archive, export_layout};
+pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.

@@ -1,6 +1,6 @@
 //! The image's files: the packages' own, then what no package brings, in a fixed order.
 //!
-//! 1. packages, merged by the rules of [`boltworks_rootfs::assemble`]; the database of them
+//! 1. packages, merged by the rules of [`boltworks_rootfs::assemble()`]; the database of them
 //! 2. the skeleton, accounts, `/etc/apko.json`, apk's repositories and keys
 //! 3. the image file's `paths`
 //! 4. certificates, services, busybox's links

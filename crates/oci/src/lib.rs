@@ -8,7 +8,7 @@
 //! 4. [`manifest`]: [`Manifest`] and [`Index`], read strictly.
 //! 5. [`parts`]: [`ImageParts`], the documents of one image, made from its layers.
 //! 6. [`layout`]: those parts as the files of an OCI layout or of a docker archive.
-//! 7. [`reference`]: [`Reference`], `registry/repository:tag@digest`.
+//! 7. [`mod@reference`]: [`Reference`], `registry/repository:tag@digest`.
 //!
 //! Pure: no file, no network, no clock, and no hash function but the one handed in. What is
 //! written is compact JSON in the order of the specification's fields, maps sorted, so equal
