@@ -4,7 +4,7 @@
 //!
 //! 1. [`locked`]: [`Locked`], packages pinned to bytes, in install order, and their digest.
 //! 2. [`open`]: the locked packages opened from the store, their bytes checked.
-//! 3. [`assemble`]: packages merged into one [`Tree`](boltworks_fsx::Tree) in memory, with the
+//! 3. [`assemble()`]: packages merged into one [`Tree`](boltworks_fsx::Tree) in memory, with the
 //!    package each path came from ([`Assembly`]); who may lay what where.
 //! 4. [`guest`]: what a build guest needs and no package brings.
 //! 5. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
