@@ -221,7 +221,7 @@ fn yaml_files(
                 continue;
             };
             let is_hidden = name.starts_with('.');
-            if is_hidden || !name.ends_with(".yaml") {
+            if is_hidden || name.strip_suffix(".yaml").is_none() {
                 continue;
             }
             let text = root.read_text(&RelPath::try_from(name.as_str())?, TEXT_LIMIT)?;

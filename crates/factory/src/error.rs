@@ -6,6 +6,10 @@ use boltworks_model::Cancelled;
 
 /// Why the factory could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one `Error` per room is the house's convention"
+)]
 pub enum Error {
     /// There is no factory here.
     #[error("there is no factory file at {}", file.display())]
@@ -133,6 +137,7 @@ pub enum Error {
 
 impl Error {
     /// The same, of this file.
+    #[must_use]
     pub fn of_file(self, path: &std::path::Path) -> Self {
         Self::File {
             path: path.to_owned(),

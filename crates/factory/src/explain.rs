@@ -1,7 +1,5 @@
 //! Why an artifact was made, and from what.
 
-use std::fmt::Write as _;
-
 use boltworks_model::{Artifact, Evidence, Material};
 use boltworks_records::ActionRecord;
 use serde_json::{Value, json};
@@ -97,42 +95,45 @@ impl Home {
 impl Explanation {
     /// For people.
     pub fn text(&self) -> String {
-        let mut text = String::new();
         let record = &self.record;
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", self.artifact.coordinate);
-        let _ = writeln!(
-            text,
-            "  digest    {} ({} bytes)",
-            self.artifact.digest.prefixed(),
-            self.artifact.size
-        );
+        let artifact = &self.artifact;
+        let mut lines = vec![
+            artifact.coordinate.to_string(),
+            format!(
+                "  digest    {} ({} bytes)",
+                artifact.digest.prefixed(),
+                artifact.size
+            ),
+        ];
         if !self.channels.is_empty() {
-            let _ = writeln!(text, "  released  {}", self.channels.join(", "));
+            lines.push(format!("  released  {}", self.channels.join(", ")));
         }
-        let _ = writeln!(text, "  made by   {}, action {}", record.subject, record.id);
-        let _ = writeln!(text, "  when      {}", record.finished);
-        let _ = writeln!(text, "  because   {}", self.reasons.join("; "));
-        let _ = writeln!(text, "  from");
-        for material in &record.materials {
-            let _ = writeln!(text, "    {}", describe(material));
-        }
+        lines.push(format!(
+            "  made by   {}, action {}",
+            record.subject, record.id
+        ));
+        lines.push(format!("  when      {}", record.finished));
+        lines.push(format!("  because   {}", self.reasons.join("; ")));
+        lines.push("  from".to_owned());
+        lines.extend(
+            record
+                .materials
+                .iter()
+                .map(|material| format!("    {}", describe(material))),
+        );
         if stage0_made(record) {
-            let _ = writeln!(
-                text,
+            lines.push(
                 "  note      stage 0's compiler puts its own start files and libgcc into programs"
+                    .to_owned(),
             );
         }
-        let _ = writeln!(text, "  judged");
-        for statement in &self.evidence {
-            let _ = writeln!(
-                text,
-                "    {:<12} {}",
-                statement.kind.word(),
-                statement.verdict
-            );
-        }
-        text
+        lines.push("  judged".to_owned());
+        lines.extend(
+            self.evidence.iter().map(|statement| {
+                format!("    {:<12} {}", statement.kind.word(), statement.verdict)
+            }),
+        );
+        lines.join("\n")
     }
 
     /// For machines.
@@ -169,14 +170,14 @@ fn describe(material: &Material) -> String {
             sha256,
             recipe_digest,
         } => {
-            let mut text = format!("source   {uri} sha256:{sha256} ({kind:?})");
-            if let Some(from) = fetched_from.as_ref().filter(|from| *from != uri) {
-                let _ = write!(text, ", fetched from {from}");
-            }
-            if let Some(digest) = recipe_digest {
-                let _ = write!(text, ", which the recipe knows as {digest}");
-            }
-            text
+            let from = fetched_from.as_ref().filter(|from| *from != uri);
+            let from = from
+                .map(|from| format!(", fetched from {from}"))
+                .unwrap_or_default();
+            let known = recipe_digest.as_ref();
+            let known = known.map(|digest| format!(", which the recipe knows as {digest}"));
+            let known = known.unwrap_or_default();
+            format!("source   {uri} sha256:{sha256} ({kind:?}){from}{known}")
         }
         Material::Package {
             name,

@@ -18,7 +18,7 @@ use crate::{Error, Home};
 
 /// The name of an image's SPDX document among its documents.
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
-/// The name of an image's CycloneDX document among its documents.
+/// The name of an image's `CycloneDX` document among its documents.
 pub const CYCLONEDX_DOCUMENT: &str = "sbom cyclonedx";
 
 impl Workshop<'_> {

@@ -118,10 +118,8 @@ impl Stage0 {
             ..World::default()
         };
         world.universe.add_repository(STAGE0, &self.index, 0);
-        let mut preference = GIVEN_PREFERENCE;
-        for index in self.given.iter().rev() {
+        for (preference, index) in (GIVEN_PREFERENCE..).zip(self.given.iter().rev()) {
             world.universe.add_repository(GIVEN, index, preference);
-            preference += 1;
         }
         world
     }
@@ -154,7 +152,10 @@ impl Home {
         match self.records().record_action(record, evidence)? {
             Recorded::New | Recorded::Again => Ok(()),
             Recorded::Differs(_) => Err(Error::Inconsistent {
-                what: format!("{} gave other bytes than the same action before", record.subject),
+                what: format!(
+                    "{} gave other bytes than the same action before",
+                    record.subject
+                ),
             }),
         }
     }

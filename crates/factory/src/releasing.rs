@@ -1,7 +1,7 @@
 //! What was made is judged, and channels are moved to what the gate clears.
 
 use boltworks_apk::Index;
-use boltworks_gate::{Judgement, Origin, Policy, judge};
+use boltworks_gate::{Judgement, Origin, Policy, Subject as _, judge};
 use boltworks_model::{
     Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
     Sha256, Verdict,
@@ -18,7 +18,7 @@ use crate::{Error, Home};
 
 /// What an SPDX document is served as.
 const SPDX_TYPE: &str = "application/spdx+json";
-/// What a CycloneDX document is served as.
+/// What a `CycloneDX` document is served as.
 const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
@@ -194,7 +194,7 @@ impl Office<'_> {
         for package in &packages {
             evidence.extend(self.home.records().evidence_for(&package.digest)?);
         }
-        self.judge_and_move(&channel, candidate, &evidence, packages.len(), released)
+        self.judge_and_move(&channel, candidate, &evidence, released)
     }
 
     /// Signs the index, and gives evidence that its signature verifies.
@@ -272,7 +272,7 @@ impl Office<'_> {
         };
         let candidate = Candidate::image(&self.home.store, &request)?;
         let evidence = self.home.records().evidence_for(&artifact.digest)?;
-        self.judge_and_move(channel, candidate, &evidence, origins.len(), released)
+        self.judge_and_move(channel, candidate, &evidence, released)
     }
 
     fn judge_and_move(
@@ -280,12 +280,12 @@ impl Office<'_> {
         channel: &ChannelName,
         candidate: Candidate,
         evidence: &[Evidence],
-        packages: usize,
         released: &mut Released,
     ) -> Result<(), Error> {
         let now = self.ambient.clock.now();
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
+        let packages = candidate.origins().map_or(0, <[Origin]>::len);
         let cleared = match judge(&self.policy, candidate, evidence, now) {
             Ok(cleared) => cleared,
             Err(refused) => {

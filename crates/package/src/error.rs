@@ -6,6 +6,10 @@ use boltworks_model::{Cancelled, Sha256};
 
 /// Why a build or test did not succeed.
 #[derive(Debug, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one `Error` per room is the house's convention"
+)]
 pub enum Error {
     /// A step of the recipe failed. `log` names the whole log in the store.
     #[error("{what} failed at step '{step}': {how}")]

@@ -39,6 +39,10 @@ pub struct Catalog {
 
 /// Why there is no order in which everything can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one `Error` per room is the house's convention"
+)]
 pub enum Error {
     /// Recipes need one another in a circle.
     #[error("recipes need one another in a circle: {}", .0.join(" needs "))]

@@ -1,5 +1,7 @@
 //! Plans of small catalogs: order, reasons, early cutoff, circles.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::{Control, Index, IndexEntry};
@@ -16,7 +18,10 @@ fn digest(bytes: &[u8]) -> Sha256 {
     let mut hash = [0_u8; 32];
     for (index, byte) in bytes.iter().enumerate() {
         let slot = &mut hash[index % 32];
-        *slot = slot.rotate_left(3) ^ byte.wrapping_mul(31).wrapping_add(index as u8);
+        *slot = slot.rotate_left(3)
+            ^ byte
+                .wrapping_mul(31)
+                .wrapping_add(u8::try_from(index % 256).unwrap());
     }
     Sha256::new(hash)
 }
@@ -45,10 +50,10 @@ struct Factory {
 
 impl Factory {
     fn recipe(&mut self, name: &str, needs: &[&str], description: &str) {
-        let packages: String = needs
-            .iter()
-            .map(|need| format!("\n      - {need}"))
-            .collect();
+        let packages = needs.iter().fold(String::new(), |list, need| {
+            list + "
+      - " + need
+        });
         let text = format!(
             "package:\n  name: {name}\n  version: \"1\"\n  epoch: 0\n  description: {description}\n\
              environment:\n  contents:\n    packages:\n      - tools{packages}\n\
@@ -147,7 +152,7 @@ fn add(world: &mut World, repository: &str, name: &str, content: u8) {
     let index = Index::new("", vec![entry(name, content)]);
     world.files.insert(
         identity(name, content),
-        digest(&[content, name.len() as u8]),
+        digest(&[content, u8::try_from(name.len()).unwrap()]),
     );
     world.universe.add_repository(repository, &index, 0);
 }
