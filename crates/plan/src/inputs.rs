@@ -85,6 +85,7 @@ pub struct ActionInputs {
     /// The resolved recipe or image.
     pub definition: Sha256,
     /// The recipe's tests: they decide no byte, but must be run when they change.
+    #[serde(default)]
     pub tests: Vec<Pin>,
     /// The locked environment, or the packages of the image, in install order.
     pub packages: Vec<Pick>,
