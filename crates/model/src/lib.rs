@@ -25,5 +25,5 @@ pub use artifact::{ActionId, Artifact, ArtifactKind, Coordinate, Material, Sourc
 pub use digest::{ParseDigestError, Sha1, Sha256, Sha512};
 pub use name::{Architecture, ChannelName, NameError, PackageName};
 pub use secret::Secret;
-pub use time::Timestamp;
+pub use time::{ParseTimestampError, Timestamp};
 pub use verdict::{Evidence, EvidenceKind, Gaps, Reasons, Verdict};

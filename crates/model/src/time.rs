@@ -1,6 +1,7 @@
 //! Points in time, always passed in.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,38 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text is not a point in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a time like 2026-11-26T10:25:20Z")]
+pub struct ParseTimestampError(String);
+
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    /// Reads RFC 3339, with any offset; parts of a second are cut off.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let moment: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| ParseTimestampError(text.chars().take(80).collect()))?;
+        Ok(Self(moment.as_second()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn is_read_with_any_offset() {
+        let check = |text: &str, expect: Option<i64>| {
+            assert_eq!(text.parse().ok(), expect.map(Timestamp), "{text}");
+        };
+        check("1970-01-01T00:00:00Z", Some(0));
+        check("2026-11-26T12:25:20.9+02:00", Some(1_795_688_720));
+        check("2026-11-26", None);
+        check("now", None);
+        check("", None);
+    }
 
     #[test]
     fn is_shown_in_utc() {
