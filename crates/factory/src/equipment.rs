@@ -150,10 +150,10 @@ impl Floor {
     /// The folder of environments.
     pub fn environments(&self, home: &Home) -> Result<&Environments, Error> {
         if self.environments.get().is_none() {
-            drop(
-                self.environments
-                    .set(Environments::open(&home.state.join("trees"), home.host.jobs)?),
-            );
+            drop(self.environments.set(Environments::open(
+                &home.state.join("trees"),
+                home.host.jobs,
+            )?));
         }
         self.environments.get().ok_or_else(lost)
     }

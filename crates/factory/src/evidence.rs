@@ -95,7 +95,10 @@ impl Context<'_> {
             keyring: Some(&self.keys.keyring),
             ..OpenOptions::default()
         };
-        Ok(PackageFile::open(std::sync::Arc::clone(blob.file()), &options))
+        Ok(PackageFile::open(
+            std::sync::Arc::clone(blob.file()),
+            &options,
+        ))
     }
 
     /// The signatures of all packages in an image verify with the factory's own key.

@@ -12,18 +12,29 @@
 //! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
 //! 9. [`line`]: all of it behind one type, [`Line`], that the door's commands call.
 //! 10. [`explain`]: why an artifact was made, and from what.
+//! 11. [`single`]: one recipe or one image, wherever its file is; [`repository`]: packages that a
+//!     command line brings along.
+//! 12. [`sources`]: the sources of recipes, fetched or hashed.
+//! 13. [`packages`] and [`mod@keys`]: packages, indexes and keys as files, outside of any factory;
+//!     [`files`]: what a person names on the command line.
 
 pub mod catalog;
 pub mod equipment;
 mod error;
 pub mod evidence;
 pub mod explain;
+pub mod files;
 pub mod home;
 pub mod images;
+pub mod keys;
 pub mod line;
+pub mod packages;
 pub mod planning;
 pub mod recipes;
 pub mod releasing;
+pub mod repository;
+pub mod single;
+pub mod sources;
 pub mod stage;
 pub mod up;
 

@@ -1,0 +1,205 @@
+//! Files and folders that a person names on the command line.
+//!
+//! Everything else in the factory refuses symbolic links. Here they are followed, because a
+//! person who names a link means what it leads to.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use boltworks_fsx::{Draft, FileKind, Limit, RelPath, Root, Stat};
+
+use crate::Error;
+
+/// So many links lead on, before they are taken for a circle.
+const LINKS: usize = 16;
+
+/// A file's place: an open folder, and a name in it. The file need not be there.
+#[derive(Debug)]
+pub struct Place {
+    folder: Root,
+    name: RelPath,
+    path: PathBuf,
+}
+
+impl Place {
+    /// The place of a path, at the end of all links.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let mut target = path.to_owned();
+        for _ in 0..LINKS {
+            let place = Self::at(&target)?;
+            if place.stat()?.map(|stat| stat.kind) != Some(FileKind::Symlink) {
+                return Ok(Self {
+                    path: path.to_owned(),
+                    ..place
+                });
+            }
+            let link = place.folder.read_link(&place.name)?;
+            target = parent(&target).join(OsStr::from_bytes(&link));
+        }
+        Err(Error::asked(
+            format!("{} leads through too many links", path.display()),
+            "name the file itself",
+        ))
+    }
+
+    fn at(path: &Path) -> Result<Self, Error> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::asked(
+                format!("'{}' is not the name of a file", path.display()),
+                "name a file",
+            ));
+        };
+        Ok(Self {
+            folder: Root::open(parent(path))?,
+            name: RelPath::new(name.as_bytes())?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The path as the person wrote it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder the file is in.
+    pub const fn folder(&self) -> &Root {
+        &self.folder
+    }
+
+    /// The file's own name.
+    pub const fn name(&self) -> &RelPath {
+        &self.name
+    }
+
+    /// What is there, if anything.
+    pub fn stat(&self) -> Result<Option<Stat>, Error> {
+        Ok(self.folder.stat(&self.name)?)
+    }
+
+    /// Whether a folder is there.
+    pub fn is_folder(&self) -> Result<bool, Error> {
+        Ok(self.stat()?.is_some_and(|stat| stat.kind == FileKind::Dir))
+    }
+
+    /// Opens the file.
+    pub fn open(&self) -> Result<File, Error> {
+        Ok(self.folder.open_file(&self.name)?)
+    }
+
+    /// The file's bytes.
+    pub fn read_vec(&self, limit: Limit) -> Result<Vec<u8>, Error> {
+        Ok(self.folder.read_vec(&self.name, limit)?)
+    }
+
+    /// The file's text.
+    pub fn read_text(&self, limit: Limit) -> Result<String, Error> {
+        Ok(self.folder.read_text(&self.name, limit)?)
+    }
+
+    /// Begins a file that takes this place when it is committed.
+    pub fn draft(&self, mode: u32) -> Result<Draft, Error> {
+        Ok(self.folder.draft(&self.name, mode)?)
+    }
+
+    /// Puts a whole file here.
+    pub fn write(&self, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        self.folder.write(&self.name, bytes, mode)?;
+        Ok(())
+    }
+
+    /// Puts a whole file here, unless something is here.
+    pub fn write_new(&self, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        let mut draft = self.draft(mode)?;
+        draft
+            .write_all(bytes)
+            .map_err(|source| self.failed("write", source))?;
+        match draft.commit_new() {
+            Ok(_) => Ok(()),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => {
+                Err(self.is_taken())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// That something is here, and stays.
+    pub fn is_taken(&self) -> Error {
+        Error::asked(
+            format!("{} is there already and is kept", self.path.display()),
+            "choose another name, or remove it yourself if nobody needs it any more",
+        )
+    }
+
+    /// That the system refused.
+    pub fn failed(&self, action: &'static str, source: io::Error) -> Error {
+        boltworks_fsx::Error::Io {
+            action,
+            path: self.path.display().to_string(),
+            source,
+        }
+        .into()
+    }
+}
+
+/// The folder a path is in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_followed_and_circles_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let below = root.make_dir(&RelPath::try_from("below").unwrap()).unwrap();
+        let name = |name: &str| RelPath::try_from(name).unwrap();
+        below.write(&name("file"), b"text", 0o644).unwrap();
+        root.symlink(b"below/file", &name("link")).unwrap();
+        below.symlink(b"../link", &name("again")).unwrap();
+        let place = Place::of(&path("below/again")).unwrap();
+        assert_eq!(place.read_text(Limit(9)).unwrap(), "text");
+        assert_eq!(place.path(), path("below/again"));
+        place.write(b"new", 0o644).unwrap();
+        assert_eq!(below.read_text(&name("file"), Limit(9)).unwrap(), "new");
+
+        root.symlink(b"circle", &name("circle")).unwrap();
+        assert!(matches!(
+            Place::of(&path("circle")),
+            Err(Error::Asked { .. })
+        ));
+        assert!(matches!(
+            Place::of(&path("below/..")),
+            Err(Error::Asked { .. })
+        ));
+        assert!(
+            Place::of(&path("not there"))
+                .unwrap()
+                .stat()
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn nothing_is_replaced_where_that_is_not_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&folder.path().join("key")).unwrap();
+        place.write_new(b"first", 0o600).unwrap();
+        assert!(matches!(
+            place.write_new(b"second", 0o600),
+            Err(Error::Asked { .. })
+        ));
+        assert_eq!(place.read_vec(Limit(9)).unwrap(), b"first");
+        assert_eq!(place.stat().unwrap().unwrap().mode, 0o600);
+    }
+}

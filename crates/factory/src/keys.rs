@@ -1,0 +1,124 @@
+//! Keys in files of their own: made, and read for signing and for trusting.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use boltworks_crypto::{Keyring, RsaPrivateKey, RsaPublicKey, Signer};
+
+use crate::Error;
+use crate::files::Place;
+use crate::home::{Keys, TEXT_LIMIT};
+
+/// How the names of private keys end; apk looks for public keys whose names end in `.rsa.pub`.
+const ENDING: &[u8] = b".rsa";
+
+impl Keys {
+    /// The private key in a file. Signatures name it by the file's name and `.pub`.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let place = Place::of(path)?;
+        let pem = place.read_vec(TEXT_LIMIT)?;
+        let key =
+            RsaPrivateKey::from_pem(&pem).map_err(|error| Error::from(error).of_file(path))?;
+        // The name that the person uses counts, wherever a link leads.
+        Self::new(key, &name_of(path)?)
+    }
+
+    /// A private key that is called so.
+    pub(crate) fn new(key: RsaPrivateKey, name: &str) -> Result<Self, Error> {
+        let public = key.public();
+        let public_pem = public.to_pem()?;
+        let name = format!("{name}.pub");
+        let mut keyring = Keyring::new();
+        keyring.insert(name.clone(), public);
+        Ok(Self {
+            signer: Signer { name, key },
+            keyring,
+            fingerprint: boltworks_crypto::sha256(public_pem.as_bytes()),
+            public_pem,
+        })
+    }
+}
+
+/// The public keys in files, each under its file's name.
+pub fn trusted(paths: &[PathBuf]) -> Result<Keyring, Error> {
+    let mut keyring = Keyring::new();
+    for path in paths {
+        let name = name_of(path)?;
+        let pem = Place::of(path)?.read_vec(TEXT_LIMIT)?;
+        let of_file = |error| Error::from(error).of_file(path);
+        let key = RsaPublicKey::from_pem(&pem).map_err(of_file)?;
+        let text = key.to_pem().map_err(of_file)?;
+        let before = keyring.insert(name.clone(), key);
+        let before = before
+            .map(|key| key.to_pem())
+            .transpose()
+            .map_err(of_file)?;
+        if before.is_some_and(|before| before != text) {
+            return Err(Error::asked(
+                format!("two different keys are called '{name}'"),
+                "a signature names its key by the file's name: give one of them another name",
+            ));
+        }
+    }
+    Ok(keyring)
+}
+
+/// A key pair that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The private key's file, mode 0600.
+    pub private: PathBuf,
+    /// The public key's file.
+    pub public: PathBuf,
+}
+
+/// Makes a key pair of 4096 bits: a private key for its owner's eyes only, and beside it the
+/// public key with `.pub` after the name. Nothing is replaced.
+pub fn make(path: &Path) -> Result<KeyPair, Error> {
+    let private = Place::of(path)?;
+    let mut public = OsString::from(path);
+    public.push(".pub");
+    let public_place = Place::of(Path::new(&public))?;
+    if !private.name().as_bytes().ends_with(ENDING) {
+        return Err(Error::asked(
+            format!("'{}' cannot be the name of a signing key", path.display()),
+            format!(
+                "end it in .rsa, as in {}.rsa: apk asks for that",
+                path.display()
+            ),
+        ));
+    }
+    for place in [&private, &public_place] {
+        if place.stat()?.is_some() {
+            return Err(place.is_taken());
+        }
+    }
+    let key = RsaPrivateKey::generate()?;
+    let pem = key.to_pem()?;
+    private.write_new(pem.expose().as_bytes(), 0o600)?;
+    let written = key
+        .public()
+        .to_pem()
+        .map_err(Error::from)
+        .and_then(|pem| public_place.write_new(pem.as_bytes(), 0o644));
+    if let Err(error) = written {
+        // Half a pair helps nobody.
+        private.folder().remove_file(private.name())?;
+        return Err(error);
+    }
+    Ok(KeyPair {
+        private: path.to_owned(),
+        public: public.into(),
+    })
+}
+
+/// The name of a key's file, as signatures have it.
+fn name_of(path: &Path) -> Result<String, Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| {
+        Error::asked(
+            format!("'{}' is not the name of a key", path.display()),
+            "name a file, in plain letters",
+        )
+    })
+}

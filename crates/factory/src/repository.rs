@@ -1,0 +1,260 @@
+//! Repositories that a person names on the command line: folders with `ARCH/APKINDEX.tar.gz` and
+//! the packages it lists beside it, as `boltworks build` and melange write them.
+//!
+//! The index and every package that is taken must be signed by a trusted key. A package is
+//! copied to where nobody else can change it, judged there, and only then kept in the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
+use boltworks_crypto::Keyring;
+use boltworks_fsx::{Bounded, Limit, RelPath, Root};
+use boltworks_model::{Ambient, Architecture, Event, Sha1, Sha256};
+use boltworks_store::Store;
+use boltworks_version::apk::Dependency;
+
+use crate::home::Keys;
+use crate::{Error, keys};
+
+/// No index is larger, compressed.
+const INDEX_LIMIT: Limit = Limit::mib(300);
+/// No package is larger.
+const PACKAGE_LIMIT: Limit = Limit::gib(16);
+
+/// What a command line says of packages that are there already.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Repositories: folders. The first is preferred.
+    pub repositories: Vec<PathBuf>,
+    /// Public keys that are trusted beside the factory's own.
+    pub keys: Vec<PathBuf>,
+    /// Whether signatures are not judged.
+    pub ignore_signatures: bool,
+}
+
+impl Given {
+    /// The keys that are trusted: those given, and the factory's own.
+    pub fn keyring(&self, own: Option<&Keys>) -> Result<Keyring, Error> {
+        let mut keyring = keys::trusted(&self.keys)?;
+        for (name, key) in own.iter().flat_map(|own| own.keyring.iter()) {
+            keyring.insert(name, key.clone());
+        }
+        Ok(keyring)
+    }
+
+    /// Opens the repositories.
+    pub fn open(
+        &self,
+        architecture: Architecture,
+        keyring: &Keyring,
+    ) -> Result<Vec<Repository>, Error> {
+        let keyring = (!self.ignore_signatures).then_some(keyring);
+        let folders = self.repositories.iter();
+        folders
+            .map(|folder| Repository::open(folder, architecture, keyring))
+            .collect()
+    }
+}
+
+/// One repository for one architecture.
+#[derive(Debug)]
+pub struct Repository {
+    /// The folder, as the person named it.
+    pub path: PathBuf,
+    /// What it lists.
+    pub index: Index,
+    folder: Root,
+    architecture: Architecture,
+}
+
+impl Repository {
+    fn open(
+        path: &Path,
+        architecture: Architecture,
+        keyring: Option<&Keyring>,
+    ) -> Result<Self, Error> {
+        let text = path.to_string_lossy();
+        if text.contains("://") || text.starts_with('@') {
+            return Err(Error::asked(
+                format!("'{text}' is not a folder"),
+                "packages are taken from folders that hold ARCH/APKINDEX.tar.gz: bring them to one",
+            ));
+        }
+        let beneath = path.join(architecture.apk());
+        let file = beneath.join(FILE_NAME);
+        let opened = Root::open(&beneath).and_then(|folder| {
+            let bytes = folder.read_vec(&RelPath::try_from(FILE_NAME)?, INDEX_LIMIT)?;
+            Ok((folder, bytes))
+        });
+        let (folder, bytes) = match opened {
+            Err(error) if error.is_not_found() => {
+                return Err(Error::asked(
+                    format!("{} is not there", file.display()),
+                    format!(
+                        "make it: boltworks apk index -k KEY -o {} {}/*.apk",
+                        file.display(),
+                        beneath.display()
+                    ),
+                ));
+            }
+            other => other?,
+        };
+        let index =
+            Index::read(&bytes, keyring).map_err(|error| Error::from(error).of_file(&file))?;
+        Ok(Self {
+            path: path.to_owned(),
+            index,
+            folder,
+            architecture,
+        })
+    }
+
+    fn file(&self, entry: &IndexEntry) -> PathBuf {
+        let folder = self.path.join(self.architecture.apk());
+        folder.join(entry.file_name())
+    }
+}
+
+/// Where packages are brought to.
+pub struct Dock<'a> {
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// A folder for copies under way.
+    pub scratch: &'a Root,
+    /// The keys that are trusted; absent where signatures are not judged.
+    pub keyring: Option<&'a Keyring>,
+}
+
+/// Packages that were brought in.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// One index for each repository: of what was brought.
+    pub indexes: Vec<Index>,
+    /// The file behind each package.
+    pub files: BTreeMap<Sha1, Sha256>,
+}
+
+impl Dock<'_> {
+    /// Brings in every package of the repositories that `wanted` can lead to, directly or through
+    /// packages of the repositories and of `others`. A package that is listed and not there is
+    /// left out with a warning; one that is not what the index says is an error.
+    pub fn bring(
+        &self,
+        repositories: &[Repository],
+        wanted: &[Dependency],
+        others: &[&Index],
+        ambient: &Ambient<'_>,
+    ) -> Result<Brought, Error> {
+        let mut brought = Brought::default();
+        if repositories.is_empty() {
+            return Ok(brought);
+        }
+        let names = reachable(repositories, wanted, others);
+        for repository in repositories {
+            let mut entries = Vec::new();
+            for entry in &repository.index.entries {
+                if !offers(entry).any(|name| names.contains(name)) {
+                    continue;
+                }
+                ambient.cancel.check()?;
+                match self.take(repository, entry)? {
+                    Some(digest) => {
+                        brought.files.insert(entry.identity, digest);
+                        entries.push(entry.clone());
+                    }
+                    None => ambient.sink.event(Event::Warning {
+                        text: &format!(
+                            "{} is listed and not there: the package is left out",
+                            repository.file(entry).display()
+                        ),
+                    }),
+                }
+            }
+            brought.indexes.push(Index::new("", entries));
+        }
+        Ok(brought)
+    }
+
+    fn take(&self, repository: &Repository, entry: &IndexEntry) -> Result<Option<Sha256>, Error> {
+        let name = RelPath::try_from(entry.file_name().as_str())?;
+        let file = match repository.folder.open_file(&name) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            file => file?,
+        };
+        self.keep(file, entry)
+            .map(Some)
+            .map_err(|error| error.of_file(&repository.file(entry)))
+    }
+
+    fn keep(&self, file: std::fs::File, entry: &IndexEntry) -> Result<Sha256, Error> {
+        let unreadable = |source| boltworks_fsx::Error::Stream {
+            action: "copy the package",
+            source,
+        };
+        let mut copy = self.scratch.scratch()?;
+        io::copy(&mut Bounded::new(file, PACKAGE_LIMIT), &mut copy).map_err(unreadable)?;
+        let copy = Arc::new(copy);
+        let options = OpenOptions {
+            keyring: self.keyring,
+            ..OpenOptions::default()
+        };
+        let package = PackageFile::open(Arc::clone(&copy), &options)?;
+        let control = package.control();
+        let found = (&control.name, &control.version, package.identity());
+        if found != (&entry.name, &entry.version, entry.identity) {
+            return Err(Error::asked(
+                format!(
+                    "it is {}-{} {}, the index lists {}-{} {}",
+                    control.name,
+                    control.version,
+                    package.identity().to_q1(),
+                    entry.name,
+                    entry.version,
+                    entry.identity.to_q1(),
+                ),
+                "make the index anew with `boltworks apk index`",
+            ));
+        }
+        let mut reader = &*copy;
+        reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        Ok(self.store.put(reader, PACKAGE_LIMIT)?.digest)
+    }
+}
+
+/// Every name a package answers to.
+fn offers(entry: &IndexEntry) -> impl Iterator<Item = &str> {
+    let provides = entry.provides.iter().map(|provide| provide.name.as_str());
+    std::iter::once(entry.name.as_str()).chain(provides)
+}
+
+/// Every name that the wanted packages can lead to.
+fn reachable<'a>(
+    repositories: &'a [Repository],
+    wanted: &'a [Dependency],
+    others: &[&'a Index],
+) -> BTreeSet<&'a str> {
+    let mut by_name: BTreeMap<&str, Vec<&IndexEntry>> = BTreeMap::new();
+    let given = repositories.iter().map(|repository| &repository.index);
+    for entry in given
+        .chain(others.iter().copied())
+        .flat_map(|index| &index.entries)
+    {
+        for name in offers(entry) {
+            by_name.entry(name).or_default().push(entry);
+        }
+    }
+    let mut names = BTreeSet::new();
+    let mut open: Vec<&Dependency> = wanted.iter().collect();
+    while let Some(dependency) = open.pop() {
+        let name = dependency.name.as_str();
+        if dependency.conflict || !names.insert(name) {
+            continue;
+        }
+        let providers = by_name.get(name).into_iter().flatten();
+        open.extend(providers.flat_map(|entry| &entry.depends));
+    }
+    names
+}

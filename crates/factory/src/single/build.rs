@@ -1,0 +1,355 @@
+//! The packages of one recipe: made if they are stale, and delivered into a folder.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::{ActionId, Ambient, Artifact, Event, Timestamp};
+use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
+use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_records::{ActionRecord, FailureRecord};
+use boltworks_version::apk::Dependency;
+
+use super::Bench;
+use super::reading::{Reading, apart, own_recipe};
+use crate::equipment::Reach;
+use crate::files::Place;
+use crate::home::Keys;
+use crate::planning::{Planner, Stage0, fresh_recipes};
+use crate::recipes::Workshop;
+use crate::repository::Given;
+use crate::{Error, Home, packages};
+
+/// One recipe to build.
+#[derive(Debug, Clone)]
+pub struct BuildOrder {
+    /// Its file.
+    pub file: PathBuf,
+    /// How it is understood.
+    pub reading: Reading,
+    /// Packages that are there already.
+    pub given: Given,
+    /// The private key to sign with; the factory's, where it is absent.
+    pub signing_key: Option<PathBuf>,
+    /// The time in packages; the factory's, where it is absent.
+    pub epoch: Option<Timestamp>,
+    /// Where packages go: into `ARCH/` beneath it.
+    pub out: PathBuf,
+    /// Whether the index there is brought up to date.
+    pub index: bool,
+}
+
+/// A package that was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// What it is.
+    pub artifact: Artifact,
+    /// The bytes its files take.
+    pub installed_size: u64,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// The packages of a recipe.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The action that gave them.
+    pub record: ActionRecord,
+    /// Why they were stale; nothing, where they were there already.
+    pub reasons: Vec<String>,
+    /// The packages, the recipe's own first.
+    pub packages: Vec<Delivered>,
+    /// The index they are listed in.
+    pub index: Option<PathBuf>,
+}
+
+/// Makes the packages of a recipe, unless they are there already, and delivers them. Recipes of
+/// the factory that it needs are made first.
+pub fn build(home: Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<Made, Error> {
+    let mut bench = Bench::open(home, &order.given)?;
+    let signing = order
+        .signing_key
+        .as_deref()
+        .map(Keys::from_file)
+        .transpose()?;
+    let target = bench.take(order)?;
+    let _lock = bench.lock(ambient)?;
+    let wanted = bench.wanted(&target);
+    let stage0 = bench.stage0(&wanted, ambient)?;
+    let run = Run {
+        bench: &bench,
+        stage0: &stage0,
+        ambient,
+    };
+    let (record, reasons) = run.target(&target, signing.as_ref(), order.epoch)?;
+    let keys = signing.as_ref().unwrap_or(&bench.keys);
+    let (packages, index) = bench.deliver(&record, keys, order)?;
+    Ok(Made {
+        record,
+        reasons,
+        packages,
+        index,
+    })
+}
+
+/// Everything a recipe asks for: its environment and those of its tests.
+pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
+    let split = recipe.subpackages.iter();
+    let tests = recipe
+        .test
+        .iter()
+        .chain(split.filter_map(|package| package.test.as_ref()));
+    let of_tests = tests.flat_map(|test: &Test| &test.packages);
+    recipe
+        .build_packages
+        .iter()
+        .chain(of_tests)
+        .cloned()
+        .collect()
+}
+
+impl Bench {
+    /// Finds the recipe in the catalog, or puts it there to be built apart.
+    fn take(&mut self, order: &BuildOrder) -> Result<Subject, Error> {
+        let as_the_factory_would = order.reading == Reading::default()
+            && order.signing_key.is_none()
+            && order.epoch.is_none()
+            && self.repositories.is_empty();
+        if as_the_factory_would
+            && let Some(name) = own_recipe(&self.home, &self.loaded, &order.file)?
+        {
+            return Ok(Subject::recipe(name));
+        }
+        let (item, source) = order.reading.read(&self.home, &order.file)?;
+        let name = item.recipe.package.name.to_string();
+        let target = apart(&name);
+        // It stands in for the factory's own recipe of the same package.
+        self.loaded.catalog.recipes.remove(&name);
+        self.loaded.recipes.remove(&name);
+        let recipes = &mut self.loaded.catalog.recipes;
+        recipes.insert(target.name.clone(), item);
+        self.loaded.recipes.insert(target.name.clone(), source);
+        Ok(target)
+    }
+
+    fn wanted(&self, target: &Subject) -> Vec<Dependency> {
+        let item = self.loaded.catalog.recipes.get(&target.name);
+        item.map(|item| all_wanted(&item.recipe))
+            .unwrap_or_default()
+    }
+
+    fn deliver(
+        &self,
+        record: &ActionRecord,
+        keys: &Keys,
+        order: &BuildOrder,
+    ) -> Result<(Vec<Delivered>, Option<PathBuf>), Error> {
+        let path = order.out.join(self.home.architecture().apk());
+        let folder = Root::create(&path)?;
+        let entries = self.home.index_of(record)?.unwrap_or_default().entries;
+        let mut delivered = Vec::new();
+        for artifact in &record.artifacts {
+            let coordinate = &artifact.coordinate;
+            let name = format!("{}-{}.apk", coordinate.name, coordinate.version);
+            let mut draft = folder.draft(&RelPath::try_from(name.as_str())?, 0o644)?;
+            let mut blob = self.home.store.open_blob(&artifact.digest)?.reader();
+            io::copy(&mut blob, &mut draft).map_err(|source| boltworks_fsx::Error::Stream {
+                action: "write the package",
+                source,
+            })?;
+            draft.commit()?;
+            let entry = entries.iter().find(|entry| entry.file_name() == name);
+            delivered.push(Delivered {
+                artifact: artifact.clone(),
+                installed_size: entry.map_or(0, |entry| entry.installed_size),
+                path: path.join(name),
+            });
+        }
+        if !order.index {
+            return Ok((delivered, None));
+        }
+        let file = path.join(boltworks_apk::index::FILE_NAME);
+        let place = Place::of(&file)?;
+        let mut trusted = self.keyring.clone();
+        for (name, key) in keys.keyring.iter() {
+            trusted.insert(name, key.clone());
+        }
+        let mut index = packages::existing(&place, Some(&trusted))?.unwrap_or_default();
+        index.merge(entries);
+        let epoch = order.epoch.unwrap_or_else(|| self.home.epoch());
+        place.write(&index.write(&keys.signer, epoch.0)?, 0o644)?;
+        Ok((delivered, Some(file)))
+    }
+}
+
+struct Run<'a> {
+    bench: &'a Bench,
+    stage0: &'a Stage0,
+    ambient: &'a Ambient<'a>,
+}
+
+/// A recipe that waits for nothing any more.
+struct Ready {
+    inputs: ActionInputs,
+    /// The recipes whose packages there are.
+    fresh: Vec<ActionId>,
+}
+
+impl Run<'_> {
+    /// The target's packages and why they had to be made.
+    fn target(
+        &self,
+        target: &Subject,
+        signing: Option<&Keys>,
+        epoch: Option<Timestamp>,
+    ) -> Result<(ActionRecord, Vec<String>), Error> {
+        let Ready { mut inputs, fresh } = self.ready(target)?;
+        if let Some(keys) = signing {
+            // A signature names its key, so the name is in the bytes too.
+            let text = format!("{}\n{}", keys.signer.name, keys.public_pem);
+            inputs.key = boltworks_crypto::sha256(text.as_bytes());
+        }
+        inputs.epoch = epoch.unwrap_or(inputs.epoch);
+        let action = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
+        let home = &self.bench.home;
+        let known = home.records().action(&action)?;
+        if let Some(record) = known.filter(|record| record.ok) {
+            return Ok((record, Vec::new()));
+        }
+        let last = home.records().latest_good_for(&target.to_string())?;
+        let last = last.map(|record| home.inputs_of(&record)).transpose()?;
+        let reasons = match last.flatten() {
+            Some(last) => inputs.differences(&last),
+            None => vec!["it was never made".to_owned()],
+        };
+        let keys = signing.unwrap_or(&self.bench.keys);
+        let record = self.carry_out(keys, action, &inputs, &fresh)?;
+        Ok((record, reasons))
+    }
+
+    /// Makes what the target needs, one after the other.
+    fn ready(&self, target: &Subject) -> Result<Ready, Error> {
+        let bench = self.bench;
+        let planner = Planner {
+            home: &bench.home,
+            loaded: &bench.loaded,
+            keys: &bench.keys,
+            stage0: self.stage0,
+        };
+        loop {
+            self.ambient.cancel.check()?;
+            let plan = planner.plan(&BTreeMap::new())?;
+            let item = next(&plan, target)?;
+            let (State::Fresh(action) | State::Stale(action, _), Some(inputs)) =
+                (&item.state, item.inputs.clone())
+            else {
+                return Err(unplanned(&item.subject));
+            };
+            let mut fresh = fresh_recipes(&plan);
+            if item.subject == *target {
+                fresh.retain(|made| made != action);
+                return Ok(Ready { inputs, fresh });
+            }
+            self.carry_out(&bench.keys, *action, &inputs, &fresh)?;
+        }
+    }
+
+    fn carry_out(
+        &self,
+        keys: &Keys,
+        action: ActionId,
+        inputs: &ActionInputs,
+        fresh: &[ActionId],
+    ) -> Result<ActionRecord, Error> {
+        let bench = self.bench;
+        let reach = Reach::new(&bench.home)?;
+        let workshop = Workshop {
+            home: &bench.home,
+            loaded: &bench.loaded,
+            keys,
+            stage0: self.stage0,
+            fresh,
+            fetcher: &reach.fetcher(&bench.home),
+            sandbox: bench.floor.sandbox(&bench.home)?,
+            environments: bench.floor.environments(&bench.home)?,
+        };
+        let job = inputs.subject.to_string();
+        let sink = self.ambient.sink;
+        sink.event(Event::Started {
+            job: &job,
+            total: None,
+        });
+        let made = workshop.make_recipe(action, inputs, self.ambient);
+        let note = match &made {
+            Ok(_) => "made".to_owned(),
+            Err(error) => format!("failed: {error}"),
+        };
+        sink.event(Event::Finished {
+            job: &job,
+            ok: made.is_ok(),
+            note: &note,
+        });
+        if let Err(error) = &made
+            && !self.ambient.cancel.is_pressed()
+        {
+            self.record_failure(job, action, error)?;
+        }
+        made
+    }
+
+    fn record_failure(
+        &self,
+        subject: String,
+        action: ActionId,
+        error: &Error,
+    ) -> Result<(), Error> {
+        let log = match error {
+            Error::Package(boltworks_package::Error::Step { log, .. }) => Some(*log),
+            _ => None,
+        };
+        let failure = FailureRecord {
+            subject,
+            action: Some(action),
+            reason: crate::up::chain(error),
+            log,
+            at: self.ambient.clock.now(),
+        };
+        Ok(self.bench.home.records().record_failure(&failure)?)
+    }
+}
+
+/// What is to be made next for the target: itself, or the first thing it waits for.
+fn next<'p>(plan: &'p Plan, target: &Subject) -> Result<&'p Item, Error> {
+    let mut here = target;
+    // What is waited for comes earlier in the plan, so this ends.
+    for _ in 0..=plan.items.len() {
+        let item = plan.items.iter().find(|item| item.subject == *here);
+        let item = item.ok_or_else(|| unplanned(here))?;
+        match &item.state {
+            State::Fresh(_) | State::Stale(..) => return Ok(item),
+            State::Blocked(why) => {
+                return Err(Error::Unsolvable {
+                    subject: item.subject.to_string(),
+                    why: why.clone(),
+                });
+            }
+            State::Pending(on) => {
+                let is_open = |subject: &&Subject| {
+                    subject.kind == ActionKind::Recipe
+                        && plan.items.iter().any(|item| {
+                            item.subject == **subject && !matches!(item.state, State::Fresh(_))
+                        })
+                };
+                here = on.iter().find(is_open).ok_or_else(|| unplanned(here))?;
+            }
+        }
+    }
+    Err(unplanned(target))
+}
+
+fn unplanned(subject: &Subject) -> Error {
+    Error::Inconsistent {
+        what: format!("{subject} waits for nothing that could be made"),
+    }
+}

@@ -1,0 +1,362 @@
+//! One image: assembled from packages that are there, and delivered as a layout or an archive.
+//!
+//! Nothing is recorded and nothing released: what comes out is files, as from apko.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use boltworks_fsx::{RelPath, Root};
+use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout};
+use boltworks_model::{Ambient, Architecture, Sha256, Timestamp};
+use boltworks_oci::Reference;
+use boltworks_plan::{World, picks};
+use boltworks_recipe::resolved::Image;
+use boltworks_recipe::{parse_image, resolve_image};
+use boltworks_solver::{Options, Solution, solve};
+use boltworks_store::Store;
+use boltworks_version::apk::Dependency;
+
+use super::last_records;
+use crate::catalog::Loaded;
+use crate::files::{Place, parent};
+use crate::home::{Keys, TEXT_LIMIT};
+use crate::planning::{STAGE0, Stage0};
+use crate::recipes::locked;
+use crate::repository::{Dock, Given, Repository};
+use crate::{Error, Home};
+
+/// No SBOM is larger.
+const SBOM_LIMIT: boltworks_fsx::Limit = boltworks_fsx::Limit::gib(1);
+/// Who ships an image that no factory makes.
+const NOBODY: &str = "local";
+/// The mode of files that are made.
+const MODE: u32 = 0o644;
+
+/// One image to assemble.
+#[derive(Debug, Clone)]
+pub struct ImageOrder {
+    /// Its file.
+    pub file: PathBuf,
+    /// Its name and tag.
+    pub name: Reference,
+    /// A folder that is there, for an OCI layout; or the name of an archive.
+    pub out: PathBuf,
+    /// Its architecture; else the one that its file and the factory have in common.
+    pub architecture: Option<Architecture>,
+    /// Packages that are there beside the factory's.
+    pub given: Given,
+    /// Packages in it beside those its file names.
+    pub packages: Vec<Dependency>,
+    /// Annotations beside those its file sets; these win.
+    pub annotations: BTreeMap<String, String>,
+    /// The time in it; else the factory's, else that of its newest package.
+    pub created: Option<Timestamp>,
+    /// The SBOMs that are written.
+    pub sboms: Sboms,
+}
+
+/// Which SBOMs are written, and where.
+#[derive(Debug, Clone, Default)]
+pub struct Sboms {
+    /// The folder; the one that `out` is in, where it is absent.
+    pub folder: Option<PathBuf>,
+    /// `sbom-ARCH.spdx.json`
+    pub spdx: bool,
+    /// `sbom-ARCH.cdx.json`
+    pub cyclonedx: bool,
+}
+
+/// An image that was delivered.
+#[derive(Debug, Clone)]
+pub struct ImageOut {
+    /// The image.
+    pub built: BuiltImage,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// Whether it is a layout; else it is an archive.
+    pub is_layout: bool,
+    /// The SBOMs' files.
+    pub sboms: Vec<PathBuf>,
+    /// What a person should know, that stopped nothing.
+    pub notes: Vec<String>,
+}
+
+/// Assembles an image and delivers it. Without a factory its packages come from the repositories
+/// given, and from folders that its file names.
+pub fn image(
+    home: Option<Home>,
+    order: &ImageOrder,
+    ambient: &Ambient<'_>,
+) -> Result<ImageOut, Error> {
+    let text = Place::of(&order.file)?.read_text(TEXT_LIMIT)?;
+    let mut image = resolve_image(&parse_image(&order.file.to_string_lossy(), &text)?)?;
+    image.packages.extend(order.packages.iter().cloned());
+    let annotations = order.annotations.clone();
+    image.annotations.extend(annotations);
+    let mut notes = Vec::new();
+    let given = with_files_own(&order.given, &image, &mut notes);
+    let desk = match home {
+        Some(home) => Desk::of_factory(&home)?,
+        None if given.repositories.is_empty() => return Err(nowhere()),
+        None => Desk::apart(parent(&order.out))?,
+    };
+    let architecture = architecture(order, &image, desk.architecture, &mut notes)?;
+    let keyring = given.keyring(desk.keys.as_ref())?;
+    let repositories = given.open(architecture, &keyring)?;
+    let dock = Dock {
+        store: &desk.store,
+        scratch: &desk.scratch,
+        keyring: (!given.ignore_signatures).then_some(&keyring),
+    };
+    let world = desk.world(&dock, &repositories, &image, ambient)?;
+    let solution = chosen(&world, &image, architecture, &order.name)?;
+    let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
+    let request = ImageRequest {
+        name: order.name.short_name(),
+        tag: order.name.tag(),
+        vendor: &desk.vendor,
+        image: &image,
+        architecture,
+        locked: &locked(&picks, &world)?,
+        keyring: &keyring,
+        created: order.created.or(desk.epoch),
+    };
+    let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;
+    let is_layout = deliver(&built, &desk.store, order)?;
+    let sboms = write_sboms(&built, &desk.store, order, architecture)?;
+    notes.extend(built.notes.iter().cloned());
+    Ok(ImageOut {
+        built,
+        architecture,
+        is_layout,
+        sboms,
+        notes,
+    })
+}
+
+fn nowhere() -> Error {
+    Error::asked(
+        "there is no factory here and no repository to take packages from",
+        "go to a factory, make one with `boltworks init FOLDER`, or name a repository with `-r FOLDER`",
+    )
+}
+
+/// What is given, and the folders and keys on this machine that the image's file names.
+fn with_files_own(given: &Given, image: &Image, notes: &mut Vec<String>) -> Given {
+    let mut given = given.clone();
+    for repository in image.repositories.iter().chain(&image.build_repositories) {
+        if repository.starts_with('@') {
+            notes.push(format!(
+                "'{repository}': packages pinned to a tag are not chosen yet"
+            ));
+        } else if repository.contains("://") {
+            notes.push(format!("no packages are fetched from {repository}"));
+        } else if !given.repositories.contains(&repository.into()) {
+            given.repositories.push(repository.into());
+        }
+    }
+    for key in &image.keyring {
+        if key.contains("://") {
+            notes.push(format!("the key {key} is not fetched"));
+        } else {
+            given.keys.push(key.into());
+        }
+    }
+    given
+}
+
+/// What an image is made with.
+struct Desk {
+    store: Store,
+    scratch: Root,
+    keys: Option<Keys>,
+    vendor: String,
+    epoch: Option<Timestamp>,
+    architecture: Option<Architecture>,
+    /// What a failure is explained with.
+    stage0: Stage0,
+    /// The factory's packages.
+    own: World,
+    indexes: Vec<boltworks_apk::Index>,
+    _folder: Option<Passing>,
+}
+
+impl Desk {
+    fn of_factory(home: &Home) -> Result<Self, Error> {
+        let keys = home.keys()?;
+        let records = last_records(home, &Loaded::read(home)?)?;
+        let mut own = World::default();
+        let mut indexes = Vec::new();
+        for record in &records {
+            home.add_packages(record, &mut own)?;
+            indexes.extend(home.index_of(record)?);
+        }
+        Ok(Self {
+            store: home.store.clone(),
+            scratch: home.state_folder("scratch")?,
+            vendor: home.config.factory.clone(),
+            epoch: Some(home.epoch()),
+            architecture: Some(home.architecture()),
+            // It would only make an explanation better.
+            stage0: home.known_stage0(&keys).ok().flatten().unwrap_or_default(),
+            keys: Some(keys),
+            own,
+            indexes,
+            _folder: None,
+        })
+    }
+
+    /// A store for this once, in a folder that is gone afterwards.
+    fn apart(above: &Path) -> Result<Self, Error> {
+        let passing = Passing::new(above)?;
+        let folder = passing.above.make_dir(&passing.name)?;
+        Ok(Self {
+            store: Store::open(&folder.make_dir(&RelPath::try_from("store")?)?)?,
+            scratch: folder.make_dir(&RelPath::try_from("scratch")?)?,
+            keys: None,
+            vendor: NOBODY.to_owned(),
+            epoch: None,
+            architecture: None,
+            stage0: Stage0::default(),
+            own: World::default(),
+            indexes: Vec::new(),
+            _folder: Some(passing),
+        })
+    }
+
+    /// Everything the image may be made of, and stage 0.
+    fn world(
+        &self,
+        dock: &Dock<'_>,
+        repositories: &[Repository],
+        image: &Image,
+        ambient: &Ambient<'_>,
+    ) -> Result<World, Error> {
+        let others: Vec<_> = self.indexes.iter().collect();
+        let brought = dock.bring(repositories, &image.packages, &others, ambient)?;
+        let mut stage0 = self.stage0.clone();
+        stage0.given = brought.indexes;
+        stage0.files.extend(brought.files);
+        let mut world = stage0.world();
+        world.files.extend(self.own.files.clone());
+        for index in &self.indexes {
+            world.universe.add_repository(OWN, index, 0);
+        }
+        Ok(world)
+    }
+}
+
+/// What the factory's packages are called in explanations.
+const OWN: &str = "factory";
+
+/// A folder that is removed when it is no longer needed.
+struct Passing {
+    above: Root,
+    name: RelPath,
+}
+
+impl Passing {
+    fn new(above: &Path) -> Result<Self, Error> {
+        let name = format!(".boltworks-{}", std::process::id());
+        Ok(Self {
+            above: Root::open(above)?,
+            name: RelPath::try_from(name.as_str())?,
+        })
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if let Err(reason) = self.above.remove_tree(&self.name) {
+            tracing::warn!(%reason, "a folder could not be removed");
+        }
+    }
+}
+
+/// The one architecture that is asked for or left.
+fn architecture(
+    order: &ImageOrder,
+    image: &Image,
+    own: Option<Architecture>,
+    notes: &mut Vec<String>,
+) -> Result<Architecture, Error> {
+    let wanted = order.architecture.or(own);
+    let archs = image.archs.as_slice();
+    let chosen = match (wanted, archs) {
+        (Some(wanted), _) if archs.is_empty() || archs.contains(&wanted) => wanted,
+        (None, [first, ..]) => *first,
+        (None, []) => Architecture::X86_64,
+        (Some(wanted), _) => {
+            let known: Vec<&str> = archs.iter().map(|arch| arch.apk()).collect();
+            return Err(Error::asked(
+                format!("the image is not for {wanted}"),
+                format!("its file names: {}", known.join(", ")),
+            ));
+        }
+    };
+    let others: Vec<&str> = archs
+        .iter()
+        .filter(|arch| **arch != chosen)
+        .map(|arch| arch.apk())
+        .collect();
+    if !others.is_empty() && order.architecture.is_none() {
+        notes.push(format!(
+            "made for {chosen}; its file also names {}: one at a time, with --arch",
+            others.join(", ")
+        ));
+    }
+    Ok(chosen)
+}
+
+fn chosen(
+    world: &World,
+    image: &Image,
+    architecture: Architecture,
+    name: &Reference,
+) -> Result<Solution, Error> {
+    let options = Options::new(architecture).without(STAGE0);
+    solve(&world.universe, &image.packages, &options).map_err(|unsolvable| Error::Unsolvable {
+        subject: format!("image {name}"),
+        why: unsolvable.to_string(),
+    })
+}
+
+/// Writes the image; whether it is a layout.
+fn deliver(built: &BuiltImage, store: &Store, order: &ImageOrder) -> Result<bool, Error> {
+    let place = Place::of(&order.out)?;
+    if place.is_folder()? {
+        let folder = Root::open(&order.out)?;
+        export_layout(&built.parts, store, Some(&order.name), &folder)?;
+        return Ok(true);
+    }
+    let draft = place.draft(MODE)?;
+    export_archive(&built.parts, store, &order.name, Form::Docker, draft)?.commit()?;
+    Ok(false)
+}
+
+fn write_sboms(
+    built: &BuiltImage,
+    store: &Store,
+    order: &ImageOrder,
+    architecture: Architecture,
+) -> Result<Vec<PathBuf>, Error> {
+    let Sboms {
+        folder,
+        spdx,
+        cyclonedx,
+    } = &order.sboms;
+    let path = folder.as_deref().unwrap_or_else(|| parent(&order.out));
+    let wanted: [(bool, &str, Sha256); 2] = [
+        (*spdx, "spdx", built.spdx),
+        (*cyclonedx, "cdx", built.cyclonedx),
+    ];
+    let mut written = Vec::new();
+    for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+        let folder = Root::create(path)?;
+        let name = format!("sbom-{architecture}.{form}.json");
+        let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
+        folder.write(&RelPath::try_from(name.as_str())?, &bytes, MODE)?;
+        written.push(path.join(name));
+    }
+    Ok(written)
+}

@@ -1,0 +1,132 @@
+//! One recipe or one image, wherever its file is.
+//!
+//! 1. [`reading`]: the recipe, and what a command line changes about it.
+//! 2. [`build`](mod@build): its packages, made if they are stale, and delivered into a folder.
+//! 3. [`check`]: its tests, run against packages that are there.
+//! 4. [`image`]: an image, assembled and delivered.
+//! 5. [`choose`]: only the choice of packages.
+//!
+//! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
+//! the command line names.
+//!
+//! A recipe of the factory that is built as the factory would build it is the factory's own: `up`
+//! finds it made. Anything else is built *apart*: it is recorded under a name of its own, so that
+//! neither a plan nor a release ever takes it for the factory's.
+
+pub mod build;
+pub mod check;
+pub mod choose;
+pub mod image;
+pub mod reading;
+
+use boltworks_apk::Index;
+use boltworks_crypto::Keyring;
+use boltworks_fsx::Lock;
+use boltworks_model::{Ambient, Event};
+use boltworks_records::ActionRecord;
+use boltworks_version::apk::Dependency;
+
+pub use build::{BuildOrder, Delivered, Made, build};
+pub use check::{CheckOrder, Checked, check};
+pub use choose::{Wish, choose};
+pub use image::{ImageOrder, ImageOut, image};
+pub use reading::{Reading, SourceFolder};
+
+use crate::catalog::Loaded;
+use crate::equipment::Floor;
+use crate::home::Keys;
+use crate::planning::Stage0;
+use crate::repository::{Dock, Given, Repository};
+use crate::{Error, Home};
+
+/// An open factory with what one command brings.
+struct Bench {
+    home: Home,
+    loaded: Loaded,
+    keys: Keys,
+    floor: Floor,
+    keyring: Keyring,
+    ignore_signatures: bool,
+    repositories: Vec<Repository>,
+}
+
+impl Bench {
+    fn open(home: Home, given: &Given) -> Result<Self, Error> {
+        let loaded = Loaded::read(&home)?;
+        let keys = home.keys()?;
+        let keyring = given.keyring(Some(&keys))?;
+        let repositories = given.open(home.architecture(), &keyring)?;
+        Ok(Self {
+            home,
+            loaded,
+            keys,
+            floor: Floor::default(),
+            keyring,
+            ignore_signatures: given.ignore_signatures,
+            repositories,
+        })
+    }
+
+    fn lock(&self, ambient: &Ambient<'_>) -> Result<Lock, Error> {
+        self.home.lock(|| {
+            ambient.sink.event(Event::Warning {
+                text: "another run holds this factory: waiting for it",
+            });
+        })
+    }
+
+    /// Stage 0, made if needed, and what the repositories have of what is wanted.
+    fn stage0(&self, wanted: &[Dependency], ambient: &Ambient<'_>) -> Result<Stage0, Error> {
+        let stage0 = self.home.ensure_stage0(&self.keys, ambient)?;
+        self.with_repositories(stage0, wanted, ambient)
+    }
+
+    fn with_repositories(
+        &self,
+        mut stage0: Stage0,
+        wanted: &[Dependency],
+        ambient: &Ambient<'_>,
+    ) -> Result<Stage0, Error> {
+        let own = self.last_indexes()?;
+        let others: Vec<&Index> = std::iter::once(&stage0.index).chain(&own).collect();
+        let scratch = self.home.state_folder("scratch")?;
+        let dock = Dock {
+            store: &self.home.store,
+            scratch: &scratch,
+            keyring: (!self.ignore_signatures).then_some(&self.keyring),
+        };
+        let brought = dock.bring(&self.repositories, wanted, &others, ambient)?;
+        stage0.files.extend(brought.files);
+        stage0.given = brought.indexes;
+        Ok(stage0)
+    }
+
+    /// The last good action for each recipe of the catalog.
+    fn last_records(&self) -> Result<Vec<ActionRecord>, Error> {
+        last_records(&self.home, &self.loaded)
+    }
+
+    fn last_indexes(&self) -> Result<Vec<Index>, Error> {
+        let records = self.last_records()?;
+        let indexes = records.iter().map(|record| self.home.index_of(record));
+        Ok(indexes
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+}
+
+/// The last good action for each recipe of a catalog.
+fn last_records(home: &Home, loaded: &Loaded) -> Result<Vec<ActionRecord>, Error> {
+    let names = loaded.catalog.recipes.keys();
+    let records = names.map(|name| {
+        let subject = boltworks_plan::Subject::recipe(name).to_string();
+        Ok(home.records().latest_good_for(&subject)?)
+    });
+    Ok(records
+        .collect::<Result<Vec<_>, Error>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}

@@ -1,0 +1,192 @@
+//! A recipe's file read for one command: where it is, and what the command line changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::Architecture;
+use boltworks_plan::{RecipeItem, Subject};
+use boltworks_recipe::resolved::Recipe;
+use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, parsed, resolve};
+use boltworks_version::apk::Dependency;
+
+use crate::catalog::{self, Loaded, RecipeSource};
+use crate::files::Place;
+use crate::home::TEXT_LIMIT;
+use crate::{Error, Home};
+
+/// Where the files beside a recipe are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SourceFolder {
+    /// In the folder beside the recipe that is named like the package, if there is one.
+    #[default]
+    Beside,
+    /// In this folder.
+    Folder(PathBuf),
+    /// There are none.
+    Nowhere,
+}
+
+/// How a recipe is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Folders of pipelines, which go before the factory's and the program's own.
+    pub pipelines: Vec<PathBuf>,
+    /// The C library that triplets name.
+    pub libc: Libc,
+    /// The recipe's options that are switched on.
+    pub options: BTreeSet<String>,
+    /// Where the files beside it are.
+    pub sources: SourceFolder,
+    /// Packages in the environment beside those the recipe names.
+    pub packages: Vec<Dependency>,
+    /// Variables that steps see beside those the recipe sets.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Default for Reading {
+    /// As a factory reads its own recipes.
+    fn default() -> Self {
+        Self {
+            pipelines: Vec::new(),
+            libc: Libc::Musl,
+            options: BTreeSet::new(),
+            sources: SourceFolder::default(),
+            packages: Vec::new(),
+            variables: BTreeMap::new(),
+        }
+    }
+}
+
+impl Reading {
+    /// Understands a recipe's file without a factory.
+    pub fn recipe(&self, path: &Path, architecture: Architecture) -> Result<Recipe, Error> {
+        let text = Place::of(path)?.read_text(TEXT_LIMIT)?;
+        let library = self.library(PipelineLibrary::builtin())?;
+        self.resolve(path, &text, architecture, &library)
+    }
+
+    /// Reads a recipe's file for a factory.
+    pub(super) fn read(
+        &self,
+        home: &Home,
+        path: &Path,
+    ) -> Result<(RecipeItem, RecipeSource), Error> {
+        let place = Place::of(path)?;
+        let text = place.read_text(TEXT_LIMIT)?;
+        let library = self.library(catalog::pipelines(home)?)?;
+        let recipe = self.resolve(path, &text, home.architecture(), &library)?;
+        let folder = self.folder(&place, recipe.package.name.as_str())?;
+        let item = catalog::recipe_item(home, recipe, folder.as_ref())?;
+        let source = RecipeSource {
+            // Packages tell of their recipe; of where it was on this machine they must not.
+            path: place.name().to_string(),
+            text,
+            folder: folder.map(Arc::new),
+        };
+        Ok((item, source))
+    }
+
+    fn resolve(
+        &self,
+        path: &Path,
+        text: &str,
+        architecture: Architecture,
+        library: &PipelineLibrary,
+    ) -> Result<Recipe, Error> {
+        let parsed = parse_recipe(&path.to_string_lossy(), text)?;
+        self.check_options(&parsed)?;
+        let options = ResolveOptions {
+            libc: self.libc,
+            enabled: self.options.clone(),
+            ..ResolveOptions::new(architecture, library)
+        };
+        let mut recipe = resolve(&parsed, &options)?;
+        add_new(&mut recipe.build_packages, &self.packages);
+        let variables = self.variables.clone();
+        recipe.environment.environment.extend(variables);
+        Ok(recipe)
+    }
+
+    /// Adds what the command line adds to every test of a recipe.
+    pub(super) fn add_to_tests(&self, recipe: &mut Recipe) {
+        let split = recipe.subpackages.iter_mut();
+        let tests = split.filter_map(|package| package.test.as_mut());
+        for test in recipe.test.iter_mut().chain(tests) {
+            add_new(&mut test.packages, &self.packages);
+            let variables = self.variables.clone();
+            test.environment.environment.extend(variables);
+        }
+    }
+
+    fn check_options(&self, parsed: &parsed::Recipe) -> Result<(), Error> {
+        let unknown = self
+            .options
+            .iter()
+            .find(|name| !parsed.options.contains_key(*name));
+        let Some(unknown) = unknown else {
+            return Ok(());
+        };
+        let known: Vec<&str> = parsed.options.keys().map(|name| name.as_ref()).collect();
+        let help = if known.is_empty() {
+            "it has none".to_owned()
+        } else {
+            format!("its options are: {}", known.join(", "))
+        };
+        Err(Error::asked(
+            format!("the recipe has no option '{unknown}'"),
+            help,
+        ))
+    }
+
+    fn library(&self, mut library: PipelineLibrary) -> Result<PipelineLibrary, Error> {
+        // What is added last goes first.
+        for folder in self.pipelines.iter().rev() {
+            let root = Root::open(folder)?;
+            library = catalog::with_pipelines(library, &root, &folder.to_string_lossy())?;
+        }
+        Ok(library)
+    }
+
+    fn folder(&self, place: &Place, package: &str) -> Result<Option<Root>, Error> {
+        match &self.sources {
+            SourceFolder::Beside => catalog::local_folder(place.folder(), place.name(), package),
+            SourceFolder::Folder(path) => Ok(Some(Root::open(path)?)),
+            SourceFolder::Nowhere => Ok(None),
+        }
+    }
+}
+
+fn add_new(list: &mut Vec<Dependency>, more: &[Dependency]) {
+    for dependency in more {
+        if !list.contains(dependency) {
+            list.push(dependency.clone());
+        }
+    }
+}
+
+/// The recipe of the factory whose file this is, if it is one.
+pub(super) fn own_recipe(
+    home: &Home,
+    loaded: &Loaded,
+    path: &Path,
+) -> Result<Option<String>, Error> {
+    let Some(here) = Place::of(path)?.stat()? else {
+        return Ok(None);
+    };
+    for (name, source) in &loaded.recipes {
+        let own = home
+            .folder
+            .stat(&RelPath::try_from(source.path.as_str())?)?;
+        if own.is_some_and(|own| (own.dev, own.inode) == (here.dev, here.inode)) {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// What a recipe is called in the records when it was not built as the factory would build it.
+pub(super) fn apart(package: &str) -> Subject {
+    Subject::recipe(format!("{package} (apart)"))
+}

@@ -1,0 +1,178 @@
+//! The sources of recipes: brought into the store, or hashed there.
+
+use boltworks_model::{Ambient, Material, Sha256, SourceKind};
+use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_source::{Checked, Error as SourceError};
+
+use crate::equipment::Reach;
+use crate::recipes::request;
+use crate::{Error, Line, up};
+
+/// One source and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    /// The recipe that names it.
+    pub recipe: String,
+    /// Its address there.
+    pub uri: String,
+    /// What became of it.
+    pub state: SourceState,
+}
+
+/// What became of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceState {
+    /// It is in the store.
+    Kept {
+        /// The blob.
+        sha256: Sha256,
+        /// Its bytes.
+        size: u64,
+        /// Whether it was fetched just now.
+        is_new: bool,
+        /// What sort of source it is.
+        kind: SourceKind,
+        /// Where it was fetched from, where that is not the recipe's address.
+        from: Option<String>,
+    },
+    /// It was hashed in the store, and is what the recipe expects.
+    Good {
+        /// The blob.
+        sha256: Sha256,
+    },
+    /// It is not in the store.
+    Missing,
+    /// It is in the store with other bytes, or could not be had.
+    Bad {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+impl SourceState {
+    /// Whether it is in the store, as far as was looked.
+    pub const fn is_good(&self) -> bool {
+        matches!(self, Self::Kept { .. } | Self::Good { .. })
+    }
+}
+
+impl Line {
+    /// Fetches the sources of recipes, of all where none is named. One that cannot be had does
+    /// not keep the others away.
+    pub fn fetch_sources(
+        &self,
+        names: &[String],
+        ambient: &Ambient<'_>,
+    ) -> Result<Vec<SourceRow>, Error> {
+        let reach = Reach::new(&self.home)?;
+        let fetcher = reach.fetcher(&self.home);
+        let mut rows = Vec::new();
+        for (name, recipe) in self.recipes_named(names)? {
+            let version = recipe.package.version.to_string();
+            for source in sources(recipe) {
+                ambient.cancel.check()?;
+                let state = match fetcher.fetch(&request(recipe, source, &version)?, ambient) {
+                    Ok(fetched) => kept(&fetched),
+                    Err(SourceError::Cancelled(cancelled)) => return Err(cancelled.into()),
+                    Err(error) => SourceState::Bad {
+                        reason: up::chain(&error),
+                    },
+                };
+                rows.push(row(name, source, state));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Hashes what the store has of the sources of recipes, of all where none is named.
+    pub fn verify_sources(
+        &self,
+        names: &[String],
+        ambient: &Ambient<'_>,
+    ) -> Result<Vec<SourceRow>, Error> {
+        let reach = Reach::new(&self.home)?;
+        let fetcher = reach.fetcher(&self.home);
+        let mut rows = Vec::new();
+        for (name, recipe) in self.recipes_named(names)? {
+            let version = recipe.package.version.to_string();
+            for source in sources(recipe) {
+                ambient.cancel.check()?;
+                let state = match fetcher.verify(&request(recipe, source, &version)?)? {
+                    Checked::Good(sha256) => SourceState::Good { sha256 },
+                    Checked::Missing => SourceState::Missing,
+                    Checked::Bad(reason) => SourceState::Bad { reason },
+                };
+                rows.push(row(name, source, state));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Recipes by name or by file.
+    fn recipes_named(&self, names: &[String]) -> Result<Vec<(&str, &Recipe)>, Error> {
+        let all = &self.loaded.catalog.recipes;
+        if names.is_empty() {
+            let all = all.iter().map(|(name, item)| (name.as_str(), &item.recipe));
+            return Ok(all.collect());
+        }
+        let find = |wanted: &String| {
+            let is_it = |name: &str| {
+                let file = self.loaded.recipes.get(name).map(|source| &source.path);
+                name == wanted || file == Some(wanted)
+            };
+            let found = all.iter().find(|(name, _)| is_it(name));
+            found
+                .map(|(name, item)| (name.as_str(), &item.recipe))
+                .ok_or_else(|| Error::Missing {
+                    what: "recipe",
+                    name: wanted.clone(),
+                    known: all.keys().cloned().collect(),
+                })
+        };
+        names.iter().map(find).collect()
+    }
+}
+
+/// Every source of a recipe and of its tests, each once.
+fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
+    let split = recipe.subpackages.iter();
+    let tests = recipe
+        .test
+        .iter()
+        .chain(split.filter_map(|package| package.test.as_ref()));
+    let mut all: Vec<&SourceRef> = Vec::new();
+    for source in recipe
+        .sources
+        .iter()
+        .chain(tests.flat_map(|test| &test.sources))
+    {
+        if !all.iter().any(|known| known.key == source.key) {
+            all.push(source);
+        }
+    }
+    all
+}
+
+fn row(name: &str, source: &SourceRef, state: SourceState) -> SourceRow {
+    SourceRow {
+        recipe: name.to_owned(),
+        uri: source.uri.clone(),
+        state,
+    }
+}
+
+fn kept(fetched: &boltworks_source::Fetched) -> SourceState {
+    let (kind, from) = match &fetched.material {
+        Material::Source {
+            kind, fetched_from, ..
+        } => (*kind, fetched_from.clone()),
+        _ => (SourceKind::Tarball, None),
+    };
+    SourceState::Kept {
+        sha256: fetched.digest,
+        size: fetched.size,
+        is_new: fetched.is_new,
+        kind,
+        from,
+    }
+}
