@@ -100,6 +100,13 @@ pub enum Error {
     /// The records refused.
     #[error("records")]
     Records(#[from] boltworks_records::Error),
+    /// The signing key could not be kept.
+    #[error("write the signing key")]
+    Key {
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A key is not one.
     #[error("signing key")]
     Crypto(#[from] boltworks_crypto::Error),

@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,12 +21,17 @@ use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
 use boltworks_model::{Architecture, Sha256, Timestamp};
 use boltworks_records::Records;
+use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
 
 /// The largest `boltworks.yaml`, key or recipe.
 pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
+/// The store's folder in the state.
+const STORE: &str = "store";
+/// The records' file in the state.
+const RECORDS: &str = "records.sqlite";
 /// The time in every output, where the factory's file says none: 2026-01-01T00:00:00Z.
 const DEFAULT_EPOCH: Timestamp = Timestamp(1_767_225_600);
 
@@ -77,24 +83,12 @@ pub struct Keys {
 impl Home {
     /// Opens the factory whose file this is.
     pub fn open(file: &Path, host: Host) -> Result<Self, Error> {
-        let folder_path = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let folder = Root::open(&folder_path).map_err(|source| no_factory(file, source))?;
-        let name = file
-            .file_name()
-            .unwrap_or(file.as_os_str())
-            .as_encoded_bytes();
-        let text = folder
-            .read_text(&RelPath::new(name)?, TEXT_LIMIT)
-            .map_err(|source| no_factory(file, source))?;
-        let config = boltworks_config::parse(&file.to_string_lossy(), &text)?;
+        let (folder, config) = read(file)?;
         let path = folder.path_for_children()?;
         let state = path.join(&config.state);
         let state_root = Root::create(&state)?;
-        let store = Store::open(&state_root.make_dir(&RelPath::try_from("store")?)?)?;
-        let records = Mutex::new(Records::open(&state.join("records.sqlite"))?);
+        let store = Store::open(&state_root.make_dir(&RelPath::try_from(STORE)?)?)?;
+        let records = Mutex::new(Records::open(&state.join(RECORDS))?);
         Ok(Self {
             config,
             folder,
@@ -117,16 +111,12 @@ impl Home {
         Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
     }
 
-    /// The records' file, for a server that opens it for reading.
-    pub fn records_path(&self) -> PathBuf {
-        self.state.join("records.sqlite")
-    }
-
     /// Where a blob lies on disk, for a person to look at.
     pub fn blob_path(&self, digest: &Sha256) -> PathBuf {
-        let hex = digest.to_string();
-        let (folder, _) = hex.split_at(2);
-        self.state.join("store/blobs/sha256").join(folder).join(hex)
+        self.state
+            .join(STORE)
+            .join("blobs/sha256")
+            .join(digest.to_string())
     }
 
     /// A folder of the state, made where it is missing.
@@ -152,14 +142,18 @@ impl Home {
     pub fn keys(&self) -> Result<Keys, Error> {
         let path = self.key_path()?;
         let key = if self.folder.exists(&path)? {
-            let pem = self.folder.read_text(&path, TEXT_LIMIT)?;
-            RsaPrivateKey::from_pem(pem.as_bytes())?
+            self.read_key(&path)?
         } else {
             self.make_key(&path)?
         };
         let public = key.public();
         let public_pem = public.to_pem()?;
-        let name = format!("{}.pub", String::from_utf8_lossy(path.file_name()));
+        let public_path = RelPath::new([path.as_bytes(), b".pub"].concat())?;
+        if !self.folder.exists(&public_path)? {
+            self.folder
+                .write(&public_path, public_pem.as_bytes(), 0o644)?;
+        }
+        let name = String::from_utf8_lossy(public_path.file_name()).into_owned();
         let mut keyring = Keyring::default();
         keyring.insert(name.clone(), public);
         Ok(Keys {
@@ -176,18 +170,71 @@ impl Home {
         Ok(RelPath::try_from(path)?)
     }
 
+    /// Makes a key, unless another process was faster: then its key is the factory's.
     fn make_key(&self, path: &RelPath) -> Result<RsaPrivateKey, Error> {
         let key = RsaPrivateKey::generate()?;
         if let Some(parent) = path.parent() {
             self.folder.make_dir(&parent)?;
         }
-        let public = RelPath::new([path.as_bytes(), b".pub"].concat())?;
-        self.folder
-            .write(&public, key.public().to_pem()?.as_bytes(), 0o644)?;
-        self.folder
-            .write(path, key.to_pem()?.expose().as_bytes(), 0o600)?;
-        Ok(key)
+        let mut draft = self.folder.draft(path, 0o600)?;
+        draft
+            .write_all(key.to_pem()?.expose().as_bytes())
+            .map_err(|source| Error::Key { source })?;
+        match draft.commit_new() {
+            Ok(_) => Ok(key),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => {
+                self.read_key(path)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
+
+    fn read_key(&self, path: &RelPath) -> Result<RsaPrivateKey, Error> {
+        let pem = self.folder.read_text(path, TEXT_LIMIT)?;
+        Ok(RsaPrivateKey::from_pem(pem.as_bytes())?)
+    }
+}
+
+/// What a factory released, for a server: nothing is written, and the state is opened anew at
+/// each call.
+pub struct Released {
+    state: PathBuf,
+}
+
+impl Released {
+    /// Reads where the state of the factory with this file is.
+    pub fn new(file: &Path) -> Result<Self, Error> {
+        let (folder, config) = read(file)?;
+        Ok(Self {
+            state: folder.path_for_children()?.join(config.state),
+        })
+    }
+
+    /// Opens it for reading.
+    pub fn open(&self) -> Result<ReleasedStore, boltworks_release::Error> {
+        let store = Root::open(&self.state.join(STORE)).map_err(boltworks_store::Error::Disk)?;
+        ReleasedStore::open(&self.state.join(RECORDS), Store::open_read_only(&store)?)
+    }
+}
+
+/// A factory's folder and its file.
+fn read(file: &Path) -> Result<(Root, boltworks_config::Factory), Error> {
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = Root::open(parent).map_err(|source| no_factory(file, source))?;
+    let name = file
+        .file_name()
+        .unwrap_or(file.as_os_str())
+        .as_encoded_bytes();
+    let text = folder
+        .read_text(&RelPath::new(name)?, TEXT_LIMIT)
+        .map_err(|source| no_factory(file, source))?;
+    Ok((
+        folder,
+        boltworks_config::parse(&file.to_string_lossy(), &text)?,
+    ))
 }
 
 fn no_factory(file: &Path, source: boltworks_fsx::Error) -> Error {

@@ -64,6 +64,8 @@ pub enum RowOutcome {
 pub struct Report {
     /// Recipes in build order, then images.
     pub rows: Vec<Row>,
+    /// How steps were confined, and what held their limits; nothing where no step ran.
+    pub confinement: Option<String>,
 }
 
 impl Report {
@@ -75,6 +77,7 @@ impl Report {
         };
         Self {
             rows: plan.items.iter().map(row).collect(),
+            confinement: None,
         }
     }
 
@@ -119,7 +122,7 @@ struct Finished {
     result: Result<bool, Error>,
 }
 
-/// Makes everything that is stale. `only` restricts it to some subjects and what they need.
+/// Makes everything that is stale.
 pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<Report, Error> {
     let planner = Planner {
         home: means.home,
@@ -327,7 +330,10 @@ impl Run<'_> {
                 }
             })
             .collect();
-        Report { rows }
+        Report {
+            rows,
+            confinement: Some(self.means.sandbox.describe()),
+        }
     }
 }
 

@@ -261,7 +261,12 @@ impl Evaluation<'_> {
         }
         let reasons = match self.known.last.get(&inputs.subject) {
             None => vec!["it was never made".to_owned()],
-            Some(earlier) => inputs.differences(earlier),
+            Some(earlier) => match inputs.differences(earlier) {
+                reasons if reasons.is_empty() => {
+                    vec!["its record was written by another version of this program".to_owned()]
+                }
+                reasons => reasons,
+            },
         };
         State::Stale(action, reasons)
     }

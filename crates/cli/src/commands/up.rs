@@ -37,6 +37,12 @@ fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) ->
     } else {
         lines.extend(report.rows.iter().map(row));
         lines.extend(failures(report, line));
+        lines.extend(
+            report
+                .confinement
+                .iter()
+                .map(|means| format!("steps ran in: {means}")),
+        );
     }
     lines.extend(released.lines());
     lines.join("\n")
@@ -111,5 +117,5 @@ fn document(report: &Report, released: &Released) -> Value {
             value
         })
         .collect();
-    json!({"complete": report.is_complete(), "rows": rows, "released": released.document()})
+    json!({"complete": report.is_complete(), "confinement": report.confinement, "rows": rows, "released": released.document()})
 }

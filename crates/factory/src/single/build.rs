@@ -66,7 +66,7 @@ pub struct Made {
 
 /// Makes the packages of a recipe, unless they are there already, and delivers them. Recipes of
 /// the factory that it needs are made first.
-pub fn build(home: Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<Made, Error> {
+pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<Made, Error> {
     let mut bench = Bench::open(home, &order.given)?;
     let signing = order
         .signing_key
@@ -109,7 +109,7 @@ pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
         .collect()
 }
 
-impl Bench {
+impl Bench<'_> {
     /// Finds the recipe in the catalog, or puts it there to be built apart.
     fn take(&mut self, order: &BuildOrder) -> Result<Subject, Error> {
         let as_the_factory_would = order.reading == Reading::default()
@@ -117,11 +117,11 @@ impl Bench {
             && order.epoch.is_none()
             && self.repositories.is_empty();
         if as_the_factory_would
-            && let Some(name) = own_recipe(&self.home, &self.loaded, &order.file)?
+            && let Some(name) = own_recipe(self.home, &self.loaded, &order.file)?
         {
             return Ok(Subject::recipe(name));
         }
-        let (item, source) = order.reading.read(&self.home, &order.file)?;
+        let (item, source) = order.reading.read(self.home, &order.file)?;
         let name = item.recipe.package.name.to_string();
         let target = apart(&name);
         // It stands in for the factory's own recipe of the same package.
@@ -184,7 +184,7 @@ impl Bench {
 }
 
 struct Run<'a> {
-    bench: &'a Bench,
+    bench: &'a Bench<'a>,
     stage0: &'a Stage0,
     ambient: &'a Ambient<'a>,
 }
@@ -212,7 +212,7 @@ impl Run<'_> {
         }
         inputs.epoch = epoch.unwrap_or(inputs.epoch);
         let action = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
-        let home = &self.bench.home;
+        let home = self.bench.home;
         let known = home.records().action(&action)?;
         if let Some(record) = known.filter(|record| record.ok) {
             return Ok((record, Vec::new()));
@@ -232,7 +232,7 @@ impl Run<'_> {
     fn ready(&self, target: &Subject) -> Result<Ready, Error> {
         let bench = self.bench;
         let planner = Planner {
-            home: &bench.home,
+            home: bench.home,
             loaded: &bench.loaded,
             keys: &bench.keys,
             stage0: self.stage0,
@@ -263,16 +263,16 @@ impl Run<'_> {
         fresh: &[ActionId],
     ) -> Result<ActionRecord, Error> {
         let bench = self.bench;
-        let reach = Reach::new(&bench.home)?;
+        let reach = Reach::new(bench.home)?;
         let workshop = Workshop {
-            home: &bench.home,
+            home: bench.home,
             loaded: &bench.loaded,
             keys,
             stage0: self.stage0,
             fresh,
-            fetcher: &reach.fetcher(&bench.home),
-            sandbox: bench.floor.sandbox(&bench.home)?,
-            environments: bench.floor.environments(&bench.home)?,
+            fetcher: &reach.fetcher(bench.home),
+            sandbox: bench.floor.sandbox(bench.home)?,
+            environments: bench.floor.environments(bench.home)?,
         };
         let job = inputs.subject.to_string();
         let sink = self.ambient.sink;

@@ -55,9 +55,13 @@ pub struct Fault {
 
 /// Runs the tests of a recipe, all of them, whatever fails. The packages are those that the
 /// factory made last from a recipe of that name, or those of the repositories given.
-pub fn check(home: Home, order: &CheckOrder, ambient: &Ambient<'_>) -> Result<Vec<Checked>, Error> {
+pub fn check(
+    home: &Home,
+    order: &CheckOrder,
+    ambient: &Ambient<'_>,
+) -> Result<Vec<Checked>, Error> {
     let bench = Bench::open(home, &order.given)?;
-    let (mut item, source) = order.reading.read(&bench.home, &order.file)?;
+    let (mut item, source) = order.reading.read(bench.home, &order.file)?;
     order.reading.add_to_tests(&mut item.recipe);
     let recipe = &item.recipe;
     let tests = chosen(recipe, order.package.as_deref())?;
@@ -74,16 +78,16 @@ pub fn check(home: Home, order: &CheckOrder, ambient: &Ambient<'_>) -> Result<Ve
     for record in bench.records_for(recipe.package.name.as_str())? {
         bench.home.add_packages(&record, &mut world)?;
     }
-    let reach = Reach::new(&bench.home)?;
+    let reach = Reach::new(bench.home)?;
     let workshop = Workshop {
-        home: &bench.home,
+        home: bench.home,
         loaded: &bench.loaded,
         keys: &bench.keys,
         stage0: &stage0,
         fresh: &[],
-        fetcher: &reach.fetcher(&bench.home),
-        sandbox: bench.floor.sandbox(&bench.home)?,
-        environments: bench.floor.environments(&bench.home)?,
+        fetcher: &reach.fetcher(bench.home),
+        sandbox: bench.floor.sandbox(bench.home)?,
+        environments: bench.floor.environments(bench.home)?,
     };
     let session = Session {
         workshop: &workshop,
@@ -124,7 +128,7 @@ fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<(&'r str, &'
     Ok(tests.collect())
 }
 
-impl Bench {
+impl Bench<'_> {
     /// The packages that a test of this recipe may see: the last ones of every recipe, and of
     /// this one the very last, apart or not.
     fn records_for(&self, package: &str) -> Result<Vec<ActionRecord>, Error> {

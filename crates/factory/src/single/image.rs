@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{RelPath, Root};
 use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout};
-use boltworks_model::{Ambient, Architecture, Sha256, Timestamp};
+use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolved::Image;
@@ -20,7 +20,7 @@ use super::last_records;
 use crate::catalog::Loaded;
 use crate::files::{Place, parent};
 use crate::home::{Keys, TEXT_LIMIT};
-use crate::planning::{STAGE0, Stage0};
+use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
 use crate::repository::{Dock, Given, Repository};
 use crate::{Error, Home};
@@ -84,7 +84,7 @@ pub struct ImageOut {
 /// Assembles an image and delivers it. Without a factory its packages come from the repositories
 /// given, and from folders that its file names.
 pub fn image(
-    home: Option<Home>,
+    home: Option<&Home>,
     order: &ImageOrder,
     ambient: &Ambient<'_>,
 ) -> Result<ImageOut, Error> {
@@ -96,7 +96,7 @@ pub fn image(
     let mut notes = Vec::new();
     let given = with_files_own(&order.given, &image, &mut notes);
     let desk = match home {
-        Some(home) => Desk::of_factory(&home)?,
+        Some(home) => Desk::of_factory(home)?,
         None if given.repositories.is_empty() => return Err(nowhere()),
         None => Desk::apart(parent(&order.out))?,
     };
@@ -171,12 +171,15 @@ struct Desk {
     scratch: Root,
     keys: Option<Keys>,
     vendor: String,
+    /// What the factory calls its packages.
+    repository: String,
     epoch: Option<Timestamp>,
     architecture: Option<Architecture>,
     /// What a failure is explained with.
     stage0: Stage0,
+    /// The file behind each of the factory's packages.
+    files: BTreeMap<Sha1, Sha256>,
     /// The factory's packages.
-    own: World,
     indexes: Vec<boltworks_apk::Index>,
     _folder: Option<Passing>,
 }
@@ -185,22 +188,25 @@ impl Desk {
     fn of_factory(home: &Home) -> Result<Self, Error> {
         let keys = home.keys()?;
         let records = last_records(home, &Loaded::read(home)?)?;
-        let mut own = World::default();
+        let mut files = BTreeMap::new();
         let mut indexes = Vec::new();
         for record in &records {
-            home.add_packages(record, &mut own)?;
-            indexes.extend(home.index_of(record)?);
+            if let Some(index) = home.index_of(record)? {
+                files.extend(files_of(&index, record));
+                indexes.push(index);
+            }
         }
         Ok(Self {
             store: home.store.clone(),
             scratch: home.state_folder("scratch")?,
             vendor: home.config.factory.clone(),
+            repository: home.config.repository().to_owned(),
             epoch: Some(home.epoch()),
             architecture: Some(home.architecture()),
             // It would only make an explanation better.
             stage0: home.known_stage0(&keys).ok().flatten().unwrap_or_default(),
             keys: Some(keys),
-            own,
+            files,
             indexes,
             _folder: None,
         })
@@ -215,10 +221,11 @@ impl Desk {
             scratch: folder.make_dir(&RelPath::try_from("scratch")?)?,
             keys: None,
             vendor: NOBODY.to_owned(),
+            repository: String::new(),
             epoch: None,
             architecture: None,
             stage0: Stage0::default(),
-            own: World::default(),
+            files: BTreeMap::new(),
             indexes: Vec::new(),
             _folder: Some(passing),
         })
@@ -238,16 +245,13 @@ impl Desk {
         stage0.given = brought.indexes;
         stage0.files.extend(brought.files);
         let mut world = stage0.world();
-        world.files.extend(self.own.files.clone());
+        world.files.extend(self.files.clone());
         for index in &self.indexes {
-            world.universe.add_repository(OWN, index, 0);
+            world.universe.add_repository(&self.repository, index, 0);
         }
         Ok(world)
     }
 }
-
-/// What the factory's packages are called in explanations.
-const OWN: &str = "factory";
 
 /// A folder that is removed when it is no longer needed.
 struct Passing {

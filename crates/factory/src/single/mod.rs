@@ -30,7 +30,7 @@ pub use build::{BuildOrder, Delivered, Made, build};
 pub use check::{CheckOrder, Checked, check};
 pub use choose::{Wish, choose};
 pub use image::{ImageOrder, ImageOut, image};
-pub use reading::{Reading, SourceFolder};
+pub use reading::{Reading, SourceFolder, variables};
 
 use crate::catalog::Loaded;
 use crate::equipment::Floor;
@@ -40,8 +40,8 @@ use crate::repository::{Dock, Given, Repository};
 use crate::{Error, Home};
 
 /// An open factory with what one command brings.
-struct Bench {
-    home: Home,
+struct Bench<'h> {
+    home: &'h Home,
     loaded: Loaded,
     keys: Keys,
     floor: Floor,
@@ -50,9 +50,9 @@ struct Bench {
     repositories: Vec<Repository>,
 }
 
-impl Bench {
-    fn open(home: Home, given: &Given) -> Result<Self, Error> {
-        let loaded = Loaded::read(&home)?;
+impl<'h> Bench<'h> {
+    fn open(home: &'h Home, given: &Given) -> Result<Self, Error> {
+        let loaded = Loaded::read(home)?;
         let keys = home.keys()?;
         let keyring = given.keyring(Some(&keys))?;
         let repositories = given.open(home.architecture(), &keyring)?;
@@ -103,7 +103,7 @@ impl Bench {
 
     /// The last good action for each recipe of the catalog.
     fn last_records(&self) -> Result<Vec<ActionRecord>, Error> {
-        last_records(&self.home, &self.loaded)
+        last_records(self.home, &self.loaded)
     }
 
     fn last_indexes(&self) -> Result<Vec<Index>, Error> {

@@ -128,7 +128,7 @@ impl Reading {
         let Some(unknown) = unknown else {
             return Ok(());
         };
-        let known: Vec<&str> = parsed.options.keys().map(|name| name.as_ref()).collect();
+        let known: Vec<&str> = parsed.options.keys().map(AsRef::as_ref).collect();
         let help = if known.is_empty() {
             "it has none".to_owned()
         } else {
@@ -189,4 +189,62 @@ pub(super) fn own_recipe(
 /// What a recipe is called in the records when it was not built as the factory would build it.
 pub(super) fn apart(package: &str) -> Subject {
     Subject::recipe(format!("{package} (apart)"))
+}
+
+/// Variables from a file of `NAME=VALUE` lines; empty lines and those that begin with `#` say
+/// nothing. Values are taken as they stand, quotes too.
+pub fn variables(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let text = Place::of(path)?.read_text(TEXT_LIMIT)?;
+    let is_name = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut variables = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((name, value)) = line.split_once('=').filter(|(name, _)| is_name(name)) else {
+            return Err(Error::asked(
+                format!(
+                    "{}:{}: '{line}' sets no variable",
+                    path.display(),
+                    number + 1
+                ),
+                "write NAME=VALUE, without `export` and without spaces around the sign",
+            ));
+        };
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_read_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("env");
+        let read = |text: &str| {
+            Place::of(&path)
+                .unwrap()
+                .write(text.as_bytes(), 0o644)
+                .unwrap();
+            variables(&path)
+        };
+        let set = read("# comment\n\nCFLAGS=-O2 -g\nEMPTY=\nX=a=b\n").unwrap();
+        let set: Vec<_> = set
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}"))
+            .collect();
+        assert_eq!(set, ["CFLAGS:-O2 -g", "EMPTY:", "X:a=b"]);
+        let error = read("A=1\nexport B=2\n").unwrap_err().to_string();
+        assert!(
+            error.ends_with("env:2: 'export B=2' sets no variable"),
+            "{error}"
+        );
+    }
 }
