@@ -13,7 +13,10 @@ use crate::quantity::{Bytes, Span};
 /// A factory: what it builds, from what, and what it may release.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(clippy::struct_field_names, reason = "the key that marks the file as a factory's")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the key that marks the file as a factory's"
+)]
 pub struct Factory {
     /// The factory's name: lower-case letters, digits and `-`. Names its keys.
     pub factory: String,
