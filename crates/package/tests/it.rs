@@ -76,11 +76,11 @@ fn provides(analysis: &Analysis) -> Vec<String> {
         .collect()
 }
 
-const LIBRARY: &str = r#"
+const LIBRARY: &str = r"
 mkdir -p $D/usr/lib $D/usr/lib/pkgconfig
 echo 'int one(void) { return 1; }' > one.c && cc -shared -fPIC -o $D/usr/lib/libone.so.1.2 -Wl,-soname,libone.so.1 -nostdlib one.c
 ln -s libone.so.1.2 $D/usr/lib/libone.so.1
-"#;
+";
 
 #[test]
 fn a_library_offers_its_soname() {
