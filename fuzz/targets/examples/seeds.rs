@@ -371,7 +371,7 @@ impl Elf {
                 short(1),
                 short(section),
                 short(3),
-                short(0),
+                short(1),
             ]
             .concat(),
         );

@@ -10,7 +10,7 @@ use boltworks_apk::{
     diff, sign, write_package,
 };
 use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
-use boltworks_fsx::{Content, Kind, Limit, Tree};
+use boltworks_fsx::{Content, Kind, Limit, Meta, Tree};
 
 use crate::{archive, mend, taken, text};
 
@@ -18,6 +18,8 @@ use crate::{archive, mend, taken, text};
 const KEY: &str = "seed.rsa.pub";
 /// The time in everything that is written here.
 const EPOCH: i64 = 1_767_225_600;
+/// The latest time that a tar header can hold; what is later is written as this.
+const LATEST: i64 = (1 << 33) - 1;
 
 /// A key made for these targets alone; it guards nothing.
 static SIGNER: LazyLock<Signer> = LazyLock::new(|| {
@@ -113,7 +115,7 @@ fn check_package(package: &PackageFile) {
     };
     let options = WriteOptions {
         level: 0,
-        ..WriteOptions::new(i64::MAX)
+        ..WriteOptions::new(LATEST)
     };
     let mut bytes = Vec::new();
     // Readers take more than this writer gives: owners of control files, names of fields.
@@ -146,7 +148,7 @@ fn check_package(package: &PackageFile) {
 /// Directories that a package leaves out are written all the same.
 fn with_parents(tree: &Tree) -> Tree {
     let mut whole = tree.clone();
-    whole.ensure_dirs(&boltworks_fsx::Meta::new(0o755, i64::MAX));
+    whole.ensure_dirs(&Meta::new(0o755, LATEST));
     whole
 }
 
@@ -163,9 +165,13 @@ fn shape(tree: &Tree) -> BTreeMap<String, String> {
     };
     tree.iter()
         .map(|(path, node)| {
+            let meta = Meta {
+                mtime: node.meta.mtime.min(LATEST),
+                ..node.meta.clone()
+            };
             (
                 format!("{path:?}"),
-                format!("{:?} {}", node.meta, shape(&node.kind)),
+                format!("{meta:?} {}", shape(&node.kind)),
             )
         })
         .collect()
