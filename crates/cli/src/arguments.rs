@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use boltworks_config::{Bytes, Span};
+use boltworks_model::{Architecture, Timestamp};
+use boltworks_oci::Reference;
+use boltworks_version::apk::Dependency;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
 #[derive(Debug, Parser)]
@@ -107,37 +111,131 @@ pub(crate) struct Explain {
     pub artifact: String,
 }
 
+/// Packages that are there already, beside the factory's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Packages")]
+pub(crate) struct Packages {
+    /// A repository to take packages from: a folder that holds ARCH/APKINDEX.tar.gz. The first is
+    /// preferred.
+    #[arg(short, long, value_delimiter = ',', value_name = "FOLDER")]
+    pub repository_append: Vec<PathBuf>,
+    /// A public key that repositories are signed with, beside the factory's own.
+    #[arg(short, long, value_delimiter = ',', value_name = "FILE")]
+    pub keyring_append: Vec<PathBuf>,
+    /// Take packages from repositories whoever signed them.
+    #[arg(long)]
+    pub ignore_signatures: bool,
+}
+
+/// How a recipe is understood, and what its steps may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(crate) struct Reading {
+    /// A folder of pipelines; they go before the factory's and the built-in ones.
+    #[arg(
+        long,
+        alias = "pipeline-dirs",
+        value_delimiter = ',',
+        value_name = "FOLDER"
+    )]
+    pub pipeline_dir: Vec<PathBuf>,
+    /// The folder whose files are laid into the workspace [default: the one beside the recipe that
+    /// is named like the package]
+    #[arg(long, value_name = "FOLDER")]
+    pub source_dir: Option<PathBuf>,
+    /// Lay no files into the workspace.
+    #[arg(long, conflicts_with = "source_dir")]
+    pub empty_workspace: bool,
+    /// The C library that ${{host.triplet.gnu}} names.
+    #[arg(
+        long,
+        alias = "override-host-triplet-libc-substitution-flavor",
+        default_value = "musl",
+        value_name = "LIBC"
+    )]
+    pub libc: Libc,
+    /// An option of the recipe to switch on.
+    #[arg(
+        long,
+        alias = "test-option",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub build_option: Vec<String>,
+    /// A file of NAME=VALUE lines: variables that steps see.
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// A package in the environment beside those the recipe names.
+    #[arg(
+        long,
+        alias = "test-package-append",
+        value_delimiter = ',',
+        value_name = "PACKAGE"
+    )]
+    pub package_append: Vec<Dependency>,
+    /// The longest a step may take, like 90s, 20m or 2h [default: the factory's]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+    /// The most memory a step may use, like 512MiB or 4GiB [default: the factory's]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
+    /// The architecture [default: the factory's]
+    #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
+    pub arch: Vec<Architecture>,
+    /// Print every line that steps print.
+    #[arg(long)]
+    pub log: bool,
+}
+
+/// A C library.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Libc {
+    /// glibc
+    #[value(alias = "glibc")]
+    Gnu,
+    /// musl
+    Musl,
+}
+
+/// A processor architecture by apk's or OCI's name, or `host`.
+fn architecture(text: &str) -> Result<Architecture, String> {
+    let name = if text == "host" {
+        std::env::consts::ARCH
+    } else {
+        text
+    };
+    name.parse()
+        .map_err(|error: boltworks_model::NameError| error.to_string())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Build {
     /// The recipe.
     pub file: PathBuf,
-    /// The architecture to build for.
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Vec<String>,
-    /// A repository of packages to build with: a folder that holds ARCH/APKINDEX.tar.gz.
-    #[arg(short, long, value_name = "FOLDER")]
-    pub repository_append: Vec<PathBuf>,
-    /// A public key that repositories are signed with.
-    #[arg(short, long, value_name = "FILE")]
-    pub keyring_append: Vec<PathBuf>,
-    /// The private key to sign with [default: the factory's]
+    /// The private key to sign packages and index with [default: the factory's]
     #[arg(long, value_name = "FILE")]
     pub signing_key: Option<PathBuf>,
-    /// Where packages and index go.
+    /// Where packages and index go: into ARCH/ beneath it.
     #[arg(long, default_value = "packages", value_name = "FOLDER")]
     pub out_dir: PathBuf,
-    /// A folder of pipelines.
-    #[arg(long, value_name = "FOLDER")]
-    pub pipeline_dir: Vec<PathBuf>,
-    /// The folder whose files are laid into the workspace [default: the one named like the package]
-    #[arg(long, value_name = "FOLDER")]
-    pub source_dir: Option<PathBuf>,
-    /// The host triplet's C library: `gnu` or `musl`.
-    #[arg(long, value_name = "LIBC")]
-    pub libc: Option<String>,
-    /// Print every line the build prints.
-    #[arg(long)]
-    pub log: bool,
+    /// Bring the index in the out-dir up to date.
+    #[arg(
+        long,
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub generate_index: bool,
+    /// The time in packages, like 2026-11-26T10:25:20Z [default: the factory's]
+    #[arg(long = "build-date", value_name = "TIME")]
+    pub date: Option<Timestamp>,
+    #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
+    pub packages: Packages,
 }
 
 #[derive(Debug, Args)]
@@ -146,36 +244,44 @@ pub(crate) struct Test {
     pub file: PathBuf,
     /// The package to test [default: all of the recipe's]
     pub package: Option<String>,
-    /// The architecture to test for.
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Vec<String>,
-    /// A repository of packages to test with: a folder that holds ARCH/APKINDEX.tar.gz.
-    #[arg(short, long, value_name = "FOLDER")]
-    pub repository_append: Vec<PathBuf>,
-    /// A public key that repositories are signed with.
-    #[arg(short, long, value_name = "FILE")]
-    pub keyring_append: Vec<PathBuf>,
-    /// A folder of pipelines.
-    #[arg(long, value_name = "FOLDER")]
-    pub pipeline_dir: Vec<PathBuf>,
-    /// The folder whose files are laid into the workspace [default: the one named like the package]
-    #[arg(long, value_name = "FOLDER")]
-    pub source_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
+    pub packages: Packages,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recipe {
     /// Print a recipe as it is understood: one line of JSON.
-    Compile {
-        /// The recipe.
-        file: PathBuf,
-        /// The architecture to resolve it for.
-        #[arg(long, default_value = "x86_64", value_name = "ARCH")]
-        arch: String,
-        /// A folder of pipelines.
-        #[arg(long, value_name = "FOLDER")]
-        pipeline_dir: Vec<PathBuf>,
-    },
+    Compile(Compile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// The recipe.
+    pub file: PathBuf,
+    /// The architecture to resolve it for.
+    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
+    pub arch: Architecture,
+    /// A folder of pipelines; they go before the built-in ones.
+    #[arg(
+        long,
+        alias = "pipeline-dirs",
+        value_delimiter = ',',
+        value_name = "FOLDER"
+    )]
+    pub pipeline_dir: Vec<PathBuf>,
+    /// The C library that ${{host.triplet.gnu}} names.
+    #[arg(
+        long,
+        alias = "override-host-triplet-libc-substitution-flavor",
+        default_value = "musl",
+        value_name = "LIBC"
+    )]
+    pub libc: Libc,
+    /// An option of the recipe to switch on.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub build_option: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -189,36 +295,65 @@ pub(crate) struct ImageBuild {
     /// The image file.
     pub file: PathBuf,
     /// The image's name and tag.
-    pub tag: String,
+    pub tag: Reference,
     /// An existing folder for an OCI layout, or the name of an archive for `docker load`.
     pub out: PathBuf,
-    /// The architecture.
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Vec<String>,
-    /// A repository of packages: a folder that holds ARCH/APKINDEX.tar.gz.
-    #[arg(short, long, value_name = "FOLDER")]
-    pub repository_append: Vec<PathBuf>,
-    /// A repository to build with that is not written into the image.
-    #[arg(short, long, value_name = "FOLDER")]
+    /// The architecture [default: the factory's, else the first that the file names]
+    #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
+    pub arch: Vec<Architecture>,
+    /// A further repository, as with -r.
+    #[arg(short, long, value_delimiter = ',', value_name = "FOLDER")]
     pub build_repository_append: Vec<PathBuf>,
-    /// A public key that repositories are signed with.
-    #[arg(short, long, value_name = "FILE")]
-    pub keyring_append: Vec<PathBuf>,
-    /// A package beside those of the file.
-    #[arg(short, long, value_name = "PACKAGE")]
-    pub package_append: Vec<String>,
-    /// An annotation, `key:value`.
-    #[arg(long, value_name = "KEY:VALUE")]
-    pub annotations: Vec<String>,
-    /// The time in the image, RFC 3339 [default: SOURCE_DATE_EPOCH, else the factory's]
+    /// A package in the image beside those of the file.
+    #[arg(short, long, value_delimiter = ',', value_name = "PACKAGE")]
+    pub package_append: Vec<Dependency>,
+    /// An annotation beside those of the file; it wins over theirs.
+    #[arg(long, value_parser = annotation, value_delimiter = ',', value_name = "KEY:VALUE")]
+    pub annotations: Vec<(String, String)>,
+    /// The time in the image, like 2026-11-26T10:25:20Z [default: `SOURCE_DATE_EPOCH`, else the
+    /// factory's, else that of the newest package]
     #[arg(long, value_name = "TIME")]
-    pub build_date: Option<String>,
-    /// Also write the SBOMs.
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub build_date: Option<Timestamp>,
+    /// Also write SBOMs.
+    #[arg(
+        long,
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
     pub sbom: bool,
-    /// Where SBOMs go [default: beside OUT]
+    /// The SBOMs to write.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_values = ["spdx", "cyclonedx"],
+        value_name = "FORM"
+    )]
+    pub sbom_formats: Vec<SbomForm>,
+    /// Where SBOMs go [default: the folder that OUT is in]
     #[arg(long, value_name = "FOLDER")]
     pub sbom_path: Option<PathBuf>,
+    #[command(flatten)]
+    pub packages: Packages,
+}
+
+/// A form of SBOM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SbomForm {
+    /// SPDX 2.3
+    Spdx,
+    /// `CycloneDX` 1.6
+    Cyclonedx,
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY:VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -247,8 +382,8 @@ pub(crate) enum Apk {
         #[arg(short = 'k', long, value_name = "FILE")]
         signing_key: Option<PathBuf>,
         /// Only packages of this architecture.
-        #[arg(short, long, value_name = "ARCH")]
-        arch: Option<String>,
+        #[arg(short, long, value_parser = architecture, value_name = "ARCH")]
+        arch: Option<Architecture>,
         /// Keep what the index has already.
         #[arg(short, long)]
         merge: bool,
@@ -287,8 +422,8 @@ pub(crate) enum Apk {
 #[derive(Debug, Args)]
 pub(crate) struct Solve {
     /// What is wanted: names, with constraints and conflicts.
-    #[arg(required = true)]
-    pub wanted: Vec<String>,
+    #[arg(required = true, value_name = "PACKAGE")]
+    pub wanted: Vec<Dependency>,
     /// Say why each package was chosen.
     #[arg(long)]
     pub explain: bool,
@@ -296,26 +431,22 @@ pub(crate) struct Solve {
     #[arg(long)]
     pub image: bool,
     /// The architecture.
-    #[arg(long, default_value = "x86_64", value_name = "ARCH")]
-    pub arch: String,
-    /// A repository of packages: a folder that holds ARCH/APKINDEX.tar.gz.
-    #[arg(short, long, value_name = "FOLDER")]
-    pub repository_append: Vec<PathBuf>,
-    /// A public key that repositories are signed with.
-    #[arg(short, long, value_name = "FILE")]
-    pub keyring_append: Vec<PathBuf>,
+    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
+    pub arch: Architecture,
+    #[command(flatten)]
+    pub packages: Packages,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Source {
     /// Fetch the sources of recipes into the store.
     Fetch {
-        /// Recipes of the factory [default: all]
+        /// Recipes of the factory, by name or file [default: all]
         recipes: Vec<String>,
     },
     /// Hash the sources in the store against what recipes expect.
     Verify {
-        /// Recipes of the factory [default: all]
+        /// Recipes of the factory, by name or file [default: all]
         recipes: Vec<String>,
     },
 }

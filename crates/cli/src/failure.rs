@@ -1,12 +1,14 @@
 //! Errors at the edge: every kind of error is mapped here, and only here, to an exit code and to
 //! advice on what to do next.
 
-use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use boltworks_apk::Error as ApkError;
 use boltworks_factory::Error as FactoryError;
+use boltworks_package::Error as PackageError;
+use boltworks_source::Error as SourceError;
 use serde_json::json;
 
 use crate::output::Output;
@@ -69,9 +71,6 @@ pub(crate) enum Failure {
         /// What to do instead.
         help: String,
     },
-    /// Something was checked and is bad; the findings are printed already.
-    #[error("{0}")]
-    Bad(String),
 }
 
 impl From<FactoryError> for Failure {
@@ -105,12 +104,12 @@ fn shown(failure: &Failure) -> String {
         return snippet(&place);
     }
     let mut text = format!("error: {}", whole(failure));
-    if let Failure::Factory(error) = failure {
-        if let FactoryError::Package(boltworks_package::Error::Step { tail, .. }) = error.as_ref() {
-            for line in tail {
-                text.push_str("\n    ");
-                text.push_str(line);
-            }
+    if let Failure::Factory(error) = failure
+        && let FactoryError::Package(PackageError::Step { tail, .. }) = error.cause()
+    {
+        for line in tail {
+            text.push_str("\n    ");
+            text.push_str(line);
         }
     }
     text
@@ -126,7 +125,7 @@ struct Place {
 fn place(failure: &Failure) -> Option<Place> {
     match failure {
         Failure::Recipe(error) => Some(recipe_place(error)),
-        Failure::Factory(error) => match error.as_ref() {
+        Failure::Factory(error) => match error.cause() {
             FactoryError::Recipe(error) => Some(recipe_place(error)),
             FactoryError::Config(error) => Some(Place {
                 message: error.message.clone(),
@@ -192,54 +191,173 @@ fn code(failure: &Failure) -> u8 {
             _ => WORK,
         };
     };
-    match error.as_ref() {
+    match error.cause() {
         FactoryError::NoFactory { .. }
         | FactoryError::Folder { .. }
         | FactoryError::Twice { .. }
         | FactoryError::Missing { .. }
+        | FactoryError::Asked { .. }
         | FactoryError::Config(_)
         | FactoryError::Recipe(_)
         | FactoryError::Catalog(_) => USAGE,
-        FactoryError::Refused(_) => MACHINE,
-        FactoryError::Cancelled(_) => STOPPED,
+        FactoryError::Refused(_)
+        | FactoryError::Source(SourceError::Missing { .. } | SourceError::NoKeyring { .. }) => {
+            MACHINE
+        }
+        FactoryError::Cancelled(_)
+        | FactoryError::Source(SourceError::Cancelled(_))
+        | FactoryError::Package(PackageError::Cancelled(_))
+        | FactoryError::Image(boltworks_image::Error::Cancelled(_)) => STOPPED,
         _ => WORK,
     }
 }
 
-/// What to do next.
+/// What to do next. Every failure has at least one line, but for those that show a place in a
+/// file of the user's.
 fn advice(failure: &Failure) -> Vec<String> {
-    match failure {
-        Failure::Usage { help, .. } => vec![help.clone()],
-        Failure::Factory(error) => factory_advice(error),
-        _ => Vec::new(),
+    if code(failure) == STOPPED {
+        return one("run the same command again: what was finished is kept");
     }
+    if boltworks_factory::up::chain(failure).contains("No space left on device") {
+        return one("free some room and run the same command again: what was finished is kept");
+    }
+    match failure {
+        Failure::Usage { help, .. } => one(help),
+        Failure::Factory(error) => factory_advice(error.cause()),
+        Failure::Recipe(_) => Vec::new(),
+        Failure::Apk(error) => one(apk_advice(error)),
+        Failure::Crypto(error) => one(key_advice(error)),
+        Failure::Fsx(error) => one(file_advice(error)),
+        Failure::Serve(_) => one("choose another address with `--listen`, or stop who has it"),
+        Failure::Release(_) => one(STATE),
+        Failure::Path(_) | Failure::Io(_) | Failure::Json(_) => one(AGAIN),
+    }
+}
+
+/// Where the factory's own state is in doubt.
+const STATE: &str =
+    "`boltworks store verify` checks the state; `boltworks up` makes what is missing";
+/// Where nothing better is known.
+const AGAIN: &str = "run it again with -v: it says more of what led to this";
+
+fn one(line: impl Into<String>) -> Vec<String> {
+    vec![line.into()]
 }
 
 fn factory_advice(error: &FactoryError) -> Vec<String> {
     match error {
-        FactoryError::NoFactory { .. } => vec![
-            "make one with `boltworks init FOLDER`, or name one with `--factory FILE`".to_owned(),
-        ],
+        FactoryError::NoFactory { .. } => {
+            one("make one with `boltworks init FOLDER`, or name one with `--factory FILE`")
+        }
+        FactoryError::Asked { help, .. } => one(help),
+        FactoryError::Missing { what, known, .. } if known.is_empty() => one(format!(
+            "there is no {what} at all: `boltworks up` makes what the factory describes"
+        )),
         FactoryError::Missing { what, known, .. } => {
-            vec![format!("the factory's {what}s are: {}", known.join(", "))]
+            one(format!("the {what}s there are: {}", known.join(", ")))
         }
-        FactoryError::Package(boltworks_package::Error::Step { log, .. }) => {
-            vec![format!("the whole log is the blob {log} of the store")]
+        FactoryError::Folder { .. } => {
+            one("make the folder, or correct its name in the factory's file")
         }
-        FactoryError::Refused(refused) => vec![refused.fix.clone()],
-        FactoryError::Cancelled(_) => {
-            vec!["run the same command again: what was finished is kept".to_owned()]
+        FactoryError::Twice { .. } => one("rename one of the two, or remove it"),
+        FactoryError::Catalog(_) => {
+            one("correct what the recipes ask for: each must be made after what it needs")
         }
-        error if error.source().is_some_and(is_full_disk) => {
-            vec![
-                "free some room and run the same command again: what was finished is kept"
-                    .to_owned(),
-            ]
+        // The solver's words bring their own advice.
+        FactoryError::Unsolvable { why, .. } if why.contains("help: ") => Vec::new(),
+        FactoryError::Unsolvable { .. } => {
+            one("`boltworks plan` says of every recipe whether it can be made")
         }
-        _ => Vec::new(),
+        FactoryError::Config(_) | FactoryError::Recipe(_) => Vec::new(),
+        FactoryError::Refused(refused) => one(&refused.fix),
+        FactoryError::Source(error) => one(source_advice(error)),
+        FactoryError::Apk(error) => one(apk_advice(error)),
+        FactoryError::Crypto(error) => one(key_advice(error)),
+        FactoryError::Fsx(error) => one(file_advice(error)),
+        FactoryError::Package(error) => one(package_advice(error)),
+        FactoryError::Image(_) => one("correct the image file, or the packages it names"),
+        FactoryError::Inconsistent { .. }
+        | FactoryError::Store(_)
+        | FactoryError::Records(_)
+        | FactoryError::Rootfs(_)
+        | FactoryError::Release(_) => one(STATE),
+        _ => one(AGAIN),
     }
 }
 
-fn is_full_disk(error: &(dyn std::error::Error + 'static)) -> bool {
-    boltworks_factory::up::chain(error).contains("No space left on device")
+fn package_advice(error: &PackageError) -> String {
+    match error {
+        PackageError::Step { log, .. } => {
+            format!("correct the recipe; the whole log is the blob {log} of the store")
+        }
+        PackageError::Package { .. } | PackageError::Provide { .. } => {
+            "correct the recipe".to_owned()
+        }
+        _ => AGAIN.to_owned(),
+    }
+}
+
+fn source_advice(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Offline { .. } => "run it without --offline once, to bring the source here",
+        SourceError::Unavailable { .. } | SourceError::Net(_) => {
+            "check the network and its proxy, or say under `mirrors` or `sources` in boltworks.yaml \
+             where else it is"
+        }
+        SourceError::WrongDigest { .. } => {
+            "ask upstream which bytes are right; only then change the digest in the recipe"
+        }
+        SourceError::Unusable { .. } => "correct the address in the recipe",
+        SourceError::Missing { .. }
+        | SourceError::NoArchive
+        | SourceError::NoKeyring { .. }
+        | SourceError::NoPythonIndex => "do what is said in brackets, then run it again",
+        _ => AGAIN,
+    }
+}
+
+fn apk_advice(error: &ApkError) -> String {
+    match error {
+        ApkError::Unsigned => {
+            "sign it with `boltworks apk sign -k KEY FILE`, or take it as it is with --ignore-signatures"
+                .to_owned()
+        }
+        ApkError::Untrusted { names } => {
+            format!("if you trust it, give its public key: -k FOLDER/{names}")
+        }
+        ApkError::BadSignature { name, .. } => {
+            format!("get the file anew, and the key {name} from whoever signed it")
+        }
+        ApkError::KeyName(name) => {
+            format!("give the private key a name that ends in .rsa, instead of '{name}' without .pub")
+        }
+        ApkError::File(error) => file_advice(error).to_owned(),
+        ApkError::Io { .. } => AGAIN.to_owned(),
+        _ => "get the file anew from where it was made: what is here is damaged or no such file"
+            .to_owned(),
+    }
+}
+
+const fn key_advice(error: &boltworks_crypto::Error) -> &'static str {
+    match error {
+        boltworks_crypto::Error::Pem(_)
+        | boltworks_crypto::Error::Label { .. }
+        | boltworks_crypto::Error::Rejected(_) => {
+            "keys are RSA in PEM: FILE.rsa signs, FILE.rsa.pub is trusted; \
+             `boltworks apk keygen FILE.rsa` makes both"
+        }
+        _ => AGAIN,
+    }
+}
+
+fn file_advice(error: &boltworks_fsx::Error) -> &'static str {
+    match error.io_kind() {
+        Some(io::ErrorKind::NotFound) => "check the name, and the folder you are in",
+        Some(io::ErrorKind::PermissionDenied) => {
+            "check whose the file and its folder are, and what they may be used for"
+        }
+        Some(io::ErrorKind::ReadOnlyFilesystem) => "choose a place that can be written to",
+        Some(io::ErrorKind::FileTooLarge) => "name another file: this one is larger than any such",
+        _ => AGAIN,
+    }
 }

@@ -11,6 +11,7 @@ mod host;
 mod output;
 mod progress;
 mod signals;
+mod table;
 
 use std::process::ExitCode;
 

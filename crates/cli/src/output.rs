@@ -35,11 +35,19 @@ impl Output {
     }
 
     /// Prints bytes as they are, in either form.
+    #[expect(
+        clippy::unused_self,
+        reason = "what is printed goes through the output"
+    )]
     pub(crate) fn raw(&self, text: &str) {
         write_all(&mut std::io::stdout().lock(), text);
     }
 
     /// Prints a line beside the result: warnings, advice.
+    #[expect(
+        clippy::unused_self,
+        reason = "what is printed goes through the output"
+    )]
     pub(crate) fn note(&self, text: &str) {
         write_all(&mut std::io::stderr().lock(), text);
     }

@@ -53,7 +53,7 @@ impl Place {
             ));
         };
         Ok(Self {
-            folder: Root::open(parent(path))?,
+            folder: Root::open(parent(path)).map_err(|error| self::error(error, parent(path)))?,
             name: RelPath::new(name.as_bytes())?,
             path: path.to_owned(),
         })
@@ -86,17 +86,20 @@ impl Place {
 
     /// Opens the file.
     pub fn open(&self) -> Result<File, Error> {
-        Ok(self.folder.open_file(&self.name)?)
+        let file = self.folder.open_file(&self.name);
+        file.map_err(|error| self::error(error, &self.path))
     }
 
     /// The file's bytes.
     pub fn read_vec(&self, limit: Limit) -> Result<Vec<u8>, Error> {
-        Ok(self.folder.read_vec(&self.name, limit)?)
+        let bytes = self.folder.read_vec(&self.name, limit);
+        bytes.map_err(|error| self::error(error, &self.path))
     }
 
     /// The file's text.
     pub fn read_text(&self, limit: Limit) -> Result<String, Error> {
-        Ok(self.folder.read_text(&self.name, limit)?)
+        let text = self.folder.read_text(&self.name, limit);
+        text.map_err(|error| self::error(error, &self.path))
     }
 
     /// Begins a file that takes this place when it is committed.
@@ -141,6 +144,23 @@ impl Place {
             source,
         }
         .into()
+    }
+}
+
+/// Opens a folder that a person names.
+pub fn folder(path: &Path) -> Result<Root, Error> {
+    Root::open(path).map_err(|error| self::error(error, path))
+}
+
+/// What is not there was named wrongly.
+fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
+    if error.is_not_found() {
+        Error::asked(
+            format!("{} is not there", path.display()),
+            "check the name, and the folder you are in",
+        )
+    } else {
+        error.into()
     }
 }
 

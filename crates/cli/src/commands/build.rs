@@ -1,14 +1,86 @@
-//! `boltworks build`: being written.
+//! `boltworks build`: the packages of one recipe.
 
 use std::process::ExitCode;
 
+use boltworks_factory::single::{self, BuildOrder, Delivered, Made};
+use serde_json::{Value, json};
+
 use crate::arguments::{Arguments, Build};
+use crate::commands::{given, session};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::table::{size, table};
 
-pub(crate) fn run(_g: &Arguments, _a: &Build, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage {
-        what: "not there yet".to_owned(),
-        help: "wait".to_owned(),
+pub(crate) fn run(
+    arguments: &Arguments,
+    build: &Build,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let home = given::home(arguments, &build.reading)?;
+    let order = BuildOrder {
+        file: build.file.clone(),
+        reading: given::reading(&build.reading)?,
+        given: given::packages(&build.packages),
+        signing_key: build.signing_key.clone(),
+        epoch: build.date,
+        out: build.out_dir.clone(),
+        index: build.generate_index,
+    };
+    let machine = session::machine()?;
+    let watcher = session::watcher(build.reading.log);
+    let made = single::build(&home, &order, &machine.ambient(watcher.as_ref()))?;
+    drop(watcher);
+    output.text(&text(&made));
+    output.json(&document(&made));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(made: &Made) -> String {
+    let record = &made.record;
+    let first = if made.reasons.is_empty() {
+        format!("{}: made before, from the same inputs", record.subject)
+    } else {
+        let seconds = record.finished.0.saturating_sub(record.started.0);
+        let reasons = made.reasons.join("; ");
+        format!("{}: made in {seconds} s: {reasons}", record.subject)
+    };
+    let row = |package: &Delivered| {
+        let coordinate = &package.artifact.coordinate;
+        vec![
+            format!("  {}-{}", coordinate.name, coordinate.version),
+            size(package.artifact.size),
+            package.path.display().to_string(),
+        ]
+    };
+    let mut lines = vec![first];
+    lines.extend(table(&made.packages.iter().map(row).collect::<Vec<_>>()));
+    if let Some(index) = &made.index {
+        lines.push(format!("listed in {}", index.display()));
+    }
+    lines.join("\n")
+}
+
+fn document(made: &Made) -> Value {
+    let record = &made.record;
+    let package = |package: &Delivered| {
+        let coordinate = &package.artifact.coordinate;
+        json!({
+            "name": coordinate.name,
+            "version": coordinate.version,
+            "arch": coordinate.architecture,
+            "size": package.artifact.size,
+            "installed-size": package.installed_size,
+            "digest": package.artifact.digest.prefixed(),
+            "path": package.path,
+        })
+    };
+    json!({
+        "subject": record.subject,
+        "action": record.id,
+        "fresh": made.reasons.is_empty(),
+        "reasons": made.reasons,
+        "packages": made.packages.iter().map(package).collect::<Vec<_>>(),
+        "index": made.index,
+        "log": record.log,
     })
 }

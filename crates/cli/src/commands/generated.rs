@@ -18,14 +18,11 @@ pub(crate) fn schema(output: &Output) -> Result<ExitCode, Failure> {
 }
 
 /// `boltworks completion SHELL`
-pub(crate) fn completion(
-    shell: clap_complete::Shell,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
+pub(crate) fn completion(shell: clap_complete::Shell, output: &Output) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "boltworks", &mut script);
     output.raw(&String::from_utf8_lossy(&script));
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// `boltworks man FOLDER`

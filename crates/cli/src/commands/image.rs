@@ -1,14 +1,114 @@
-//! `boltworks image`: being written.
+//! `boltworks image build`: one image as files.
 
 use std::process::ExitCode;
 
-use crate::arguments::{Arguments, Image};
-use crate::failure::Failure;
-use crate::output::Output;
+use boltworks_factory::single::{self, ImageOrder, ImageOut};
+use boltworks_model::Timestamp;
+use serde_json::json;
 
-pub(crate) fn run(_g: &Arguments, _a: &Image, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage {
-        what: "not there yet".to_owned(),
-        help: "wait".to_owned(),
-    })
+use crate::arguments::{Arguments, Image, ImageBuild, SbomForm};
+use crate::commands::{given, session};
+use crate::failure::Failure;
+use crate::host;
+use crate::output::Output;
+use crate::table::{count, size};
+
+/// The variable that sets the time in images, unless the command line does (reproducible-builds.org).
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    image: &Image,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    match image {
+        Image::Build(build) => run_build(arguments, build, output),
+    }
+}
+
+fn run_build(
+    arguments: &Arguments,
+    build: &ImageBuild,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let mut given = given::packages(&build.packages);
+    let further = build.build_repository_append.iter().cloned();
+    given.repositories.extend(further);
+    let wants = |form| build.sbom && build.sbom_formats.contains(&form);
+    let order = ImageOrder {
+        file: build.file.clone(),
+        name: build.tag.clone(),
+        out: build.out.clone(),
+        architecture: given::one(&build.arch)?,
+        given,
+        packages: build.package_append.clone(),
+        annotations: build.annotations.iter().cloned().collect(),
+        created: match build.build_date {
+            Some(date) => Some(date),
+            None => source_date_epoch()?,
+        },
+        sboms: single::image::Sboms {
+            folder: build.sbom_path.clone(),
+            spdx: wants(SbomForm::Spdx),
+            cyclonedx: wants(SbomForm::Cyclonedx),
+        },
+    };
+    let home = given::home_if_any(arguments)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
+    let out = single::image(home.as_ref(), &order, &machine.ambient(watcher.as_ref()))?;
+    drop(watcher);
+    report(&order, &out, output);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The time that the environment asks for.
+pub(crate) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = host::environment().remove(SOURCE_DATE_EPOCH) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(seconds) => Ok(Some(Timestamp(seconds))),
+        Err(_) => Err(Failure::Usage {
+            what: format!("{SOURCE_DATE_EPOCH} is '{text}'"),
+            help: "set it to seconds since 1970, or unset it".to_owned(),
+        }),
+    }
+}
+
+fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
+    let built = &out.built;
+    let digest = built.artifact.digest.prefixed();
+    let form = if out.is_layout { "layout" } else { "archive" };
+    let mut lines = vec![
+        format!(
+            "{} ({}): {}, {}",
+            order.name,
+            out.architecture,
+            count(built.packages, "package"),
+            size(built.artifact.size)
+        ),
+        format!("  digest   {digest}"),
+        format!("  {form:<7}  {}", order.out.display()),
+    ];
+    let sboms = out.sboms.iter();
+    lines.extend(sboms.map(|sbom| format!("  sbom     {}", sbom.display())));
+    output.text(&lines.join("\n"));
+    let gaps: Vec<String> = built.gaps.iter().map(ToString::to_string).collect();
+    for note in out.notes.iter().chain(&gaps) {
+        output.note(&format!("! {note}"));
+    }
+    output.json(&json!({
+        "name": order.name.to_string(),
+        "arch": out.architecture,
+        "digest": digest,
+        "size": built.artifact.size,
+        "unpacked": built.unpacked,
+        "packages": built.packages,
+        "form": form,
+        "out": order.out,
+        "sboms": out.sboms,
+        "gaps": gaps,
+        "notes": out.notes,
+    }));
 }

@@ -4,6 +4,7 @@ mod apk;
 mod build;
 mod explain;
 mod generated;
+mod given;
 mod image;
 mod init;
 mod plan;
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Serve(serve) => serve::run(arguments, serve, output),
         Command::Store(StoreCommand::Verify) => store::verify(arguments, output),
         Command::Schema => generated::schema(output),
-        Command::Completion { shell } => generated::completion(*shell, output),
+        Command::Completion { shell } => Ok(generated::completion(*shell, output)),
         Command::Man { folder } => generated::manual(folder, output),
     }
 }

@@ -1,14 +1,28 @@
-//! `boltworks recipe`: being written.
+//! `boltworks recipe`: recipes as they are understood.
 
 use std::process::ExitCode;
 
-use crate::arguments::Recipe;
+use boltworks_factory::single::Reading;
+
+use crate::arguments::{Compile, Recipe};
+use crate::commands::given;
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub(crate) fn run(_a: &Recipe, _output: &Output) -> Result<ExitCode, Failure> {
-    Err(Failure::Usage {
-        what: "not there yet".to_owned(),
-        help: "wait".to_owned(),
-    })
+pub(crate) fn run(recipe: &Recipe, output: &Output) -> Result<ExitCode, Failure> {
+    match recipe {
+        Recipe::Compile(compile) => run_compile(compile, output),
+    }
+}
+
+fn run_compile(compile: &Compile, output: &Output) -> Result<ExitCode, Failure> {
+    let reading = Reading {
+        pipelines: compile.pipeline_dir.clone(),
+        libc: given::libc(compile.libc),
+        options: compile.build_option.iter().cloned().collect(),
+        ..Reading::default()
+    };
+    let recipe = reading.recipe(&compile.file, compile.arch)?;
+    output.raw(&recipe.compile_json());
+    Ok(ExitCode::SUCCESS)
 }

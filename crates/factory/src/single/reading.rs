@@ -12,7 +12,7 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, pars
 use boltworks_version::apk::Dependency;
 
 use crate::catalog::{self, Loaded, RecipeSource};
-use crate::files::Place;
+use crate::files::{Place, folder as folder_of};
 use crate::home::TEXT_LIMIT;
 use crate::{Error, Home};
 
@@ -143,7 +143,7 @@ impl Reading {
     fn library(&self, mut library: PipelineLibrary) -> Result<PipelineLibrary, Error> {
         // What is added last goes first.
         for folder in self.pipelines.iter().rev() {
-            let root = Root::open(folder)?;
+            let root = folder_of(folder)?;
             library = catalog::with_pipelines(library, &root, &folder.to_string_lossy())?;
         }
         Ok(library)
@@ -152,7 +152,7 @@ impl Reading {
     fn folder(&self, place: &Place, package: &str) -> Result<Option<Root>, Error> {
         match &self.sources {
             SourceFolder::Beside => catalog::local_folder(place.folder(), place.name(), package),
-            SourceFolder::Folder(path) => Ok(Some(Root::open(path)?)),
+            SourceFolder::Folder(path) => Ok(Some(folder_of(path)?)),
             SourceFolder::Nowhere => Ok(None),
         }
     }

@@ -1,0 +1,173 @@
+//! `boltworks apk`: packages, indexes and keys as files.
+
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use boltworks_apk::Signed;
+use boltworks_factory::home::Keys;
+use boltworks_factory::packages::{self, Listing, Sound};
+use boltworks_factory::{Error, keys, up};
+use serde_json::{Value, json};
+
+use crate::arguments::Apk;
+use crate::commands::image::source_date_epoch;
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+use crate::table::count;
+
+pub(crate) fn run(apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
+    match apk {
+        Apk::Keygen { file } => keygen(file, output),
+        Apk::Sign { signing_key, files } => sign(signing_key, files, output),
+        Apk::Index {
+            output: path,
+            signing_key,
+            arch,
+            merge,
+            files,
+        } => {
+            let keys = signing_key.as_deref().map(Keys::from_file).transpose()?;
+            let listing = Listing {
+                files,
+                arch: arch.map(boltworks_model::Architecture::apk),
+                keys: keys.as_ref(),
+                merge: *merge,
+                mtime: mtime()?,
+            };
+            index(path, &listing, output)
+        }
+        Apk::Verify {
+            keyring_append,
+            ignore_signatures,
+            files,
+        } => verify(keyring_append, *ignore_signatures, files, output),
+        Apk::Info { file, files } => show::info(file, *files, output),
+        Apk::Diff { before, after } => show::diff(before, after, output),
+    }
+}
+
+/// The time of signatures and indexes: what the environment asks for, else 1970.
+fn mtime() -> Result<i64, Failure> {
+    Ok(source_date_epoch()?.unwrap_or_default().0)
+}
+
+fn keygen(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let pair = keys::make(file)?;
+    output.text(&format!(
+        "private key: {} (keep it secret)\npublic key:  {} (give it to everybody)",
+        pair.private.display(),
+        pair.public.display()
+    ));
+    output.json(&json!({"private": pair.private, "public": pair.public}));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<ExitCode, Failure> {
+    let keys = Keys::from_file(key)?;
+    let mtime = mtime()?;
+    let mut signed = Vec::new();
+    for file in files {
+        let what = match packages::sign(file, &keys, mtime)? {
+            Signed::Package => "package",
+            Signed::Index => "index",
+        };
+        output.text(&format!("signed {what} {}", file.display()));
+        signed.push(json!({"file": file, "kind": what}));
+    }
+    output.json(&json!({"key": keys.signer.name, "signed": signed}));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn index(path: &Path, listing: &Listing<'_>, output: &Output) -> Result<ExitCode, Failure> {
+    if listing.files.is_empty() && !listing.merge {
+        return Err(Failure::Usage {
+            what: "no package is named".to_owned(),
+            help: "name packages, or say --merge to write the index anew".to_owned(),
+        });
+    }
+    let listed = packages::list(path, listing)?;
+    for skipped in &listed.skipped {
+        output.note(&format!(
+            "! {} is for another architecture",
+            skipped.display()
+        ));
+    }
+    let signed = match listing.keys {
+        Some(keys) => format!("signed by {}", keys.signer.name),
+        None => "not signed".to_owned(),
+    };
+    output.text(&format!(
+        "{}: {}, {} of them read now, {signed}",
+        path.display(),
+        count(listed.packages, "package"),
+        listed.added
+    ));
+    output.json(&json!({
+        "index": path,
+        "packages": listed.packages,
+        "added": listed.added,
+        "skipped": listed.skipped,
+        "signed-by": listing.keys.map(|keys| &keys.signer.name),
+    }));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(
+    trusted: &[PathBuf],
+    ignore_signatures: bool,
+    files: &[PathBuf],
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    if trusted.is_empty() && !ignore_signatures {
+        return Err(Failure::Usage {
+            what: "no key to verify signatures with".to_owned(),
+            help: "give a public key with -k FILE, or say --ignore-signatures".to_owned(),
+        });
+    }
+    let keyring = keys::trusted(trusted)?;
+    let keyring = (!ignore_signatures).then_some(&keyring);
+    let mut all_good = true;
+    let mut documents: Vec<Value> = Vec::new();
+    for file in files {
+        let result = packages::verify(file, keyring);
+        all_good &= result.is_ok();
+        output.text(&verified_text(file, &result));
+        documents.push(verified_document(file, &result));
+    }
+    output.json(&json!({"good": all_good, "files": documents}));
+    Ok(if all_good {
+        ExitCode::SUCCESS
+    } else {
+        exit::FAILED
+    })
+}
+
+fn verified_text(file: &Path, result: &Result<Sound, Error>) -> String {
+    let file = file.display();
+    match result {
+        Ok(Sound::Package { name, signed_by }) if signed_by.is_empty() => {
+            format!("OK {file}: {name}, signatures not judged")
+        }
+        Ok(Sound::Package { name, signed_by }) => {
+            format!("OK {file}: {name}, signed by {}", signed_by.join(", "))
+        }
+        Ok(Sound::Index { packages }) => {
+            format!("OK {file}: index of {}", count(*packages, "package"))
+        }
+        Err(error) => format!("BAD {file}: {}", up::chain(error.cause())),
+    }
+}
+
+fn verified_document(file: &Path, result: &Result<Sound, Error>) -> Value {
+    match result {
+        Ok(Sound::Package { name, signed_by }) => json!({
+            "file": file, "good": true, "kind": "package", "package": name, "signed-by": signed_by,
+        }),
+        Ok(Sound::Index { packages }) => {
+            json!({"file": file, "good": true, "kind": "index", "packages": packages})
+        }
+        Err(error) => json!({"file": file, "good": false, "error": up::chain(error.cause())}),
+    }
+}
