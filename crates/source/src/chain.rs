@@ -90,7 +90,9 @@ pub(crate) fn chain(
     }
     // A map to other bytes replaces address and digest together: which of two files is built from
     // must not depend on what this machine reaches.
-    let replaced = chain.iter().find(|candidate| candidate.recipe_digest.is_some());
+    let replaced = chain
+        .iter()
+        .find(|candidate| candidate.recipe_digest.is_some());
     if let Some(expected) = replaced.map(|candidate| candidate.expected) {
         chain.retain(|candidate| candidate.expected == expected);
     }

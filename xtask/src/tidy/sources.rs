@@ -20,10 +20,7 @@ pub(super) fn check(repository: &Repository) -> Vec<String> {
         if !text.starts_with("//!") && !file.starts_with("tests/ui") && !is_compile_fail(file) {
             faults.push(format!("{} does not open with `//!`", file.display()));
         }
-        let production = text
-            .split("\n#[cfg(test)]\nmod tests {")
-            .next()
-            .unwrap_or("");
+        let production = text.split("\n#[cfg(test)]\n").next().unwrap_or("");
         let lines = production.lines().count();
         if lines > LONGEST && !is_test(file) {
             faults.push(format!("{} has {lines} production lines", file.display()));
