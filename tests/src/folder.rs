@@ -1,0 +1,69 @@
+//! Where tests work, and what they clean away.
+
+#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use crate::program;
+
+/// A folder of one test: on disk, where an ordinary user may go too; removed when dropped, unless
+/// `BOLTWORKS_KEEP` is set.
+#[derive(Debug)]
+pub struct Folder {
+    folder: Option<TempDir>,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes one.
+    pub fn new() -> Result<Self> {
+        Self::inside(Path::new("/var/tmp"))
+    }
+
+    /// Makes one inside another, so that files can be linked between them.
+    pub fn inside(parent: &Path) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut folder = tempfile::Builder::new()
+            .prefix("boltworks-test-")
+            .tempdir_in(parent)?;
+        folder.disable_cleanup(std::env::var_os("BOLTWORKS_KEEP").is_some());
+        let path = folder.path().to_owned();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self { folder: Some(folder), path })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What a test could not remove is for the person who runs it to look at.
+        drop(self.folder.take());
+    }
+}
+
+/// A folder that all tests of this process share, which nobody drops. It lies in the target folder,
+/// is named after the process, and the next process removes what is left of ended ones.
+pub fn shared(name: &str) -> Result<PathBuf> {
+    let parent = program::target()?.join("tmp");
+    std::fs::create_dir_all(&parent)?;
+    let parent = parent.canonicalize()?;
+    for entry in std::fs::read_dir(&parent)? {
+        let path = entry?.path();
+        let owner = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix("boltworks-shared-")?.rsplit('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            std::fs::remove_dir_all(&path).with_context(|| format!("{} stays", path.display()))?;
+        }
+    }
+    let path = parent.join(format!("boltworks-shared-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}

@@ -1,0 +1,136 @@
+//! Whether a traced run wrote in an order that a power cut cannot hurt.
+//!
+//! | what | rule |
+//! |---|---|
+//! | a name is given (`rename`) | every byte beneath the old name was synced before |
+//! | an action is acknowledged (its transaction is synced) | the folder of every name given or made before was synced after it |
+//!
+//! Two folders are excused: `builds`, whose content is thrown away at the start of the next
+//! build, and the names in `trees/pool`, which are made again where they are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use boltworks_tests::trace::{Call, parse};
+
+/// The file whose sync acknowledges.
+const JOURNAL: &str = "records.sqlite-wal";
+
+/// Everything in the trace that breaks a rule; the number of names given, too.
+#[derive(Debug, Default)]
+pub struct Durability {
+    unsynced_files: BTreeSet<PathBuf>,
+    unsynced_names: BTreeMap<PathBuf, PathBuf>,
+    /// What breaks a rule.
+    pub faults: Vec<String>,
+    /// How many names were given.
+    pub renames: usize,
+    /// How many times something was acknowledged.
+    pub acknowledgements: usize,
+}
+
+impl Durability {
+    /// Judges a trace.
+    pub fn of(calls: &[Call]) -> Self {
+        let mut durability = Self::default();
+        for call in calls.iter().filter(|call| !call.has_failed()) {
+            durability.take(call);
+        }
+        durability
+    }
+
+    fn take(&mut self, call: &Call) {
+        match call.name.as_str() {
+            "write" | "writev" | "pwrite64" | "pwritev" | "ftruncate" | "fallocate" | "sendfile" => {
+                self.wrote(call.file(0));
+            }
+            "copy_file_range" => self.wrote(call.file(1)),
+            "mkdirat" => self.named(call.path(0)),
+            "openat" | "openat2" if call.is_write() => self.named(call.path(0)),
+            "rename" | "renameat" | "renameat2" => self.renamed(call),
+            "fsync" | "fdatasync" => self.synced(call.file(0)),
+            "syncfs" => {
+                self.unsynced_files.clear();
+                self.unsynced_names.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn wrote(&mut self, file: Option<PathBuf>) {
+        self.unsynced_files.extend(file.filter(|path| is_state(path)));
+    }
+
+    /// A name begins to be there.
+    fn named(&mut self, path: Option<PathBuf>) {
+        if let Some(path) = path.filter(|path| is_state(path) && !is_draft(path)) {
+            self.unsynced_names.insert(path.clone(), path);
+        }
+    }
+
+    fn renamed(&mut self, call: &Call) {
+        let (Some(from), Some(to)) = (call.path(0), call.path(1)) else {
+            self.faults.push(format!("cannot be judged: {call:?}"));
+            return;
+        };
+        if !is_state(&to) {
+            return;
+        }
+        self.renames += 1;
+        let beneath = |path: &&PathBuf| path.starts_with(&from);
+        for path in self.unsynced_files.iter().filter(beneath) {
+            let name = to.display();
+            self.faults.push(format!("{} was not synced when {name} was named", path.display()));
+        }
+        self.unsynced_names.retain(|path, _| !path.starts_with(&from));
+        self.named(Some(to));
+    }
+
+    fn synced(&mut self, file: Option<PathBuf>) {
+        let Some(file) = file else { return };
+        let was_written = self.unsynced_files.remove(&file);
+        self.unsynced_names.retain(|path, _| path.parent() != Some(&file));
+        if was_written && file.file_name().is_some_and(|name| name == JOURNAL) {
+            self.acknowledgements += 1;
+            for path in self.unsynced_names.keys() {
+                let folder = path.parent().unwrap_or(path).display();
+                let name = path.display();
+                self.faults.push(format!("acknowledged before {folder} was synced, for {name}"));
+            }
+        }
+    }
+}
+
+/// Whether it is part of the factory's state, and not excused.
+fn is_state(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let state = text.split_once("/.boltworks/").map(|(_, beneath)| beneath);
+    state.is_some_and(|beneath| {
+        let excused = ["builds/", "trees/pool/", "records.sqlite-shm"];
+        !text.ends_with("(deleted)") && !excused.iter().any(|excuse| beneath.starts_with(excuse))
+    })
+}
+
+/// Whether the name is one that nobody looks for after a crash: a draft, or a lock, or a note that
+/// is checked when it is read.
+fn is_draft(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    ["/.tmp-", "/new-", "/locks/", "/stock/", "/lock", "/records.sqlite"]
+        .iter()
+        .any(|draft| text.contains(draft))
+}
+
+#[test]
+fn a_name_without_a_sync_is_a_fault() -> Result<()> {
+    let calls = parse(
+        "1 write(3</f/.boltworks/store/.tmp-1>, \"\", 1) = 1
+1 renameat2(4</f/.boltworks/store>, \".tmp-1\", 4</f/.boltworks/store>, \"a\", 0) = 0
+1 write(5</f/.boltworks/records.sqlite-wal>, \"\", 1) = 1
+1 fsync(5</f/.boltworks/records.sqlite-wal>) = 0
+",
+    )?;
+    let durability = Durability::of(&calls);
+    assert_eq!(durability.faults.len(), 2, "{:?}", durability.faults);
+    Ok(())
+}
