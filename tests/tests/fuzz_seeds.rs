@@ -3,12 +3,19 @@
 //! The mutations are the same on every machine: a failure is seen again by running the test
 //! again. `BOLTWORKS_FUZZ_ROUNDS` says how many mutations of each seed there are, for a longer look.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that reads the tree it lies in and says what it did"
+)]
+
 use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -95,7 +102,8 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -103,10 +111,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a look is taken is the caller's to say"
-)]
+/// How many mutations of each seed there are, as whoever starts the test may say.
 fn rounds(usual: usize) -> usize {
     std::env::var("BOLTWORKS_FUZZ_ROUNDS").map_or(usual, |rounds| {
         rounds.parse().expect("BOLTWORKS_FUZZ_ROUNDS is a number")
@@ -156,17 +161,18 @@ fn replay(name: &str, usual_rounds: usize) {
 /// Looks after a target while it runs.
 struct Watch {
     name: String,
-    round: Arc<AtomicUsize>,
+    /// Which input is being looked at, and its bytes.
+    input: Arc<Mutex<(String, Vec<u8>)>>,
     done: mpsc::Sender<()>,
 }
 
 impl Watch {
     fn begin(name: &str) -> Self {
         let (done, ended) = mpsc::channel();
-        let round = Arc::new(AtomicUsize::new(0));
+        let input = Arc::new(Mutex::new((String::new(), Vec::new())));
         let watch = Self {
             name: name.to_owned(),
-            round: Arc::clone(&round),
+            input: Arc::clone(&input),
             done,
         };
         let name = name.to_owned();
@@ -176,8 +182,7 @@ impl Watch {
                     Ok(()) => {}
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {
-                        let round = round.load(Ordering::Relaxed);
-                        eprintln!("{name} hangs at mutation {round}: {:?}", saved(&name));
+                        eprintln!("{name} hangs at {}", keep(&name, &input.lock().unwrap()));
                         std::process::abort();
                     }
                 }
@@ -188,24 +193,22 @@ impl Watch {
 
     /// Runs one input, which is kept as a file if it is at fault.
     fn run(&self, target: fn(&[u8]), bytes: &[u8], seed: &str, round: usize) {
-        self.round.store(round, Ordering::Relaxed);
+        let input = (format!("mutation {round} of {seed}"), bytes.to_vec());
+        *self.input.lock().unwrap() = input;
         let outcome = panic::catch_unwind(|| target(bytes));
         self.done.send(()).expect("the watch goes on");
         if outcome.is_err() {
-            let path = saved(&self.name);
-            fs::write(&path, bytes).unwrap();
-            panic!(
-                "{} fails at mutation {round} of {seed}: {}",
-                self.name,
-                path.display()
-            );
+            let input = self.input.lock().unwrap();
+            panic!("{} fails at {}", self.name, keep(&self.name, &input));
         }
     }
 }
 
-/// Where the input of a failure is kept.
-fn saved(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"))
+/// Keeps the input of a failure as a file; says which it is and where it is kept.
+fn keep(name: &str, (input, bytes): &(String, Vec<u8>)) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
+    fs::write(&path, bytes).unwrap();
+    format!("{input}: {}", path.display())
 }
 
 /// Changes bytes as chance has it, the same for the same seed and round.

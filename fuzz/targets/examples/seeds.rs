@@ -320,42 +320,52 @@ impl Elf {
         }
     }
 
-    /// Header, one program header, strings, dynamic section, three section headers.
-    fn bytes(&self, dynamic: &[(u32, &str)]) -> Vec<u8> {
-        let (head, program, section) = if self.wide {
+    /// Sizes of the header, a program header, a section header.
+    const fn sizes(&self) -> (u32, u32, u32) {
+        if self.wide {
             (64, 56, 64)
         } else {
             (52, 32, 40)
-        };
+        }
+    }
+
+    fn short(&self, value: u32) -> Vec<u8> {
+        self.half(u16::try_from(value).unwrap_or(0))
+    }
+
+    /// Header, one program header, strings, dynamic section, three section headers.
+    fn bytes(&self, dynamic: &[(u32, &str)]) -> Vec<u8> {
         let mut strings = format!("\0{}\0", self.interpreter).into_bytes();
         let mut entries = Vec::new();
         for (tag, text) in dynamic {
-            let at = u32::try_from(strings.len()).unwrap_or(0);
+            entries.extend([self.own(*tag), self.own(length(&strings))].concat());
             strings.extend_from_slice(text.as_bytes());
             strings.push(0);
-            entries.extend([self.own(*tag), self.own(at)].concat());
         }
         entries.extend([self.own(0), self.own(0)].concat());
         strings.resize(strings.len().next_multiple_of(8), 0);
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(0);
+        let (head, program, _) = self.sizes();
         let strings_at = head + program;
         let entries_at = strings_at + length(&strings);
-        let sections_at = entries_at + length(&entries);
+        let own = length(&self.own(0));
+        let kind = if dynamic.is_empty() { 0 } else { 6 };
 
-        let ident = [
-            0x7f,
-            b'E',
-            b'L',
-            b'F',
-            1 + u8::from(self.wide),
-            1 + u8::from(self.big),
-            1,
-        ];
-        let mut file = ident.to_vec();
-        file.resize(16, 0);
-        let short = |value: u32| self.half(u16::try_from(value).unwrap_or(0));
-        file.extend([self.half(self.kind), self.half(62), self.word(1)].concat());
-        file.extend(
+        let mut file = self.header(entries_at + length(&entries));
+        file.extend(self.program(strings_at + 1));
+        file.extend([strings.clone(), entries.clone()].concat());
+        file.extend(self.section(0, (0, 0), 0, 0));
+        file.extend(self.section(3, (strings_at, length(&strings)), 0, 0));
+        file.extend(self.section(kind, (entries_at, length(&entries)), 1, 2 * own));
+        file
+    }
+
+    fn header(&self, sections_at: u32) -> Vec<u8> {
+        let class = [1 + u8::from(self.wide), 1 + u8::from(self.big), 1];
+        let mut header = [b"\x7fELF", class.as_slice()].concat();
+        header.resize(16, 0);
+        let (head, program, section) = self.sizes();
+        header.extend([self.half(self.kind), self.half(62), self.word(1)].concat());
+        header.extend(
             [
                 self.own(0),
                 self.own(head),
@@ -364,55 +374,44 @@ impl Elf {
             ]
             .concat(),
         );
-        file.extend(
-            [
-                short(head),
-                short(program),
-                short(1),
-                short(section),
-                short(3),
-                short(1),
-            ]
-            .concat(),
-        );
-        // PT_INTERP where there is an interpreter, PT_NULL where there is none.
+        for value in [head, program, 1, section, 3, 1] {
+            header.extend(self.short(value));
+        }
+        header
+    }
+
+    /// `PT_INTERP` where there is an interpreter, `PT_NULL` where there is none.
+    fn program(&self, interpreter_at: u32) -> Vec<u8> {
         let size = u32::try_from(self.interpreter.len()).unwrap_or(0) + 1;
         let (kind, flags) = (self.word(if size > 1 { 3 } else { 0 }), self.word(4));
-        let place = [self.own(strings_at + 1), self.own(0), self.own(0)].concat();
+        let place = [self.own(interpreter_at), self.own(0), self.own(0)].concat();
         let sizes = [self.own(size), self.own(size)].concat();
-        file.extend(if self.wide {
+        if self.wide {
             [kind, flags, place, sizes, self.own(1)].concat()
         } else {
             [kind, place, sizes, flags, self.own(1)].concat()
-        });
-        file.extend([strings.clone(), entries.clone()].concat());
-        for (kind, at, size, link, each) in [
-            (0, 0, 0, 0, 0),
-            (3, strings_at, length(&strings), 0, 0),
-            (
-                if dynamic.is_empty() { 0 } else { 6 },
-                entries_at,
-                length(&entries),
-                1,
-                2 * length(&self.own(0)),
-            ),
-        ] {
-            let front = [
-                self.word(0),
-                self.word(kind),
-                self.own(2),
-                self.own(0),
-                self.own(at),
-            ];
-            let back = [
-                self.own(size),
-                self.word(link),
-                self.word(0),
-                self.own(8),
-                self.own(each),
-            ];
-            file.extend([front.concat(), back.concat()].concat());
         }
-        file
     }
+
+    fn section(&self, kind: u32, (at, size): (u32, u32), link: u32, each: u32) -> Vec<u8> {
+        let front = [
+            self.word(0),
+            self.word(kind),
+            self.own(2),
+            self.own(0),
+            self.own(at),
+        ];
+        let back = [
+            self.own(size),
+            self.word(link),
+            self.word(0),
+            self.own(8),
+            self.own(each),
+        ];
+        [front.concat(), back.concat()].concat()
+    }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(0)
 }

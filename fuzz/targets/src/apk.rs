@@ -266,10 +266,7 @@ pub fn apk_index_text(data: &[u8]) {
         "merging with itself made more"
     );
     if let Some(Ok(entry)) = text(data).map(str::parse::<IndexEntry>) {
-        assert!(
-            again.iter().any(|other| *other == entry),
-            "one paragraph reads differently"
-        );
+        assert!(again.contains(&entry), "one paragraph reads differently");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, PackageName};
 use boltworks_recipe::substitute::{Budget, Piece, fill_known, pieces};
 use boltworks_recipe::{
     PipelineLibrary, ResolveOptions, condition as grammar, parse_image, parse_recipe, resolve,
@@ -17,6 +17,9 @@ use crate::{taken, text};
 const FILE: &str = "input.yaml";
 /// A recipe that uses a pipeline of somebody else's.
 const USER: &str = include_str!("user.yaml");
+
+/// A mapping whose values know where they stand.
+type Placed = BTreeMap<String, Spanned<String>>;
 
 /// Any value: twice the same, and mappings that know where they stand.
 pub fn yaml_value(data: &[u8]) {
@@ -40,8 +43,7 @@ pub fn yaml_value(data: &[u8]) {
         }
         _ => panic!("read twice, it is refused once"),
     }
-    type Map = BTreeMap<String, Spanned<String>>;
-    if let Ok(map) = boltworks_yaml::parse::<Map>(FILE, text) {
+    if let Ok(map) = boltworks_yaml::parse::<Placed>(FILE, text) {
         assert!(
             map.values().all(|value| value.line <= lines),
             "a value is past the end"
@@ -101,7 +103,7 @@ fn check_recipe(parsed: &boltworks_recipe::parsed::Recipe, library: &PipelineLib
         "the printed form is no JSON"
     );
     assert!(
-        resolved.package_names().all(|name| name.is_file_safe()),
+        resolved.package_names().all(PackageName::is_file_safe),
         "a name is no file's"
     );
 }
