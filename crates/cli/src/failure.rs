@@ -8,7 +8,9 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use boltworks_apk::Error as ApkError;
 use boltworks_factory::Error as FactoryError;
 use boltworks_package::Error as PackageError;
+use boltworks_sandbox::Error as SandboxError;
 use boltworks_source::Error as SourceError;
+use boltworks_yaml::closest;
 use serde_json::json;
 
 use crate::output::Output;
@@ -84,7 +86,12 @@ pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
     let help = advice(failure);
     let code = code(failure);
     if output.is_json() {
-        output.json(&json!({"error": {"message": whole(failure), "help": help, "exit": code}}));
+        output.json(&json!({"error": {
+            "message": whole(failure),
+            "help": help,
+            "tail": tail(failure),
+            "exit": code,
+        }}));
     } else {
         output.note(&shown(failure));
         for line in help {
@@ -104,15 +111,21 @@ fn shown(failure: &Failure) -> String {
         return snippet(&place);
     }
     let mut text = format!("error: {}", whole(failure));
+    for line in tail(failure) {
+        text.push_str("\n    ");
+        text.push_str(line);
+    }
+    text
+}
+
+/// The last lines that a failed step printed.
+fn tail(failure: &Failure) -> &[String] {
     if let Failure::Factory(error) = failure
         && let FactoryError::Package(PackageError::Step { tail, .. }) = error.cause()
     {
-        for line in tail {
-            text.push_str("\n    ");
-            text.push_str(line);
-        }
+        return tail;
     }
-    text
+    &[]
 }
 
 /// A place in a file of the user's, what is wrong there, and what to write instead.
@@ -253,8 +266,11 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Missing { what, known, .. } if known.is_empty() => one(format!(
             "there is no {what} at all: `boltworks up` makes what the factory describes"
         )),
-        FactoryError::Missing { what, known, .. } => {
-            one(format!("the {what}s there are: {}", known.join(", ")))
+        FactoryError::Missing { what, name, known } => {
+            let near = closest(name, known.iter().map(String::as_str));
+            let near = near.map(|near| format!("did you mean '{near}'?"));
+            let all = format!("the {what}s there are: {}", known.join(", "));
+            near.into_iter().chain([all]).collect()
         }
         FactoryError::Folder { .. } => {
             one("make the folder, or correct its name in the factory's file")
@@ -292,6 +308,9 @@ fn package_advice(error: &PackageError) -> String {
         }
         PackageError::Package { .. } | PackageError::Provide { .. } => {
             "correct the recipe".to_owned()
+        }
+        PackageError::Sandbox(SandboxError::Start { program, .. }) => {
+            format!("let the environment hold a package that brings {program}")
         }
         _ => AGAIN.to_owned(),
     }

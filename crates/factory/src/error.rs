@@ -108,7 +108,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A key is not one.
-    #[error("signing key")]
+    #[error("key")]
     Crypto(#[from] boltworks_crypto::Error),
     /// A source could not be fetched.
     #[error(transparent)]

@@ -86,7 +86,7 @@ fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
             order.name,
             out.architecture,
             count(built.packages, "package"),
-            size(built.artifact.size)
+            size(built.parts.size())
         ),
         format!("  digest   {digest}"),
         format!("  {form:<7}  {}", order.out.display()),
@@ -102,7 +102,7 @@ fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
         "name": order.name.to_string(),
         "arch": out.architecture,
         "digest": digest,
-        "size": built.artifact.size,
+        "size": built.parts.size(),
         "unpacked": built.unpacked,
         "packages": built.packages,
         "form": form,

@@ -111,14 +111,11 @@ fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<(&'r str, &'
     if let Some(only) = only
         && !all.iter().any(|(package, _)| *package == only)
     {
-        return Err(Error::Missing {
-            what: "package",
-            name: only.to_owned(),
-            known: all
-                .iter()
-                .map(|(package, _)| (*package).to_owned())
-                .collect(),
-        });
+        let known: Vec<&str> = all.iter().map(|(package, _)| *package).collect();
+        return Err(Error::asked(
+            format!("the recipe has no package '{only}'"),
+            format!("its packages are: {}", known.join(", ")),
+        ));
     }
     let tests = all.into_iter().filter_map(|(package, test)| {
         let test = test.filter(|test| !test.pipeline.is_empty())?;

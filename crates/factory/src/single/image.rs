@@ -349,14 +349,18 @@ fn write_sboms(
         spdx,
         cyclonedx,
     } = &order.sboms;
-    let path = folder.as_deref().unwrap_or_else(|| parent(&order.out));
+    let path = match folder {
+        Some(folder) => folder.as_path(),
+        None => order.out.parent().unwrap_or(Path::new("")),
+    };
     let wanted: [(bool, &str, Sha256); 2] = [
         (*spdx, "spdx", built.spdx),
         (*cyclonedx, "cdx", built.cyclonedx),
     ];
     let mut written = Vec::new();
     for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
-        let folder = Root::create(path)?;
+        let here = path == Path::new("");
+        let folder = Root::create(if here { Path::new(".") } else { path })?;
         let name = format!("sbom-{architecture}.{form}.json");
         let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
         folder.write(&RelPath::try_from(name.as_str())?, &bytes, MODE)?;
