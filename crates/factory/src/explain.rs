@@ -1,6 +1,6 @@
 //! Why an artifact was made, and from what.
 
-use boltworks_model::{Artifact, Evidence, Material};
+use boltworks_model::{Artifact, Evidence, Material, Sha256};
 use boltworks_records::ActionRecord;
 use serde_json::{Value, json};
 
@@ -27,12 +27,9 @@ impl Home {
     pub fn explain(&self, text: &str) -> Result<Vec<Explanation>, Error> {
         let mut found = self.records().find_artifact(text)?;
         if found.is_empty()
-            && let Ok(channel) = text.parse()
-            && let Some(release) = self.records().current(&channel)?
+            && let Some(digest) = self.channel_digest(text)?
         {
-            found = self
-                .records()
-                .find_artifact(&release.artifact.digest.to_string())?;
+            found = self.records().find_artifact(&digest.to_string())?;
         }
         if found.is_empty() {
             let known = self.records().subjects()?;
@@ -50,6 +47,15 @@ impl Home {
             explanations.push(self.explain_one(artifact, record)?);
         }
         Ok(explanations)
+    }
+
+    /// Where a channel points, if the text names one.
+    fn channel_digest(&self, text: &str) -> Result<Option<Sha256>, Error> {
+        let Ok(channel) = text.parse() else {
+            return Ok(None);
+        };
+        let release = self.records().current(&channel)?;
+        Ok(release.map(|release| release.artifact.digest))
     }
 
     fn explain_one(&self, artifact: Artifact, record: ActionRecord) -> Result<Explanation, Error> {
