@@ -134,7 +134,7 @@ pub(crate) struct Reading {
     /// A folder of pipelines; they go before the factory's and the built-in ones.
     #[arg(
         long,
-        alias = "pipeline-dirs",
+        visible_alias = "pipeline-dirs",
         value_delimiter = ',',
         value_name = "FOLDER"
     )]
@@ -157,7 +157,7 @@ pub(crate) struct Reading {
     /// An option of the recipe to switch on.
     #[arg(
         long,
-        alias = "test-option",
+        visible_alias = "test-option",
         value_delimiter = ',',
         value_name = "NAME"
     )]
@@ -168,7 +168,7 @@ pub(crate) struct Reading {
     /// A package in the environment beside those the recipe names.
     #[arg(
         long,
-        alias = "test-package-append",
+        visible_alias = "test-package-append",
         value_delimiter = ',',
         value_name = "PACKAGE"
     )]
@@ -266,7 +266,7 @@ pub(crate) struct Compile {
     /// A folder of pipelines; they go before the built-in ones.
     #[arg(
         long,
-        alias = "pipeline-dirs",
+        visible_alias = "pipeline-dirs",
         value_delimiter = ',',
         value_name = "FOLDER"
     )]

@@ -275,6 +275,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Folder { .. } => {
             one("make the folder, or correct its name in the factory's file")
         }
+        FactoryError::NotListed { .. } => one("make the index anew with `boltworks apk index`"),
         FactoryError::Twice { .. } => one("rename one of the two, or remove it"),
         FactoryError::Catalog(_) => {
             one("correct what the recipes ask for: each must be made after what it needs")

@@ -65,6 +65,14 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// A package of a repository is another one than the index lists.
+    #[error("it is {found}, the index lists {listed}")]
+    NotListed {
+        /// Name, version and identity of the package.
+        found: String,
+        /// Those in the index.
+        listed: String,
+    },
     /// What is asked for cannot be.
     #[error("{what}")]
     Asked {

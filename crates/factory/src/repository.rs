@@ -12,9 +12,9 @@ use std::sync::Arc;
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
 use boltworks_crypto::Keyring;
 use boltworks_fsx::{Bounded, Limit, RelPath, Root};
-use boltworks_model::{Ambient, Architecture, Event, Sha1, Sha256};
+use boltworks_model::{Ambient, Architecture, Event, PackageName, Sha1, Sha256};
 use boltworks_store::Store;
-use boltworks_version::apk::Dependency;
+use boltworks_version::apk::{Dependency, Version};
 
 use crate::home::Keys;
 use crate::{Error, keys};
@@ -205,18 +205,13 @@ impl Dock<'_> {
         let control = package.control();
         let found = (&control.name, &control.version, package.identity());
         if found != (&entry.name, &entry.version, entry.identity) {
-            return Err(Error::asked(
-                format!(
-                    "it is {}-{} {}, the index lists {}-{} {}",
-                    control.name,
-                    control.version,
-                    package.identity().to_q1(),
-                    entry.name,
-                    entry.version,
-                    entry.identity.to_q1(),
-                ),
-                "make the index anew with `boltworks apk index`",
-            ));
+            let words = |name: &PackageName, version: &Version, identity: Sha1| {
+                format!("{name}-{version} {}", identity.to_q1())
+            };
+            return Err(Error::NotListed {
+                found: words(&control.name, &control.version, package.identity()),
+                listed: words(&entry.name, &entry.version, entry.identity),
+            });
         }
         let mut reader = &*copy;
         reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;

@@ -18,7 +18,7 @@ use boltworks_version::apk::Dependency;
 
 use super::last_records;
 use crate::catalog::Loaded;
-use crate::files::{Place, parent};
+use crate::files::{self, Place, parent};
 use crate::home::{Keys, TEXT_LIMIT};
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
@@ -263,7 +263,7 @@ impl Passing {
     fn new(above: &Path) -> Result<Self, Error> {
         let name = format!(".boltworks-{}", std::process::id());
         Ok(Self {
-            above: Root::open(above)?,
+            above: files::folder(above)?,
             name: RelPath::try_from(name.as_str())?,
         })
     }

@@ -1,0 +1,165 @@
+//! Commands on a factory, as far as they go without network and sandbox.
+
+use crate::kit::Desk;
+
+const FACTORY: &str = "factory: small
+recipes: [recipes]
+images: [images]
+stage0: {packages: [gcc]}
+";
+
+const RECIPE: &str = "package:
+  name: hello
+  version: 1
+  epoch: 0
+  description: says hello
+  copyright: [{license: MIT}]
+pipeline:
+  - uses: fetch
+    with:
+      uri: https://hello.example/hello-1.tar.gz
+      expected-sha256: 9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23
+";
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    desk.write("boltworks.yaml", FACTORY);
+    desk.write("recipes/hello.yaml", RECIPE);
+    std::fs::create_dir(desk.path("images")).unwrap();
+    // The factory's key, so that none is made: that takes seconds.
+    desk.write("keys/small.rsa", desk.read("web.rsa"));
+    desk
+}
+
+#[test]
+fn building_needs_a_factory() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    for command in [
+        "build hello.yaml",
+        "test hello.yaml",
+        "up",
+        "plan",
+        "source verify",
+    ] {
+        let failed = desk.run(command).with_code(2);
+        assert!(
+            failed
+                .err
+                .contains("help: make one with `boltworks init FOLDER`"),
+            "{failed:?}"
+        );
+    }
+    let init = desk.run("init --json new").with_code(0).json();
+    assert_eq!(init["factory"], "new");
+    assert!(desk.names().contains(&"new/recipes/musl.yaml".to_owned()));
+    let again = desk.run("init new").with_code(2);
+    assert!(again.err.contains("holds a factory already"), "{again:?}");
+}
+
+#[test]
+fn sources_are_looked_for_in_the_store() {
+    let desk = desk();
+    let missing = desk.run("source verify").with_code(1);
+    insta::assert_snapshot!(missing.out, @r"
+    ✗ hello  https://hello.example/hello-1.tar.gz  not in the store
+    1 of 1 source missing or bad
+    help: `boltworks source fetch` brings what is missing
+    ");
+    let document = desk
+        .run("source verify --json recipes/hello.yaml")
+        .with_code(1)
+        .json();
+    assert_eq!(document["sources"][0]["state"], "missing");
+    let offline = desk.run("source fetch --offline hello").with_code(1);
+    assert!(
+        offline
+            .out
+            .contains("find https://hello.example/hello-1.tar.gz offline"),
+        "{offline:?}"
+    );
+    let unknown = desk.run("source verify helo").with_code(2);
+    insta::assert_snapshot!(unknown.err, @r"
+    error: there is no recipe 'helo' in this factory
+    help: did you mean 'hello'?
+    help: the recipes there are: hello
+    ");
+}
+
+#[test]
+fn faults_in_the_factorys_own_files_have_a_place() {
+    let desk = desk();
+    desk.write("boltworks.yaml", FACTORY.replace("images:", "imges:"));
+    let failed = desk.run("plan").with_code(2);
+    assert!(failed.err.contains("boltworks.yaml:3:1"), "{failed:?}");
+    assert!(failed.err.contains("did you mean 'images'?"), "{failed:?}");
+    desk.write("boltworks.yaml", FACTORY);
+    desk.write("recipes/hello.yaml", RECIPE.replace("epoch: 0", "epoch: x"));
+    let failed = desk.run("source verify").with_code(2);
+    assert!(failed.err.contains("recipes/hello.yaml:4:"), "{failed:?}");
+    desk.write("recipes/hello.yaml", RECIPE);
+    desk.write("recipes/twice.yaml", RECIPE);
+    let failed = desk.run("source verify").with_code(2);
+    assert!(
+        failed.err.contains("help: rename one of the two"),
+        "{failed:?}"
+    );
+    std::fs::remove_dir_all(desk.path("recipes")).unwrap();
+    let failed = desk.run("source verify").with_code(2);
+    assert!(failed.err.contains("the folder 'recipes'"), "{failed:?}");
+    assert!(failed.err.contains("help: make the folder"), "{failed:?}");
+}
+
+#[test]
+fn what_is_asked_of_a_build_is_checked_before_it_begins() {
+    let desk = desk();
+    let usage = |words: &str, what: &str| {
+        let failed = desk.run(words).with_code(2);
+        assert!(failed.err.contains(what), "{failed:?}");
+    };
+    usage(
+        "build recipes/hello.yaml --arch arm64",
+        "the factory builds for x86_64",
+    );
+    usage(
+        "build recipes/hello.yaml --arch x86_64,arm64",
+        "several architectures",
+    );
+    usage(
+        "build recipes/hello.yaml --memory lots",
+        "'lots' is not a size",
+    );
+    usage("build recipes/hello.yaml --timeout 1", "'1' is not a time");
+    usage(
+        "build recipes/hello.yaml -r nowhere",
+        "nowhere/x86_64/APKINDEX.tar.gz is not there",
+    );
+    usage(
+        "build recipes/hello.yaml --source-dir a --empty-workspace",
+        "cannot be used with",
+    );
+    usage(
+        "build nope.yaml --signing-key web.rsa",
+        "nope.yaml is not there",
+    );
+    usage(
+        "test recipes/hello.yaml hallo",
+        "the recipe has no package 'hallo'",
+    );
+    desk.write("env", "export A=1\n");
+    usage(
+        "build recipes/hello.yaml --env-file env",
+        "env:1: 'export A=1' sets no variable",
+    );
+    let untested = desk.run("test recipes/hello.yaml").with_code(0);
+    assert_eq!(untested.out, "the recipe has no tests\n");
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_a_clear_error() {
+    let desk = desk();
+    desk.write(".boltworks", "a file where a folder must be");
+    let failed = desk.run("plan").with_code(1);
+    assert!(failed.err.contains(".boltworks"), "{failed:?}");
+    assert!(failed.err.contains("help: "), "{failed:?}");
+}
