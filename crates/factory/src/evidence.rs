@@ -3,9 +3,10 @@
 
 use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_model::{
-    Artifact, Evidence, EvidenceKind, Gaps, Material, Reasons, Sha256, Timestamp, Verdict,
+    Artifact, Evidence, EvidenceKind, Gaps, Material, Reasons, Sha256, SourceKind, Timestamp,
+    Verdict,
 };
-use boltworks_plan::Pick;
+use boltworks_plan::{ActionInputs, Pick};
 use boltworks_records::ActionRecord;
 
 use crate::home::Keys;
@@ -20,6 +21,8 @@ pub struct Context<'a> {
     pub keys: &'a Keys,
     /// The action that gave the artifact.
     pub record: &'a ActionRecord,
+    /// What decided that action.
+    pub inputs: &'a ActionInputs,
     /// When it is said.
     pub at: Timestamp,
 }
@@ -32,7 +35,7 @@ impl Context<'_> {
             self.say(
                 artifact,
                 EvidenceKind::Materials,
-                materials(&self.record.materials),
+                materials(&self.record.materials, self.inputs),
                 None,
             ),
             self.say(
@@ -131,18 +134,44 @@ fn verdict(opened: Result<PackageFile, boltworks_apk::Error>) -> Verdict {
     }
 }
 
-/// Complete when the recipe, the builder and at least one package of the environment are named.
-pub fn materials(materials: &[Material]) -> Verdict {
-    let has = |wanted: fn(&Material) -> bool| materials.iter().any(wanted);
+/// Complete when the recipe and the builder are named, and everything that decided the action
+/// stands among the materials with the same digest.
+pub fn materials(materials: &[Material], inputs: &ActionInputs) -> Verdict {
+    let has = |wanted: &dyn Fn(&Material) -> bool| materials.iter().any(wanted);
     let mut gaps = Vec::new();
-    if !has(|material| matches!(material, Material::Recipe { .. })) {
+    if !has(&|material| matches!(material, Material::Recipe { .. })) {
         gaps.push("the recipe is not among the materials".to_owned());
     }
-    if !has(|material| matches!(material, Material::Package { .. })) {
-        gaps.push("no package of the environment is among the materials".to_owned());
-    }
-    if !has(|material| matches!(material, Material::Builder { .. })) {
+    if !has(&|material| matches!(material, Material::Builder { .. })) {
         gaps.push("the builder is not among the materials".to_owned());
+    }
+    for pick in &inputs.packages {
+        let is_it = |material: &Material| {
+            matches!(material, Material::Package { sha256, repository, .. }
+                if *sha256 == pick.sha256 && *repository == pick.repository)
+        };
+        if !has(&is_it) {
+            gaps.push(format!(
+                "the package {}-{} is not among the materials",
+                pick.name, pick.version
+            ));
+        }
+    }
+    for pin in inputs.sources.iter().chain(&inputs.files) {
+        let is_it = |material: &Material| match material {
+            // A source that its recipe knows by SHA-512 was checked by that when it was fetched.
+            Material::Source { sha256, kind, .. } => {
+                sha256.prefixed() == pin.digest
+                    || (pin.digest.starts_with("sha512:") && *kind != SourceKind::Local)
+            }
+            _ => false,
+        };
+        if !has(&is_it) {
+            gaps.push(format!(
+                "the source {} is not among the materials",
+                pin.name
+            ));
+        }
     }
     Gaps::try_from(gaps).map_or(Verdict::Pass, Verdict::Unknown)
 }

@@ -135,6 +135,7 @@ impl Workshop<'_> {
             home: self.home,
             keys: self.keys,
             record,
+            inputs,
             at,
         };
         let Some(artifact) = record.artifacts.first() else {
@@ -145,7 +146,7 @@ impl Workshop<'_> {
             context.say(
                 artifact,
                 EvidenceKind::Materials,
-                evidence::materials(&record.materials),
+                evidence::materials(&record.materials, inputs),
                 None,
             ),
             context.say(

@@ -82,7 +82,7 @@ impl Workshop<'_> {
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
-        let evidence = self.evidence(&built, &record, !tests.is_empty())?;
+        let evidence = self.evidence(&built, &record, inputs, !tests.is_empty())?;
         self.home.record(&record, &evidence)?;
         Ok(record)
     }
@@ -263,6 +263,7 @@ impl Workshop<'_> {
         &self,
         built: &Built,
         record: &ActionRecord,
+        inputs: &ActionInputs,
         tested: bool,
     ) -> Result<Vec<Evidence>, Error> {
         let mut evidence = Vec::new();
@@ -271,6 +272,7 @@ impl Workshop<'_> {
                 home: self.home,
                 keys: self.keys,
                 record,
+                inputs,
                 at: record.finished,
             };
             evidence.extend(context.of_package(&package.artifact, package.sbom)?);
