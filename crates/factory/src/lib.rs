@@ -10,7 +10,7 @@
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
 //! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
-//! 9. [`line`]: all of it behind one type, [`Line`], that the door's commands call.
+//! 9. [`mod@line`]: all of it behind one type, [`Line`], that the door's commands call.
 //! 10. [`explain`]: why an artifact was made, and from what.
 //! 11. [`single`]: one recipe or one image, wherever its file is; [`repository`]: packages that a
 //!     command line brings along.

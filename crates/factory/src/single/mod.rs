@@ -1,10 +1,10 @@
 //! One recipe or one image, wherever its file is.
 //!
 //! 1. [`reading`]: the recipe, and what a command line changes about it.
-//! 2. [`build`](mod@build): its packages, made if they are stale, and delivered into a folder.
-//! 3. [`check`]: its tests, run against packages that are there.
-//! 4. [`image`]: an image, assembled and delivered.
-//! 5. [`choose`]: only the choice of packages.
+//! 2. [`mod@build`]: its packages, made if they are stale, and delivered into a folder.
+//! 3. [`mod@check`]: its tests, run against packages that are there.
+//! 4. [`mod@image`]: an image, assembled and delivered.
+//! 5. [`mod@choose`]: only the choice of packages.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
