@@ -74,7 +74,8 @@ pub struct Keys {
     pub signer: Signer,
     /// Verifies.
     pub keyring: Keyring,
-    /// The public key's digest: part of every action, since signatures are part of the bytes.
+    /// The digest of the public key and its name: part of every action, since signatures are part
+    /// of the bytes.
     pub fingerprint: Sha256,
     /// The public key, as PEM.
     pub public_pem: String,
@@ -146,22 +147,13 @@ impl Home {
         } else {
             self.make_key(&path)?
         };
-        let public = key.public();
-        let public_pem = public.to_pem()?;
+        let keys = Keys::new(key, &String::from_utf8_lossy(path.file_name()))?;
         let public_path = RelPath::new([path.as_bytes(), b".pub"].concat())?;
         if !self.folder.exists(&public_path)? {
             self.folder
-                .write(&public_path, public_pem.as_bytes(), 0o644)?;
+                .write(&public_path, keys.public_pem.as_bytes(), 0o644)?;
         }
-        let name = String::from_utf8_lossy(public_path.file_name()).into_owned();
-        let mut keyring = Keyring::default();
-        keyring.insert(name.clone(), public);
-        Ok(Keys {
-            signer: Signer { name, key },
-            keyring,
-            fingerprint: boltworks_crypto::sha256(public_pem.as_bytes()),
-            public_pem,
-        })
+        Ok(keys)
     }
 
     fn key_path(&self) -> Result<RelPath, Error> {

@@ -30,10 +30,11 @@ impl Keys {
         let name = format!("{name}.pub");
         let mut keyring = Keyring::new();
         keyring.insert(name.clone(), public);
+        let fingerprint = boltworks_crypto::sha256(format!("{name}\n{public_pem}").as_bytes());
         Ok(Self {
             signer: Signer { name, key },
             keyring,
-            fingerprint: boltworks_crypto::sha256(public_pem.as_bytes()),
+            fingerprint,
             public_pem,
         })
     }

@@ -82,6 +82,7 @@ impl Planner<'_> {
             architecture: self.home.architecture(),
             epoch: self.home.epoch(),
             key: self.keys.fingerprint,
+            vendor: &self.home.config.factory,
             sha256: boltworks_crypto::sha256,
         };
         let plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world())?;

@@ -39,6 +39,8 @@ pub struct Known<'a> {
     pub epoch: Timestamp,
     /// The public signing key.
     pub key: Sha256,
+    /// The factory's name.
+    pub vendor: &'a str,
     /// SHA-256, which this crate does not compute itself.
     pub sha256: fn(&[u8]) -> Sha256,
 }
@@ -251,6 +253,7 @@ impl Evaluation<'_> {
                 .unwrap_or_default(),
             epoch: known.epoch,
             key: known.key,
+            vendor: known.vendor.to_owned(),
         })
     }
 

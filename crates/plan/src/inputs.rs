@@ -99,6 +99,9 @@ pub struct ActionInputs {
     pub epoch: Timestamp,
     /// The public signing key.
     pub key: Sha256,
+    /// The factory's name, which stands in package addresses.
+    #[serde(default)]
+    pub vendor: String,
 }
 
 impl ActionInputs {
@@ -132,6 +135,12 @@ impl ActionInputs {
         }
         if self.key != earlier.key {
             reasons.push("the signing key changed".to_owned());
+        }
+        if self.vendor != earlier.vendor {
+            reasons.push(format!(
+                "the factory is called '{}' instead of '{}'",
+                self.vendor, earlier.vendor
+            ));
         }
         if self.architecture != earlier.architecture {
             reasons.push(format!("the architecture is {}", self.architecture));

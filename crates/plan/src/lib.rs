@@ -13,7 +13,7 @@
 //! | digests of sources and of files beside the recipe | |
 //! | the recipe's tests | they decide no byte, but must be run when they change |
 //! | versions of the byte writers | not the program's version: a commit that changes no byte rebuilds nothing |
-//! | architecture, epoch, signing key | they are in the bytes |
+//! | architecture, epoch, signing key, the factory's name | they are in the bytes |
 //!
 //! What does not: the clock, paths, the user, the number of cores, the program's version.
 //!

@@ -105,6 +105,7 @@ impl Factory {
             architecture: Architecture::X86_64,
             epoch: Timestamp(0),
             key: digest(b"key"),
+            vendor: "web",
             sha256: digest,
         };
         let mut world = World::default();
