@@ -92,14 +92,19 @@ impl Command {
     }
 
     /// Starts it.
-    #[expect(clippy::disallowed_methods, reason = "the tests are about running programs")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests are about running programs"
+    )]
     pub fn start(&self) -> Result<Running> {
         let stdout = tempfile::tempfile().context("no file for what it prints")?;
         let stderr = tempfile::tempfile().context("no file for what it prints")?;
         let (program, arguments) = self.words.split_first().context("no program")?;
         let mut command = std::process::Command::new(program);
         command.args(arguments).stdin(Stdio::null());
-        command.stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        command
+            .stdout(stdout.try_clone()?)
+            .stderr(stderr.try_clone()?);
         for (name, value) in &self.environment {
             match value {
                 Some(value) => command.env(name, value),
@@ -140,12 +145,19 @@ impl Command {
     /// Runs it; it must fail with this exit code.
     pub fn fails(&self, code: i32) -> Result<Output> {
         let output = self.run()?;
-        ensure!(output.status.code() == Some(code), "it should end with {code}: {output}");
+        ensure!(
+            output.status.code() == Some(code),
+            "it should end with {code}: {output}"
+        );
         Ok(output)
     }
 
     fn line(&self) -> String {
-        let words: Vec<_> = self.words.iter().map(|word| word.to_string_lossy()).collect();
+        let words: Vec<_> = self
+            .words
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect();
         words.join(" ")
     }
 }
@@ -177,6 +189,11 @@ impl Running {
         Ok(kill_process_group(self.pid()?, signal)?)
     }
 
+    /// What it printed so far.
+    pub fn printed(&self) -> Result<String> {
+        read_all(&self.stdout)
+    }
+
     /// What it said to standard error so far.
     pub fn said(&self) -> Result<String> {
         read_all(&self.stderr)
@@ -192,7 +209,11 @@ impl Running {
                 self.line,
                 self.said()?
             );
-            ensure!(self.started.elapsed() < self.limit, "{} never says {text:?}", self.line);
+            ensure!(
+                self.started.elapsed() < self.limit,
+                "{} never says {text:?}",
+                self.line
+            );
             std::thread::sleep(TICK);
         }
         Ok(())
@@ -274,7 +295,11 @@ impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = String::new();
         write!(text, "{}\n{}\n", self.line, self.status)?;
-        write!(text, "--- printed\n{}\n--- said\n{}", self.stdout, self.stderr)?;
+        write!(
+            text,
+            "--- printed\n{}\n--- said\n{}",
+            self.stdout, self.stderr
+        )?;
         f.write_str(&text)
     }
 }

@@ -1,8 +1,12 @@
 //! A factory in a folder, driven through the program.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,12 +23,33 @@ const UP: Duration = Duration::from_secs(720);
 #[derive(Debug, Clone)]
 pub struct Factory {
     path: PathBuf,
+    program: Option<PathBuf>,
+    through: Vec<OsString>,
 }
 
 impl Factory {
     /// The factory in this folder.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            program: None,
+            through: Vec::new(),
+        }
+    }
+
+    /// The same factory, driven through another program: as another user, in another namespace.
+    #[must_use]
+    pub fn through<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, words: I) -> Self {
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        self.through = words.collect();
+        self
+    }
+
+    /// The same factory, driven by this copy of the program.
+    #[must_use]
+    pub fn by(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
     }
 
     /// Its folder.
@@ -37,9 +62,23 @@ impl Factory {
         self.path.join(".boltworks")
     }
 
-    /// `boltworks` with some arguments, in the factory's folder.
-    pub fn command<I: IntoIterator<Item: AsRef<std::ffi::OsStr>>>(&self, words: I) -> Result<Command> {
-        Ok(Command::new(program()?).args(words).dir(&self.path).limit(UP))
+    /// `boltworks` with some arguments, on this factory: in its folder, or told of its file where
+    /// the folder may be another one for the program.
+    pub fn command<I: IntoIterator<Item: AsRef<OsStr>>>(&self, words: I) -> Result<Command> {
+        let program = match &self.program {
+            Some(program) => program,
+            None => program()?,
+        };
+        let command = Command::new(program).limit(UP);
+        if self.through.is_empty() {
+            return Ok(command.dir(&self.path).args(words));
+        }
+        let file = self.path.join("boltworks.yaml");
+        Ok(command
+            .arg("--factory")
+            .arg(file)
+            .args(words)
+            .through(&self.through))
     }
 
     /// `boltworks up`, which must make everything.
@@ -52,7 +91,10 @@ impl Factory {
     pub fn plan(&self) -> Result<BTreeMap<String, String>> {
         let plan = self.command(["plan", "--json"])?.ok()?.json()?;
         let items = plan["items"].as_array().context("no items")?;
-        Ok(items.iter().map(|item| (word(item, "subject"), word(item, "state"))).collect())
+        Ok(items
+            .iter()
+            .map(|item| (word(item, "subject"), word(item, "state")))
+            .collect())
     }
 
     /// What the plan says is fresh.
@@ -80,8 +122,14 @@ impl Factory {
     /// The store is whole, and nobody left a half-written file in it.
     pub fn verify_store(&self) -> Result<()> {
         let report = self.command(["store", "verify", "--json"])?.ok()?.json()?;
-        ensure!(report["bad"] == serde_json::json!([]), "bad blobs: {report}");
-        ensure!(report["checked"].as_u64() > Some(0), "nothing was checked: {report}");
+        ensure!(
+            report["bad"] == serde_json::json!([]),
+            "bad blobs: {report}"
+        );
+        ensure!(
+            report["checked"].as_u64() > Some(0),
+            "nothing was checked: {report}"
+        );
         ensure!(is_nothing(&report["stray"]), "stray files: {report}");
         Ok(())
     }
@@ -114,7 +162,10 @@ impl Factory {
         let parent = self.path.parent().context("no folder")?;
         let folder = Folder::inside(parent)?;
         let copy = Self::at(folder.path().join("factory"));
-        let links = Command::new("cp").arg("-al").arg(&self.path).arg(&copy.path);
+        let links = Command::new("cp")
+            .arg("-al")
+            .arg(&self.path)
+            .arg(&copy.path);
         links.ok()?;
         for changing in ["boltworks.yaml", "recipes", "images", "keys"] {
             unshare(&self.path.join(changing), &copy.path.join(changing))?;

@@ -1,10 +1,14 @@
 //! Where tests work, and what they clean away.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use crate::program;
@@ -32,7 +36,10 @@ impl Folder {
         folder.disable_cleanup(std::env::var_os("BOLTWORKS_KEEP").is_some());
         let path = folder.path().to_owned();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        Ok(Self { folder: Some(folder), path })
+        Ok(Self {
+            folder: Some(folder),
+            path,
+        })
     }
 
     /// Its path.
@@ -48,17 +55,45 @@ impl Drop for Folder {
     }
 }
 
+/// Where a factory may lie whose runs are killed hundreds of times: memory, if there is plenty, for
+/// the program syncs every few calls. A kill, unlike a power cut, leaves the same in either.
+const MEMORY: &str = "/dev/shm";
+/// Plenty.
+const PLENTY: u64 = 2 << 30;
+
 /// A folder that all tests of this process share, which nobody drops. It lies in the target folder,
 /// is named after the process, and the next process removes what is left of ended ones.
 pub fn shared(name: &str) -> Result<PathBuf> {
     let parent = program::target()?.join("tmp");
     std::fs::create_dir_all(&parent)?;
-    let parent = parent.canonicalize()?;
-    for entry in std::fs::read_dir(&parent)? {
+    shared_inside(&parent.canonicalize()?, name)
+}
+
+/// As [`shared`], in memory where that can be.
+pub fn shared_in_memory(name: &str) -> Result<PathBuf> {
+    // Ordinary users need attributes in their overlays that old kernels do not keep in memory.
+    let is_root = rustix::process::geteuid().is_root();
+    let about = rustix::fs::statvfs(MEMORY).ok().filter(|_| is_root);
+    let is_fit = about.is_some_and(|about| {
+        let free = about.f_bavail.saturating_mul(about.f_frsize);
+        free > PLENTY && !about.f_flag.contains(StatVfsMountFlags::NOEXEC)
+    });
+    if is_fit {
+        shared_inside(Path::new(MEMORY), name)
+    } else {
+        shared(name)
+    }
+}
+
+fn shared_inside(parent: &Path, name: &str) -> Result<PathBuf> {
+    for entry in std::fs::read_dir(parent)? {
         let path = entry?.path();
-        let owner = path
-            .file_name()
-            .and_then(|name| name.to_str()?.strip_prefix("boltworks-shared-")?.rsplit('-').next());
+        let owner = path.file_name().and_then(|name| {
+            name.to_str()?
+                .strip_prefix("boltworks-shared-")?
+                .rsplit('-')
+                .next()
+        });
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             std::fs::remove_dir_all(&path).with_context(|| format!("{} stays", path.display()))?;
         }

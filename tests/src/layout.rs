@@ -1,6 +1,9 @@
 //! What a pulled image is, read by `tar` and `sha256sum`.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,10 @@ impl Layout {
     /// Reads a layout. Every blob on the way is hashed by `sha256sum`.
     pub fn read(path: &Path) -> Result<Self> {
         let index: Value = serde_json::from_slice(&std::fs::read(path.join("index.json"))?)?;
-        let digest = index["manifests"][0]["digest"].as_str().context("no manifest")?.to_owned();
+        let digest = index["manifests"][0]["digest"]
+            .as_str()
+            .context("no manifest")?
+            .to_owned();
         let mut layout = Self {
             path: path.to_owned(),
             digest: digest.clone(),
@@ -35,7 +41,9 @@ impl Layout {
             config: Value::Null,
         };
         layout.manifest = serde_json::from_slice(&std::fs::read(layout.blob(&digest)?)?)?;
-        let config = layout.manifest["config"]["digest"].as_str().context("no configuration")?;
+        let config = layout.manifest["config"]["digest"]
+            .as_str()
+            .context("no configuration")?;
         layout.config = serde_json::from_slice(&std::fs::read(layout.blob(config)?)?)?;
         Ok(layout)
     }
@@ -72,8 +80,17 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     // Ordinary users may not make owners and devices; content is what is compared.
     Command::new(need("tar")?)
-        .args(["--extract", "--gzip", "--no-same-owner", "--keep-directory-symlink"])
-        .args(["--delay-directory-restore", "--warning=no-unknown-keyword", "--file"])
+        .args([
+            "--extract",
+            "--gzip",
+            "--no-same-owner",
+            "--keep-directory-symlink",
+        ])
+        .args([
+            "--delay-directory-restore",
+            "--warning=no-unknown-keyword",
+            "--file",
+        ])
         .arg(archive)
         .arg("--directory")
         .arg(folder)
@@ -101,6 +118,15 @@ pub fn listing(archive: &Path) -> Result<Vec<String>> {
         .args(["--list", "--gzip", "--warning=no-unknown-keyword", "--file"])
         .arg(archive)
         .ok()?;
-    let clean = |line: &str| line.trim_start_matches("./").trim_end_matches('/').to_owned();
-    Ok(list.stdout.lines().map(clean).filter(|name| !name.is_empty()).collect())
+    let clean = |line: &str| {
+        line.trim_start_matches("./")
+            .trim_end_matches('/')
+            .to_owned()
+    };
+    Ok(list
+        .stdout
+        .lines()
+        .map(clean)
+        .filter(|name| !name.is_empty())
+        .collect())
 }

@@ -39,7 +39,10 @@ pub fn target() -> Result<PathBuf> {
     Ok(folder.parent().context("no target folder")?.to_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests look around before they start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look around before they start"
+)]
 fn find() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("BOLTWORKS_PROGRAM") {
         return Ok(std::fs::canonicalize(path)?);
@@ -53,7 +56,10 @@ fn find() -> Result<PathBuf> {
 }
 
 /// `target/<profile>`.
-#[expect(clippy::disallowed_methods, reason = "the tests look around before they start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look around before they start"
+)]
 fn profile_folder() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent);
@@ -61,7 +67,10 @@ fn profile_folder() -> Result<PathBuf> {
 }
 
 /// Whether a file it was made from is newer.
-#[expect(clippy::disallowed_methods, reason = "the tests look around before they start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look around before they start"
+)]
 fn is_stale(program: &Path) -> Result<bool> {
     let made = std::fs::metadata(program)?.modified()?;
     let list = std::fs::read_to_string(program.with_extension("d"))?;
@@ -86,7 +95,10 @@ fn build(profile_folder: &Path) -> Result<()> {
         .env("CARGO_TARGET_DIR", target)
         .dir(repository())
         .limit(COMPILING);
-    if profile_folder.file_name().is_some_and(|name| name == "release") {
+    if profile_folder
+        .file_name()
+        .is_some_and(|name| name == "release")
+    {
         command = command.arg("--release");
     }
     command.ok()?;

@@ -1,6 +1,9 @@
 //! `boltworks serve` on a port of its own.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -37,11 +40,19 @@ impl Server {
             if !text.is_empty() {
                 break text;
             }
-            ensure!(running.is_running()?, "the server ended: {}", running.said()?);
+            ensure!(
+                running.is_running()?,
+                "the server ended: {}",
+                running.said()?
+            );
             ensure!(started.elapsed() < STARTING, "the server does not start");
             std::thread::sleep(Duration::from_millis(5));
         };
-        Ok(Self { running, address, _folder: folder })
+        Ok(Self {
+            running,
+            address,
+            _folder: folder,
+        })
     }
 
     /// Asks for a path with curl; it must be there.
@@ -57,7 +68,10 @@ impl Server {
     pub fn stop(self) -> Result<()> {
         self.running.signal(Signal::INT)?;
         let output = self.running.finish()?;
-        ensure!(output.status.success(), "the server should end well: {output}");
+        ensure!(
+            output.status.success(),
+            "the server should end well: {output}"
+        );
         Ok(())
     }
 }

@@ -3,14 +3,17 @@
 //! Stage 0 comes from Debian's archive, through the program itself, once for all tests of a
 //! process; each test gets a copy.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 
-use crate::folder::shared;
+use crate::folder::shared_in_memory;
 use crate::{Command, Factory, Folder};
 
 /// Three recipes that need one another not, and an image of them.
@@ -68,7 +71,7 @@ impl Small {
 
     /// Without recipes, images and channels.
     pub fn empty() -> Result<Self> {
-        let folder = Folder::inside(&shared("small")?)?;
+        let folder = Folder::inside(&shared_in_memory("small")?)?;
         let factory = Factory::at(folder.path().join("factory"));
         std::fs::create_dir(factory.path())?;
         let start = start()?;
@@ -131,7 +134,7 @@ fn start() -> Result<PathBuf> {
 }
 
 fn make_start() -> Result<PathBuf> {
-    let folder = shared("small")?;
+    let folder = shared_in_memory("small")?;
     let factory = Factory::at(folder.join("start"));
     std::fs::create_dir_all(factory.path().join("recipes"))?;
     std::fs::create_dir_all(factory.path().join("images"))?;
@@ -140,6 +143,9 @@ fn make_start() -> Result<PathBuf> {
     factory.write("images/small.yaml", IMAGE)?;
     factory.command(["stage0"])?.ok()?;
     // What apt keeps is large, and of use only for making stage 0 anew.
-    Command::new("rm").arg("-rf").arg(factory.state().join("apt")).ok()?;
+    Command::new("rm")
+        .arg("-rf")
+        .arg(factory.state().join("apt"))
+        .ok()?;
     Ok(factory.path().to_owned())
 }

@@ -1,8 +1,11 @@
 //! Programs the tests need, and what installs them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+
+use crate::Command;
 
 /// Program and Debian's package of it.
 const PACKAGES: &[(&str, &str)] = &[
@@ -28,11 +31,17 @@ const PACKAGES: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
 ];
 
+/// An ordinary user.
+const USER: u32 = 65_534;
+
 /// Folders that `PATH` may lack for an ordinary user.
 const MORE: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 /// A program's path. A missing one is an error that says how to install it.
-#[expect(clippy::disallowed_methods, reason = "the tests look around before they start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look around before they start"
+)]
 pub fn need(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(MORE.iter().map(PathBuf::from));
@@ -60,9 +69,39 @@ fn missing(name: &str) -> String {
     format!("the program '{name}' is missing: apt-get install -y {package}")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tests look around before they start")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests look around before they start"
+)]
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path)
         .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+}
+
+/// Words that run a program as an ordinary user, who is nobody of importance; none if the tests are
+/// run by one already.
+pub fn as_ordinary_user() -> Result<Vec<OsString>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(Vec::new());
+    }
+    let ids = [
+        format!("--reuid={USER}"),
+        format!("--regid={USER}"),
+        "--clear-groups".to_owned(),
+    ];
+    let words = std::iter::once(need("setpriv")?.into_os_string());
+    Ok(words.chain(ids.map(OsString::from)).collect())
+}
+
+/// Gives files to the user of [`as_ordinary_user`].
+pub fn give_to_ordinary_user(path: &Path) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        let owner = format!("{USER}:{USER}");
+        Command::new("chown")
+            .args(["--recursive", "--no-dereference", &owner])
+            .arg(path)
+            .ok()?;
+    }
+    Ok(())
 }

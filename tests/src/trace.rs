@@ -78,7 +78,11 @@ pub fn killed_at(command: Command, call: &str, n: usize) -> Result<Command> {
     let words: Vec<_> = [need("strace")?.as_os_str(), "-f".as_ref()]
         .into_iter()
         .chain(["-b", "execve", "-o", "/dev/null", "-e"].map(AsRef::as_ref))
-        .chain([format!("trace={call}").as_ref(), "-e".as_ref(), inject.as_ref()])
+        .chain([
+            format!("trace={call}").as_ref(),
+            "-e".as_ref(),
+            inject.as_ref(),
+        ])
         .map(std::ffi::OsStr::to_owned)
         .collect();
     Ok(command.through(words))
@@ -91,7 +95,9 @@ pub fn parse(text: &str) -> Result<Vec<Call>> {
     let mut calls = Vec::new();
     for line in text.lines() {
         let (thread, rest) = line.split_once(' ').context("a line without a thread")?;
-        let thread = thread.parse().with_context(|| format!("not a thread: {line}"))?;
+        let thread = thread
+            .parse()
+            .with_context(|| format!("not a thread: {line}"))?;
         let rest = rest.trim_start();
         if rest.starts_with("+++") || rest.starts_with("---") {
             continue;
@@ -100,11 +106,16 @@ pub fn parse(text: &str) -> Result<Vec<Call>> {
             begun.insert(thread, start.trim_end().to_owned());
             continue;
         }
-        let whole = match rest.strip_prefix("<... ").and_then(|rest| rest.split_once(" resumed>")) {
+        let whole = match rest
+            .strip_prefix("<... ")
+            .and_then(|rest| rest.split_once(" resumed>"))
+        {
             Some((_, end)) => begun.remove(&thread).unwrap_or_default() + end,
             None => rest.to_owned(),
         };
-        let (name, rest) = whole.split_once('(').with_context(|| format!("no call: {line}"))?;
+        let (name, rest) = whole
+            .split_once('(')
+            .with_context(|| format!("no call: {line}"))?;
         let (arguments, result) = rest.rsplit_once(" = ").unwrap_or((rest, "?"));
         calls.push(Call {
             thread,

@@ -5,7 +5,10 @@
 //! thread. So a traced run is made first, and the counts are read from it. `make test` takes a
 //! few positions of every call; `BOLTWORKS_CRASH_EVERY=k` takes every k-th, 1 takes all.
 
-#![expect(clippy::disallowed_methods, reason = "files are what the tests are about")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -53,10 +56,8 @@ const WRITES: &[&str] = &[
     "writev",
 ];
 
-/// How many positions of each call `make test` takes, and in which runs.
-const FEW: usize = 3;
 /// How often a run with two workers is killed at a random time.
-const RANDOM: u64 = 20;
+const RANDOM: usize = 20;
 /// An undisturbed run takes no longer.
 const UP: Duration = Duration::from_secs(3);
 
@@ -66,11 +67,13 @@ struct Case {
     channels: BTreeMap<String, String>,
     calls: Vec<Call>,
     elapsed: Duration,
+    few: usize,
 }
 
 impl Case {
-    /// Lets a copy of the factory run: once undisturbed, once traced.
-    fn of(small: Small) -> Result<Self> {
+    /// Lets a copy of the factory run: once undisturbed, once traced. `few` positions of each call
+    /// are taken where nothing else is said.
+    fn of(small: Small, few: usize) -> Result<Self> {
         let (_folder, copy) = small.copy()?;
         let output = copy.command(["up", "--jobs", "1", "--json"])?.ok()?;
         let made = Report::of(&output)?.with("made");
@@ -81,7 +84,13 @@ impl Case {
         traced(copy.command(["up", "--jobs", "1"])?, WRITES, &trace)?.ok()?;
         ensure!(copy.channels()? == channels, "two runs differ");
         let calls = parse(&std::fs::read_to_string(trace)?)?;
-        Ok(Self { small, channels, calls, elapsed: output.elapsed })
+        Ok(Self {
+            small,
+            channels,
+            calls,
+            elapsed: output.elapsed,
+            few,
+        })
     }
 
     /// Where the program can be killed: call and number, with those left out at which the first
@@ -108,8 +117,11 @@ impl Case {
     fn kill_and_finish(&self, every: Option<usize>) -> Result<usize> {
         let mut count = 0;
         for (call, positions) in self.positions() {
-            let step = every.unwrap_or_else(|| positions.len().div_ceil(FEW)).max(1);
-            for n in positions.iter().step_by(step) {
+            let step = every
+                .unwrap_or_else(|| positions.len().div_ceil(self.few))
+                .max(1);
+            // From the middle of the first stretch: the first call of a run is the dullest.
+            for n in positions.iter().skip(step / 2).step_by(step) {
                 self.kill_at(call, *n)
                     .with_context(|| format!("killed at {call} number {n}"))?;
                 count += 1;
@@ -146,14 +158,20 @@ impl Case {
     fn finish(&self, copy: &Factory, killed: &Output) -> Result<()> {
         let known = copy.fresh()?;
         for subject in acknowledged(killed) {
-            ensure!(known.contains(&subject), "'{subject}' was acknowledged and is lost: {killed}");
+            ensure!(
+                known.contains(&subject),
+                "'{subject}' was acknowledged and is lost: {killed}"
+            );
         }
         let report = copy.up()?;
         let again: BTreeSet<_> = report.with("made").intersection(&known).cloned().collect();
         ensure!(again.is_empty(), "{again:?} were made again after {killed}");
         ensure!(report.with("failed").is_empty(), "{}", report.document());
         copy.verify_store()?;
-        ensure!(copy.channels()? == self.channels, "the result is another one");
+        ensure!(
+            copy.channels()? == self.channels,
+            "the result is another one"
+        );
         let left = leftovers(copy)?;
         ensure!(left.is_empty(), "left behind: {left:?}");
         Ok(())
@@ -162,7 +180,10 @@ impl Case {
 
 /// What a run said it had made before it was killed.
 fn acknowledged(killed: &Output) -> BTreeSet<String> {
-    let lines = killed.stderr.lines().filter_map(|line| line.strip_prefix("✓ "));
+    let lines = killed
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("✓ "));
     let subjects = lines.filter_map(|line| line.split_once(": made").map(|(subject, _)| subject));
     subjects.map(str::to_owned).collect()
 }
@@ -174,7 +195,11 @@ fn leftovers(factory: &Factory) -> Result<Vec<PathBuf>> {
         left.extend(entries(&factory.state().join(folder))?);
     }
     let trees = entries(&factory.state().join("trees"))?;
-    left.extend(trees.into_iter().filter(|path| name(path).starts_with("new-")));
+    left.extend(
+        trees
+            .into_iter()
+            .filter(|path| name(path).starts_with("new-")),
+    );
     Ok(left)
 }
 
@@ -182,16 +207,21 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect()
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Nothing made but stage 0: the environment is laid out, everything is built, channels are new.
 fn from_nothing() -> Result<Case> {
-    Case::of(Small::new()?)
+    Case::of(Small::new()?, 1)
 }
 
 /// Everything was made once and one recipe has changed since: what is released moves.
@@ -199,7 +229,7 @@ fn from_a_release() -> Result<Case> {
     let small = Small::new()?;
     small.up()?;
     small.recipe("two", "", &writes("other"))?;
-    Case::of(small)
+    Case::of(small, 3)
 }
 
 fn every() -> Result<Option<usize>> {
@@ -210,28 +240,35 @@ fn every() -> Result<Option<usize>> {
 #[test]
 fn every_killed_run_is_finished_by_the_next() -> Result<()> {
     let case = from_nothing()?;
-    ensure!(case.elapsed < UP, "an undisturbed run takes {:?}", case.elapsed);
+    ensure!(
+        case.elapsed < UP,
+        "an undisturbed run takes {:?}",
+        case.elapsed
+    );
     let count = case.kill_and_finish(every()?)?;
-    ensure!(count > 30, "only {count} runs were killed");
+    ensure!(count >= 10, "only {count} runs were killed");
     Ok(())
 }
 
 #[test]
 fn every_killed_run_after_a_release_is_finished_by_the_next() -> Result<()> {
     let count = from_a_release()?.kill_and_finish(every()?)?;
-    ensure!(count > 20, "only {count} runs were killed");
+    ensure!(count >= 20, "only {count} runs were killed");
     Ok(())
 }
 
 #[test]
 fn two_workers_killed_at_any_time_are_finished_by_the_next() -> Result<()> {
-    let case = from_nothing()?;
+    let cases = [from_nothing()?, from_a_release()?];
     let mut random = 0x5eed_u64;
-    for round in 0..RANDOM {
-        // Numerical Recipes' generator: times differ, and are the same in every test run.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    for (round, case) in cases.iter().cycle().take(RANDOM).enumerate() {
+        // Knuth's generator: times differ, and are the same in every test run.
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let share = f64::from(u32::try_from(random >> 32)?) / f64::from(u32::MAX);
-        case.kill_after(share).with_context(|| format!("round {round}"))?;
+        case.kill_after(share)
+            .with_context(|| format!("round {round}"))?;
     }
     Ok(())
 }
@@ -240,8 +277,15 @@ fn two_workers_killed_at_any_time_are_finished_by_the_next() -> Result<()> {
 fn what_is_renamed_was_synced() -> Result<()> {
     for case in [from_nothing()?, from_a_release()?] {
         let durability = Durability::of(&case.calls);
-        ensure!(durability.faults.is_empty(), "{}", durability.faults.join("\n"));
-        ensure!(durability.renames >= 5 && durability.acknowledgements >= 2, "{durability:?}");
+        ensure!(
+            durability.faults.is_empty(),
+            "{}",
+            durability.faults.join("\n")
+        );
+        ensure!(
+            durability.renames >= 5 && durability.acknowledgements >= 2,
+            "{durability:?}"
+        );
     }
     Ok(())
 }

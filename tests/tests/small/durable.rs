@@ -19,20 +19,20 @@ const JOURNAL: &str = "records.sqlite-wal";
 
 /// Everything in the trace that breaks a rule; the number of names given, too.
 #[derive(Debug, Default)]
-pub struct Durability {
+pub(crate) struct Durability {
     unsynced_files: BTreeSet<PathBuf>,
     unsynced_names: BTreeMap<PathBuf, PathBuf>,
     /// What breaks a rule.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
     /// How many names were given.
-    pub renames: usize,
+    pub(crate) renames: usize,
     /// How many times something was acknowledged.
-    pub acknowledgements: usize,
+    pub(crate) acknowledgements: usize,
 }
 
 impl Durability {
     /// Judges a trace.
-    pub fn of(calls: &[Call]) -> Self {
+    pub(crate) fn of(calls: &[Call]) -> Self {
         let mut durability = Self::default();
         for call in calls.iter().filter(|call| !call.has_failed()) {
             durability.take(call);
@@ -42,7 +42,8 @@ impl Durability {
 
     fn take(&mut self, call: &Call) {
         match call.name.as_str() {
-            "write" | "writev" | "pwrite64" | "pwritev" | "ftruncate" | "fallocate" | "sendfile" => {
+            "write" | "writev" | "pwrite64" | "pwritev" | "ftruncate" | "fallocate"
+            | "sendfile" => {
                 self.wrote(call.file(0));
             }
             "copy_file_range" => self.wrote(call.file(1)),
@@ -59,7 +60,8 @@ impl Durability {
     }
 
     fn wrote(&mut self, file: Option<PathBuf>) {
-        self.unsynced_files.extend(file.filter(|path| is_state(path)));
+        self.unsynced_files
+            .extend(file.filter(|path| is_state(path)));
     }
 
     /// A name begins to be there.
@@ -81,22 +83,29 @@ impl Durability {
         let beneath = |path: &&PathBuf| path.starts_with(&from);
         for path in self.unsynced_files.iter().filter(beneath) {
             let name = to.display();
-            self.faults.push(format!("{} was not synced when {name} was named", path.display()));
+            self.faults.push(format!(
+                "{} was not synced when {name} was named",
+                path.display()
+            ));
         }
-        self.unsynced_names.retain(|path, _| !path.starts_with(&from));
+        self.unsynced_names
+            .retain(|path, _| !path.starts_with(&from));
         self.named(Some(to));
     }
 
     fn synced(&mut self, file: Option<PathBuf>) {
         let Some(file) = file else { return };
         let was_written = self.unsynced_files.remove(&file);
-        self.unsynced_names.retain(|path, _| path.parent() != Some(&file));
+        self.unsynced_names
+            .retain(|path, _| path.parent() != Some(&file));
         if was_written && file.file_name().is_some_and(|name| name == JOURNAL) {
             self.acknowledgements += 1;
             for path in self.unsynced_names.keys() {
                 let folder = path.parent().unwrap_or(path).display();
                 let name = path.display();
-                self.faults.push(format!("acknowledged before {folder} was synced, for {name}"));
+                self.faults.push(format!(
+                    "acknowledged before {folder} was synced, for {name}"
+                ));
             }
         }
     }
@@ -116,9 +125,16 @@ fn is_state(path: &Path) -> bool {
 /// is checked when it is read.
 fn is_draft(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    ["/.tmp-", "/new-", "/locks/", "/stock/", "/lock", "/records.sqlite"]
-        .iter()
-        .any(|draft| text.contains(draft))
+    [
+        "/.tmp-",
+        "/new-",
+        "/locks/",
+        "/stock/",
+        "/lock",
+        "/records.sqlite",
+    ]
+    .iter()
+    .any(|draft| text.contains(draft))
 }
 
 #[test]

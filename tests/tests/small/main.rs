@@ -1,0 +1,10 @@
+//! End to end on a factory that is made in a second: kills, full disks, two at once, failures.
+
+mod crash;
+mod disk;
+mod durable;
+mod failing;
+mod offline;
+mod stopping;
+mod touching;
+mod wrong;

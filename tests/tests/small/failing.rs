@@ -1,0 +1,109 @@
+//! A failed recipe: the others are made, and the end says what failed, its last lines and its log.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
+
+use anyhow::{Context as _, Result, ensure};
+use boltworks_tests::Report;
+use boltworks_tests::factory::names;
+use boltworks_tests::small::{Small, writes};
+
+/// Says three hundred lines and fails.
+const FAILS: &str = "for n in $(seq 300); do echo line $n of many; done\nexit 3";
+
+#[test]
+fn a_failed_recipe_does_not_stop_the_others() -> Result<()> {
+    let small = Small::new()?;
+    small.recipe("two", "", FAILS)?;
+    small.recipe("three", "two", &writes("three"))?;
+    small.recipe("four", "", &writes("four"))?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("✓ recipe four")?;
+    output.says("✗ recipe two")?;
+    output.says("- recipe three")?;
+    output.says("line 300 of many")?;
+    ensure!(
+        !output.stdout.contains("line 2 of many"),
+        "the whole log is printed: {output}"
+    );
+    let log = output
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("log: "));
+    let log = std::fs::read_to_string(log.context("no log is named")?)?;
+    ensure!(
+        log.contains("line 1 of many"),
+        "the log lacks the beginning: {log}"
+    );
+    let again = small.command(["up", "--json"])?.fails(1)?;
+    let report = Report::of(&again)?;
+    ensure!(report.with("failed") == names(&["recipe two"]), "{again}");
+    ensure!(
+        report.with("fresh") == names(&["recipe four", "recipe one"]),
+        "{again}"
+    );
+    ensure!(
+        report.with("skipped") == names(&["image small", "recipe three"]),
+        "{again}"
+    );
+    cured(&small)
+}
+
+/// With the recipe cured, only what failed or waited is made.
+fn cured(small: &Small) -> Result<()> {
+    small.recipe("two", "", &writes("two"))?;
+    let report = small.up()?;
+    let made = names(&["image small", "recipe three", "recipe two"]);
+    ensure!(report.with("made") == made, "{}", report.document());
+    small.verify_store()
+}
+
+#[test]
+fn what_fails_its_test_is_not_released() -> Result<()> {
+    let small = Small::new()?;
+    let script = "echo the test looks at it; test -s /usr/share/nothing";
+    let test = format!(
+        "test:\n  environment:\n    contents:\n      packages: [shell]\n  pipeline:\n    - runs: {script}\n"
+    );
+    let good = std::fs::read_to_string(small.path().join("recipes/two.yaml"))?;
+    small.write("recipes/two.yaml", &format!("{good}{test}"))?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("✗ recipe two")?;
+    output.says("the test looks at it")?;
+    output.says("- image small")?;
+    let packages = released(&small)?;
+    ensure!(
+        packages == names(&["one", "three"]),
+        "released: {packages:?}"
+    );
+    let cured = test.replace("/usr/share/nothing", "/usr/share/two");
+    small.write("recipes/two.yaml", &format!("{good}{cured}"))?;
+    small.up()?;
+    ensure!(
+        released(&small)? == names(&["one", "three", "two"]),
+        "not all are released"
+    );
+    Ok(())
+}
+
+/// The names in the index that is served.
+fn released(small: &Small) -> Result<std::collections::BTreeSet<String>> {
+    let server = boltworks_tests::Server::of(small)?;
+    let index = small.folder().path().join("index");
+    let folder = small.folder().path().join("unpacked");
+    let url = format!("http://{}/apk/os/x86_64/APKINDEX.tar.gz", server.address);
+    boltworks_tests::Command::new(boltworks_tests::tools::need("curl")?)
+        .args(["--silent", "--show-error", "--fail", "--output"])
+        .arg(&index)
+        .arg(url)
+        .ok()?;
+    boltworks_tests::layout::unpack(&index, &folder)?;
+    let text = std::fs::read_to_string(folder.join("APKINDEX"))?;
+    Ok(text
+        .lines()
+        .filter_map(|line| line.strip_prefix("P:"))
+        .map(str::to_owned)
+        .collect())
+}

@@ -1,0 +1,72 @@
+//! What is wrong in a factory's files is said clearly, with its place and what would help.
+
+use anyhow::{Result, ensure};
+use boltworks_tests::small::{Small, recipe, writes};
+
+#[test]
+fn an_unknown_key_has_a_place_and_a_suggestion() -> Result<()> {
+    let small = Small::new()?;
+    let text = recipe("two", "", &writes("two")).replace("pipeline:", "pipelin:");
+    small.write("recipes/two.yaml", &text)?;
+    for command in ["plan", "up"] {
+        let output = small.command([command])?.fails(2)?;
+        output.says("recipes/two.yaml:11:1")?;
+        output.says("pipelin")?;
+        output.says("did you mean 'pipeline'?")?;
+    }
+    small.recipe("two", "", &writes("two"))?;
+    small.edit("boltworks.yaml", "channels:", "chanels:")?;
+    let output = small.command(["plan"])?.fails(2)?;
+    output.says("boltworks.yaml:")?;
+    output.says("did you mean 'channels'?")
+}
+
+#[test]
+fn a_missing_dependency_is_named_with_who_wants_it() -> Result<()> {
+    let small = Small::new()?;
+    small.recipe("two", "no-such-package", &writes("two"))?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("no-such-package")?;
+    output.says("✓ recipe one")?;
+    ensure!(
+        output.stdout.contains("- recipe two") || output.stdout.contains("✗ recipe two"),
+        "{output}"
+    );
+    output.says("- image small")
+}
+
+#[test]
+fn a_circle_is_named() -> Result<()> {
+    let small = Small::new()?;
+    small.recipe("two", "three", &writes("two"))?;
+    small.recipe("three", "two", &writes("three"))?;
+    let output = small.command(["up"])?.run()?;
+    ensure!(matches!(output.status.code(), Some(1 | 2)), "{output}");
+    output.says("two")?;
+    output.says("three")?;
+    ensure!(
+        ["circle", "cycle", "each other"]
+            .iter()
+            .any(|word| output.says(word).is_ok()),
+        "it should say that they need each other: {output}"
+    );
+    Ok(())
+}
+
+#[test]
+fn two_recipes_of_one_name_are_refused() -> Result<()> {
+    let small = Small::new()?;
+    small.write("recipes/again.yaml", &recipe("two", "", &writes("two")))?;
+    let output = small.command(["plan"])?.fails(2)?;
+    output.says("two")?;
+    output.says("again.yaml")
+}
+
+#[test]
+fn a_folder_without_a_factory_says_how_to_make_one() -> Result<()> {
+    let folder = boltworks_tests::Folder::new()?;
+    let output = boltworks_tests::Factory::at(folder.path())
+        .command(["up"])?
+        .fails(2)?;
+    output.says("boltworks init")
+}
