@@ -40,7 +40,7 @@ impl Reach {
     /// Debian's archive alone.
     pub fn archive(home: &Home) -> Result<DebianArchive, Error> {
         let machine = Machine::new(Root::open(Path::new("/"))?, home.host.environment.clone());
-        Ok(debian(home, &machine)?)
+        debian(home, &machine)
     }
 
     /// Gets sources into the factory's store.
@@ -58,28 +58,21 @@ impl Reach {
     }
 }
 
-fn debian(home: &Home, machine: &Machine) -> Result<DebianArchive, boltworks_source::Error> {
+fn debian(home: &Home, machine: &Machine) -> Result<DebianArchive, Error> {
     let configured = &home.config.stage0.debian;
     let mirror = match &configured.mirror {
         Some(mirror) => mirror.clone(),
         None => machine.debian_archive()?,
     };
     let keyring = configured.keyring.as_deref().unwrap_or(KEYRING);
-    let root = home
-        .state_folder("apt")
-        .map_err(|_| boltworks_source::Error::NoKeyring {
-            path: "apt".to_owned(),
-        })?;
-    DebianArchive::new(
-        root,
-        Settings {
-            suite: configured.suite.clone(),
-            mirror,
-            keyring: keyring.into(),
-            architecture: home.architecture().go().to_owned(),
-            environment: machine.network_environment(),
-        },
-    )
+    let settings = Settings {
+        suite: configured.suite.clone(),
+        mirror,
+        keyring: keyring.into(),
+        architecture: home.architecture().go().to_owned(),
+        environment: machine.network_environment(),
+    };
+    Ok(DebianArchive::new(home.state_folder("apt")?, settings)?)
 }
 
 fn mirrors(home: &Home) -> Vec<Mirror> {
