@@ -231,7 +231,12 @@ fn advice(failure: &Failure) -> Vec<String> {
     if code(failure) == STOPPED {
         return one("run the same command again: what was finished is kept");
     }
-    if boltworks_factory::up::chain(failure).contains("No space left on device") {
+    // The kernel's words, and SQLite's.
+    let whole = boltworks_factory::up::chain(failure);
+    if ["No space left on device", "the disk is full"]
+        .iter()
+        .any(|words| whole.contains(words))
+    {
         return one("free some room and run the same command again: what was finished is kept");
     }
     match failure {
