@@ -8,7 +8,7 @@
 //! 4. [`log`]: what the steps print, kept whole and shown by its end.
 //! 5. [`analysis`]: what a package needs and offers, read off its files.
 //! 6. [`emit`]: one tree of files to one signed package with its SBOM inside.
-//! 7. [`build`]: the whole of it; [`check`]: a recipe's tests in a clean guest.
+//! 7. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.

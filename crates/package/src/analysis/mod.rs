@@ -1,6 +1,6 @@
 //! What a package needs and what it offers, read off its files.
 //!
-//! One parallel walk looks at every file once ([`facts`]); then an ordered list of plain
+//! One parallel walk looks at every file once (`facts`); then an ordered list of plain
 //! functions ([`RULES`]) turns what was seen into dependencies and provides. A rule sees one
 //! file and adds to [`Findings`]; no rule sees another rule's result, so their order only
 //! decides which of two equal reasons is kept.
