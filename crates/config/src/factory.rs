@@ -70,7 +70,7 @@ pub struct Factory {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Keys {
-    /// The private key that signs packages and indexes [default: `keys/<factory>.rsa`].
+    /// The private key that signs packages and indexes (default: `keys/<factory>.rsa`).
     #[serde(default)]
     pub signing: Option<String>,
 }
@@ -96,9 +96,9 @@ pub struct Stage0 {
 pub struct Debian {
     /// The suite.
     pub suite: String,
-    /// The address of a mirror [default: the one this machine's apt uses].
+    /// The address of a mirror (default: the one this machine's apt uses).
     pub mirror: Option<String>,
-    /// The keyring its signatures are checked with [default: Debian's own, as installed].
+    /// The keyring its signatures are checked with (default: Debian's own, as installed).
     pub keyring: Option<String>,
 }
 
@@ -150,7 +150,7 @@ pub struct SourceMap {
     pub package: String,
     /// Its version, without the epoch.
     pub version: String,
-    /// The address in the recipe, `*` standing for anything [default: all of the recipe's].
+    /// The address in the recipe, `*` standing for anything (default: all of the recipe's).
     #[serde(default)]
     pub uri: Option<String>,
     /// A Debian source package, `NAME` or `NAME=VERSION`.
