@@ -142,6 +142,15 @@ pub enum Error {
     /// A channel could not be moved.
     #[error("release")]
     Release(#[from] boltworks_release::Error),
+    /// A file of a build environment could not be read.
+    #[error("read {path} of a build environment")]
+    Environment {
+        /// The file.
+        path: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// A document could not be written.
     #[error("document")]
     Json(#[from] serde_json::Error),

@@ -10,6 +10,7 @@ use boltworks_plan::{ActionInputs, Pick};
 use boltworks_records::ActionRecord;
 
 use crate::home::Keys;
+use crate::origin::Environment;
 use crate::planning::STAGE0;
 use crate::{Error, Home};
 
@@ -29,8 +30,13 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// Materials, SBOM, signature and origin of a package.
-    pub fn of_package(&self, artifact: &Artifact, sbom: Sha256) -> Result<Vec<Evidence>, Error> {
-        let origin = self.origin_of_package(artifact)?;
+    pub fn of_package(
+        &self,
+        artifact: &Artifact,
+        sbom: Sha256,
+        environment: &Environment<'_>,
+    ) -> Result<Vec<Evidence>, Error> {
+        let origin = self.origin_of_package(artifact, environment)?;
         Ok(vec![
             self.say(
                 artifact,
@@ -54,7 +60,7 @@ impl Context<'_> {
         ])
     }
 
-    /// The recipe's tests were run, all of them, and passed.
+    /// The package's own tests were run, all of them, and passed.
     pub fn tests_passed(&self, artifact: &Artifact) -> Evidence {
         self.say(artifact, EvidenceKind::Tests, Verdict::Pass, None)
     }
@@ -81,13 +87,17 @@ impl Context<'_> {
         Ok(verdict(self.open(&artifact.digest)?))
     }
 
-    /// The package says itself that stage 0 did not make it.
-    fn origin_of_package(&self, artifact: &Artifact) -> Result<Verdict, Error> {
+    /// The package is not stage 0's, and no file in it is.
+    fn origin_of_package(
+        &self,
+        artifact: &Artifact,
+        environment: &Environment<'_>,
+    ) -> Result<Verdict, Error> {
         Ok(match self.open(&artifact.digest)? {
             Ok(package) if package.control().origin == STAGE0 => {
                 Verdict::Fail(Reasons::one("it comes from stage 0"))
             }
-            Ok(_) => Verdict::Pass,
+            Ok(package) => environment.judge(&package)?,
             Err(error) => Verdict::Unknown(Gaps::one(error.to_string())),
         })
     }

@@ -6,7 +6,7 @@
 //! 2. [`catalog`]: the recipes and images it can make, read and resolved.
 //! 3. [`planning`]: the plan, from catalog, records and stage 0.
 //! 4. [`recipes`] and [`images`]: one item of the plan carried out.
-//! 5. [`evidence`]: what is said of an artifact before it is judged.
+//! 5. [`evidence`] and [`origin`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
 //! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
@@ -28,6 +28,7 @@ pub mod home;
 pub mod images;
 pub mod keys;
 pub mod line;
+pub mod origin;
 pub mod packages;
 pub mod planning;
 pub mod recipes;

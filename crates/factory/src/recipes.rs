@@ -2,7 +2,7 @@
 //! evidence given, all of it recorded in one transaction.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use boltworks_apk::Index;
 use boltworks_model::{ActionId, Ambient, Evidence, Sha1, Sha256};
@@ -19,6 +19,7 @@ use boltworks_source::{Fetcher, Request};
 use crate::catalog::Loaded;
 use crate::evidence;
 use crate::home::Keys;
+use crate::origin::Environment;
 use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, Stage0};
 use crate::{Error, Home};
 
@@ -82,7 +83,15 @@ impl Workshop<'_> {
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
-        let evidence = self.evidence(&built, &record, inputs, !tests.is_empty())?;
+        let evidence = self.evidence(
+            &built,
+            &record,
+            &Judged {
+                inputs,
+                tree: &tree,
+                tests: &tests,
+            },
+        )?;
         self.home.record(&record, &evidence)?;
         Ok(record)
     }
@@ -122,7 +131,7 @@ impl Workshop<'_> {
         Ok(self.home.state.join("builds"))
     }
 
-    pub(crate) fn shop<'s>(&'s self, scratch: &'s std::path::Path) -> Shop<'s> {
+    pub(crate) fn shop<'s>(&'s self, scratch: &'s Path) -> Shop<'s> {
         Shop {
             store: &self.home.store,
             sandbox: self.sandbox,
@@ -224,7 +233,7 @@ impl Workshop<'_> {
                 limits: self.limits(),
             };
             let log = check(&order, &self.shop(&scratch), ambient)?;
-            logs.push((format!("test {package}"), log));
+            logs.push((test_name(package.as_str()), log));
         }
         Ok(logs)
     }
@@ -263,9 +272,14 @@ impl Workshop<'_> {
         &self,
         built: &Built,
         record: &ActionRecord,
-        inputs: &ActionInputs,
-        tested: bool,
+        judged: &Judged<'_>,
     ) -> Result<Vec<Evidence>, Error> {
+        let Judged {
+            inputs,
+            tree,
+            tests,
+        } = judged;
+        let environment = Environment::open(self.home, tree, &inputs.packages)?;
         let mut evidence = Vec::new();
         for package in &built.packages {
             let context = evidence::Context {
@@ -275,13 +289,29 @@ impl Workshop<'_> {
                 inputs,
                 at: record.finished,
             };
-            evidence.extend(context.of_package(&package.artifact, package.sbom)?);
-            if tested {
+            evidence.extend(context.of_package(&package.artifact, package.sbom, &environment)?);
+            let own = test_name(&package.artifact.coordinate.name);
+            if tests.iter().any(|(name, _)| *name == own) {
                 evidence.push(context.tests_passed(&package.artifact));
             }
         }
         Ok(evidence)
     }
+}
+
+/// What evidence of a build is drawn from, beside its record.
+struct Judged<'a> {
+    /// What decided the action.
+    inputs: &'a ActionInputs,
+    /// The environment, laid out.
+    tree: &'a Path,
+    /// Name and log of each test that passed.
+    tests: &'a [(String, Sha256)],
+}
+
+/// The name of a package's test among an action's documents.
+fn test_name(package: &str) -> String {
+    format!("test {package}")
 }
 
 /// What is asked of the fetcher for one source of a recipe.

@@ -154,6 +154,7 @@ fn pack(
     let shipment = Shipment {
         origin: &package.name,
         version: &package.full_version,
+        upstream_version: &package.version.to_string(),
         architecture: recipe.architecture,
         epoch: order.epoch,
         materials,

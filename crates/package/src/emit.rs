@@ -48,6 +48,8 @@ pub struct Shipment<'a> {
     pub origin: &'a PackageName,
     /// The full version.
     pub version: &'a Version,
+    /// Upstream's version, without `-rN`.
+    pub upstream_version: &'a str,
     /// The architecture.
     pub architecture: Architecture,
     /// The time of files, SBOM and build.
@@ -188,7 +190,11 @@ fn add_sbom(
         url: parcel.url.unwrap_or_default(),
         licences: parcel.licenses,
         copyright: &[],
-        sources: &source_facts(shipment.materials),
+        sources: &source_facts(
+            shipment.materials,
+            shipment.origin.as_str(),
+            shipment.upstream_version,
+        ),
         recipe: Some(boltworks_crypto::sha256(shipment.embedded_recipe)),
         created: shipment.epoch,
     };
@@ -203,17 +209,21 @@ fn add_sbom(
 
 /// The sources among the materials. Only what the recipe says of them enters the package: from
 /// which mirror they came is in the build record.
-fn source_facts(materials: &[Material]) -> Vec<SourceFact<'_>> {
+fn source_facts<'a>(
+    materials: &'a [Material],
+    name: &'a str,
+    version: &'a str,
+) -> Vec<SourceFact<'a>> {
     materials
         .iter()
         .filter_map(|material| match material {
             Material::Source {
                 uri, kind, sha256, ..
             } => {
-                let name = uri.rsplit('/').next().unwrap_or(uri);
-                // From which archive a tarball came differs from machine to machine.
+                // From which archive upstream's own file came differs from machine to machine; a
+                // repacked file is another file, and is named as such.
                 let kind = match kind {
-                    SourceKind::DebianOrig | SourceKind::DebianOrigRepacked => SourceKind::Tarball,
+                    SourceKind::DebianOrig => SourceKind::Tarball,
                     kind => *kind,
                 };
                 Some(SourceFact {
@@ -221,7 +231,7 @@ fn source_facts(materials: &[Material]) -> Vec<SourceFact<'_>> {
                     kind,
                     sha256: *sha256,
                     name,
-                    version: "",
+                    version,
                 })
             }
             _ => None,

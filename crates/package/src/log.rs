@@ -63,7 +63,7 @@ impl<'a> Log<'a> {
         if self.partial.is_empty() {
             return Ok(());
         }
-        let line = String::from_utf8_lossy(&self.partial).trim_end().to_owned();
+        let line = printable(&self.partial);
         self.partial.clear();
         self.line(&line)
     }
@@ -90,5 +90,33 @@ impl<'a> Log<'a> {
     pub fn finish(mut self) -> Result<(Sha256, Vec<String>), Error> {
         self.flush()?;
         Ok((self.draft.commit()?.digest, self.tail.into()))
+    }
+}
+
+/// A line without anything that a terminal would obey: what a hostile build prints is shown, and
+/// changes no title, no colour and no clipboard.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let shown = |c: char| {
+        if c.is_control() && c != '\t' {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.trim_end().chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn terminals_are_told_nothing() {
+        assert_eq!(
+            printable(b"a\tb\x1b[2J\x07\rc\r\n"),
+            "a\tb\u{fffd}[2J\u{fffd}\u{fffd}c"
+        );
+        assert_eq!(printable("\u{9b}31m".as_bytes()), "\u{fffd}31m");
     }
 }

@@ -49,12 +49,16 @@ impl Workspace {
         parent.remove_tree(&name)?;
         let path = scratch.join(name.as_path());
         let workspace = Self { parent, name, path };
-        let root = workspace.parent.make_dir(&workspace.name)?;
         let options = WriteOptions {
             ownership: shop.build_user(),
             skip_xattrs: true,
             ..WriteOptions::default()
         };
+        // Nobody else may enter: what a step leaves may bear setuid bits of the build's user.
+        let mut private = Tree::new();
+        private.insert(workspace.name.clone(), Node::dir(Meta::new(0o700, 0)))?;
+        private.write_to(&workspace.parent, options)?;
+        let root = workspace.parent.dir(&workspace.name)?;
         let mut tree = match contents.local_files {
             Some(folder) => prefixed("home", &local_files(folder)?)?,
             None => Tree::new(),

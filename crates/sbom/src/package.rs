@@ -120,7 +120,9 @@ fn source_element(source: &SourceFact<'_>, idents: &mut Idents) -> spdx::Package
     element.version_info = Some(source.version.to_owned());
     element.checksums.push(Checksum::from(source.sha256));
     element.primary_package_purpose = Some("SOURCE".to_owned());
-    let location = spdx::address(source.uri);
+    // The recipe's address does not give the bytes of a file that somebody repacked.
+    let is_repacked = source.kind == SourceKind::DebianOrigRepacked;
+    let location = spdx::address(source.uri).filter(|_| !is_repacked);
     match location {
         Some(address) => address.clone_into(&mut element.download_location),
         None => remark(&mut element, &format!("from {}", source.uri)),
