@@ -336,7 +336,44 @@ fn fault(factory: &Factory) -> Option<Fault> {
             ..Fault::new(name, message)
         });
     }
-    folders(factory).or_else(|| sources(factory))
+    policy(factory)
+        .or_else(|| folders(factory))
+        .or_else(|| sources(factory))
+}
+
+/// A policy that can be held: repositories there are, evidence that is gathered.
+fn policy(factory: &Factory) -> Option<Fault> {
+    const GATHERED: &[EvidenceKind] = &[
+        EvidenceKind::Materials,
+        EvidenceKind::Sbom,
+        EvidenceKind::Signature,
+        EvidenceKind::Origin,
+        EvidenceKind::Tests,
+    ];
+    let policy = factory.policies.get("release")?;
+    let known = ["stage0", "local repository", factory.repository()];
+    let unknown = policy
+        .forbid_repositories
+        .iter()
+        .find(|name| !known.contains(&name.as_str()));
+    if let Some(name) = unknown {
+        let message = format!("there is no repository '{name}' to forbid");
+        let suggestion = closest(name, known).map(str::to_owned);
+        return Some(Fault {
+            suggestion,
+            ..Fault::new("forbid-repositories:", message)
+        });
+    }
+    let kind = policy
+        .require
+        .iter()
+        .find(|kind| !GATHERED.contains(kind))?;
+    let words: Vec<&str> = GATHERED.iter().map(|kind| kind.word()).collect();
+    let message = format!(
+        "evidence of '{kind}' is not gathered yet, so nothing could ever be released; there are {}",
+        words.join(", ")
+    );
+    Some(Fault::new("require:", message))
 }
 
 fn folders(factory: &Factory) -> Option<Fault> {
@@ -404,6 +441,8 @@ mod tests {
         insta::assert_snapshot!(refused("factory: Web\nstage0: {}\n"), @"boltworks.yaml:1:1: 'Web' is not a factory's name: lower-case letters, digits and '-'");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nrecipes: [../x]\n"), @"boltworks.yaml:3:1: '../x' does not lie in the factory's folder");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nchannels:\n  web: {image: web}\n"), @"boltworks.yaml:4:3: the channel 'web' has no tag; did you mean 'web:latest'?");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    forbid-repositories: [stagee0]\n"), @"boltworks.yaml:5:5: there is no repository 'stagee0' to forbid; did you mean 'stage0'?");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    require: [malware]\n"), @"boltworks.yaml:5:5: evidence of 'malware' is not gathered yet, so nothing could ever be released; there are materials, sbom, signature, origin, tests");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:16: '2' is not a time like 90s, 20m or 2h");
     }
 

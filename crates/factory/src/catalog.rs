@@ -48,6 +48,15 @@ impl Loaded {
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
             loaded.add_image(path, &text)?;
         }
+        for channel in home.config.channels.values() {
+            if !loaded.images.contains_key(&channel.image) {
+                return Err(Error::Missing {
+                    what: "image",
+                    name: channel.image.clone(),
+                    known: loaded.images.keys().cloned().collect(),
+                });
+            }
+        }
         Ok(loaded)
     }
 
