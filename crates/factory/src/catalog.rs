@@ -9,7 +9,9 @@ use boltworks_plan::{Catalog, ImageItem, Pin, RecipeItem};
 use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
+use crate::equipment::overrides;
 use crate::home::TEXT_LIMIT;
+use crate::recipes::request;
 use crate::{Error, Home};
 
 /// The catalog, and the files behind it.
@@ -118,6 +120,19 @@ pub(crate) fn recipe_item(
     recipe: Recipe,
     folder: Option<&Root>,
 ) -> Result<RecipeItem, Error> {
+    let asks = !recipe.package.setcap.is_empty()
+        || recipe
+            .subpackages
+            .iter()
+            .any(|package| !package.setcap.is_empty());
+    if asks {
+        return Err(Error::Inconsistent {
+            what: format!(
+                "recipe {}: setcap is not supported yet, and is not silently left out",
+                recipe.package.name
+            ),
+        });
+    }
     let sources = recipe.sources.iter();
     Ok(RecipeItem {
         sources: sources.map(|source| pin(home, &recipe, source)).collect(),
@@ -131,17 +146,16 @@ pub(crate) fn recipe_item(
 
 /// The digest that will be fetched: the recipe's, or that of the file the factory maps it to.
 fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
-    let package = recipe.package.name.as_str();
     let version = recipe.package.version.to_string();
-    let replaced = home.config.sources.iter().find(|map| {
-        map.package == package
-            && map.version == version
-            && map.uri.as_ref().is_none_or(|uri| *uri == source.uri)
+    let replaced = request(recipe, source, &version).ok().and_then(|request| {
+        let mut overrides = overrides(home).into_iter();
+        overrides
+            .find(|map| map.covers(&request))
+            .map(|map| map.sha256.prefixed())
     });
-    let digest = replaced.map_or_else(|| source.key.clone(), |map| map.sha256.prefixed());
     Pin {
         name: source.key.clone(),
-        digest,
+        digest: replaced.unwrap_or_else(|| source.key.clone()),
     }
 }
 

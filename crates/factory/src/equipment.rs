@@ -86,7 +86,7 @@ fn mirrors(home: &Home) -> Vec<Mirror> {
         .collect()
 }
 
-fn overrides(home: &Home) -> Vec<Override> {
+pub(crate) fn overrides(home: &Home) -> Vec<Override> {
     home.config
         .sources
         .iter()
