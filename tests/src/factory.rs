@@ -17,7 +17,7 @@ use crate::program::program;
 use crate::{Command, Folder, Output};
 
 /// The longest `up`.
-const UP: Duration = Duration::from_secs(720);
+const UP: Duration = Duration::from_mins(12);
 
 /// A factory.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::Command;
 
 /// Compiling everything takes that long at most.
-const COMPILING: Duration = Duration::from_secs(1200);
+const COMPILING: Duration = Duration::from_mins(20);
 
 /// The repository.
 pub fn repository() -> &'static Path {

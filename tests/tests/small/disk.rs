@@ -20,7 +20,7 @@ fn a_full_disk_is_a_clear_error_and_hurts_nothing() -> Result<()> {
     let small = Small::new()?;
     let disk = small.folder().path().join("disk");
     let (sleeper, inside) = private_disk(&disk)?;
-    let run = |words: &[&str]| Command::new(&words[0]).args(&words[1..]).through(&inside);
+    let run = |words: &[&str]| Command::new(words[0]).args(&words[1..]).through(&inside);
     let place = disk.join("factory");
     run(&["cp", "-a"]).arg(small.path()).arg(&place).ok()?;
     let factory = Factory::at(&place).through(&inside);
@@ -114,7 +114,7 @@ fn a_state_folder_that_cannot_be_written_is_a_clear_error() -> Result<()> {
     Ok(())
 }
 
-/// The state folder's files. A reader of SQLite may touch its shared memory, which is not state.
+/// The state folder's files. A reader of the records may touch its shared memory, which is not state.
 fn state(factory: &Factory) -> Result<BTreeMap<String, String>> {
     let mut files = hashes(&factory.state())?;
     files.retain(|name, _| !name.ends_with("-shm"));
