@@ -302,8 +302,27 @@ impl Control {
                 reason: "a package cannot ask for a tag",
             });
         }
+        let names = self.depends.iter().chain(&self.replaces);
+        let names = names.chain(&self.install_if).map(|one| &one.name);
+        let provided = self.provides.iter().map(|one| &one.name);
+        for name in names.chain(provided) {
+            check_relation(name).map_err(|reason| Error::Entry {
+                path: cut(name.as_str()),
+                reason,
+            })?;
+        }
         Ok(())
     }
+}
+
+/// Refuses a name that leads upwards where somebody takes it for a path (`cmd:../../bin/sh`).
+/// `/bin/sh` is a name as apk knows it.
+fn check_relation(name: &PackageName) -> Result<(), &'static str> {
+    let mut parts = name.as_str().split(['/', ':']);
+    if parts.any(|part| part == "..") {
+        return Err("a name that it provides or asks for leads upwards with '..'");
+    }
+    Ok(())
 }
 
 /// The name of a package's file in a repository.

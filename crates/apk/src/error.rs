@@ -72,6 +72,14 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A package has more entries than are allowed.
+    #[error("write the package: it has {count} files and folders, {limit} are allowed")]
+    TooMany {
+        /// How many it has.
+        count: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A section gives far more bytes than it has.
     #[error("decompress the {section}: it grows to more than {ratio} times its size")]
     Bomb {

@@ -16,6 +16,10 @@ use crate::error::{Error, Section};
 
 /// Below this many decompressed bytes no ratio is looked at.
 const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
+/// How many times its compressed size a section may become by default: a little more than
+/// deflate can reach (1032:1), so that a package of zeros is read like any other. What bounds
+/// a bomb is the size of the section; a smaller ratio may be asked for beside it.
+pub(crate) const RATIO: u64 = 1100;
 /// How much is read from the file at once.
 const BUFFER: usize = 128 * 1024;
 
@@ -281,6 +285,7 @@ impl<R: Read> Read for Member<'_, R> {
 pub(crate) struct Encoder<W: Write> {
     inner: GzEncoder<W>,
     waiting: Vec<u8>,
+    taken: u64,
 }
 
 impl<W: Write> Encoder<W> {
@@ -291,7 +296,13 @@ impl<W: Write> Encoder<W> {
         Self {
             inner,
             waiting: Vec::with_capacity(PIECE),
+            taken: 0,
         }
+    }
+
+    /// How many bytes it was given.
+    pub(crate) const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Ends the member.
@@ -310,6 +321,7 @@ impl<W: Write> Write for Encoder<W> {
             self.inner.write_all(&self.waiting)?;
             self.waiting.clear();
         }
+        self.taken += count as u64;
         Ok(count)
     }
 

@@ -149,7 +149,7 @@ pub fn sign(
 ) -> Result<Signed, Error> {
     let allowance = Allowance {
         size: Limit::mib(300),
-        ratio: 1024,
+        ratio: gzip::RATIO,
     };
     let mut members = Members::new(input);
     let mut section = Section::Control;

@@ -25,7 +25,7 @@ pub const FILE_NAME: &str = "APKINDEX.tar.gz";
 /// How much an index may be, unpacked; ten times the largest public ones.
 const ALLOWANCE: Allowance = Allowance {
     size: Limit::mib(300),
-    ratio: 256,
+    ratio: gzip::RATIO,
 };
 /// What an index is compressed with: it is downloaded often and written seldom.
 const LEVEL: u32 = 9;

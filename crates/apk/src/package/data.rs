@@ -20,6 +20,8 @@ use crate::error::{Error, Section};
 use crate::gzip::Members;
 use crate::text::shown;
 
+/// Why a name is in no package: it would become lines of its own in the installed database.
+pub(super) const CONTROL_CHARACTER: &str = "its name holds a control character";
 /// How much is decompressed at once.
 const BUFFER: usize = 128 * 1024;
 
@@ -214,6 +216,12 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
             return Err(Error::Misplaced {
                 section,
                 path: shown(&entry.path),
+            });
+        }
+        if entry.path.as_bytes().iter().any(u8::is_ascii_control) {
+            return Err(Error::Entry {
+                path: shown(&entry.path),
+                reason: CONTROL_CHARACTER,
             });
         }
         let (sha1, sha256) = match &entry.kind {

@@ -26,7 +26,7 @@ pub use data::{FileFacts, Scratch, Unpacked};
 pub use read::PackageFile;
 pub use write::{Parts, WriteOptions, Written, write_package};
 
-use crate::gzip::Allowance;
+use crate::gzip::{Allowance, RATIO};
 
 /// The PAX record with a file's or a link's SHA-1.
 const CHECKSUM: &str = "APK-TOOLS.checksum.SHA1";
@@ -45,13 +45,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 MiB, 16 GiB, a million, 256.
+    /// 16 MiB, 16 GiB, a million, 1100: what deflate reaches is 1032, so that the sizes bound a
+    /// package and not how well it was compressed. Nothing larger is written either.
     fn default() -> Self {
         Self {
             control: Limit::mib(16),
             data: Limit::gib(16),
             entries: 1_000_000,
-            ratio: 256,
+            ratio: RATIO,
         }
     }
 }

@@ -13,10 +13,11 @@ use boltworks_fsx::tar::{Names, Writer};
 use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Sha1, Sha256};
 
-use super::{CHECKSUM, read::is_embeddable};
+use super::data::CONTROL_CHARACTER;
+use super::{CHECKSUM, Limits, read::is_embeddable};
 use crate::archive::{self, End};
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, Section};
 use crate::gzip;
 use crate::scripts::{ScriptKind, Scripts};
 use crate::signature;
@@ -165,6 +166,11 @@ fn control_section(
         options.mtime,
         End::Forbidden,
     )?;
+    within(
+        Section::Control,
+        Limits::default().control,
+        archive.len() as u64,
+    )?;
     gzip::member(&archive, options.level)
 }
 
@@ -172,6 +178,14 @@ fn control_section(
 fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Result<u64, Error> {
     let mut whole = tree.clone();
     whole.ensure_dirs(&Meta::new(0o755, options.mtime));
+    let limits = Limits::default();
+    let count = whole.iter().count() as u64;
+    if count > limits.entries {
+        return Err(Error::TooMany {
+            count,
+            limit: limits.entries,
+        });
+    }
     // Names of owners would count more than their numbers: none are written.
     let mut writer = Writer::with_names(gzip::Encoder::new(out, options.level), Names::Empty);
     let mut installed_size = 0;
@@ -186,7 +200,7 @@ fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> 
             ));
         }
         if path.as_bytes().iter().any(u8::is_ascii_control) {
-            return Err(entry("its name holds a control character"));
+            return Err(entry(CONTROL_CHARACTER));
         }
         let meta = Meta {
             mtime: node.meta.mtime.min(options.mtime),
@@ -215,12 +229,25 @@ fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> 
         let records = checksum.map(|sum| (CHECKSUM.to_owned(), sum.to_string().into_bytes()));
         writer.append(path, &Node { meta, kind }, records.as_slice())?;
     }
-    writer.finish_with_end()?.finish().map_err(write_error)?;
+    let encoder = writer.finish_with_end()?;
+    within(Section::Data, limits.data, encoder.taken())?;
+    encoder.finish().map_err(write_error)?;
     Ok(if whole.is_empty() {
         0
     } else {
         installed_size.max(1)
     })
+}
+
+/// Refuses to write what no reader takes.
+const fn within(section: Section, limit: Limit, size: u64) -> Result<(), Error> {
+    if size > limit.0 {
+        return Err(Error::TooLarge {
+            section,
+            limit: limit.0,
+        });
+    }
+    Ok(())
 }
 
 /// A file's content, in memory if it is small, and its checksum.

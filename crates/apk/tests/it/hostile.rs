@@ -39,6 +39,50 @@ fn files_that_leave_the_root() {
 }
 
 #[test]
+fn names_that_would_become_lines() {
+    for name in ["usr/a\nb", "usr/\u{1b}[2J", "usr/a\rF:etc"] {
+        let raw = Raw {
+            name,
+            ..Raw::default()
+        };
+        let refused = open(&with_data(&data(&[raw]))).unwrap_err();
+        let shown = name.replace(|c: char| c.is_control(), "\u{fffd}");
+        let expected = format!("take '{shown}' into a package: its name holds a control character");
+        assert_eq!(reasons(&refused), expected);
+    }
+}
+
+#[test]
+fn relations_that_lead_upwards() {
+    let data = gzip(&data(&[Raw::default()]));
+    let with = |line: &str| {
+        let info = pkginfo(&data) + line;
+        refusal(&signed(
+            &archive(&[(".PKGINFO", info.as_bytes())], false),
+            &data,
+        ))
+    };
+    for name in ["../../etc/passwd", "cmd:../x", "a/..", "so:.."] {
+        for field in ["provides", "depend", "replaces", "install_if"] {
+            let refused = with(&format!("{field} = {name}\n"));
+            assert!(
+                refused.contains(name) && !refused.contains("taken"),
+                "{field} {name}: {refused}"
+            );
+        }
+    }
+    let control = with("provides = a\u{7}b\n");
+    assert!(
+        control.contains("'provides' holds a control character"),
+        "{control}"
+    );
+    assert_eq!(
+        with("depend = /bin/sh\nprovides = cmd:[.\n"),
+        "it was taken"
+    );
+}
+
+#[test]
 fn files_that_lie_about_what_is_there() {
     let refusal = |entries: &[Raw<'_>]| refusal(&with_data(&data(entries)));
     let plain = |name| Raw {

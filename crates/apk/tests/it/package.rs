@@ -441,3 +441,27 @@ proptest! {
         prop_assert_eq!(told(&unpacked(&bytes)), told(&tree));
     }
 }
+
+/// Zeros are compressed as far as deflate goes; what is written is read all the same.
+#[test]
+fn a_package_of_zeros_is_read() {
+    const SIZE: u64 = 200_000_000;
+    let (directory, root) = scratch();
+    let sparse = std::fs::File::create(directory.path().join("zeros")).unwrap();
+    sparse.set_len(SIZE).unwrap();
+    let content = Content::Path {
+        root: std::sync::Arc::new(root),
+        path: path("zeros"),
+        len: SIZE,
+    };
+    let mut tree = Tree::new();
+    let node = Node {
+        meta: Meta::new(0o644, EPOCH),
+        kind: Kind::File(content),
+    };
+    tree.insert(path("usr/zeros"), node).unwrap();
+    let (bytes, written) = write(&control(), &Scripts::new(), &tree);
+    assert!(SIZE / bytes.len() as u64 > 256, "{}", bytes.len());
+    assert_eq!(written.installed_size, SIZE);
+    assert_eq!(open(&bytes).unwrap().control().installed_size, SIZE);
+}
