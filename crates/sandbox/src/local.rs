@@ -240,11 +240,17 @@ impl Local {
         let id = self.identity.become_uid;
         let (uid, gid) = (id.map(Uid::from_raw), id.map(Gid::from_raw));
         let make = |name: &str| {
-            match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+            // The guest sees the mode of its root: whoever runs this may have another umask.
+            let mode = Mode::from_raw_mode(0o755);
+            let is_new = match rustix::fs::mkdirat(&folder, name, mode) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
                 Err(error) => return Err(error),
-            }
+            };
             let made = rustix::fs::openat(&folder, name, FOLDER, Mode::empty())?;
+            if is_new {
+                rustix::fs::fchmod(&made, mode)?;
+            }
             rustix::fs::fchown(made, uid, gid)
         };
         rustix::fs::fchown(&folder, uid, gid)
