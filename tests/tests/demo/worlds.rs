@@ -51,7 +51,7 @@ pipeline:
       mkdir -p "${{targets.destdir}}/usr/share/tiny"
       cd "${{targets.destdir}}/usr/share/tiny"
       env | sort > environment
-      { umask; id; hostname; pwd; tty || true; ulimit -n; } > process
+      { umask; id; hostname; pwd; tty || true; ulimit -Sa; } > process
       printf '%s\n' ı İ I i Z a ä B | sort > sorted
       printf '%.1f\n' 1.5 > number
       stat -c '%a %u %g' /home/build /tmp / > folders
@@ -180,7 +180,14 @@ fn other_world(demo: &Demo, folder: &Path) -> Result<Factory> {
         .map(OsString::from),
     );
     words.push(format!("LD_PRELOAD={}", need_faketime()?.display()).into());
-    words.extend(["sh", "-c", "umask 077; exec \"$0\" \"$@\""].map(OsString::from));
+    words.extend(
+        [
+            "sh",
+            "-c",
+            "umask 077; ulimit -Sn 900; ulimit -Ss 4096; exec \"$0\" \"$@\"",
+        ]
+        .map(OsString::from),
+    );
     Ok(factory.by(program_copy).through(words))
 }
 
