@@ -102,20 +102,43 @@ impl Place {
         text.map_err(|error| self::error(error, &self.path))
     }
 
-    /// Begins a file that takes this place when it is committed.
+    /// Begins a file that takes this place when it is committed. A device, a pipe, a socket or a
+    /// folder is never replaced: that is refused.
     pub fn draft(&self, mode: u32) -> Result<Draft, Error> {
+        self.is_for_a_file()?;
         Ok(self.folder.draft(&self.name, mode)?)
     }
 
-    /// Puts a whole file here.
+    /// Puts a whole file here; what [`draft`](Self::draft) refuses, this does too.
     pub fn write(&self, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        self.is_for_a_file()?;
         self.folder.write(&self.name, bytes, mode)?;
         Ok(())
     }
 
+    /// Refuses what a new file would destroy, because it is none itself.
+    fn is_for_a_file(&self) -> Result<(), Error> {
+        let what = match self.stat()?.map(|stat| stat.kind) {
+            None | Some(FileKind::File) => return Ok(()),
+            Some(FileKind::Dir) => "a folder",
+            Some(FileKind::Symlink) => "a symbolic link",
+            Some(FileKind::CharDevice | FileKind::BlockDevice) => "a device",
+            Some(FileKind::Fifo) => "a named pipe",
+            Some(FileKind::Socket) => "a socket",
+        };
+        Err(Error::asked(
+            format!(
+                "{} is {what}: a whole file takes its place when it is done, and nothing else is \
+                 replaced",
+                self.path.display()
+            ),
+            "name a file, or a name that nothing has yet",
+        ))
+    }
+
     /// Puts a whole file here, unless something is here.
     pub fn write_new(&self, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        let mut draft = self.draft(mode)?;
+        let mut draft = self.folder.draft(&self.name, mode)?;
         draft
             .write_all(bytes)
             .map_err(|source| self.failed("write", source))?;
@@ -207,6 +230,50 @@ mod tests {
                 .stat()
                 .unwrap()
                 .is_none()
+        );
+    }
+
+    #[test]
+    fn only_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let name = |name: &str| RelPath::try_from(name).unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let mut tree = boltworks_fsx::Tree::new();
+        let pipe = boltworks_fsx::Node {
+            meta: boltworks_fsx::Meta::new(0o644, 0),
+            kind: boltworks_fsx::Kind::Fifo,
+        };
+        tree.insert(name("pipe"), pipe).unwrap();
+        tree.write_to(&root, boltworks_fsx::WriteOptions::default())
+            .unwrap();
+        root.make_dir(&name("folder")).unwrap();
+        root.symlink(b"pipe", &name("link")).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let kinds = || {
+            let entries = root.list().unwrap();
+            entries
+                .into_iter()
+                .map(|entry| (entry.name, entry.kind))
+                .collect::<Vec<_>>()
+        };
+        let before = kinds();
+        for (place, what) in [
+            (path("pipe"), "is a named pipe"),
+            (path("link"), "is a named pipe"),
+            (path("folder"), "is a folder"),
+            (path("socket"), "is a socket"),
+            (PathBuf::from("/dev/null"), "is a device"),
+        ] {
+            let place = Place::of(&place).unwrap();
+            let refused = place.write(b"text", 0o644).unwrap_err();
+            assert!(refused.to_string().contains(what), "{refused}");
+            assert!(matches!(place.draft(0o644), Err(Error::Asked { .. })));
+        }
+        assert_eq!(
+            kinds(),
+            before,
+            "nothing changed and nothing is left behind"
         );
     }
 

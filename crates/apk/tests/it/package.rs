@@ -446,9 +446,10 @@ proptest! {
 #[test]
 fn a_package_of_zeros_is_read() {
     const SIZE: u64 = 200_000_000;
-    let (directory, root) = scratch();
-    let sparse = std::fs::File::create(directory.path().join("zeros")).unwrap();
-    sparse.set_len(SIZE).unwrap();
+    let (_directory, root) = scratch();
+    let mut sparse = root.draft(&path("zeros"), 0o644).unwrap();
+    sparse.file().unwrap().set_len(SIZE).unwrap();
+    sparse.commit().unwrap();
     let content = Content::Path {
         root: std::sync::Arc::new(root),
         path: path("zeros"),
