@@ -131,6 +131,12 @@ impl Records {
         self.list("read the actions", sql, [], |row| row.get(0))
     }
 
+    /// The name of every artifact, in byte order.
+    pub fn artifact_names(&self) -> Result<Vec<String>, Error> {
+        let sql = "SELECT DISTINCT name FROM artifacts ORDER BY name";
+        self.list("read the artifacts", sql, [], |row| row.get(0))
+    }
+
     /// Artifacts by what a person types: at least six digits of a digest, a name, name and version
     /// (`zlib-1.3.1-r0`, `web:1.4`), a file name, or a coordinate. Newest runs first, at most 100.
     pub fn find_artifact(&self, text: &str) -> Result<Vec<(Artifact, ActionRecord)>, Error> {

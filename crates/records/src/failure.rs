@@ -1,7 +1,7 @@
 //! What could not be made: published as such, because failures are evidence too.
 
 use boltworks_model::{ActionId, Sha256, Timestamp};
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use crate::column::Digest;
 use crate::{Error, Records};
@@ -31,22 +31,33 @@ impl Records {
         transaction.commit().map_err(Error::sql(ACTION))
     }
 
+    /// The newest failure of every subject that has no good run since, in byte order of subjects.
+    pub fn unresolved_failures(&self) -> Result<Vec<FailureRecord>, Error> {
+        let sql = "SELECT subject, action, reason, log, at FROM failures AS f
+                   WHERE failure = (SELECT max(failure) FROM failures WHERE subject = f.subject)
+                     AND NOT EXISTS (SELECT 1 FROM actions
+                                     WHERE subject = f.subject AND ok = 1 AND finished > f.at)
+                   ORDER BY subject";
+        self.list("read the failures", sql, [], failure)
+    }
+
     /// Every failure of a subject, oldest first.
     pub fn failures_for(&self, subject: &str) -> Result<Vec<FailureRecord>, Error> {
         let sql = "SELECT subject, action, reason, log, at
                    FROM failures WHERE subject = ?1 ORDER BY failure";
-        self.list("read the failures", sql, params![subject], |row| {
-            Ok(FailureRecord {
-                subject: row.get(0)?,
-                action: row
-                    .get::<_, Option<Digest>>(1)?
-                    .map(|digest| ActionId(digest.0)),
-                reason: row.get(2)?,
-                log: row.get::<_, Option<Digest>>(3)?.map(|digest| digest.0),
-                at: Timestamp(row.get(4)?),
-            })
-        })
+        self.list("read the failures", sql, params![subject], failure)
     }
+}
+
+fn failure(row: &Row<'_>) -> rusqlite::Result<FailureRecord> {
+    let action = row.get::<_, Option<Digest>>(1)?;
+    Ok(FailureRecord {
+        subject: row.get(0)?,
+        action: action.map(|digest| ActionId(digest.0)),
+        reason: row.get(2)?,
+        log: row.get::<_, Option<Digest>>(3)?.map(|digest| digest.0),
+        at: Timestamp(row.get(4)?),
+    })
 }
 
 pub(crate) fn insert(transaction: &Transaction<'_>, failure: &FailureRecord) -> Result<(), Error> {

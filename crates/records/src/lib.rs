@@ -7,7 +7,8 @@
 //! 3. [`evidence`]: what is known of an artifact.
 //! 4. [`release`]: [`ReleaseRecord`], the moves of channels, and every blob they made public.
 //! 5. [`failure`]: [`FailureRecord`], because failures are evidence too.
-//! 6. [`meta`]: small texts under fixed names.
+//! 6. [`references`]: which blobs all of these refer to.
+//! 7. [`meta`]: small texts under fixed names.
 //!
 //! Nothing here is ever deleted, and every list has one order.
 
@@ -18,6 +19,7 @@ pub mod error;
 pub mod evidence;
 pub mod failure;
 pub mod meta;
+pub mod references;
 pub mod release;
 mod schema;
 

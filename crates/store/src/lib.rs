@@ -4,7 +4,8 @@
 //!
 //! 1. [`store`]: [`Store`], a folder of blobs, and how they are read: never unhashed.
 //! 2. [`put`]: how blobs get in: [`BlobDraft`], [`Batch`], durable before acknowledged.
-//! 3. [`verify`]: [`Report`], the whole store held against its names.
+//! 3. [`verify`]: [`Report`], the whole store held against its names; what is damaged can be set
+//!    aside.
 //! 4. [`error`]: what can go wrong.
 //!
 //! Nothing here knows what a blob is for, and nothing is ever removed.
@@ -16,5 +17,5 @@ pub mod verify;
 
 pub use error::Error;
 pub use put::{Batch, BlobDraft, Stored};
-pub use store::{BlobFile, BlobReader, Store};
+pub use store::{BlobFile, BlobReader, Store, Usage};
 pub use verify::{Bad, Report};

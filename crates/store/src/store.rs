@@ -32,7 +32,17 @@ pub(crate) const CHUNK: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) blobs: Arc<Root>,
+    pub(crate) folder: Arc<Root>,
     memory: Arc<Mutex<BTreeMap<Sha256, Stamp>>>,
+}
+
+/// What the blobs take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// How many there are.
+    pub blobs: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
 }
 
 /// What a file looked like when it was hashed.
@@ -117,19 +127,20 @@ impl Store {
     pub fn open(root: &Root) -> Result<Self, Error> {
         let blobs = root.make_dir(&folder()).map_err(Error::writing)?;
         blobs.sweep().map_err(Error::writing)?;
-        Ok(Self::on(blobs))
+        Self::on(root, blobs)
     }
 
     /// Opens the store in a folder for reading. Changes nothing.
     pub fn open_read_only(root: &Root) -> Result<Self, Error> {
-        root.dir(&folder()).map(Self::on).map_err(Error::Disk)
+        Self::on(root, root.dir(&folder()).map_err(Error::Disk)?)
     }
 
-    fn on(blobs: Root) -> Self {
-        Self {
+    fn on(root: &Root, blobs: Root) -> Result<Self, Error> {
+        Ok(Self {
             blobs: Arc::new(blobs),
+            folder: Arc::new(root.try_clone().map_err(Error::Disk)?),
             memory: Arc::default(),
-        }
+        })
     }
 
     /// Whether there is a blob of this name. Says nothing of its bytes.
@@ -189,6 +200,19 @@ impl Store {
             .iter()
             .filter_map(|entry| parse_name(&entry.name))
             .collect())
+    }
+
+    /// How many blobs there are, and how many bytes they have together. Nothing is hashed.
+    pub fn usage(&self) -> Result<Usage, Error> {
+        let mut usage = Usage::default();
+        for digest in self.list()? {
+            // One that was set aside since is no longer there.
+            if let Some(stat) = self.blobs.stat(&name(&digest)).map_err(Error::Disk)? {
+                usage.blobs += 1;
+                usage.bytes += stat.size;
+            }
+        }
+        Ok(usage)
     }
 
     pub(crate) fn open_file(&self, digest: &Sha256) -> Result<File, Error> {

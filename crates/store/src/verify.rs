@@ -1,10 +1,13 @@
 //! The whole store held against its names.
 
-use boltworks_fsx::FileKind;
+use boltworks_fsx::{FileKind, RelPath};
 use boltworks_model::{Cancelled, Sha256};
 
-use crate::store::{hash, parse_name};
+use crate::store::{hash, name, parse_name};
 use crate::{Error, Store};
+
+/// Where damaged blobs go, beside the folder of the good ones.
+const ASIDE: &str = "damaged";
 
 /// A blob that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,23 @@ impl Store {
             on_each(&digest, size)?;
         }
         Ok(report)
+    }
+
+    /// Moves a blob that cannot be used to `damaged/<hex>`, so that the store no longer has it and
+    /// its bytes can be stored anew. A good one stays: false.
+    pub fn set_aside(&self, digest: &Sha256) -> Result<bool, Error> {
+        if self.check(digest).is_ok() {
+            return Ok(false);
+        }
+        let aside = RelPath::new(ASIDE).unwrap_or_else(|_| unreachable!("the constant is a path"));
+        let aside = self.folder.make_dir(&aside).map_err(Error::writing)?;
+        let file = name(digest);
+        self.blobs
+            .rename(&file, &aside, &file)
+            .map_err(Error::writing)?;
+        aside.sync().map_err(Error::writing)?;
+        self.blobs.sync().map_err(Error::writing)?;
+        Ok(true)
     }
 
     /// The size of a good blob, or what is wrong with it.

@@ -178,6 +178,55 @@ fn evidence_comes_back_in_order_and_is_not_repeated() {
 }
 
 #[test]
+fn every_blob_that_is_referred_to_is_named() {
+    let (_folder, mut records) = fresh();
+    let mut zlib = run(10, "zlib", 11);
+    zlib.materials = materials();
+    zlib.log = Some(digest(12));
+    let _new = records.record_action(&zlib, &[]).unwrap();
+    let references = records.references().unwrap();
+    let words = |byte| references.get(&digest(byte)).cloned().unwrap_or_default();
+    assert_eq!(words(11), ["artifact zlib-1.4 of recipe zlib"]);
+    assert_eq!(words(12), ["log of recipe zlib"]);
+    assert_eq!(words(99), ["document 'sbom' of recipe zlib"]);
+    assert_eq!(
+        words(1),
+        ["source https://example.org/zlib.tar.gz, from which recipe zlib was made"]
+    );
+    assert_eq!(
+        words(2),
+        ["package gcc-14-r0, from which recipe zlib was made"]
+    );
+    // The recipe's text lies in the factory's folder.
+    assert!(words(3).is_empty());
+}
+
+#[test]
+fn a_failure_is_unresolved_until_a_later_good_run() {
+    let (_folder, mut records) = fresh();
+    let failure = |reason: &str, at| FailureRecord {
+        subject: "recipe zlib".into(),
+        action: None,
+        reason: reason.into(),
+        log: None,
+        at: Timestamp(at),
+    };
+    records.record_failure(&failure("first", 5)).unwrap();
+    records.record_failure(&failure("second", 7)).unwrap();
+    assert_eq!(
+        records.unresolved_failures().unwrap(),
+        [failure("second", 7)]
+    );
+    let _new = records.record_action(&run(1, "zlib", 2), &[]).unwrap();
+    assert_eq!(records.unresolved_failures().unwrap(), []);
+    records.record_failure(&failure("third", 30)).unwrap();
+    assert_eq!(
+        records.unresolved_failures().unwrap(),
+        [failure("third", 30)]
+    );
+}
+
+#[test]
 fn failures_and_small_texts_are_kept() {
     let (_folder, mut records) = fresh();
     let failure = |action, log| FailureRecord {

@@ -151,6 +151,27 @@ fn damage_is_noticed_even_by_the_process_that_wrote_the_blob() {
 }
 
 #[test]
+fn what_is_damaged_can_be_set_aside() {
+    let (folder, store) = fresh();
+    let good = store.put_bytes(b"good").unwrap().digest;
+    let bad = store.put_bytes(b"fine").unwrap().digest;
+    let file = file_of(&folder, &bad);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, b"evil!").unwrap();
+    let usage = store.usage().unwrap();
+    assert_eq!((usage.blobs, usage.bytes), (2, 9));
+    assert!(!store.set_aside(&good).unwrap());
+    assert!(store.set_aside(&bad).unwrap());
+    let aside = folder.path().join("damaged").join(bad.to_string());
+    assert_eq!(fs::read(aside).unwrap(), b"evil!");
+    assert!(store.has(&good).unwrap() && !store.has(&bad).unwrap());
+    assert!(store.verify(&mut |_, _| Ok(())).unwrap().is_good());
+    assert!(store.set_aside(&bad).is_err());
+    store.put_bytes(b"fine").unwrap();
+    assert!(store.open_blob(&bad).is_ok());
+}
+
+#[test]
 fn a_link_is_no_blob() {
     let (folder, store) = fresh();
     let secret = folder.path().join("secret");
