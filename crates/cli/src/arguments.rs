@@ -107,8 +107,11 @@ pub(crate) struct Up {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A package, an image, a file name, a digest or its beginning.
+    /// A package, an image, a channel, `"recipe NAME"`, a file name, a digest or its beginning.
     pub artifact: String,
+    /// Also what was made before the newest and is released nowhere.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Packages that are there already, beside the factory's.
@@ -463,6 +466,10 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Hash every blob and say what is bad.
-    Verify,
+    /// Hash every blob, and say what is bad and what is missing.
+    Verify {
+        /// Move bad blobs out of the store, so that `up` makes them anew.
+        #[arg(long)]
+        set_aside: bool,
+    },
 }

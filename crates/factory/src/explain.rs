@@ -1,10 +1,18 @@
 //! Why an artifact was made, and from what.
 
-use boltworks_model::{Artifact, Evidence, Material, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+use boltworks_apk::Index;
+use boltworks_fsx::Limit;
+use boltworks_model::{Artifact, ArtifactKind, Evidence, Material, Sha256};
 use boltworks_records::ActionRecord;
 use serde_json::{Value, json};
 
+use crate::planning::is_lost;
 use crate::{Error, Home};
+
+/// The largest signed index that is read back.
+const INDEX_LIMIT: Limit = Limit(256 << 20);
 
 /// One artifact with everything the factory knows of it.
 #[derive(Debug, Clone)]
@@ -17,36 +25,122 @@ pub struct Explanation {
     pub reasons: Vec<String>,
     /// What is said of it.
     pub evidence: Vec<Evidence>,
-    /// Channels that point at it.
+    /// Channels that point at it, or at an index that lists it.
     pub channels: Vec<String>,
+    /// Whether the newest good run for its subject gave it.
+    pub is_current: bool,
 }
 
 impl Home {
-    /// Explains the artifacts that a text names: a channel, a name, a file name, the beginning of a
-    /// digest. Newest first; of equal bytes the first build.
-    pub fn explain(&self, text: &str) -> Result<Vec<Explanation>, Error> {
-        let mut found = self.records().find_artifact(text)?;
-        if found.is_empty()
-            && let Some(digest) = self.channel_digest(text)?
-        {
-            found = self.records().find_artifact(&digest.to_string())?;
-        }
+    /// Explains the artifacts that a text names: a channel, a recipe or image (`recipe zlib`), a
+    /// name, a file name, the beginning of a digest. Of each the newest and what is released, or
+    /// `all`; newest first.
+    pub fn explain(&self, text: &str, all: bool) -> Result<Vec<Explanation>, Error> {
+        let mut found = self.find(text)?;
         if found.is_empty() {
-            let known = self.records().subjects()?;
             return Err(Error::Missing {
                 what: "artifact",
                 name: text.to_owned(),
-                known,
+                known: self.explainable()?,
             });
         }
-        let mut explanations: Vec<Explanation> = Vec::new();
-        for (artifact, record) in found {
-            if explanations.iter().any(|known| known.artifact == artifact) {
-                continue;
+        let released = self.released_in()?;
+        let mut seen = BTreeSet::new();
+        let mut known: Vec<Artifact> = Vec::new();
+        found.retain(|(artifact, _)| {
+            if known.contains(artifact) {
+                return false;
             }
-            explanations.push(self.explain_one(artifact, record)?);
+            known.push(artifact.clone());
+            let coordinate = &artifact.coordinate;
+            let is_newest = seen.insert((coordinate.kind.word(), coordinate.name.clone()));
+            all || is_newest || released.contains_key(&artifact.digest)
+        });
+        found
+            .into_iter()
+            .map(|(artifact, record)| {
+                let channels = released.get(&artifact.digest).cloned();
+                self.explain_one(artifact, record, channels.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    fn find(&self, text: &str) -> Result<Vec<(Artifact, ActionRecord)>, Error> {
+        let found = self.records().find_artifact(text)?;
+        if !found.is_empty() {
+            return Ok(found);
         }
-        Ok(explanations)
+        if let Some(digest) = self.channel_digest(text)? {
+            return Ok(self.records().find_artifact(&digest.to_string())?);
+        }
+        let runs = self.records().actions_for(text)?;
+        let of_run = |run: ActionRecord| {
+            let artifacts = run.artifacts.clone();
+            artifacts
+                .into_iter()
+                .map(move |artifact| (artifact, run.clone()))
+        };
+        let good = runs.into_iter().rev().filter(|run| run.ok);
+        Ok(good.flat_map(of_run).collect())
+    }
+
+    /// The names that can be explained: artifacts, recipes and images, channels.
+    fn explainable(&self) -> Result<Vec<String>, Error> {
+        let records = self.records();
+        let mut names = records.artifact_names()?;
+        names.extend(records.subjects()?);
+        let channels = records.channels()?;
+        // A repository's index is made by no action.
+        let images = channels
+            .iter()
+            .filter(|release| release.artifact.coordinate.kind == ArtifactKind::Image);
+        names.extend(images.map(|release| release.channel.to_string()));
+        Ok(names)
+    }
+
+    /// What is released now, and where: images by their channels, packages by the channels of the
+    /// indexes that list them. An index that the store has lost lists nothing.
+    fn released_in(&self) -> Result<BTreeMap<Sha256, Vec<String>>, Error> {
+        let records = self.records();
+        let mut found: BTreeMap<Sha256, Vec<String>> = BTreeMap::new();
+        for release in records.channels()? {
+            let channel = release.channel.to_string();
+            let digest = release.artifact.digest;
+            let is_index = release.artifact.coordinate.kind == ArtifactKind::ApkIndex;
+            let files = if is_index {
+                self.listed_files(&digest)?
+            } else {
+                Vec::new()
+            };
+            for file in files {
+                let blob = records.released_name(release.channel.repository(), &file)?;
+                if let Some(blob) = blob.map(|file| file.blob) {
+                    found.entry(blob.digest).or_default().push(channel.clone());
+                }
+            }
+            found.entry(digest).or_default().push(channel);
+        }
+        Ok(found)
+    }
+
+    /// The files that a signed index lists.
+    fn listed_files(&self, index: &Sha256) -> Result<Vec<String>, Error> {
+        match self
+            .store
+            .read_bytes(index, INDEX_LIMIT)
+            .map_err(Error::from)
+        {
+            Ok(bytes) => {
+                let index = Index::read(&bytes.into_inner(), None)?;
+                Ok(index
+                    .entries
+                    .iter()
+                    .map(boltworks_apk::IndexEntry::file_name)
+                    .collect())
+            }
+            Err(error) if is_lost(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where a channel points, if the text names one.
@@ -58,17 +152,17 @@ impl Home {
         Ok(release.map(|release| release.artifact.digest))
     }
 
-    fn explain_one(&self, artifact: Artifact, record: ActionRecord) -> Result<Explanation, Error> {
+    fn explain_one(
+        &self,
+        artifact: Artifact,
+        record: ActionRecord,
+        channels: Vec<String>,
+    ) -> Result<Explanation, Error> {
         let evidence = self.records().evidence_for(&artifact.digest)?;
-        let channels = self
-            .records()
-            .channels()?
-            .into_iter()
-            .filter(|release| release.artifact.digest == artifact.digest)
-            .map(|release| release.channel.to_string())
-            .collect();
+        let newest = self.records().latest_good_for(&record.subject)?;
         Ok(Explanation {
             reasons: self.reasons(&record)?,
+            is_current: newest.is_some_and(|newest| newest.artifacts.contains(&artifact)),
             artifact,
             record,
             evidence,
@@ -78,8 +172,12 @@ impl Home {
 
     /// What had changed since the good action before.
     fn reasons(&self, record: &ActionRecord) -> Result<Vec<String>, Error> {
-        let Some(inputs) = self.inputs_of(record)? else {
-            return Ok(Vec::new());
+        let lost = || vec!["what it was made from is missing from the store".to_owned()];
+        let inputs = match self.inputs_of(record) {
+            Ok(Some(inputs)) => inputs,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error) if is_lost(&error) => return Ok(lost()),
+            Err(error) => return Err(error),
         };
         let runs = self.records().actions_for(&record.subject)?;
         let earlier = runs
@@ -87,13 +185,14 @@ impl Home {
             .take_while(|run| run.id != record.id)
             .filter(|run| run.ok)
             .last();
-        match earlier
-            .map(|run| self.inputs_of(run))
-            .transpose()?
-            .flatten()
-        {
-            Some(earlier) => Ok(inputs.differences(&earlier)),
-            None => Ok(vec!["it was never made before".to_owned()]),
+        let Some(earlier) = earlier else {
+            return Ok(vec!["it was never made before".to_owned()]);
+        };
+        match self.inputs_of(earlier) {
+            Ok(Some(earlier)) => Ok(inputs.differences(&earlier)),
+            Ok(None) => Ok(Vec::new()),
+            Err(error) if is_lost(&error) => Ok(lost()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -111,9 +210,11 @@ impl Explanation {
                 artifact.size
             ),
         ];
-        if !self.channels.is_empty() {
-            lines.push(format!("  released  {}", self.channels.join(", ")));
-        }
+        lines.push(match (self.channels.is_empty(), self.is_current) {
+            (false, _) => format!("  released  {}", self.channels.join(", ")),
+            (true, true) => format!("  current   the newest of {}, not released", record.subject),
+            (true, false) => format!("  old       {} was made anew since", record.subject),
+        });
         lines.push(format!(
             "  made by   {}, action {}",
             record.subject, record.id
@@ -147,6 +248,7 @@ impl Explanation {
         json!({
             "artifact": self.artifact,
             "channels": self.channels,
+            "current": self.is_current,
             "subject": self.record.subject,
             "action": self.record.id,
             "finished": self.record.finished.to_string(),

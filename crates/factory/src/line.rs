@@ -57,8 +57,17 @@ impl Line {
             });
         })?;
         let report = self.make(ambient)?;
-        let released = release(&self.home, &self.loaded, &self.keys, &self.plan()?, ambient)?;
-        Ok((report, released))
+        let released = self
+            .plan()
+            .and_then(|plan| release(&self.home, &self.loaded, &self.keys, &plan, ambient));
+        match released {
+            Ok(released) => Ok((report, released)),
+            // What failed before must be seen: it may be why this failed too.
+            Err(error) if !report.is_complete() && !matches!(error, Error::Cancelled(_)) => {
+                Ok((report, Released::nothing(&error)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes or refreshes stage 0.

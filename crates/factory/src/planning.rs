@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
-use boltworks_model::{ActionId, Evidence, Sha1, Sha256};
+use boltworks_model::{ActionId, Artifact, ArtifactKind, Evidence, Sha1, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, World};
 use boltworks_records::{ActionRecord, Recorded};
 
@@ -19,6 +19,8 @@ pub const STAGE0: &str = "stage0";
 pub const ACTION_DOCUMENT: &str = "action";
 /// The name of the index of an action's packages among its documents.
 pub const INDEX_DOCUMENT: &str = "index";
+/// How the names of SBOMs among an action's documents begin.
+const SBOM_DOCUMENTS: &str = "sbom ";
 /// Largest document that is read back.
 const DOCUMENT_LIMIT: Limit = Limit(256 << 20);
 /// How much the factory's own packages are preferred to stage 0's.
@@ -65,13 +67,20 @@ pub fn fresh_recipes(plan: &Plan) -> Vec<ActionId> {
 impl Planner<'_> {
     /// Plans. `failed` names what is not to be tried (again), and why.
     pub fn plan(&self, failed: &BTreeMap<Subject, String>) -> Result<Plan, Error> {
-        let last = self.last_actions()?;
+        let (last, forgotten) = self.last_actions()?;
         let fault = RefCell::new(None);
-        let made = |action: &ActionId, world: &mut World| {
-            self.home.add_made(action, world).unwrap_or_else(|error| {
+        let lost = RefCell::new(BTreeMap::new());
+        let made = |action: &ActionId, world: &mut World| match self.home.standing(action, world) {
+            Ok(Standing::Whole) => true,
+            Ok(Standing::Never) => false,
+            Ok(Standing::Lost(why)) => {
+                lost.borrow_mut().insert(*action, why);
+                false
+            }
+            Err(error) => {
                 fault.borrow_mut().get_or_insert(error);
                 false
-            })
+            }
         };
         let known = Known {
             stage0: STAGE0,
@@ -85,29 +94,42 @@ impl Planner<'_> {
             vendor: &self.home.config.factory,
             sha256: boltworks_crypto::sha256,
         };
-        let plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world())?;
-        match fault.into_inner() {
-            Some(error) => Err(error),
-            None => Ok(plan),
+        let mut plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world())?;
+        if let Some(error) = fault.into_inner() {
+            return Err(error);
         }
+        let lost = lost.into_inner();
+        for item in &mut plan.items {
+            let State::Stale(action, reasons) = &mut item.state else {
+                continue;
+            };
+            if let Some(why) = lost.get(action) {
+                *reasons = vec![why.clone()];
+            } else if forgotten.contains(&item.subject) {
+                *reasons = vec!["what it was last made from is missing from the store".to_owned()];
+            }
+        }
+        Ok(plan)
     }
 
-    /// The inputs of the last good action for each recipe and image.
-    fn last_actions(&self) -> Result<BTreeMap<Subject, ActionInputs>, Error> {
+    /// The inputs of the last good action for each recipe and image; and those whose inputs the
+    /// store has lost.
+    fn last_actions(&self) -> Result<(BTreeMap<Subject, ActionInputs>, BTreeSet<Subject>), Error> {
         let recipes = self.loaded.catalog.recipes.keys().map(Subject::recipe);
         let images = self.loaded.catalog.images.keys().map(Subject::image);
         let mut last = BTreeMap::new();
+        let mut forgotten = BTreeSet::new();
         for subject in recipes.chain(images) {
             let record = self.home.records().latest_good_for(&subject.to_string())?;
-            if let Some(inputs) = record
-                .map(|record| self.home.inputs_of(&record))
-                .transpose()?
-                .flatten()
-            {
-                last.insert(subject, inputs);
+            let Some(record) = record else { continue };
+            match self.home.inputs_of(&record) {
+                Ok(Some(inputs)) => drop(last.insert(subject, inputs)),
+                Ok(None) => {}
+                Err(error) if is_lost(&error) => drop(forgotten.insert(subject)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(last)
+        Ok((last, forgotten))
     }
 }
 
@@ -126,14 +148,93 @@ impl Stage0 {
     }
 }
 
+/// Whether there is what an action gave.
+enum Standing {
+    /// The action was not carried out, or not well.
+    Never,
+    /// It was, but what it gave is no longer in the store: this.
+    Lost(String),
+    /// It was, and its packages are in the world now.
+    Whole,
+}
+
+/// Whether something could not be read because the store has lost it.
+pub(crate) const fn is_lost(error: &Error) -> bool {
+    use boltworks_store::Error::{Damaged, Missing};
+    matches!(error, Error::Store(Missing { .. } | Damaged { .. }))
+}
+
 impl Home {
-    /// Adds the packages of an action to the world, if it was carried out well.
+    /// Adds the packages of an action to the world, if it was carried out well and the store has
+    /// what it gave.
     pub fn add_made(&self, action: &ActionId, world: &mut World) -> Result<bool, Error> {
-        let Some(record) = self.records().action(action)?.filter(|record| record.ok) else {
-            return Ok(false);
+        Ok(matches!(self.standing(action, world)?, Standing::Whole))
+    }
+
+    fn standing(&self, action: &ActionId, world: &mut World) -> Result<Standing, Error> {
+        let record = self.records().action(action)?;
+        let Some(record) = record.filter(|record| record.ok) else {
+            return Ok(Standing::Never);
         };
-        self.add_packages(&record, world)?;
-        Ok(true)
+        if let Some(what) = self.missing_of(&record)? {
+            let why = format!("its {what} is missing from the store");
+            return Ok(Standing::Lost(why));
+        }
+        match self.add_packages(&record, world) {
+            Ok(()) => Ok(Standing::Whole),
+            Err(error) if is_lost(&error) => Ok(Standing::Lost(
+                "its index is damaged in the store".to_owned(),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first thing of a recorded action that the store does not have, in words. Only looks
+    /// whether blobs exist: whether they are good is hashed when they are used.
+    fn missing_of(&self, record: &ActionRecord) -> Result<Option<String>, Error> {
+        let documents = record.documents.iter().filter(|(name, _)| {
+            *name == ACTION_DOCUMENT || *name == INDEX_DOCUMENT || name.starts_with(SBOM_DOCUMENTS)
+        });
+        for (name, digest) in documents {
+            if !self.store.has(digest)? {
+                return Ok(Some(format!("document '{name}'")));
+            }
+        }
+        for Artifact {
+            coordinate, digest, ..
+        } in &record.artifacts
+        {
+            let is_image = coordinate.kind == ArtifactKind::Image;
+            if !self.store.has(digest)? {
+                let noun = if is_image { "image" } else { "package" };
+                return Ok(Some(format!("{noun} {}", coordinate.name)));
+            }
+            if is_image && let Some(what) = self.missing_of_image(digest)? {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, for what an image's manifest names.
+    fn missing_of_image(&self, manifest: &Sha256) -> Result<Option<String>, Error> {
+        let bytes = match self.store.read_bytes(manifest, DOCUMENT_LIMIT) {
+            Ok(bytes) => bytes.into_inner(),
+            Err(error) => {
+                let error = Error::from(error);
+                let is_lost = is_lost(&error);
+                return is_lost.then(|| Some("manifest".to_owned())).ok_or(error);
+            }
+        };
+        let Ok(manifest) = boltworks_oci::read_manifest(&bytes) else {
+            return Ok(Some("manifest".to_owned()));
+        };
+        for blob in manifest.blobs() {
+            if !self.store.has(&blob.digest)? {
+                return Ok(Some(format!("blob {}", blob.digest.prefixed())));
+            }
+        }
+        Ok(None)
     }
 
     /// Adds the packages of a recorded action to the world.

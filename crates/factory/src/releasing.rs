@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::catalog::Loaded;
 use crate::home::Keys;
 use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT};
+use crate::up::chain;
 use crate::{Error, Home};
 
 /// What an SPDX document is served as.
@@ -56,11 +57,28 @@ pub struct RefusedMove {
 pub struct Released {
     /// Where channels point.
     pub moved: Vec<Moved>,
-    /// Channels the gate kept where they were.
+    /// Channels the gate kept where they were, and those whose candidate could not be opened.
     pub refused: Vec<RefusedMove>,
+    /// Channels that are served still, though the factory's file no longer names them.
+    pub unnamed: Vec<ChannelName>,
+    /// Why nothing was judged at all, where that is so.
+    pub fault: Option<String>,
 }
 
 impl Released {
+    /// Nothing was judged, because of this.
+    pub(crate) fn nothing(error: &Error) -> Self {
+        Self {
+            fault: Some(chain(error)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing was refused.
+    pub const fn is_complete(&self) -> bool {
+        self.refused.is_empty() && self.fault.is_none()
+    }
+
     /// For people.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -84,6 +102,18 @@ impl Released {
                 refused.channel, refused.why
             ));
         }
+        lines.extend(
+            self.fault
+                .iter()
+                .map(|why| format!("✗ nothing was judged: {why}")),
+        );
+        if !self.unnamed.is_empty() {
+            let names: Vec<&str> = self.unnamed.iter().map(ChannelName::as_str).collect();
+            lines.push(format!(
+                "still released, no longer in boltworks.yaml: {}",
+                names.join(", ")
+            ));
+        }
         lines
     }
 
@@ -105,6 +135,8 @@ impl Released {
         json!({
             "channels": self.moved.iter().map(moved).collect::<Vec<_>>(),
             "refused": self.refused.iter().map(refused).collect::<Vec<_>>(),
+            "unnamed": self.unnamed,
+            "fault": self.fault,
         })
     }
 }
@@ -144,11 +176,44 @@ pub fn release(
         ambient,
     };
     let mut released = Released::default();
-    office.repository(loaded, &mut released)?;
+    let repository = office.repository_channel()?;
+    let outcome = office.repository(&repository, loaded, &mut released);
+    released.keep_going(&repository, outcome)?;
     for (channel, points_at) in &home.config.channels {
-        office.image(channel, &points_at.image, &mut released)?;
+        let outcome = office.image(channel, &points_at.image, &mut released);
+        released.keep_going(channel, outcome)?;
     }
+    let known = home.records().channels()?;
+    let is_unnamed = |channel: &ChannelName| {
+        *channel != repository && !home.config.channels.contains_key(channel)
+    };
+    released.unnamed = known
+        .into_iter()
+        .map(|release| release.channel)
+        .filter(is_unnamed)
+        .collect();
     Ok(released)
+}
+
+impl Released {
+    /// What goes wrong with one channel's candidate keeps that channel where it is, and no other.
+    fn keep_going(
+        &mut self,
+        channel: &ChannelName,
+        outcome: Result<(), Error>,
+    ) -> Result<(), Error> {
+        match outcome {
+            Err(error @ Error::Cancelled(_)) => Err(error),
+            Err(error) => {
+                self.refused.push(RefusedMove {
+                    channel: channel.clone(),
+                    why: chain(&error),
+                });
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
 }
 
 struct Office<'a> {
@@ -162,7 +227,12 @@ struct Office<'a> {
 impl Office<'_> {
     /// The repository: for each recipe the packages of its current action or, where it cannot be
     /// made now, of its last good one.
-    fn repository(&self, loaded: &Loaded, released: &mut Released) -> Result<(), Error> {
+    fn repository(
+        &self,
+        channel: &ChannelName,
+        loaded: &Loaded,
+        released: &mut Released,
+    ) -> Result<(), Error> {
         let mut entries = Vec::new();
         let mut packages = Vec::new();
         for name in loaded.catalog.recipes.keys() {
@@ -178,13 +248,8 @@ impl Office<'_> {
             return Ok(());
         }
         let artifact = self.signed_index(&Index::new(self.home.config.repository(), entries))?;
-        let architecture = self.home.architecture();
-        let channel = format!("{}/{architecture}", self.home.config.repository());
-        let channel: ChannelName = channel.parse().map_err(|_| Error::Inconsistent {
-            what: format!("'{channel}' is not a channel's name"),
-        })?;
         let request = RepositoryRequest {
-            channel: &channel,
+            channel,
             index: &artifact,
             packages: &packages,
             keys: &self.keys.keyring,
@@ -194,7 +259,15 @@ impl Office<'_> {
         for package in &packages {
             evidence.extend(self.home.records().evidence_for(&package.digest)?);
         }
-        self.judge_and_move(&channel, candidate, &evidence, released)
+        self.judge_and_move(channel, candidate, &evidence, released)
+    }
+
+    fn repository_channel(&self) -> Result<ChannelName, Error> {
+        let architecture = self.home.architecture();
+        let channel = format!("{}/{architecture}", self.home.config.repository());
+        channel.parse().map_err(|_| Error::Inconsistent {
+            what: format!("'{channel}' is not a channel's name"),
+        })
     }
 
     /// Signs the index, and gives evidence that its signature verifies.

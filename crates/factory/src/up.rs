@@ -206,7 +206,8 @@ impl Job {
         let note = match &result {
             Ok(true) => "made".to_owned(),
             Ok(false) => "made, bytes unchanged".to_owned(),
-            Err(error) => format!("failed: {error}"),
+            Err(_) if ambient.cancel.is_pressed() => "stopped".to_owned(),
+            Err(error) => format!("failed: {}", chain(error)),
         };
         ambient.sink.event(Event::Finished {
             job: &job,
@@ -285,15 +286,20 @@ impl Run<'_> {
             }
             _ => (Vec::new(), None),
         };
-        let reason = chain(&error);
-        self.means.home.records().record_failure(&FailureRecord {
+        let mut reason = chain(&error);
+        let recorded = self.means.home.records().record_failure(&FailureRecord {
             subject: subject.to_string(),
             action: None,
             reason: reason.clone(),
             log,
             at: self.now(),
-        })?;
+        });
         self.failed.insert(subject.clone(), reason.clone());
+        // On a full disk both may fail: the first cause is the one to know.
+        if let Err(error) = recorded {
+            let more = chain(&error);
+            reason = format!("{reason}\nthis failure could not be recorded: {more}");
+        }
         self.done
             .insert(subject, RowOutcome::Failed { reason, tail, log });
         Ok(())

@@ -15,7 +15,7 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let home = session::open_home(arguments, None)?;
-    let explanations = home.explain(&explain.artifact)?;
+    let explanations = home.explain(&explain.artifact, explain.all)?;
     let texts: Vec<String> = explanations.iter().map(Explanation::text).collect();
     output.text(&texts.join("\n"));
     output.json(

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use boltworks_fsx::{RelPath, Root};
 use clap::CommandFactory;
+use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::failure::Failure;
@@ -32,6 +33,7 @@ pub(crate) fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure
     command.build();
     let count = write_pages(&root, &command, "boltworks")?;
     output.text(&format!("{count} manual pages in {}", folder.display()));
+    output.json(&json!({"folder": folder, "pages": count}));
     Ok(ExitCode::SUCCESS)
 }
 

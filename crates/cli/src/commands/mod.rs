@@ -37,12 +37,14 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Test(test) => test::run(arguments, test, output),
         Command::Recipe(recipe) => recipe::run(recipe, output),
         Command::Image(image) => image::run(arguments, image, output),
-        Command::Apk(apk) => apk::run(apk, output),
+        Command::Apk(apk) => apk::run(arguments, apk, output),
         Command::Solve(solve) => solve::run(arguments, solve, output),
         Command::Source(source) => source::run(arguments, source, output),
         Command::Stage0 => stage0::run(arguments, output),
         Command::Serve(serve) => serve::run(arguments, serve, output),
-        Command::Store(StoreCommand::Verify) => store::verify(arguments, output),
+        Command::Store(StoreCommand::Verify { set_aside }) => {
+            store::verify(arguments, *set_aside, output)
+        }
         Command::Schema => generated::schema(output),
         Command::Completion { shell } => Ok(generated::completion(*shell, output)),
         Command::Man { folder } => generated::manual(folder, output),

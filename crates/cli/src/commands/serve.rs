@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use boltworks_factory::home::Released;
 use boltworks_fsx::{RelPath, Root};
 use boltworks_serve::{Limits, Options};
+use serde_json::json;
 
 use crate::arguments::{Arguments, Serve};
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ pub(crate) fn run(
         let name = RelPath::new(file.file_name().unwrap_or_default().as_encoded_bytes())?;
         folder.write(&name, address.to_string().as_bytes(), 0o644)?;
     }
+    output.json(&json!({"address": address.to_string(), "url": format!("http://{address}/")}));
     output.note(&format!(
         "serving what is released at http://{address}/ (stop with Ctrl-C)"
     ));

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<Exi
     drop(watcher);
     output.text(&text(&report, &released, &line));
     output.json(&document(&report, &released));
-    Ok(if report.is_complete() && released.refused.is_empty() {
+    Ok(if report.is_complete() && released.is_complete() {
         ExitCode::SUCCESS
     } else {
         exit::FAILED

@@ -11,13 +11,13 @@ use boltworks_factory::packages::{self, Listing, Sound};
 use boltworks_factory::{Error, keys, up};
 use serde_json::{Value, json};
 
-use crate::arguments::Apk;
+use crate::arguments::{Apk, Arguments};
 use crate::commands::image::source_date_epoch;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 use crate::table::count;
 
-pub(crate) fn run(apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
     match apk {
         Apk::Keygen { file } => keygen(file, output),
         Apk::Sign { signing_key, files } => sign(signing_key, files, output),
@@ -42,7 +42,13 @@ pub(crate) fn run(apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
             keyring_append,
             ignore_signatures,
             files,
-        } => verify(keyring_append, *ignore_signatures, files, output),
+        } => {
+            let mut trusted = keyring_append.clone();
+            if trusted.is_empty() && !ignore_signatures {
+                trusted.extend(packages::factory_key(&arguments.factory)?);
+            }
+            verify(&trusted, *ignore_signatures, files, output)
+        }
         Apk::Info { file, files } => show::info(file, *files, output),
         Apk::Diff { before, after } => show::diff(before, after, output),
     }
@@ -123,7 +129,10 @@ fn verify(
     if trusted.is_empty() && !ignore_signatures {
         return Err(Failure::Usage {
             what: "no key to verify signatures with".to_owned(),
-            help: "give a public key with -k FILE, or say --ignore-signatures".to_owned(),
+            help:
+                "give a public key with -k FILE, go to the folder of a factory that has made its \
+                   key, or say --ignore-signatures"
+                    .to_owned(),
         });
     }
     let keyring = keys::trusted(trusted)?;
