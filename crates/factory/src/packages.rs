@@ -10,8 +10,8 @@ use boltworks_crypto::Keyring;
 use boltworks_fsx::Limit;
 
 use crate::Error;
-use crate::files::Place;
-use crate::home::Keys;
+use crate::files::{Place, parent};
+use crate::home::{Keys, TEXT_LIMIT};
 
 /// No index is larger, compressed.
 const INDEX_LIMIT: Limit = Limit::mib(300);
@@ -139,6 +139,26 @@ pub enum Sound {
         /// How many packages it lists.
         packages: usize,
     },
+}
+
+/// The public key of the factory whose file this is; none, where there is no factory or it has
+/// made no key yet.
+pub fn factory_key(file: &Path) -> Result<Option<PathBuf>, Error> {
+    let place = Place::of(file)?;
+    if place.stat()?.is_none() {
+        return Ok(None);
+    }
+    let text = place.read_text(TEXT_LIMIT)?;
+    let config = boltworks_config::parse(&file.to_string_lossy(), &text)?;
+    let default = format!("keys/{}.rsa", config.factory);
+    let private = config.keys.signing.unwrap_or(default);
+    let public = parent(file).join(format!("{private}.pub"));
+    match Place::of(&public) {
+        Ok(place) => Ok(place.stat()?.map(|_| public)),
+        // Nobody made the folder yet.
+        Err(Error::Asked { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks a file: a package, or an index if its name ends in `.tar.gz`. Without a keyring,
