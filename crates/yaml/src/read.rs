@@ -106,7 +106,10 @@ fn check_text(file: &str, text: &str) -> Result<(), Error> {
         line.is_empty() || line.starts_with('#') || matches!(line, "---" | "...")
     };
     if text.lines().all(is_blank) {
-        return Err(Error::new(whole(), "the file is empty"));
+        return Err(Error::new(
+            Place::new(file, text, 1, 1),
+            "the file is empty",
+        ));
     }
     Ok(())
 }
@@ -296,8 +299,8 @@ mod tests {
         f.yaml:1:7: the alias names no anchor before it
         f.yaml:1:1: merge keys (<<) are not read: write the keys out
         f.yaml:1:15: the tag '!secret' is not known
-        f.yaml: the file is empty
-        f.yaml: the file is empty
+        f.yaml:1:1: the file is empty
+        f.yaml:1:1: the file is empty
         f.yaml:2:1: the key 'needed' is missing
         ");
     }
