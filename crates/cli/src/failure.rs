@@ -4,12 +4,13 @@
 use std::io;
 use std::process::ExitCode;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use boltworks_apk::Error as ApkError;
 use boltworks_factory::Error as FactoryError;
 use boltworks_package::Error as PackageError;
 use boltworks_sandbox::Error as SandboxError;
 use boltworks_source::Error as SourceError;
+use boltworks_stage0::Error as Stage0Error;
 use boltworks_yaml::closest;
 use serde_json::json;
 
@@ -101,6 +102,40 @@ pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints why the command line cannot be read, or the help that it asks for.
+pub(crate) fn report_usage(error: &clap::Error, output: &Output) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
+    if !output.is_json() || !error.use_stderr() {
+        // A reader that has gone away is no error.
+        drop(error.print());
+        return ExitCode::from(code);
+    }
+    let (message, help) = usage_words(&error.to_string(), error.kind());
+    output.json(&json!({"error": {
+        "message": message, "help": help, "tail": [], "exit": code,
+    }}));
+    ExitCode::from(code)
+}
+
+/// The message and the advice in clap's text: the first paragraph, and all others.
+fn usage_words(text: &str, kind: clap::error::ErrorKind) -> (String, Vec<String>) {
+    if kind == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return (
+            "the command is not complete".to_owned(),
+            one("say --help instead of --json to see what it takes"),
+        );
+    }
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines
+            .map(|line| line.strip_prefix("tip: ").unwrap_or(line).to_owned())
+            .collect()
+    };
+    (lines(message).join(" "), lines(rest))
+}
+
 fn whole(failure: &Failure) -> String {
     boltworks_factory::up::chain(failure)
 }
@@ -167,24 +202,26 @@ fn snippet(place: &Place) -> String {
         .char_indices()
         .nth(column)
         .map_or(text.len(), |(index, _)| index);
-    let rest = text.get(start..).unwrap_or_default();
-    let length = rest
-        .find([' ', ':', '\n'])
-        .unwrap_or(rest.len())
-        .max(rest.len().min(1));
-    let end = start
-        + if rest.is_char_boundary(length) {
-            length
-        } else {
-            rest.len()
-        };
-    let source = Snippet::source(text)
-        .line_start(usize::try_from(at.line).unwrap_or(1))
-        .path(at.file.as_str())
-        .annotation(AnnotationKind::Primary.span(start..end));
-    let mut title = Level::ERROR
-        .primary_title(place.message.as_str())
-        .element(source);
+    let line = usize::try_from(at.line).unwrap_or(1);
+    let title = Level::ERROR.primary_title(place.message.as_str());
+    // Of a long line only the beginning is kept: no excerpt is better than one without the place.
+    let is_cut_off = column > 0
+        && start == text.len()
+        && text.chars().count() == boltworks_yaml::Place::SNIPPET_CHARS;
+    let mut title = if at.line == 0 || is_cut_off {
+        let mut origin = Origin::path(at.file.as_str());
+        if at.line > 0 {
+            origin = origin.line(line).char_column(column + 1);
+        }
+        title.element(origin)
+    } else {
+        title.element(
+            Snippet::source(text)
+                .line_start(line)
+                .path(at.file.as_str())
+                .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
+        )
+    };
     if let Some(suggestion) = &place.suggestion {
         title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
     }
@@ -195,6 +232,17 @@ fn snippet(place: &Place) -> String {
         Renderer::plain()
     };
     renderer.render(&report)
+}
+
+/// Where the word ends that begins at `start`: a bracket that closes what is around it is no part
+/// of it. One character at least, if there is any.
+fn word_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    let length = rest
+        .find([' ', ':', ',', '[', ']', '{', '}', '\n'])
+        .unwrap_or(rest.len());
+    start + length.max(first)
 }
 
 fn code(failure: &Failure) -> u8 {
@@ -292,7 +340,15 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         }
         FactoryError::Config(_) | FactoryError::Recipe(_) => Vec::new(),
         FactoryError::Refused(refused) => one(&refused.fix),
-        FactoryError::Source(error) => one(source_advice(error)),
+        FactoryError::Source(error) | FactoryError::Stage0(Stage0Error::Source(error)) => {
+            one(source_advice(error))
+        }
+        FactoryError::Stage0(Stage0Error::Offline { .. }) => {
+            one("run it once without --offline: that makes stage 0, which stays")
+        }
+        FactoryError::Stage0(Stage0Error::Config { .. }) => {
+            one("correct `stage0` in boltworks.yaml")
+        }
         FactoryError::Apk(error) => one(apk_advice(error)),
         FactoryError::Crypto(error) => one(key_advice(error)),
         FactoryError::Fsx(error) => one(file_advice(error)),
@@ -375,8 +431,30 @@ const fn key_advice(error: &boltworks_crypto::Error) -> &'static str {
     }
 }
 
+/// What the system answers when a socket is opened as a file (`ENXIO`).
+const NO_SUCH_DEVICE: i32 = 6;
+/// Where something is that is no file.
+const ODD_FILE: &str =
+    "put a file there, or take it away: pipes, sockets, devices and folders are no files to read";
+
 fn file_advice(error: &boltworks_fsx::Error) -> &'static str {
+    if let boltworks_fsx::Error::Io { source, .. } = error
+        && source.to_string().contains("symbolic link is in the way")
+    {
+        return "put the file itself there: symbolic links are not followed in a factory";
+    }
+    if let boltworks_fsx::Error::Io { source, .. } = error
+        && source.raw_os_error() == Some(NO_SUCH_DEVICE)
+    {
+        return ODD_FILE;
+    }
     match error.io_kind() {
+        Some(io::ErrorKind::InvalidData) => "save the file as UTF-8 text",
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory) => ODD_FILE,
+        Some(io::ErrorKind::NotADirectory) => {
+            "a folder must be there and something else is: move it away, or name another folder in \
+             boltworks.yaml"
+        }
         Some(io::ErrorKind::NotFound) => "check the name, and the folder you are in",
         Some(io::ErrorKind::PermissionDenied) => {
             "check whose the file and its folder are, and what they may be used for"

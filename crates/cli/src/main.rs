@@ -28,7 +28,11 @@ fn main() -> ExitCode {
     {
         return boltworks_sandbox::helper(arguments.into_iter().skip(2));
     }
-    let arguments = Arguments::parse_from(arguments);
+    let wants_json = output::is_json_wanted(&arguments);
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::report_usage(&error, &Output::new(wants_json)),
+    };
     let output = Output::new(arguments.json);
     output::start_tracing(arguments.verbose);
     match commands::run(&arguments, &output) {

@@ -1,5 +1,6 @@
 //! What people and machines read: text on a terminal, or one JSON document with `--json`.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
@@ -51,6 +52,12 @@ impl Output {
     pub(crate) fn note(&self, text: &str) {
         write_all(&mut std::io::stderr().lock(), text);
     }
+}
+
+/// Whether a command line that cannot be read asks for JSON.
+pub(crate) fn is_json_wanted(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().take_while(|word| *word != "--");
+    words.any(|word| word == "--json")
 }
 
 fn write_all(stream: &mut impl Write, text: &str) {

@@ -272,3 +272,39 @@ fn the_time_of_signatures_comes_from_the_environment() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_factory_trusts_its_own_key() {
+    let desk = Desk::new();
+    desk.package("a.apk", "web", "a 1-r0");
+    desk.package("b.apk", "stranger", "b 1-r0");
+    desk.write(
+        "boltworks.yaml",
+        "factory: web\nrecipes: []\nimages: []\nstage0: {packages: [gcc]}\n",
+    );
+    // There is no key yet, and none is made.
+    let none = desk.run("apk verify a.apk").with_code(2);
+    assert!(none.err.contains("no key to verify"), "{none:?}");
+    assert!(!desk.names().contains(&"keys".to_owned()));
+    desk.write("keys/web.rsa.pub", desk.read("web.rsa.pub"));
+    let names = desk.names();
+    let verified = desk.run("apk verify a.apk").with_code(0);
+    assert_eq!(verified.out, "OK a.apk: a-1-r0, signed by web.rsa.pub\n");
+    assert_eq!(desk.names(), names, "nothing is written");
+    let other = desk.run("apk verify b.apk").with_code(1);
+    assert!(other.out.contains("is not trusted"), "{other:?}");
+    // Who names a key means that one alone.
+    desk.run("apk verify -k stranger.rsa.pub a.apk")
+        .with_code(1);
+    desk.run("apk verify --factory ./boltworks.yaml a.apk")
+        .with_code(0);
+}
+
+#[test]
+fn an_index_takes_the_place_of_files_alone() {
+    let desk = Desk::new();
+    desk.package("a.apk", "web", "a 1-r0");
+    let null = desk.run("apk index -o /dev/null a.apk").with_code(2);
+    assert!(null.err.contains("/dev/null is a device"), "{null:?}");
+    assert!(null.err.contains("help: name a file"), "{null:?}");
+}

@@ -163,3 +163,94 @@ fn a_state_that_cannot_be_written_is_a_clear_error() {
     assert!(failed.err.contains(".boltworks"), "{failed:?}");
     assert!(failed.err.contains("help: "), "{failed:?}");
 }
+
+/// Advice is about what is wrong, and not to look closer.
+#[test]
+fn odd_files_are_answered_with_what_to_do() {
+    let help = |prepare: &dyn Fn(&Desk), words: &str, code: i32| {
+        let desk = desk();
+        prepare(&desk);
+        let failed = desk.run(words).with_code(code);
+        let (_, help) = failed.err.split_once("help: ").unwrap();
+        help.trim_end().to_owned()
+    };
+    let link = help(
+        &|desk| std::os::unix::fs::symlink("hello.yaml", desk.path("recipes/b.yaml")).unwrap(),
+        "plan",
+        1,
+    );
+    assert!(link.contains("symbolic links are not followed"), "{link}");
+    let folder = help(
+        &|desk| std::fs::create_dir(desk.path("recipes/b.yaml")).unwrap(),
+        "plan",
+        1,
+    );
+    assert!(folder.contains("folders are no files"), "{folder}");
+    let socket = help(
+        &|desk| {
+            std::os::unix::net::UnixListener::bind(desk.path("recipes/b.yaml")).unwrap();
+        },
+        "plan",
+        1,
+    );
+    assert!(socket.contains("sockets"), "{socket}");
+    let pipe = help(
+        &|desk| {
+            let made = std::process::Command::new("mkfifo")
+                .arg(desk.path("recipes/b.yaml"))
+                .status();
+            assert!(made.unwrap().success());
+        },
+        "plan",
+        1,
+    );
+    assert!(pipe.contains("pipes"), "{pipe}");
+    let text = help(
+        &|desk| desk.write("recipes/b.yaml", b"a: \xff\n"),
+        "plan",
+        1,
+    );
+    assert_eq!(text, "save the file as UTF-8 text");
+    let state = help(&|desk| desk.write(".boltworks", "text"), "plan", 1);
+    assert!(state.contains("move it away"), "{state}");
+    let build = help(&|_| (), "build recipes/hello.yaml --offline", 1);
+    assert!(build.contains("without --offline"), "{build}");
+}
+
+#[test]
+fn excerpts_mark_the_word_and_nothing_else() {
+    let shown = |text: &str| {
+        let desk = desk();
+        desk.write("recipes/b.yaml", text);
+        desk.run("plan").with_code(2).err
+    };
+    insta::assert_snapshot!(shown(""), @r"
+    error: the file is empty
+     --> recipes/b.yaml:1:1
+      |
+    1 |
+      | ^
+    ");
+    insta::assert_snapshot!(shown("package: {name: a, version: [1]}\n"), @r"
+    error: text is needed here
+     --> recipes/b.yaml:1:29
+      |
+    1 | package: {name: a, version: [1]}
+      |                             ^
+    ");
+    insta::assert_snapshot!(shown("package: {nmae}\n"), @r"
+    error: unknown key 'nmae'
+     --> recipes/b.yaml:1:11
+      |
+    1 | package: {nmae}
+      |           ^^^^
+      |
+      = help: did you mean 'name'?
+    ");
+    let long = format!("package: {{description: '{}', nmae: b}}\n", "x".repeat(300));
+    insta::assert_snapshot!(shown(&long), @r"
+    error: unknown key 'nmae'
+    --> recipes/b.yaml:1:328
+     = help: did you mean 'name'?
+    ");
+}

@@ -52,6 +52,52 @@ fn a_misspelled_flag_or_command_is_answered_with_the_right_one() {
     );
 }
 
+#[test]
+fn a_wrong_command_line_is_a_document_too() {
+    let desk = Desk::new();
+    let flag = desk.run("build x.yaml --json --signing-kye k").with_code(2);
+    let error = &flag.json()["error"];
+    assert_eq!(
+        error["message"],
+        "unexpected argument '--signing-kye' found"
+    );
+    assert_eq!(error["exit"], 2);
+    let help = error["help"].to_string();
+    assert!(help.contains("'--signing-key'"), "{help}");
+    assert!(flag.err.is_empty(), "{flag:?}");
+    for words in [
+        "--json",
+        "--json biuld",
+        "apk --json",
+        "image build --json web.yaml",
+        "plan --json more",
+    ] {
+        let document = desk.run(words).with_code(2).json();
+        let error = &document["error"];
+        assert!(!error["message"].as_str().unwrap().is_empty(), "{document}");
+        assert!(error["help"].as_array().is_some(), "{document}");
+    }
+    // What comes after `--` is no flag.
+    let words = desk.run("solve --nothing -- --json").with_code(2);
+    assert!(words.out.is_empty(), "{words:?}");
+    assert!(
+        desk.run("plan --json --help")
+            .with_code(0)
+            .out
+            .contains("Usage")
+    );
+}
+
+#[test]
+fn manual_pages_are_counted_for_machines() {
+    let desk = Desk::new();
+    let document = desk.run("man --json pages").with_code(0).json();
+    let pages = desk.names();
+    let pages = pages.iter().filter(|name| name.ends_with(".1")).count();
+    assert_eq!(document["folder"], "pages");
+    assert_eq!(document["pages"], pages);
+}
+
 /// The user guide speaks of every command, and of no flag that is not there.
 #[test]
 fn the_guide_is_complete_and_true() {
