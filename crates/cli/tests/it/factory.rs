@@ -254,3 +254,31 @@ fn excerpts_mark_the_word_and_nothing_else() {
      = help: did you mean 'name'?
     ");
 }
+
+#[test]
+fn a_server_tells_machines_its_address() {
+    use std::io::BufRead as _;
+
+    let desk = desk();
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"))
+        .args(["serve", "--json", "--listen", "127.0.0.1:0"])
+        .current_dir(desk.path(""))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    let lines = std::io::BufReader::new(server.stdout.take().unwrap()).lines();
+    for line in lines.map(Result::unwrap) {
+        text += &line;
+        if line == "}" {
+            break;
+        }
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let address = document["address"].as_str().unwrap();
+    assert!(address.starts_with("127.0.0.1:") && !address.ends_with(":0"));
+    assert_eq!(document["url"], format!("http://{address}/"));
+}
