@@ -62,11 +62,13 @@ replay! {
     factory_file: ROUNDS,
     http_address: ROUNDS,
     image: ROUNDS,
+    image_tree: ROUNDS,
     installed: ROUNDS,
     installed_side: ROUNDS,
     licence: ROUNDS,
     model_names: ROUNDS,
     oci_document: ROUNDS,
+    oci_parts: ROUNDS,
     oci_reference: ROUNDS,
     package_files: FEW_ROUNDS,
     pem: FEW_ROUNDS,
@@ -130,6 +132,10 @@ fn replay(name: &str, usual_rounds: usize) {
     let watch = Watch::begin(name);
     for (seed, bytes) in &seeds {
         watch.run(target.run, bytes, seed, 0);
+    }
+    for (seed, bytes) in &seeds {
+        // What is quadratic shows in the time.
+        watch.run(target.run, &grown(bytes), &format!("{seed}, grown"), 0);
     }
     assert!(
         times_taken() > before,
@@ -209,6 +215,19 @@ fn keep(name: &str, (input, bytes): &(String, Vec<u8>)) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
     fs::write(&path, bytes).unwrap();
     format!("{input}: {}", path.display())
+}
+
+/// A seed many times, its longest line many times within.
+fn grown(seed: &[u8]) -> Vec<u8> {
+    let lines = seed.split_inclusive(|&byte| byte == b'\n');
+    let longest = lines.max_by_key(|line| line.len()).unwrap_or_default();
+    let mut bytes = Vec::new();
+    while bytes.len() < LARGEST && !seed.is_empty() {
+        bytes.extend_from_slice(seed);
+        bytes.extend(longest.trim_ascii_end().repeat(8));
+    }
+    bytes.truncate(LARGEST);
+    bytes
 }
 
 /// Changes bytes as chance has it, the same for the same seed and round.

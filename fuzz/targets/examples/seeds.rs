@@ -21,7 +21,7 @@ type Seed = (&'static str, &'static str, Vec<u8>);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
     let seeds = Root::open(&folder)?;
-    let all = [tars()?, packages()?, indexes()?, elves()];
+    let all = [tars()?, packages()?, indexes()?, images()?, elves()];
     for (target, name, bytes) in all.into_iter().flatten() {
         seeds.write(&format!("{target}/{name}").parse()?, &bytes, 0o644)?;
     }
@@ -230,6 +230,85 @@ fn indexes() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
         ("apk_index", "plain.tar", plain),
     ])
 }
+
+fn parted(first: &[u8], second: &[u8]) -> Vec<u8> {
+    [&length(first).to_le_bytes(), first, second].concat()
+}
+
+/// Image files with packages' files, and manifests with configurations.
+fn images() -> Result<Vec<Seed>, Box<dyn std::error::Error>> {
+    let ordinary = tree([
+        ("bin", Node::symlink(Meta::new(0o777, EPOCH), "usr/bin")),
+        ("etc/group", file(0o644, b"root:x:0:\n")),
+        (
+            "etc/os-release",
+            Node::symlink(Meta::new(0o777, EPOCH), "../usr/lib/os-release"),
+        ),
+        (
+            "etc/passwd",
+            file(0o644, b"root:x:0:0:root:/root:/bin/sh\n"),
+        ),
+        ("usr/bin/x", file(0o755, b"#!/bin/sh\n")),
+        (
+            "usr/lib/os-release",
+            file(
+                0o644,
+                b"ID=web\nPRETTY_NAME=\"The \\\"Web\\\"\"\nVERSION_ID='1'\n",
+            ),
+        ),
+        (
+            "usr/share/y",
+            node(0o755, Kind::Hardlink("usr/bin/x".parse()?)),
+        ),
+    ])?;
+    let hostile = tree([
+        (
+            "etc",
+            Node::symlink(Meta::new(0o777, EPOCH), "usr/../../etc"),
+        ),
+        ("home", Node::symlink(Meta::new(0o777, EPOCH), "home")),
+        ("srv", node(0o644, Kind::Hardlink("gone".parse()?))),
+        ("usr", Node::symlink(Meta::new(0o777, EPOCH), "/")),
+    ])?;
+    let archive = |tree: &Tree| -> Result<Vec<u8>, boltworks_fsx::Error> {
+        let mut writer = Writer::new(Vec::new());
+        writer.append_tree(tree)?;
+        writer.finish_with_end()
+    };
+    let manifest = br#"{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","size":12}],"annotations":{"a":"b"}}"#;
+    let config = br#"{"architecture":"arm","variant":"v7","os":"linux","config":{"Env":["A=b"]},"rootfs":{"type":"layers","diff_ids":["sha256:3123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]},"history":[{"comment":"c"}]}"#;
+    Ok(vec![
+        (
+            "image_tree",
+            "ordinary.parts",
+            parted(IMAGE, &archive(&ordinary)?),
+        ),
+        (
+            "image_tree",
+            "hostile.parts",
+            parted(IMAGE, &archive(&hostile)?),
+        ),
+        ("oci_parts", "one-layer.parts", parted(manifest, config)),
+    ])
+}
+
+const IMAGE: &[u8] = b"contents:
+  packages: [baselayout]
+  repositories: [os]
+accounts:
+  run-as: nonroot
+  users: [{username: nonroot, uid: 65532, gid: 65532}]
+  groups: [{groupname: nonroot, gid: 65532, members: [nonroot]}]
+paths:
+  - {path: /srv/www, type: directory, uid: 65532, gid: 65532, permissions: 0o2755, recursive: true}
+  - {path: /etc/note, type: symlink, source: /etc/os-release}
+  - {path: /bin/z, type: hardlink, source: /usr/bin/x, permissions: 0o4755}
+  - {path: /run/empty, type: empty-file, permissions: 0o600}
+  - {path: /usr/bin/x, type: permissions, uid: 1, gid: 2, permissions: 0o700}
+environment: {A: b}
+annotations: {a: b}
+work-dir: /srv
+";
 
 /// Programs and libraries made of nothing but headers, in both sizes and both byte orders.
 fn elves() -> Vec<Seed> {

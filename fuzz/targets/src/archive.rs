@@ -1,10 +1,11 @@
 //! Tar archives, read, written again, and laid out on disk.
 
-use std::sync::LazyLock;
+use std::io::Write as _;
+use std::sync::{Arc, LazyLock};
 
-use boltworks_fsx::tar::{EntryKind, Policy, Reader, Writer};
+use boltworks_fsx::tar::{EntryKind, Policy, Reader, Writer, read_tree};
 use boltworks_fsx::{
-    Bounded, Content, Limit, Meta, Node, Ownership, RelPath, Root, Tree, WriteOptions,
+    Bounded, Content, Kind, Limit, Meta, Node, Ownership, RelPath, Root, Tree, WriteOptions,
 };
 
 use crate::{mend, taken};
@@ -31,10 +32,10 @@ const LAX: Policy = Policy {
     end_required: false,
 };
 
-type Item = (RelPath, Meta, EntryKind, Vec<u8>);
+pub(crate) type Item = (RelPath, Meta, EntryKind, Vec<u8>);
 
 /// The whole archive, or nothing where some of it is refused.
-fn read(bytes: &[u8], policy: Policy) -> Option<Vec<Item>> {
+pub(crate) fn read(bytes: &[u8], policy: Policy) -> Option<Vec<Item>> {
     let mut reader = Reader::new(bytes, policy);
     let mut items = Vec::new();
     while let Some(entry) = reader.next_entry().ok()? {
@@ -106,6 +107,7 @@ pub fn tar(data: &[u8]) {
         if !items.is_empty() {
             taken();
         }
+        check_tree(bytes, &items);
         let mut writer = Writer::new(Vec::new());
         let mut kept = Vec::new();
         for item in items {
@@ -137,6 +139,41 @@ pub fn tar(data: &[u8]) {
     }
 }
 
+/// The reader of archives on disk sees the same files.
+fn check_tree(bytes: &[u8], items: &[Item]) {
+    let mut expected = Tree::new();
+    let is_tree = items
+        .iter()
+        .all(|item| expected.insert(item.0.clone(), node(item)).is_ok());
+    let (_, scratch) = scratch();
+    let mut file = scratch.scratch().expect("an unnamed file");
+    file.write_all(bytes).expect("a place for a few kilobytes");
+    let Ok(found) = read_tree(&Arc::new(file), LAX) else {
+        let is_whole = |(path, _): (&RelPath, _)| expected.link_target(path).is_some();
+        assert!(
+            !is_tree || !expected.iter().all(is_whole),
+            "only the other reader takes it"
+        );
+        return;
+    };
+    assert!(is_tree, "only this reader takes it");
+    let shape = |tree: &Tree| -> Vec<String> {
+        let whole = |(path, node): (&RelPath, &Node)| {
+            let bytes = match &node.kind {
+                Kind::File(content) => content.read_vec(LAX.max_file).expect("it was just read"),
+                other => format!("{other:?}").into_bytes(),
+            };
+            format!("{path:?} {:?} {}", node.meta, bytes.escape_ascii())
+        };
+        tree.iter().map(whole).collect()
+    };
+    assert_eq!(
+        shape(&found),
+        shape(&expected),
+        "two readers see different files"
+    );
+}
+
 /// A folder for everything this process lays out.
 pub(crate) fn scratch() -> &'static (tempfile::TempDir, Root) {
     static SCRATCH: LazyLock<(tempfile::TempDir, Root)> = LazyLock::new(|| {
@@ -147,23 +184,28 @@ pub(crate) fn scratch() -> &'static (tempfile::TempDir, Root) {
     &SCRATCH
 }
 
-/// Lays a mended archive out on disk, as whoever unpacks it would. Nothing comes to be beside
-/// the folder it was to go to, and what was laid out is there.
-pub fn unpack(data: &[u8]) {
+/// The files of an archive, as far as they can be a tree; nothing where it is refused.
+pub(crate) fn tree(bytes: &[u8]) -> Option<Tree> {
     let policy = Policy {
         duplicates: true,
         end_required: false,
         ..STRICT
     };
-    let Some(items) = read(&mend::tar(data), policy) else {
-        return;
-    };
     let mut tree = Tree::new();
-    for item in &items {
-        if let Err(error) = tree.insert(item.0.clone(), node(item)) {
+    for item in read(bytes, policy)? {
+        if let Err(error) = tree.insert(item.0.clone(), node(&item)) {
             assert!(!error.to_string().is_empty());
         }
     }
+    Some(tree)
+}
+
+/// Lays a mended archive out on disk, as whoever unpacks it would. Nothing comes to be beside
+/// the folder it was to go to, and what was laid out is there.
+pub fn unpack(data: &[u8]) {
+    let Some(tree) = tree(&mend::tar(data)) else {
+        return;
+    };
     let (_, scratch) = scratch();
     // Targets run in parallel, and so may this one: a folder for each.
     let name = format!("{:?}", std::thread::current().id());

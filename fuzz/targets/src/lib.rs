@@ -16,6 +16,7 @@ pub mod analysis;
 pub mod apk;
 pub mod archive;
 pub mod debian;
+pub mod image_tree;
 pub mod keys;
 pub mod machine;
 pub mod mend;
@@ -60,11 +61,13 @@ targets![
     yaml::factory_file,
     machine::http_address,
     yaml::image,
+    image_tree::image_tree,
     apk::installed,
     apk::installed_side,
     sbom::licence,
     names::model_names,
     oci::oci_document,
+    oci::oci_parts,
     oci::oci_reference,
     analysis::package_files,
     keys::pem,

@@ -1,8 +1,11 @@
 //! OCI documents and the names of images.
 
-use boltworks_oci::{Reference, read_config, read_index, read_manifest};
+use boltworks_crypto::sha256;
+use boltworks_oci::layout::{docker_archive, oci_layout};
+use boltworks_oci::{ImageParts, Reference, read_config, read_index, read_manifest};
+use serde_json::{Value, json};
 
-use crate::{taken, text};
+use crate::{mend, taken, text};
 
 /// A manifest, an index or a configuration; never two of the first two at once.
 pub fn oci_document(data: &[u8]) {
@@ -33,6 +36,40 @@ pub fn oci_document(data: &[u8]) {
             "the configuration changed"
         );
     }
+}
+
+/// A manifest and a configuration of one image: a length of four bytes, then so many bytes of the
+/// first, then the second. The manifest is made to name the configuration.
+pub fn oci_parts(data: &[u8]) {
+    let (manifest, config) = mend::parted(data);
+    let Ok(Value::Object(mut document)) = serde_json::from_slice(manifest) else {
+        return;
+    };
+    let digest = sha256(config).prefixed();
+    let media_type = "application/vnd.oci.image.config.v1+json";
+    let descriptor = json!({ "mediaType": media_type, "digest": digest, "size": config.len() });
+    document.insert("config".to_owned(), descriptor);
+    let manifest = Value::Object(document).to_string().into_bytes();
+    let Ok(parts) = ImageParts::from_documents(manifest, config.to_vec(), sha256) else {
+        return;
+    };
+    taken();
+    let name: Reference = "registry.example/web:1.4".parse().expect("a name");
+    let layout = oci_layout(&parts, Some(&name)).expect("what was read can be laid out");
+    let archive = docker_archive(&parts, &name).expect("what was read can be laid out");
+    for file in layout.iter().chain(&archive) {
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..");
+        assert!(
+            file.path.split('/').all(is_plain),
+            "'{}' is elsewhere",
+            file.path
+        );
+    }
+    let again = ImageParts::from_documents(parts.manifest.bytes.clone(), config.to_vec(), sha256);
+    assert_eq!(
+        again.ok().map(|parts| parts.index.bytes),
+        Some(parts.index.bytes)
+    );
 }
 
 /// The name of an image on every line.
