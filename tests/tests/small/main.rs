@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod durable;
 mod failing;
+mod healing;
 mod offline;
 mod stopping;
 mod touching;
