@@ -124,32 +124,48 @@ fn a_page_comes_from_the_container_with_gzip() -> Result<()> {
     let folder = Folder::new()?;
     // In a network of its own, so that a port of this machine's matters to nobody.
     let run = "ip link set lo up && exec \"$0\" \"$@\"";
-    let container = Command::new(need("unshare")?)
-        .args(["--net", "sh", "-c", run])
-        .arg(repository().join("scripts/run-image"))
-        .args([
-            pulled.by_tag().as_os_str(),
-            pulled.tag.as_ref(),
-            folder.path().as_os_str(),
-        ])
-        .limit(Duration::from_mins(2))
-        .start()?;
-    let mut container = container;
-    let page = fetch(&mut container, folder.path())?;
+    let container = Container(
+        Command::new(need("unshare")?)
+            .args(["--net", "sh", "-c", run])
+            .arg(repository().join("scripts/run-image"))
+            .args([
+                pulled.by_tag().as_os_str(),
+                pulled.tag.as_ref(),
+                folder.path().as_os_str(),
+            ])
+            .limit(Duration::from_mins(2))
+            .start()?,
+    );
+    let page = fetch(&container, folder.path())?;
     let wanted = std::fs::read_to_string(demo.factory.path().join("recipes/lighttpd/index.html"))?;
     ensure!(page == wanted, "another page came: {page}");
     let headers = std::fs::read_to_string(folder.path().join("headers"))?.to_lowercase();
     ensure!(headers.contains("content-encoding: gzip"), "{headers}");
-    confined(&server_in(&container)?)?;
-    container.signal(Signal::TERM)?;
-    container.finish()?;
-    ensure!(!folder.path().join("runc").exists() || is_empty(&folder.path().join("runc"))?);
+    confined(&server_in(&container.0)?)?;
+    drop(container);
+    ensure!(
+        containers(folder.path())?.is_empty(),
+        "something is left of the container"
+    );
     Ok(())
 }
 
+/// A running `scripts/run-image`, which is given the time to clean up.
+struct Container(Running);
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        drop(self.0.signal(Signal::TERM));
+        let since = Instant::now();
+        while self.0.is_running().unwrap_or(false) && since.elapsed() < STARTING {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 /// Fetches the page from inside the container's network, once the server answers.
-fn fetch(container: &mut Running, folder: &Path) -> Result<String> {
-    let target = format!("--target={}", container.pid()?.as_raw_nonzero());
+fn fetch(container: &Container, folder: &Path) -> Result<String> {
+    let target = format!("--target={}", container.0.pid()?.as_raw_nonzero());
     let since = Instant::now();
     loop {
         let output = Command::new(need("curl")?)
@@ -219,6 +235,10 @@ fn confined(status: &str) -> Result<()> {
     Ok(())
 }
 
-fn is_empty(folder: &Path) -> Result<bool> {
-    Ok(std::fs::read_dir(folder)?.next().is_none())
+/// What `scripts/run-image` keeps in a folder while it runs.
+fn containers(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
+    let names = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
+    let names: Vec<_> = names.collect::<Result<_>>()?;
+    let is_ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("run-image.");
+    Ok(names.into_iter().filter(is_ours).collect())
 }
