@@ -188,11 +188,10 @@ fn fetch(container: &Container, folder: &Path) -> Result<String> {
             return Ok(output.stdout);
         }
         ensure!(
-            container.is_running()?,
-            "the container ended: {}",
-            container.said()?
+            since.elapsed() < STARTING,
+            "{output}{}",
+            container.0.said()?
         );
-        ensure!(since.elapsed() < STARTING, "{output}{}", container.said()?);
         std::thread::sleep(Duration::from_millis(50));
     }
 }
