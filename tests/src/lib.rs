@@ -11,6 +11,14 @@
 //! 7. [`server`]: `boltworks serve` on a port of its own.
 //! 8. [`layout`]: what a pulled image is, read by `tar` and `sha256sum`.
 //! 9. [`trace`]: what `strace` saw, parsed.
+//!
+//! Variables for a person who runs them:
+//!
+//! | variable | what it does |
+//! |---|---|
+//! | `BOLTWORKS_PROGRAM` | the program to test, instead of the one beside the tests |
+//! | `BOLTWORKS_KEEP` | folders of tests stay, to be looked at |
+//! | `BOLTWORKS_CRASH_EVERY` | kills at every k-th position instead of a few; 1 is all of them, for hours |
 
 pub mod command;
 pub mod factory;

@@ -53,7 +53,7 @@ fn stage0(demo: &Demo) -> Result<BTreeMap<String, String>> {
     let made = lock["made"]
         .as_array()
         .context("stage 0 names no packages")?;
-    let folder = Folder::inside(demo.factory.path())?;
+    let folder = Folder::new()?;
     let mut files = BTreeMap::new();
     for package in made {
         let digest = package["sha256"]

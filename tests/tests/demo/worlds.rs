@@ -179,15 +179,11 @@ fn other_world(demo: &Demo, folder: &Path) -> Result<Factory> {
         ]
         .map(OsString::from),
     );
-    words.push(format!("LD_PRELOAD={}", need_faketime()?.display()).into());
-    words.extend(
-        [
-            "sh",
-            "-c",
-            "umask 077; ulimit -Sn 900; ulimit -Ss 4096; exec \"$0\" \"$@\"",
-        ]
-        .map(OsString::from),
-    );
+    // The clock is faked for the program alone: others would leave their shared memory behind.
+    let clock = need_faketime()?.display().to_string();
+    let limits = "umask 077; ulimit -Sn 900; ulimit -Ss 4096";
+    let script = format!("{limits}; exec env LD_PRELOAD='{clock}' \"$0\" \"$@\"");
+    words.extend(["sh", "-c", &script].map(OsString::from));
     Ok(factory.by(program_copy).through(words))
 }
 
