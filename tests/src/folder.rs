@@ -6,6 +6,7 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::StatVfsMountFlags;
@@ -61,8 +62,8 @@ const MEMORY: &str = "/dev/shm";
 /// Plenty.
 const PLENTY: u64 = 2 << 30;
 
-/// A folder that all tests of this process share, which nobody drops. It lies in the target folder,
-/// is named after the process, and the next process removes what is left of ended ones.
+/// A folder that all tests of this process share. It lies in the target folder, and a small program
+/// removes it when the process has ended. Should that be killed, the next process does.
 pub fn shared(name: &str) -> Result<PathBuf> {
     let parent = program::target()?.join("tmp");
     std::fs::create_dir_all(&parent)?;
@@ -99,6 +100,27 @@ fn shared_inside(parent: &Path, name: &str) -> Result<PathBuf> {
         }
     }
     let path = parent.join(format!("boltworks-shared-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&path)?;
+    if !path.exists() {
+        std::fs::create_dir_all(&path)?;
+        remove_at_the_end(&path)?;
+    }
     Ok(path)
+}
+
+/// Has a folder removed once this process is gone: a static value is never dropped.
+fn remove_at_the_end(path: &Path) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if std::env::var_os("BOLTWORKS_KEEP").is_some() {
+        return Ok(());
+    }
+    let pid = std::process::id().to_string();
+    std::process::Command::new("sh")
+        .args(["-c", "tail --pid=\"$0\" -f /dev/null; rm -rf \"$1\"", &pid])
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    Ok(())
 }
