@@ -175,6 +175,28 @@ fn scripts_pkg_config_files_and_hard_links() {
 }
 
 #[test]
+fn an_elf_file_with_an_endless_name_is_an_error() {
+    let script = "cd $(mktemp -d) && mkdir -p $D/usr/lib
+        echo 'int one(void) { return 1; }' > one.c
+        cc -shared -fPIC -nostdlib -o $D/usr/lib/libone.so.1 \
+          -Wl,-soname,$(head -c 5000 /dev/zero | tr '\\0' x) one.c";
+    let (_folder, tree) = built(script);
+    let subject = Subject {
+        name: &"one".parse().unwrap(),
+        version: &"1.2-r3".parse().unwrap(),
+        no_commands: false,
+        no_provides: false,
+        no_depends: false,
+    };
+    let error = analyse(&subject, &tree, &[]).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        cause,
+        "an ELF file names a library with more than 4095 bytes"
+    );
+}
+
+#[test]
 fn a_file_that_only_looks_like_elf_is_a_file() {
     let mut tree = Tree::new();
     for (name, bytes) in [

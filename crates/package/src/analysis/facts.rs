@@ -1,6 +1,6 @@
 //! One look at one file: what kind of thing it is, as far as the rules care.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use boltworks_fsx::{Bounded, Content, Kind, Limit, Node, RelPath, Tree};
 use object::Endianness;
@@ -16,6 +16,11 @@ const PKG_CONFIG_LIMIT: u64 = 1 << 20;
 /// How much of a file is read to see what it is.
 const HEAD: usize = 256;
 
+/// The longest name of a library or loader: a path's.
+const NAME_BYTES: usize = 4095;
+/// So many libraries one file may need. Each may name the same long string, so without a limit a
+/// file of a megabyte would cost gigabytes.
+const MOST_NEEDED: usize = 4096;
 /// The longest chain of links that is followed.
 const LINK_STEPS: usize = 8;
 
@@ -178,20 +183,22 @@ fn read_bounded(content: &Content, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(Bounded::new(content.open()?, Limit(limit)).read_all()?)
 }
 
-/// Reads the dynamic section. A file that only looks like ELF gives nothing.
+/// Reads the dynamic section. A file that only looks like ELF gives nothing; one whose names are
+/// beyond all measure is an error, so that no dependency is left out in silence.
 fn read_elf(content: &Content) -> Result<Option<ElfFacts>, Error> {
     if !read_head(content)?.starts_with(&elf::ELFMAG) {
         return Ok(None);
     }
     let bytes = read_bounded(content, ELF_LIMIT)?;
-    Ok(match object::FileKind::parse(bytes.as_slice()) {
+    let parsed = match object::FileKind::parse(bytes.as_slice()) {
         Ok(object::FileKind::Elf64) => parse_elf::<elf::FileHeader64<Endianness>>(&bytes),
         Ok(object::FileKind::Elf32) => parse_elf::<elf::FileHeader32<Endianness>>(&bytes),
         _ => None,
-    })
+    };
+    Ok(parsed.transpose()?)
 }
 
-fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<ElfFacts> {
+fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<io::Result<ElfFacts>> {
     let header = H::parse(data).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, data).ok()?;
@@ -207,20 +214,34 @@ fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<ElfFacts
     }
     let sections = header.sections(endian, data).ok()?;
     let Ok(Some((entries, link))) = sections.dynamic(endian, data) else {
-        return Some(facts);
+        return Some(Ok(facts));
     };
     let strings = sections.strings(endian, data, link).ok()?;
     for entry in entries {
-        let Some(name) = entry.string(endian, strings).ok().and_then(text) else {
+        let tag = entry.tag(endian);
+        if !matches!(tag, elf::DT_NEEDED | elf::DT_SONAME) {
+            continue;
+        }
+        let Ok(name) = entry.string(endian, strings) else {
             continue;
         };
-        match entry.tag(endian) {
-            elf::DT_NEEDED => facts.needed.push(name),
-            elf::DT_SONAME => facts.soname = Some(name),
-            _ => {}
+        if name.len() > NAME_BYTES {
+            return Some(Err(beyond("names a library with more than 4095 bytes")));
+        }
+        let Some(name) = text(name) else { continue };
+        if tag == elf::DT_SONAME {
+            facts.soname = Some(name);
+        } else if facts.needed.len() < MOST_NEEDED {
+            facts.needed.push(name);
+        } else {
+            return Some(Err(beyond("needs more than 4096 libraries")));
         }
     }
-    Some(facts)
+    Some(Ok(facts))
+}
+
+fn beyond(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("an ELF file {what}"))
 }
 
 /// The words of a `#!` line, `env` and its options left out.
