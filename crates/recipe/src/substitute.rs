@@ -42,24 +42,36 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 
 fn next_piece(text: &str) -> (Piece<'_>, &str) {
     const OPEN: &str = "${{";
-    const CLOSE: &str = "}}";
     let Some(inside) = text.strip_prefix(OPEN) else {
         let (literal, rest) = split(text, text.find(OPEN).unwrap_or(text.len()));
         return (Piece::Literal(literal), rest);
     };
-    // A name never goes over a line's end, nor does the search for one.
-    let line = inside.split(['\n', '\r']).next().unwrap_or_default();
-    let Some(length) = line.find(CLOSE) else {
-        let (token, rest) = split(text, OPEN.len() + line.len());
-        return (Piece::Malformed(token), rest);
-    };
-    let (token, rest) = split(text, OPEN.len() + length + CLOSE.len());
-    let name = line.get(..length).unwrap_or_default().trim();
-    if is_name(name) {
+    let (length, is_closed) = end_of_name(inside);
+    let close = if is_closed { CLOSE.len() } else { 0 };
+    let (token, rest) = split(text, OPEN.len() + length + close);
+    let name = inside.get(..length).unwrap_or_default().trim();
+    if is_closed && is_name(name) {
         (Piece::Variable { token, name }, rest)
     } else {
         (Piece::Malformed(token), rest)
     }
+}
+
+const CLOSE: &str = "}}";
+
+/// How long what is within the braces is, and whether they close. A name never goes over a
+/// line's end, nor does the search for one; and no search goes over the close, so that a line
+/// of variables is looked at once.
+fn end_of_name(inside: &str) -> (usize, bool) {
+    let bytes = inside.as_bytes();
+    for at in 0..bytes.len() {
+        match bytes.get(at..).unwrap_or_default() {
+            [b'\n' | b'\r', ..] => return (at, false),
+            rest if rest.starts_with(CLOSE.as_bytes()) => return (at, true),
+            _ => {}
+        }
+    }
+    (bytes.len(), false)
 }
 
 fn split(text: &str, at: usize) -> (&str, &str) {
@@ -223,6 +235,15 @@ mod tests {
         let text = "${{a}}".repeat(65);
         let filled = fill(&text, &budget, |_| Ok::<_, ()>(big.clone()));
         assert_eq!(filled.unwrap_err(), FillError::TooMuch);
+    }
+
+    #[test]
+    fn a_long_line_is_looked_at_once() {
+        // A search to the line's end at each variable would look at a million megabytes.
+        let line = "${{vars.a}}".repeat(1 << 20);
+        assert_eq!(pieces(&line).count(), 1 << 20);
+        let line = "${{vars.a} ".repeat(1 << 20);
+        assert_eq!(pieces(&line).count(), 1);
     }
 
     proptest! {
