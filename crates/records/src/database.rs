@@ -4,7 +4,8 @@
 //!   after the log was synced; `SQLite` syncs the directory when it makes a file.
 //! - Every recording method is one transaction.
 //! - The log (`-wal`) and its index (`-shm`) stay beside the file when it is closed, because a
-//!   reader that may not write to the folder needs them. They are emptied as they grow.
+//!   reader that may not write to the folder needs them. The log is emptied, because whoever
+//!   opens the file first reads all of it.
 //! - A reader sees each commit at its next question and never waits for a writer.
 
 use std::fs::Metadata;
@@ -115,14 +116,16 @@ impl Records {
 }
 
 impl Drop for Records {
-    /// Moves the log into the file as far as no reader needs it; losing this loses nothing.
+    /// Moves the log into the file as far as no reader needs it, and empties it if none does;
+    /// losing this loses nothing, so nobody is waited for.
     fn drop(&mut self) {
         if !self.is_writer {
             return;
         }
-        let done = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let done = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        });
         if let Err(reason) = done {
             tracing::debug!(%reason, "the records' log stays as it is");
         }
