@@ -1,8 +1,10 @@
-//! Dependencies: licences, bans, the losers of each job, and how many there are.
+//! Dependencies: licences, bans, the losers of each job, how many there are, and that each is used.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::{Repository, output};
 
@@ -59,7 +61,54 @@ pub(super) fn check(repository: &Repository) -> Vec<String> {
             packages.len()
         ));
     }
+    faults.extend(unused(repository));
     faults
+}
+
+/// Dependencies of our own crates that none of their sources names.
+fn unused(repository: &Repository) -> Vec<String> {
+    let packages = repository.metadata["packages"].as_array();
+    let own = packages
+        .into_iter()
+        .flatten()
+        .filter(|package| package["source"].is_null());
+    own.flat_map(|package| unused_by(repository, package))
+        .collect()
+}
+
+fn unused_by(repository: &Repository, package: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let manifest = text(&package["manifest_path"]);
+    let Some(folder) = Path::new(&manifest)
+        .parent()
+        .and_then(|folder| folder.strip_prefix(&repository.root).ok())
+    else {
+        return Vec::new();
+    };
+    let sources: Vec<String> = repository
+        .with_ending("rs")
+        .filter(|file| file.starts_with(folder))
+        .map(|file| repository.text(file))
+        .collect();
+    let dependencies = package["dependencies"].as_array();
+    // Tests may share files with another crate's, which are not looked at here.
+    let names = dependencies
+        .into_iter()
+        .flatten()
+        .filter(|dependency| dependency["kind"] != "dev")
+        .map(|dependency| text(&dependency["name"]));
+    names
+        .filter(|name| {
+            let word = name.replace('-', "_");
+            !sources.iter().any(|source| source.contains(&word))
+        })
+        .map(|name| {
+            format!(
+                "'{}' depends on '{name}' and does not use it",
+                text(&package["name"])
+            )
+        })
+        .collect()
 }
 
 /// Whether one alternative of an SPDX expression is wholly on the list.
