@@ -137,7 +137,7 @@ fn usage_words(text: &str, kind: clap::error::ErrorKind) -> (String, Vec<String>
 }
 
 fn whole(failure: &Failure) -> String {
-    boltworks_factory::up::chain(failure)
+    boltworks_model::chain(failure)
 }
 
 /// The error for people: with its place and text where it is about a file of theirs.
@@ -280,7 +280,7 @@ fn advice(failure: &Failure) -> Vec<String> {
         return one("run the same command again: what was finished is kept");
     }
     // The kernel's words, and SQLite's.
-    let whole = boltworks_factory::up::chain(failure);
+    let whole = boltworks_model::chain(failure);
     if ["No space left on device", "the disk is full"]
         .iter()
         .any(|words| whole.contains(words))
@@ -391,6 +391,7 @@ fn source_advice(error: &SourceError) -> &'static str {
         SourceError::Unusable { .. } => "correct the address in the recipe",
         SourceError::Missing { .. }
         | SourceError::NoArchive
+        | SourceError::ArchiveUnusable(_)
         | SourceError::NoKeyring { .. }
         | SourceError::NoPythonIndex => "do what is said in brackets, then run it again",
         _ => AGAIN,

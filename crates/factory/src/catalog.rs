@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boltworks_fsx::{FileKind, RelPath, Root};
-use boltworks_model::Material;
-use boltworks_plan::{Catalog, ImageItem, Pin, RecipeItem};
-use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_model::{Material, PackageName, chain};
+use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
+use boltworks_recipe::resolved::{Image, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
 use crate::equipment::overrides;
@@ -21,7 +21,16 @@ pub struct Loaded {
     /// The file of each recipe.
     pub recipes: BTreeMap<String, RecipeSource>,
     /// The file of each image.
-    pub images: BTreeMap<String, String>,
+    pub images: BTreeMap<String, ImageSource>,
+}
+
+/// An image's file.
+#[derive(Debug, Clone)]
+pub struct ImageSource {
+    /// Its path in the factory's folder.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A recipe's file.
@@ -36,7 +45,8 @@ pub struct RecipeSource {
 }
 
 impl Loaded {
-    /// Reads every recipe and image that the factory's file names.
+    /// Reads every recipe and image that the factory's file names. A file that is not understood
+    /// keeps no other from being read: it is noted as such.
     pub fn read(home: &Home) -> Result<Self, Error> {
         let library = pipelines(home)?;
         let mut loaded = Self {
@@ -44,74 +54,142 @@ impl Loaded {
             recipes: BTreeMap::new(),
             images: BTreeMap::new(),
         };
+        let mut files = BTreeMap::new();
         for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
-            loaded.add_recipe(home, &library, path, text)?;
+            let subject =
+                loaded.add_recipe(home, &library, &path, text.as_ref().map(String::as_str));
+            taken(&mut files, subject, path)?;
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
-            loaded.add_image(path, &text)?;
+            let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));
+            taken(&mut files, subject, path)?;
         }
         for channel in home.config.channels.values() {
-            if !loaded.images.contains_key(&channel.image) {
-                return Err(Error::Missing {
-                    what: "image",
-                    name: channel.image.clone(),
-                    known: loaded.images.keys().cloned().collect(),
-                });
+            if !files.contains_key(&Subject::image(&channel.image)) {
+                return Err(loaded.missing(ActionKind::Image, &channel.image));
             }
         }
         Ok(loaded)
+    }
+
+    /// The error that there is no such recipe or image.
+    pub fn missing(&self, kind: ActionKind, name: &str) -> Error {
+        let (what, known) = match kind {
+            ActionKind::Recipe => ("recipe", self.recipes.keys().cloned().collect()),
+            ActionKind::Image => ("image", self.images.keys().cloned().collect()),
+        };
+        Error::Missing {
+            what,
+            name: name.to_owned(),
+            known,
+        }
     }
 
     fn add_recipe(
         &mut self,
         home: &Home,
         library: &PipelineLibrary,
-        path: String,
-        text: String,
-    ) -> Result<(), Error> {
-        let parsed = parse_recipe(&path, &text)?;
-        let options = ResolveOptions {
-            libc: Libc::Musl,
-            ..ResolveOptions::new(home.architecture(), library)
-        };
-        let recipe = boltworks_recipe::resolve(&parsed, &options)?;
-        let name = recipe.package.name.to_string();
-        if let Some(other) = self.recipes.get(&name) {
-            return Err(Error::Twice {
-                name,
-                first: other.path.clone(),
-                second: path,
-            });
+        path: &str,
+        text: Result<&str, &Error>,
+    ) -> Subject {
+        let read = text
+            .map_err(|error| chain(error))
+            .and_then(|text| read_recipe(home, library, path, text).map_err(|error| chain(&error)));
+        match read {
+            Ok((item, source)) => {
+                let name = item.recipe.package.name.to_string();
+                self.catalog.recipes.insert(name.clone(), item);
+                self.recipes.insert(name.clone(), source);
+                Subject::recipe(name)
+            }
+            Err(why) => {
+                let name = text.ok().and_then(package_named_in);
+                let subject = Subject::recipe(name.unwrap_or_else(|| stem(path)));
+                self.catalog.unread.insert(subject.clone(), why);
+                subject
+            }
         }
-        let folder = local_folder(&home.folder, &RelPath::try_from(path.as_str())?, &name)?;
-        let item = recipe_item(home, recipe, folder.as_ref())?;
-        let folder = folder.map(Arc::new);
-        self.catalog.recipes.insert(name.clone(), item);
-        self.recipes
-            .insert(name, RecipeSource { path, text, folder });
-        Ok(())
     }
 
-    fn add_image(&mut self, path: String, text: &str) -> Result<(), Error> {
-        let name = stem(&path).to_owned();
-        let image = boltworks_recipe::resolve_image(&parse_image(&path, text)?)?;
-        if let Some(first) = self.images.get(&name) {
-            return Err(Error::Twice {
-                name,
-                first: first.clone(),
-                second: path,
-            });
+    fn add_image(&mut self, path: &str, text: Result<&str, &Error>) -> Subject {
+        let name = stem(path).to_owned();
+        let subject = Subject::image(&name);
+        let read = text.map_err(|error| chain(error)).and_then(|text| {
+            let image = read_image(path, text).map_err(|error| chain(&error))?;
+            Ok((image, text.to_owned()))
+        });
+        match read {
+            Ok((image, text)) => {
+                let path = path.to_owned();
+                let item = ImageItem {
+                    name: name.clone(),
+                    image,
+                };
+                self.catalog.images.insert(name.clone(), item);
+                self.images.insert(name, ImageSource { path, text });
+            }
+            Err(why) => drop(self.catalog.unread.insert(subject.clone(), why)),
         }
-        self.catalog.images.insert(
-            name.clone(),
-            ImageItem {
-                name: name.clone(),
-                image,
-            },
-        );
-        self.images.insert(name, path);
-        Ok(())
+        subject
     }
+}
+
+/// Two files that make the same leave open which one is meant.
+fn taken(
+    files: &mut BTreeMap<Subject, String>,
+    subject: Subject,
+    second: String,
+) -> Result<(), Error> {
+    let name = subject.name.clone();
+    match files.insert(subject, second.clone()) {
+        None => Ok(()),
+        Some(first) => Err(Error::Twice {
+            name,
+            first,
+            second,
+        }),
+    }
+}
+
+fn read_recipe(
+    home: &Home,
+    library: &PipelineLibrary,
+    path: &str,
+    text: &str,
+) -> Result<(RecipeItem, RecipeSource), Error> {
+    let parsed = parse_recipe(path, text)?;
+    let options = ResolveOptions {
+        libc: Libc::Musl,
+        ..ResolveOptions::new(home.architecture(), library)
+    };
+    let recipe = boltworks_recipe::resolve(&parsed, &options)?;
+    let name = recipe.package.name.as_str();
+    let folder = local_folder(&home.folder, &RelPath::try_from(path)?, name)?;
+    let source = RecipeSource {
+        path: path.to_owned(),
+        text: text.to_owned(),
+        folder: folder.map(Arc::new),
+    };
+    let item = recipe_item(home, recipe, source.folder.as_deref())?;
+    Ok((item, source))
+}
+
+fn read_image(path: &str, text: &str) -> Result<Image, Error> {
+    Ok(boltworks_recipe::resolve_image(&parse_image(path, text)?)?)
+}
+
+/// The name that a recipe's text gives its package, as far as it can be told from a text that is
+/// not understood: the first `name:` beneath `package:`.
+fn package_named_in(text: &str) -> Option<&str> {
+    let mut lines = text
+        .lines()
+        .skip_while(|line| line.trim_end() != "package:");
+    lines.next()?;
+    let mut block =
+        lines.take_while(|line| !line.starts_with(|first: char| first.is_alphanumeric()));
+    let value = block.find_map(|line| line.trim_start().strip_prefix("name:"))?;
+    let value = value.split(" #").next()?.trim().trim_matches(['"', '\'']);
+    value.parse::<PackageName>().ok().map(|_| value)
 }
 
 /// A recipe with the digests of what it fetches and of the files beside it.
@@ -230,12 +308,11 @@ fn open_folder(home: &Home, what: &'static str, folder: &str) -> Result<Root, Er
         })
 }
 
-/// Path and text of every `.yaml` file directly in these folders, by name.
-fn yaml_files(
-    home: &Home,
-    what: &'static str,
-    folders: &[String],
-) -> Result<Vec<(String, String)>, Error> {
+/// A file's path, and its text or why it has none.
+type Read = (String, Result<String, Error>);
+
+/// Every `.yaml` file directly in these folders, by name.
+fn yaml_files(home: &Home, what: &'static str, folders: &[String]) -> Result<Vec<Read>, Error> {
     let mut files = Vec::new();
     for folder in folders {
         let root = open_folder(home, what, folder)?;
@@ -247,8 +324,9 @@ fn yaml_files(
             if is_hidden || name.strip_suffix(".yaml").is_none() {
                 continue;
             }
-            let text = root.read_text(&RelPath::try_from(name.as_str())?, TEXT_LIMIT)?;
-            files.push((format!("{}/{name}", folder.trim_end_matches('/')), text));
+            let text = root.read_text(&RelPath::try_from(name.as_str())?, TEXT_LIMIT);
+            let path = format!("{}/{name}", folder.trim_end_matches('/'));
+            files.push((path, text.map_err(Error::from)));
         }
     }
     Ok(files)
@@ -259,4 +337,22 @@ fn stem(path: &str) -> &str {
         .next()
         .unwrap_or(path)
         .trim_end_matches(".yaml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_in_a_text_that_is_not_understood() {
+        let named = |text: &str| package_named_in(text).map(str::to_owned);
+        let text = "# zlib\npackage:\n  version: 1\n  name: \"zlib\" # a library\n  epoch: ]\n";
+        assert_eq!(named(text), Some("zlib".to_owned()));
+        assert_eq!(named("package:\n  name: z lib\n"), None);
+        assert_eq!(
+            named("vars:\n  name: zlib\npackage:\ntest:\n  name: x\n"),
+            None
+        );
+        assert_eq!(named("name: zlib"), None);
+    }
 }

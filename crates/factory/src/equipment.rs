@@ -1,25 +1,26 @@
 //! What work needs beside the factory itself: a client for upstream, Debian's archive, the sandbox,
-//! a place for environments. Each part is made when it is first needed, and says then why it
-//! cannot be had.
+//! a place for environments. It is opened when there is work, and says then why it cannot be had.
 
-use std::cell::OnceCell;
 use std::path::Path;
 
 use boltworks_config::SourceMap;
 use boltworks_fsx::Root;
+use boltworks_model::chain;
 use boltworks_net::Client;
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override};
 
+use crate::planning::Planner;
+use crate::recipes::Means;
 use crate::{Error, Home};
 
 /// What reaches out of the factory.
 pub struct Reach {
     client: Client,
     folder: Root,
-    debian: Option<DebianArchive>,
+    debian: Result<DebianArchive, boltworks_source::Error>,
     machine: Machine,
 }
 
@@ -32,7 +33,7 @@ impl Reach {
         Ok(Self {
             client: Client::new(settings),
             folder: home.state_folder("sources")?,
-            debian: debian(home, &machine).ok(),
+            debian: debian(home, home.state_folder("apt")?, &machine),
             machine,
         })
     }
@@ -40,7 +41,7 @@ impl Reach {
     /// Debian's archive alone.
     pub fn archive(home: &Home) -> Result<DebianArchive, Error> {
         let machine = Machine::new(Root::open(Path::new("/"))?, home.host.environment.clone());
-        debian(home, &machine)
+        Ok(debian(home, home.state_folder("apt")?, &machine)?)
     }
 
     /// Gets sources into the factory's store.
@@ -51,14 +52,18 @@ impl Reach {
             client: &self.client,
             mirrors: mirrors(home),
             overrides: overrides(home),
-            debian: self.debian.as_ref(),
+            debian: self.debian.as_ref().map_err(|why| chain(why)),
             machine: &self.machine,
             offline: home.host.offline,
         }
     }
 }
 
-fn debian(home: &Home, machine: &Machine) -> Result<DebianArchive, Error> {
+fn debian(
+    home: &Home,
+    folder: Root,
+    machine: &Machine,
+) -> Result<DebianArchive, boltworks_source::Error> {
     let configured = &home.config.stage0.debian;
     let mirror = match &configured.mirror {
         Some(mirror) => mirror.clone(),
@@ -72,7 +77,7 @@ fn debian(home: &Home, machine: &Machine) -> Result<DebianArchive, Error> {
         architecture: home.architecture().go().to_owned(),
         environment: machine.network_environment(),
     };
-    Ok(DebianArchive::new(home.state_folder("apt")?, settings)?)
+    DebianArchive::new(folder, settings)
 }
 
 fn mirrors(home: &Home) -> Vec<Mirror> {
@@ -123,37 +128,33 @@ fn origin(source: &SourceMap) -> Origin {
     Origin::Address(source.address.clone().unwrap_or_default())
 }
 
-/// The sandbox and the folder of environments: probed and opened on first use.
-#[derive(Default)]
-pub struct Floor {
-    sandbox: OnceCell<Local>,
-    environments: OnceCell<Environments>,
+/// Everything work needs, opened at once.
+pub struct Equipment {
+    reach: Reach,
+    sandbox: Local,
+    environments: Environments,
 }
 
-impl Floor {
-    /// The sandbox; probed the first time.
-    pub fn sandbox(&self, home: &Home) -> Result<&Local, Error> {
-        if self.sandbox.get().is_none() {
-            let local = Local::probe(&home.host.exe)?;
-            drop(self.sandbox.set(local));
-        }
-        self.sandbox.get().ok_or_else(lost)
+impl Equipment {
+    /// Probes the sandbox and opens the rest. Nothing is fetched.
+    pub fn open(home: &Home) -> Result<Self, Error> {
+        Ok(Self {
+            reach: Reach::new(home)?,
+            sandbox: Local::probe(&home.host.exe)?,
+            environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
+        })
     }
 
-    /// The folder of environments.
-    pub fn environments(&self, home: &Home) -> Result<&Environments, Error> {
-        if self.environments.get().is_none() {
-            drop(self.environments.set(Environments::open(
-                &home.state.join("trees"),
-                home.host.jobs,
-            )?));
+    /// The means to carry out items of a plan.
+    pub fn means<'a>(&'a self, planner: Planner<'a>) -> Means<'a> {
+        Means {
+            home: planner.home,
+            loaded: planner.loaded,
+            keys: planner.keys,
+            stage0: planner.stage0,
+            fetcher: self.reach.fetcher(planner.home),
+            sandbox: &self.sandbox,
+            environments: &self.environments,
         }
-        self.environments.get().ok_or_else(lost)
-    }
-}
-
-fn lost() -> Error {
-    Error::Inconsistent {
-        what: "a cell that was just filled is empty".to_owned(),
     }
 }

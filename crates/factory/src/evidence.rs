@@ -2,33 +2,46 @@
 //! build.
 
 use boltworks_apk::{OpenOptions, PackageFile};
+use boltworks_image::BuiltImage;
 use boltworks_model::{
-    Artifact, Evidence, EvidenceKind, Gaps, Material, Reasons, Sha256, SourceKind, Timestamp,
-    Verdict,
+    Artifact, Evidence, EvidenceKind, Gaps, Material, Reasons, Sha256, Timestamp, Verdict,
 };
-use boltworks_plan::{ActionInputs, Pick};
+use boltworks_package::SourceInput;
+use boltworks_plan::{ActionInputs, Pick, Pin};
 use boltworks_records::ActionRecord;
+use boltworks_sbom::spdx::Document;
 
-use crate::home::Keys;
+use crate::home::TEXT_LIMIT;
+use crate::keys::Keys;
 use crate::origin::Environment;
 use crate::planning::STAGE0;
 use crate::{Error, Home};
 
-/// What evidence is drawn from.
+/// What evidence of one action's artifacts is drawn from.
 pub struct Context<'a> {
-    /// The factory.
-    pub home: &'a Home,
-    /// Its keys.
-    pub keys: &'a Keys,
-    /// The action that gave the artifact.
-    pub record: &'a ActionRecord,
-    /// What decided that action.
-    pub inputs: &'a ActionInputs,
-    /// When it is said.
-    pub at: Timestamp,
+    home: &'a Home,
+    keys: &'a Keys,
+    materials: Verdict,
+    at: Timestamp,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// For the artifacts of an action that these inputs decided. `sources` is what was fetched.
+    pub fn new(
+        home: &'a Home,
+        keys: &'a Keys,
+        record: &ActionRecord,
+        inputs: &ActionInputs,
+        sources: &[SourceInput],
+    ) -> Self {
+        Self {
+            home,
+            keys,
+            materials: materials(&record.materials, inputs, sources),
+            at: record.finished,
+        }
+    }
+
     /// Materials, SBOM, signature and origin of a package.
     pub fn of_package(
         &self,
@@ -36,72 +49,69 @@ impl Context<'_> {
         sbom: Sha256,
         environment: &Environment<'_>,
     ) -> Result<Vec<Evidence>, Error> {
-        let origin = self.origin_of_package(artifact, environment)?;
-        Ok(vec![
-            self.say(
-                artifact,
-                EvidenceKind::Materials,
-                materials(&self.record.materials, self.inputs),
-                None,
-            ),
-            self.say(
-                artifact,
-                EvidenceKind::Sbom,
-                self.sbom(artifact, sbom)?,
-                Some(sbom),
-            ),
-            self.say(
-                artifact,
-                EvidenceKind::Signature,
-                self.signature(artifact)?,
-                None,
-            ),
-            self.say(artifact, EvidenceKind::Origin, origin, None),
-        ])
-    }
-
-    /// The package's own tests were run, all of them, and passed.
-    pub fn tests_passed(&self, artifact: &Artifact) -> Evidence {
-        self.say(artifact, EvidenceKind::Tests, Verdict::Pass, None)
-    }
-
-    /// One statement.
-    pub fn say(
-        &self,
-        artifact: &Artifact,
-        kind: EvidenceKind,
-        verdict: Verdict,
-        document: Option<Sha256>,
-    ) -> Evidence {
-        Evidence {
-            subject: artifact.clone(),
-            kind,
-            verdict,
-            document,
-            at: self.at,
-        }
-    }
-
-    /// The package's signature verifies with the factory's own key, on the bytes in the store.
-    fn signature(&self, artifact: &Artifact) -> Result<Verdict, Error> {
-        Ok(verdict(self.open(&artifact.digest)?))
-    }
-
-    /// The package is not stage 0's, and no file in it is.
-    fn origin_of_package(
-        &self,
-        artifact: &Artifact,
-        environment: &Environment<'_>,
-    ) -> Result<Verdict, Error> {
-        Ok(match self.open(&artifact.digest)? {
+        let package = self.open(&artifact.digest)?;
+        let signature = verdict(&package);
+        let origin = match package {
             Ok(package) if package.control().origin == STAGE0 => {
                 Verdict::Fail(Reasons::one("it comes from stage 0"))
             }
             Ok(package) => environment.judge(&package)?,
             Err(error) => Verdict::Unknown(Gaps::one(error.to_string())),
-        })
+        };
+        Ok(vec![
+            self.materials(artifact),
+            self.sbom(artifact, self.judge_sbom(artifact, sbom)?, sbom),
+            self.say(artifact, EvidenceKind::Signature, signature),
+            self.say(artifact, EvidenceKind::Origin, origin),
+        ])
     }
 
+    /// Materials, SBOM, signatures and origin of an image of these packages.
+    pub fn of_image(
+        &self,
+        artifact: &Artifact,
+        built: &BuiltImage,
+        packages: &[Pick],
+    ) -> Result<Vec<Evidence>, Error> {
+        Ok(vec![
+            self.materials(artifact),
+            self.sbom(artifact, built.sbom_verdict(), built.spdx),
+            self.say(
+                artifact,
+                EvidenceKind::Signature,
+                self.signatures(packages)?,
+            ),
+            self.say(artifact, EvidenceKind::Origin, self.repositories(packages)),
+        ])
+    }
+
+    /// The package's own tests were run, all of them, and passed.
+    pub fn tests_passed(&self, artifact: &Artifact) -> Evidence {
+        self.say(artifact, EvidenceKind::Tests, Verdict::Pass)
+    }
+
+    fn materials(&self, artifact: &Artifact) -> Evidence {
+        self.say(artifact, EvidenceKind::Materials, self.materials.clone())
+    }
+
+    fn sbom(&self, artifact: &Artifact, verdict: Verdict, document: Sha256) -> Evidence {
+        Evidence {
+            document: Some(document),
+            ..self.say(artifact, EvidenceKind::Sbom, verdict)
+        }
+    }
+
+    fn say(&self, artifact: &Artifact, kind: EvidenceKind, verdict: Verdict) -> Evidence {
+        Evidence {
+            subject: artifact.clone(),
+            kind,
+            verdict,
+            document: None,
+            at: self.at,
+        }
+    }
+
+    /// A package of the store, judged with the factory's own key.
     fn open(&self, digest: &Sha256) -> Result<Result<PackageFile, boltworks_apk::Error>, Error> {
         let blob = self.home.store.open_blob(digest)?;
         let options = OpenOptions {
@@ -115,21 +125,36 @@ impl Context<'_> {
     }
 
     /// The signatures of all packages in an image verify with the factory's own key.
-    pub fn signatures(&self, packages: &[Pick]) -> Result<Verdict, Error> {
+    fn signatures(&self, packages: &[Pick]) -> Result<Verdict, Error> {
         let verdicts = packages
             .iter()
-            .map(|pick| Ok(verdict(self.open(&pick.sha256)?)))
+            .map(|pick| Ok(verdict(&self.open(&pick.sha256)?)))
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Verdict::all(verdicts))
     }
 
-    fn sbom(&self, artifact: &Artifact, sbom: Sha256) -> Result<Verdict, Error> {
-        let bytes = self
-            .home
-            .store
-            .read_bytes(&sbom, crate::home::TEXT_LIMIT)?
-            .into_inner();
-        Ok(match boltworks_sbom::spdx::Document::from_json(&bytes) {
+    /// Every package of an image comes from the factory's own repository.
+    fn repositories(&self, packages: &[Pick]) -> Verdict {
+        let own = self.home.config.repository();
+        let foreign: Vec<String> = packages
+            .iter()
+            .filter(|pick| pick.repository == STAGE0 || pick.repository != own)
+            .map(|pick| {
+                let Pick {
+                    name,
+                    version,
+                    repository,
+                    ..
+                } = pick;
+                format!("{name}-{version} comes from '{repository}'")
+            })
+            .collect();
+        Reasons::try_from(foreign).map_or(Verdict::Pass, Verdict::Fail)
+    }
+
+    fn judge_sbom(&self, artifact: &Artifact, sbom: Sha256) -> Result<Verdict, Error> {
+        let bytes = self.home.store.read_bytes(&sbom, TEXT_LIMIT)?.into_inner();
+        Ok(match Document::from_json(&bytes) {
             Ok(document) if document.names_package(&artifact.coordinate.name) => Verdict::Pass,
             Ok(_) => Verdict::Fail(Reasons::one("the SBOM speaks of another package")),
             Err(error) => Verdict::Unknown(Gaps::one(error.to_string())),
@@ -137,7 +162,7 @@ impl Context<'_> {
     }
 }
 
-fn verdict(opened: Result<PackageFile, boltworks_apk::Error>) -> Verdict {
+fn verdict(opened: &Result<PackageFile, boltworks_apk::Error>) -> Verdict {
     match opened {
         Ok(_) => Verdict::Pass,
         Err(error) => Verdict::Fail(Reasons::one(error.to_string())),
@@ -146,7 +171,7 @@ fn verdict(opened: Result<PackageFile, boltworks_apk::Error>) -> Verdict {
 
 /// Complete when the recipe and the builder are named, and everything that decided the action
 /// stands among the materials with the same digest.
-pub fn materials(materials: &[Material], inputs: &ActionInputs) -> Verdict {
+fn materials(materials: &[Material], inputs: &ActionInputs, sources: &[SourceInput]) -> Verdict {
     let has = |wanted: &dyn Fn(&Material) -> bool| materials.iter().any(wanted);
     let mut gaps = Vec::new();
     if !has(&|material| matches!(material, Material::Recipe { .. })) {
@@ -168,13 +193,10 @@ pub fn materials(materials: &[Material], inputs: &ActionInputs) -> Verdict {
         }
     }
     for pin in inputs.sources.iter().chain(&inputs.files) {
-        let is_it = |material: &Material| match material {
-            // A source that its recipe knows by SHA-512 was checked by that when it was fetched.
-            Material::Source { sha256, kind, .. } => {
-                sha256.prefixed() == pin.digest
-                    || (pin.digest.starts_with("sha512:") && *kind != SourceKind::Local)
-            }
-            _ => false,
+        let digest = sha256_of(pin, sources);
+        let is_it = |material: &Material| {
+            matches!(material, Material::Source { sha256, .. }
+                if Some(sha256.prefixed()) == digest)
         };
         if !has(&is_it) {
             gaps.push(format!(
@@ -184,4 +206,14 @@ pub fn materials(materials: &[Material], inputs: &ActionInputs) -> Verdict {
         }
     }
     Gaps::try_from(gaps).map_or(Verdict::Pass, Verdict::Unknown)
+}
+
+/// The SHA-256 of a pin. A source that its recipe knows by SHA-512 was checked by that when it was
+/// fetched: then its SHA-256 is that of the bytes that came.
+fn sha256_of(pin: &Pin, sources: &[SourceInput]) -> Option<String> {
+    if pin.digest.starts_with("sha256:") {
+        return Some(pin.digest.clone());
+    }
+    let fetched = sources.iter().find(|source| source.name == pin.name);
+    fetched.map(|source| source.digest.prefixed())
 }

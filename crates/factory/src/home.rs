@@ -17,7 +17,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
+use boltworks_crypto::RsaPrivateKey;
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
 use boltworks_model::{Architecture, Sha256, Timestamp};
 use boltworks_records::Records;
@@ -25,6 +25,7 @@ use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
+use crate::keys::Keys;
 
 /// The largest `boltworks.yaml`, key or recipe.
 pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
@@ -66,19 +67,6 @@ pub struct Home {
     pub host: Host,
     records: Mutex<Records>,
     state_root: Root,
-}
-
-/// The factory's keys.
-pub struct Keys {
-    /// Signs.
-    pub signer: Signer,
-    /// Verifies.
-    pub keyring: Keyring,
-    /// The digest of the public key and its name: part of every action, since signatures are part
-    /// of the bytes.
-    pub fingerprint: Sha256,
-    /// The public key, as PEM.
-    pub public_pem: String,
 }
 
 impl Home {
@@ -189,11 +177,11 @@ impl Home {
 
 /// What a factory released, for a server: nothing is written, and the state is opened anew at
 /// each call.
-pub struct Released {
+pub struct ReleasedState {
     state: PathBuf,
 }
 
-impl Released {
+impl ReleasedState {
     /// Reads where the state of the factory with this file is.
     pub fn new(file: &Path) -> Result<Self, Error> {
         let (folder, config) = read(file)?;

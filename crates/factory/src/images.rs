@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 
 use boltworks_image::{BuiltImage, ImageRequest, build};
-use boltworks_model::{
-    ActionId, Ambient, Artifact, Evidence, EvidenceKind, Material, Reasons, Sha256, Timestamp,
-    Verdict,
-};
-use boltworks_plan::{ActionInputs, Pick};
+use boltworks_model::{ActionId, Ambient, Artifact, Material, Sha256};
+use boltworks_plan::{ActionInputs, ActionKind};
 use boltworks_recipe::resolved::Image;
 use boltworks_records::ActionRecord;
 
-use crate::evidence;
-use crate::planning::{ACTION_DOCUMENT, STAGE0};
+use crate::Error;
+use crate::catalog::ImageSource;
+use crate::evidence::Context;
+use crate::planning::ACTION_DOCUMENT;
 use crate::recipes::{Workshop, locked};
-use crate::{Error, Home};
 
 /// The name of an image's SPDX document among its documents.
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
@@ -30,15 +28,11 @@ impl Workshop<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<ActionRecord, Error> {
         let name = inputs.subject.name.as_str();
-        let (Some(item), Some(path)) = (
-            self.loaded.catalog.images.get(name),
-            self.loaded.images.get(name),
+        let (Some(item), Some(source)) = (
+            self.means.loaded.catalog.images.get(name),
+            self.means.loaded.images.get(name),
         ) else {
-            return Err(Error::Missing {
-                what: "image",
-                name: name.to_owned(),
-                known: self.loaded.images.keys().cloned().collect(),
-            });
+            return Err(self.means.loaded.missing(ActionKind::Image, name));
         };
         let started = ambient.clock.now();
         let built = self.assemble(name, &item.image, inputs, ambient)?;
@@ -49,8 +43,8 @@ impl Workshop<'_> {
         let record = ActionRecord {
             id: action,
             subject: inputs.subject.to_string(),
-            artifacts: vec![artifact],
-            materials: self.image_materials(path, inputs)?,
+            artifacts: vec![artifact.clone()],
+            materials: self.image_materials(source, inputs),
             log: None,
             started,
             finished: ambient.clock.now(),
@@ -58,8 +52,9 @@ impl Workshop<'_> {
             ok: true,
             documents: self.image_documents(inputs, &built)?,
         };
-        let evidence = self.image_evidence(&record, inputs, &built)?;
-        self.home.record(&record, &evidence)?;
+        let context = Context::new(self.means.home, self.means.keys, &record, inputs, &[]);
+        let evidence = context.of_image(&artifact, &built, &inputs.packages)?;
+        self.means.home.record(&record, &evidence)?;
         Ok(record)
     }
 
@@ -73,15 +68,15 @@ impl Workshop<'_> {
         let request = ImageRequest {
             name,
             tag: None,
-            vendor: &self.home.config.factory,
+            vendor: &self.means.home.config.factory,
             image,
             architecture: inputs.architecture,
             locked: &locked(&inputs.packages, &self.world()?)?,
-            keyring: &self.keys.keyring,
+            keyring: &self.means.keys.keyring,
             created: Some(inputs.epoch),
         };
-        let scratch = self.home.state_folder("scratch")?;
-        let built = build(&request, &self.home.store, &scratch, ambient)?;
+        let scratch = self.means.home.state_folder("scratch")?;
+        let built = build(&request, &self.means.home.store, &scratch, ambient)?;
         for note in &built.notes {
             ambient
                 .sink
@@ -95,7 +90,12 @@ impl Workshop<'_> {
         inputs: &ActionInputs,
         built: &BuiltImage,
     ) -> Result<BTreeMap<String, Sha256>, Error> {
-        let action = self.home.store.put_bytes(&inputs.canonical_json())?.digest;
+        let action = self
+            .means
+            .home
+            .store
+            .put_bytes(&inputs.canonical_json())?
+            .digest;
         Ok(BTreeMap::from([
             (ACTION_DOCUMENT.to_owned(), action),
             (SPDX_DOCUMENT.to_owned(), built.spdx),
@@ -103,80 +103,23 @@ impl Workshop<'_> {
         ]))
     }
 
-    fn image_materials(&self, path: &str, inputs: &ActionInputs) -> Result<Vec<Material>, Error> {
-        let text = self.home.folder.read_vec(
-            &boltworks_fsx::RelPath::try_from(path)?,
-            crate::home::TEXT_LIMIT,
-        )?;
-        let mut materials = vec![Material::Recipe {
-            path: path.to_owned(),
-            sha256: boltworks_crypto::sha256(&text),
-        }];
-        materials.extend(inputs.packages.iter().map(|pick| Material::Package {
+    fn image_materials(&self, source: &ImageSource, inputs: &ActionInputs) -> Vec<Material> {
+        let packages = inputs.packages.iter().map(|pick| Material::Package {
             name: format!("{}-{}", pick.name, pick.version),
             sha256: pick.sha256,
             repository: pick.repository.clone(),
-        }));
-        materials.push(Material::Builder {
-            name: self.home.host.program.clone(),
-            sandbox: "nothing is run".to_owned(),
         });
-        Ok(materials)
-    }
-
-    fn image_evidence(
-        &self,
-        record: &ActionRecord,
-        inputs: &ActionInputs,
-        built: &BuiltImage,
-    ) -> Result<Vec<Evidence>, Error> {
-        let at: Timestamp = record.finished;
-        let context = evidence::Context {
-            home: self.home,
-            keys: self.keys,
-            record,
-            inputs,
-            at,
+        let file = Material::Recipe {
+            path: source.path.clone(),
+            sha256: boltworks_crypto::sha256(source.text.as_bytes()),
         };
-        let Some(artifact) = record.artifacts.first() else {
-            return Ok(Vec::new());
+        let builder = Material::Builder {
+            name: self.means.home.host.program.clone(),
+            sandbox: "nothing is run".to_owned(),
         };
-        let signatures = context.signatures(&inputs.packages)?;
-        Ok(vec![
-            context.say(
-                artifact,
-                EvidenceKind::Materials,
-                evidence::materials(&record.materials, inputs),
-                None,
-            ),
-            context.say(
-                artifact,
-                EvidenceKind::Sbom,
-                built.sbom_verdict(),
-                Some(built.spdx),
-            ),
-            context.say(artifact, EvidenceKind::Signature, signatures, None),
-            context.say(
-                artifact,
-                EvidenceKind::Origin,
-                origin(&inputs.packages, self.home),
-                None,
-            ),
-        ])
+        std::iter::once(file)
+            .chain(packages)
+            .chain([builder])
+            .collect()
     }
-}
-
-/// Every package comes from the factory's own repository.
-fn origin(packages: &[Pick], home: &Home) -> Verdict {
-    let foreign: Vec<String> = packages
-        .iter()
-        .filter(|pick| pick.repository == STAGE0 || pick.repository != home.config.repository())
-        .map(|pick| {
-            format!(
-                "{}-{} comes from '{}'",
-                pick.name, pick.version, pick.repository
-            )
-        })
-        .collect();
-    Reasons::try_from(foreign).map_or(Verdict::Pass, Verdict::Fail)
 }

@@ -1,16 +1,30 @@
-//! Keys in files of their own: made, and read for signing and for trusting.
+//! Keys: the pair that signs, and files of keys that are made, or read for signing and for trusting.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use boltworks_crypto::{Keyring, RsaPrivateKey, RsaPublicKey, Signer};
+use boltworks_model::Sha256;
 
 use crate::Error;
 use crate::files::Place;
-use crate::home::{Keys, TEXT_LIMIT};
+use crate::home::TEXT_LIMIT;
 
 /// How the names of private keys end; apk looks for public keys whose names end in `.rsa.pub`.
 const ENDING: &[u8] = b".rsa";
+
+/// A key pair that signs packages and indexes.
+pub struct Keys {
+    /// Signs.
+    pub signer: Signer,
+    /// Verifies.
+    pub keyring: Keyring,
+    /// The digest of the public key and its name: part of every action, since signatures are part
+    /// of the bytes.
+    pub fingerprint: Sha256,
+    /// The public key, as PEM.
+    pub public_pem: String,
+}
 
 impl Keys {
     /// The private key in a file. Signatures name it by the file's name and `.pub`.

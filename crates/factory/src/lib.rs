@@ -5,7 +5,7 @@
 //! 1. [`home`]: a factory on disk ([`Home`]): its file, its state folder, its keys, its lock.
 //! 2. [`catalog`]: the recipes and images it can make, read and resolved.
 //! 3. [`planning`]: the plan, from catalog, records and stage 0.
-//! 4. [`recipes`] and [`images`]: one item of the plan carried out.
+//! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out.
 //! 5. [`evidence`] and [`origin`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
@@ -18,6 +18,7 @@
 //! 13. [`packages`] and [`mod@keys`]: packages, indexes and keys as files, outside of any factory;
 //!     [`files`]: what a person names on the command line.
 
+pub mod attempt;
 pub mod catalog;
 pub mod equipment;
 mod error;

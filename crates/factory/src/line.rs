@@ -6,11 +6,11 @@ use boltworks_model::{Ambient, Event};
 use boltworks_plan::Plan;
 
 use crate::catalog::Loaded;
-use crate::equipment::{Floor, Reach};
-use crate::home::Keys;
+use crate::equipment::Equipment;
+use crate::keys::Keys;
 use crate::planning::{Planner, Stage0};
 use crate::releasing::{Released, release};
-use crate::up::{Means, Report, up};
+use crate::up::{Report, up};
 use crate::{Error, Home};
 
 /// A factory, its catalog and its keys.
@@ -21,7 +21,6 @@ pub struct Line {
     pub loaded: Loaded,
     /// Its keys.
     pub keys: Keys,
-    floor: Floor,
 }
 
 impl Line {
@@ -29,24 +28,20 @@ impl Line {
     pub fn new(home: Home) -> Result<Self, Error> {
         let loaded = Loaded::read(&home)?;
         let keys = home.keys()?;
-        Ok(Self {
-            home,
-            loaded,
-            keys,
-            floor: Floor::default(),
-        })
+        Ok(Self { home, loaded, keys })
     }
 
-    /// Whether stage 0 was made, as the factory's file asks for it.
-    pub fn has_stage0(&self) -> Result<bool, Error> {
-        Ok(self.home.known_stage0(&self.keys)?.is_some())
+    /// Stage 0, if it was made as the factory's file asks for it.
+    pub fn known_stage0(&self) -> Result<Option<Stage0>, Error> {
+        self.home.known_stage0(&self.keys)
     }
 
-    /// What is stale and why. Stage 0 is taken as it is; where there is none yet, every recipe is
-    /// blocked until [`Line::up`] has made it.
-    pub fn plan(&self) -> Result<Plan, Error> {
-        let stage0 = self.home.known_stage0(&self.keys)?.unwrap_or_default();
-        self.planner(&stage0).plan(&BTreeMap::new())
+    /// What is stale and why. Without a stage 0 every recipe is blocked until [`Line::up`] has made
+    /// it.
+    pub fn plan(&self, stage0: Option<&Stage0>) -> Result<Plan, Error> {
+        let nothing = Stage0::default();
+        self.planner(stage0.unwrap_or(&nothing))
+            .plan(&BTreeMap::new())
     }
 
     /// Makes, judges and releases everything.
@@ -56,11 +51,8 @@ impl Line {
                 text: "another run holds this factory: waiting for it",
             });
         })?;
-        let report = self.make(ambient)?;
-        let released = self
-            .plan()
-            .and_then(|plan| release(&self.home, &self.loaded, &self.keys, &plan, ambient));
-        match released {
+        let (report, plan) = self.make(ambient)?;
+        match release(&self.home, &self.loaded, &self.keys, &plan, ambient) {
             Ok(released) => Ok((report, released)),
             // What failed before must be seen: it may be why this failed too.
             Err(error) if !report.is_complete() && !matches!(error, Error::Cancelled(_)) => {
@@ -75,24 +67,15 @@ impl Line {
         self.home.ensure_stage0(&self.keys, ambient)
     }
 
-    fn make(&self, ambient: &Ambient<'_>) -> Result<Report, Error> {
+    fn make(&self, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {
         let stage0 = self.home.ensure_stage0(&self.keys, ambient)?;
-        let plan = self.planner(&stage0).plan(&BTreeMap::new())?;
-        if plan.is_done() {
-            return Ok(Report::of_fresh(&plan));
+        let planner = self.planner(&stage0);
+        let plan = planner.plan(&BTreeMap::new())?;
+        if plan.ready().next().is_none() {
+            return Ok((Report::of(&plan, &self.loaded.catalog), plan));
         }
-        let reach = Reach::new(&self.home)?;
-        let fetcher = reach.fetcher(&self.home);
-        let means = Means {
-            home: &self.home,
-            loaded: &self.loaded,
-            keys: &self.keys,
-            stage0: &stage0,
-            fetcher: &fetcher,
-            sandbox: self.floor.sandbox(&self.home)?,
-            environments: self.floor.environments(&self.home)?,
-        };
-        up(&means, ambient)
+        let equipment = Equipment::open(&self.home)?;
+        up(&equipment.means(planner), ambient)
     }
 
     fn planner<'a>(&'a self, stage0: &'a Stage0) -> Planner<'a> {

@@ -11,7 +11,8 @@ use boltworks_fsx::Limit;
 
 use crate::Error;
 use crate::files::{Place, parent};
-use crate::home::{Keys, TEXT_LIMIT};
+use crate::home::TEXT_LIMIT;
+use crate::keys::Keys;
 
 /// No index is larger, compressed.
 const INDEX_LIMIT: Limit = Limit::mib(300);

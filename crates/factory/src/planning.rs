@@ -10,7 +10,8 @@ use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, Worl
 use boltworks_records::{ActionRecord, Recorded};
 
 use crate::catalog::Loaded;
-use crate::home::Keys;
+use crate::keys::Keys;
+use crate::recipes::Means;
 use crate::{Error, Home};
 
 /// The repository that only ever builds.
@@ -20,7 +21,7 @@ pub const ACTION_DOCUMENT: &str = "action";
 /// The name of the index of an action's packages among its documents.
 pub const INDEX_DOCUMENT: &str = "index";
 /// How the names of SBOMs among an action's documents begin.
-const SBOM_DOCUMENTS: &str = "sbom ";
+pub const SBOM_DOCUMENTS: &str = "sbom ";
 /// Largest document that is read back.
 const DOCUMENT_LIMIT: Limit = Limit(256 << 20);
 /// How much the factory's own packages are preferred to stage 0's.
@@ -42,6 +43,7 @@ pub struct Stage0 {
 }
 
 /// Everything a plan is made from, beside the records.
+#[derive(Clone, Copy)]
 pub struct Planner<'a> {
     /// The factory.
     pub home: &'a Home,
@@ -51,6 +53,17 @@ pub struct Planner<'a> {
     pub keys: &'a Keys,
     /// Stage 0.
     pub stage0: &'a Stage0,
+}
+
+impl<'a> From<&Means<'a>> for Planner<'a> {
+    fn from(means: &Means<'a>) -> Self {
+        Self {
+            home: means.home,
+            loaded: means.loaded,
+            keys: means.keys,
+            stage0: means.stage0,
+        }
+    }
 }
 
 /// The actions of the recipes that a plan found fresh.
@@ -115,7 +128,8 @@ impl Planner<'_> {
     /// The inputs of the last good action for each recipe and image; and those whose inputs the
     /// store has lost.
     fn last_actions(&self) -> Result<(BTreeMap<Subject, ActionInputs>, BTreeSet<Subject>), Error> {
-        let recipes = self.loaded.catalog.recipes.keys().map(Subject::recipe);
+        let names = self.loaded.catalog.recipes.keys();
+        let recipes = names.map(Subject::recipe);
         let images = self.loaded.catalog.images.keys().map(Subject::image);
         let mut last = BTreeMap::new();
         let mut forgotten = BTreeSet::new();

@@ -8,23 +8,23 @@ use boltworks_apk::Index;
 use boltworks_model::{ActionId, Ambient, Evidence, Sha1, Sha256};
 use boltworks_package::check::Check;
 use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build, check};
-use boltworks_plan::{ActionInputs, Pick, World, picks};
+use boltworks_plan::{ActionInputs, ActionKind, Pick, World, picks};
 use boltworks_recipe::resolved::{Recipe, SourceRef, Test};
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::{Environments, Locked, LockedPackage};
-use boltworks_sandbox::Limits;
+use boltworks_sandbox::{Limits, Local};
 use boltworks_solver::{Options, solve};
 use boltworks_source::{Fetcher, Request};
 
 use crate::catalog::Loaded;
-use crate::evidence;
-use crate::home::Keys;
+use crate::evidence::Context;
+use crate::keys::Keys;
 use crate::origin::Environment;
-use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, Stage0};
+use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, SBOM_DOCUMENTS, Stage0};
 use crate::{Error, Home};
 
-/// The tools every build of one run shares.
-pub struct Workshop<'a> {
+/// What every build of one run shares.
+pub struct Means<'a> {
     /// The factory.
     pub home: &'a Home,
     /// What it can make.
@@ -33,14 +33,20 @@ pub struct Workshop<'a> {
     pub keys: &'a Keys,
     /// Stage 0.
     pub stage0: &'a Stage0,
-    /// The recipes whose packages there are.
-    pub fresh: &'a [ActionId],
     /// Gets sources.
-    pub fetcher: &'a Fetcher<'a>,
+    pub fetcher: Fetcher<'a>,
     /// Where steps run.
-    pub sandbox: &'a boltworks_sandbox::Local,
+    pub sandbox: &'a Local,
     /// Lays environments out.
     pub environments: &'a Environments,
+}
+
+/// Where one item is made: the means, and what is made already.
+pub struct Workshop<'a> {
+    /// The means.
+    pub means: &'a Means<'a>,
+    /// The recipes whose packages there are.
+    pub fresh: &'a [ActionId],
 }
 
 impl Workshop<'_> {
@@ -53,10 +59,10 @@ impl Workshop<'_> {
     ) -> Result<ActionRecord, Error> {
         let name = inputs.subject.name.as_str();
         let (Some(item), Some(source)) = (
-            self.loaded.catalog.recipes.get(name),
-            self.loaded.recipes.get(name),
+            self.means.loaded.catalog.recipes.get(name),
+            self.means.loaded.recipes.get(name),
         ) else {
-            return Err(missing_recipe(name, self.loaded));
+            return Err(self.means.loaded.missing(ActionKind::Recipe, name));
         };
         let started = ambient.clock.now();
         let recipe = &item.recipe;
@@ -83,16 +89,14 @@ impl Workshop<'_> {
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
-        let evidence = self.evidence(
-            &built,
-            &record,
-            &Judged {
-                inputs,
-                tree: &tree,
-                tests: &tests,
-            },
-        )?;
-        self.home.record(&record, &evidence)?;
+        let judged = Judged {
+            record: &record,
+            inputs,
+            order: &order,
+            tests: &tests,
+        };
+        let evidence = self.evidence(&built, &judged)?;
+        self.means.home.record(&record, &evidence)?;
         Ok(record)
     }
 
@@ -106,7 +110,7 @@ impl Workshop<'_> {
         sources
             .iter()
             .map(|source| {
-                let fetched = self.fetcher.fetch(
+                let fetched = self.means.fetcher.fetch(
                     &request(recipe, source, &recipe.package.version.to_string())?,
                     ambient,
                 )?;
@@ -121,29 +125,34 @@ impl Workshop<'_> {
 
     pub(crate) fn lay_out(&self, locked: &Locked) -> Result<PathBuf, Error> {
         Ok(self
+            .means
             .environments
-            .ensure(locked, &self.home.store, self.sandbox.build_uid())?
+            .ensure(
+                locked,
+                &self.means.home.store,
+                self.means.sandbox.build_uid(),
+            )?
             .path)
     }
 
     pub(crate) fn scratch(&self) -> Result<PathBuf, Error> {
-        self.home.state_folder("builds")?;
-        Ok(self.home.state.join("builds"))
+        self.means.home.state_folder("builds")?;
+        Ok(self.means.home.state.join("builds"))
     }
 
     pub(crate) fn shop<'s>(&'s self, scratch: &'s Path) -> Shop<'s> {
         Shop {
-            store: &self.home.store,
-            sandbox: self.sandbox,
+            store: &self.means.home.store,
+            sandbox: self.means.sandbox,
             scratch,
-            signer: &self.keys.signer,
-            vendor: &self.home.config.factory,
-            builder: &self.home.host.program,
+            signer: &self.means.keys.signer,
+            vendor: &self.means.home.config.factory,
+            builder: &self.means.home.host.program,
         }
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        let limits = &self.home.config.limits;
+        let limits = &self.means.home.config.limits;
         Limits {
             wall: limits.wall.map(|wall| wall.0),
             memory: limits.memory.map(|memory| memory.0),
@@ -159,34 +168,29 @@ impl Workshop<'_> {
         built: &Built,
         started: boltworks_model::Timestamp,
     ) -> Result<ActionRecord, Error> {
-        let store = &self.home.store;
-        let entries = built
-            .packages
-            .iter()
-            .map(|package| package.entry.clone())
-            .collect();
-        let index = Index::new("", entries);
-        let mut documents: BTreeMap<String, Sha256> = BTreeMap::from([
+        let packages = &built.packages;
+        let entries = packages.iter().map(|package| package.entry.clone());
+        let index = Index::new("", entries.collect()).to_text()?;
+        let mut batch = self.means.home.store.batch();
+        let mut documents = BTreeMap::from([
             (
                 ACTION_DOCUMENT.to_owned(),
-                store.put_bytes(&inputs.canonical_json())?.digest,
+                batch.put_bytes(&inputs.canonical_json())?,
             ),
             (
                 INDEX_DOCUMENT.to_owned(),
-                store.put_bytes(index.to_text()?.as_bytes())?.digest,
+                batch.put_bytes(index.as_bytes())?,
             ),
         ]);
-        for package in &built.packages {
-            documents.insert(
-                format!("sbom {}", package.artifact.coordinate.name),
-                package.sbom,
-            );
-        }
+        batch.commit()?;
+        documents.extend(packages.iter().map(|package| {
+            let name = &package.artifact.coordinate.name;
+            (format!("{SBOM_DOCUMENTS}{name}"), package.sbom)
+        }));
         Ok(ActionRecord {
             id: action,
             subject: inputs.subject.to_string(),
-            artifacts: built
-                .packages
+            artifacts: packages
                 .iter()
                 .map(|package| package.artifact.clone())
                 .collect(),
@@ -194,7 +198,7 @@ impl Workshop<'_> {
             log: Some(built.log),
             started,
             finished: started,
-            limits: self.sandbox.describe(),
+            limits: self.means.sandbox.describe(),
             ok: true,
             documents,
         })
@@ -247,8 +251,8 @@ impl Workshop<'_> {
         record: &ActionRecord,
     ) -> Result<Locked, Error> {
         let mut world = self.world()?;
-        self.home.add_packages(record, &mut world)?;
-        let options = Options::new(self.home.architecture());
+        self.means.home.add_packages(record, &mut world)?;
+        let options = Options::new(self.means.home.architecture());
         let solution = solve(&world.universe, &test.packages, &options).map_err(|unsolvable| {
             Error::Unsolvable {
                 subject: format!("the test of {package}"),
@@ -261,34 +265,25 @@ impl Workshop<'_> {
 
     /// Stage 0 and the packages of every recipe that is made.
     pub(crate) fn world(&self) -> Result<World, Error> {
-        let mut world = self.stage0.world();
+        let mut world = self.means.stage0.world();
         for action in self.fresh {
-            self.home.add_made(action, &mut world)?;
+            self.means.home.add_made(action, &mut world)?;
         }
         Ok(world)
     }
 
-    fn evidence(
-        &self,
-        built: &Built,
-        record: &ActionRecord,
-        judged: &Judged<'_>,
-    ) -> Result<Vec<Evidence>, Error> {
+    fn evidence(&self, built: &Built, judged: &Judged<'_>) -> Result<Vec<Evidence>, Error> {
         let Judged {
+            record,
             inputs,
-            tree,
+            order,
             tests,
         } = judged;
-        let environment = Environment::open(self.home, tree, &inputs.packages)?;
+        let Means { home, keys, .. } = self.means;
+        let environment = Environment::open(home, order.tree, &inputs.packages)?;
+        let context = Context::new(home, keys, record, inputs, order.sources);
         let mut evidence = Vec::new();
         for package in &built.packages {
-            let context = evidence::Context {
-                home: self.home,
-                keys: self.keys,
-                record,
-                inputs,
-                at: record.finished,
-            };
             evidence.extend(context.of_package(&package.artifact, package.sbom, &environment)?);
             let own = test_name(&package.artifact.coordinate.name);
             if tests.iter().any(|(name, _)| *name == own) {
@@ -299,12 +294,14 @@ impl Workshop<'_> {
     }
 }
 
-/// What evidence of a build is drawn from, beside its record.
+/// What evidence of a build is drawn from.
 struct Judged<'a> {
-    /// What decided the action.
+    /// The action as it will be recorded.
+    record: &'a ActionRecord,
+    /// What decided it.
     inputs: &'a ActionInputs,
-    /// The environment, laid out.
-    tree: &'a Path,
+    /// What was built.
+    order: &'a Order<'a>,
     /// Name and log of each test that passed.
     tests: &'a [(String, Sha256)],
 }
@@ -362,12 +359,4 @@ pub fn locked(picks: &[Pick], world: &World) -> Result<Locked, Error> {
         })
         .collect::<Result<_, Error>>()?;
     Ok(Locked { packages })
-}
-
-fn missing_recipe(name: &str, loaded: &Loaded) -> Error {
-    Error::Missing {
-        what: "recipe",
-        name: name.to_owned(),
-        known: loaded.recipes.keys().cloned().collect(),
-    }
 }

@@ -4,7 +4,7 @@ use boltworks_apk::Index;
 use boltworks_gate::{Judgement, Origin, Policy, Subject as _, judge};
 use boltworks_model::{
     Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
-    Sha256, Verdict,
+    Sha256, Verdict, chain,
 };
 use boltworks_plan::{Plan, State, Subject};
 use boltworks_records::ActionRecord;
@@ -12,9 +12,8 @@ use boltworks_release::{Attachment, Candidate, ImageRequest, RepositoryRequest, 
 use serde_json::{Value, json};
 
 use crate::catalog::Loaded;
-use crate::home::Keys;
 use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT};
-use crate::up::chain;
+use crate::keys::Keys;
 use crate::{Error, Home};
 
 /// What an SPDX document is served as.
@@ -71,6 +70,25 @@ impl Released {
         Self {
             fault: Some(chain(error)),
             ..Self::default()
+        }
+    }
+
+    /// What goes wrong with one channel's candidate keeps that channel where it is, and no other.
+    fn keep_going(
+        &mut self,
+        channel: &ChannelName,
+        outcome: Result<(), Error>,
+    ) -> Result<(), Error> {
+        match outcome {
+            Err(error @ Error::Cancelled(_)) => Err(error),
+            Err(error) => {
+                self.refused.push(RefusedMove {
+                    channel: channel.clone(),
+                    why: chain(&error),
+                });
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -195,27 +213,6 @@ pub fn release(
     Ok(released)
 }
 
-impl Released {
-    /// What goes wrong with one channel's candidate keeps that channel where it is, and no other.
-    fn keep_going(
-        &mut self,
-        channel: &ChannelName,
-        outcome: Result<(), Error>,
-    ) -> Result<(), Error> {
-        match outcome {
-            Err(error @ Error::Cancelled(_)) => Err(error),
-            Err(error) => {
-                self.refused.push(RefusedMove {
-                    channel: channel.clone(),
-                    why: chain(&error),
-                });
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-}
-
 struct Office<'a> {
     home: &'a Home,
     keys: &'a Keys,
@@ -235,8 +232,8 @@ impl Office<'_> {
     ) -> Result<(), Error> {
         let mut entries = Vec::new();
         let mut packages = Vec::new();
-        for name in loaded.catalog.recipes.keys() {
-            let Some(record) = self.record(&Subject::recipe(name.clone()))? else {
+        for name in loaded.catalog.recipe_names() {
+            let Some(record) = self.record(&Subject::recipe(name))? else {
                 continue;
             };
             if let Some(of_record) = self.home.index_of(&record)? {

@@ -16,7 +16,7 @@ use boltworks_model::{Ambient, Architecture, Event, PackageName, Sha1, Sha256};
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
-use crate::home::Keys;
+use crate::keys::Keys;
 use crate::{Error, keys};
 
 /// No index is larger, compressed.

@@ -1,12 +1,13 @@
 //! The sources of recipes: brought into the store, or hashed there.
 
-use boltworks_model::{Ambient, Material, Sha256, SourceKind};
+use boltworks_model::{Ambient, Material, Sha256, SourceKind, chain};
+use boltworks_plan::ActionKind;
 use boltworks_recipe::resolved::{Recipe, SourceRef};
-use boltworks_source::{Checked, Error as SourceError};
+use boltworks_source::{Checked, Error as SourceError, Fetcher, Request};
 
 use crate::equipment::Reach;
 use crate::recipes::request;
-use crate::{Error, Line, up};
+use crate::{Error, Line};
 
 /// One source and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,24 +65,15 @@ impl Line {
         names: &[String],
         ambient: &Ambient<'_>,
     ) -> Result<Vec<SourceRow>, Error> {
-        let reach = Reach::new(&self.home)?;
-        let fetcher = reach.fetcher(&self.home);
-        let mut rows = Vec::new();
-        for (name, recipe) in self.recipes_named(names)? {
-            let version = recipe.package.version.to_string();
-            for source in sources(recipe) {
-                ambient.cancel.check()?;
-                let state = match fetcher.fetch(&request(recipe, source, &version)?, ambient) {
-                    Ok(fetched) => kept(&fetched),
-                    Err(SourceError::Cancelled(cancelled)) => return Err(cancelled.into()),
-                    Err(error) => SourceState::Bad {
-                        reason: up::chain(&error),
-                    },
-                };
-                rows.push(row(name, source, state));
-            }
-        }
-        Ok(rows)
+        self.each_source(names, ambient, |fetcher, request| {
+            Ok(match fetcher.fetch(request, ambient) {
+                Ok(fetched) => kept(&fetched),
+                Err(SourceError::Cancelled(cancelled)) => return Err(cancelled.into()),
+                Err(error) => SourceState::Bad {
+                    reason: chain(&error),
+                },
+            })
+        })
     }
 
     /// Hashes what the store has of the sources of recipes, of all where none is named.
@@ -90,6 +82,21 @@ impl Line {
         names: &[String],
         ambient: &Ambient<'_>,
     ) -> Result<Vec<SourceRow>, Error> {
+        self.each_source(names, ambient, |fetcher, request| {
+            Ok(match fetcher.verify(request)? {
+                Checked::Good(sha256) => SourceState::Good { sha256 },
+                Checked::Missing => SourceState::Missing,
+                Checked::Bad(reason) => SourceState::Bad { reason },
+            })
+        })
+    }
+
+    fn each_source(
+        &self,
+        names: &[String],
+        ambient: &Ambient<'_>,
+        state: impl Fn(&Fetcher<'_>, &Request<'_>) -> Result<SourceState, Error>,
+    ) -> Result<Vec<SourceRow>, Error> {
         let reach = Reach::new(&self.home)?;
         let fetcher = reach.fetcher(&self.home);
         let mut rows = Vec::new();
@@ -97,12 +104,12 @@ impl Line {
             let version = recipe.package.version.to_string();
             for source in sources(recipe) {
                 ambient.cancel.check()?;
-                let state = match fetcher.verify(&request(recipe, source, &version)?)? {
-                    Checked::Good(sha256) => SourceState::Good { sha256 },
-                    Checked::Missing => SourceState::Missing,
-                    Checked::Bad(reason) => SourceState::Bad { reason },
-                };
-                rows.push(row(name, source, state));
+                let state = state(&fetcher, &request(recipe, source, &version)?)?;
+                rows.push(SourceRow {
+                    recipe: name.to_owned(),
+                    uri: source.uri.clone(),
+                    state,
+                });
             }
         }
         Ok(rows)
@@ -123,11 +130,7 @@ impl Line {
             let found = all.iter().find(|(name, _)| is_it(name));
             found
                 .map(|(name, item)| (name.as_str(), &item.recipe))
-                .ok_or_else(|| Error::Missing {
-                    what: "recipe",
-                    name: wanted.clone(),
-                    known: all.keys().cloned().collect(),
-                })
+                .ok_or_else(|| self.loaded.missing(ActionKind::Recipe, wanted))
         };
         names.iter().map(find).collect()
     }
@@ -151,14 +154,6 @@ fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
         }
     }
     all
-}
-
-fn row(name: &str, source: &SourceRef, state: SourceState) -> SourceRow {
-    SourceRow {
-        recipe: name.to_owned(),
-        uri: source.uri.clone(),
-        state,
-    }
 }
 
 fn kept(fetched: &boltworks_source::Fetched) -> SourceState {

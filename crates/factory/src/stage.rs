@@ -5,7 +5,7 @@ use boltworks_source::DebianArchive;
 use boltworks_stage0::{Config, Means, ensure, load};
 
 use crate::equipment::Reach;
-use crate::home::Keys;
+use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::{Error, Home};
 

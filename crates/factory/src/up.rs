@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 
-use boltworks_model::{Ambient, Cancelled, Event, Sha256, Timestamp};
-use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
+use boltworks_model::{ActionId, Ambient, Cancelled, Sha256, chain};
+use boltworks_plan::{ActionInputs, ActionKind, Catalog, Item, Plan, State, Subject};
 use boltworks_records::FailureRecord;
-use boltworks_rootfs::Environments;
-use boltworks_sandbox::Local;
-use boltworks_source::Fetcher;
 
-use crate::catalog::Loaded;
-use crate::home::Keys;
-use crate::planning::{Planner, Stage0, fresh_recipes};
-use crate::recipes::Workshop;
-use crate::{Error, Home};
+use crate::Error;
+use crate::attempt::{self, announced};
+use crate::planning::{Planner, fresh_recipes};
+use crate::recipes::{Means, Workshop};
+
+/// What is said of something that was made with other bytes than before.
+pub(crate) const MADE: &str = "made";
+/// The same, with the bytes there were.
+const MADE_EQUAL: &str = "made, bytes unchanged";
 
 /// How one recipe or image stands at the end.
 #[derive(Debug, Clone)]
@@ -59,6 +60,29 @@ pub enum RowOutcome {
     },
 }
 
+impl RowOutcome {
+    fn unread(why: &str) -> Self {
+        Self::Failed {
+            reason: why.to_owned(),
+            tail: Vec::new(),
+            log: None,
+        }
+    }
+
+    fn untried(state: &State) -> Self {
+        let reason = match state {
+            State::Fresh(_) => return Self::Fresh,
+            State::Blocked(why) => why.clone(),
+            State::Stale(..) => "it was not tried".to_owned(),
+            State::Pending(on) => {
+                let names: Vec<String> = on.iter().map(ToString::to_string).collect();
+                format!("it waits for {}", names.join(", "))
+            }
+        };
+        Self::Skipped { reason }
+    }
+}
+
 /// How everything stands at the end.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -66,26 +90,33 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// How steps were confined, and what held their limits; nothing where no step ran.
     pub confinement: Option<String>,
+    /// Why the run ended before everything was tried, where it did.
+    pub fault: Option<String>,
 }
 
 impl Report {
-    /// The report of a plan with nothing stale.
-    pub(crate) fn of_fresh(plan: &Plan) -> Self {
+    /// How things stand in a plan, where nothing was tried.
+    pub(crate) fn of(plan: &Plan, catalog: &Catalog) -> Self {
         let row = |item: &Item| Row {
             subject: item.subject.clone(),
-            outcome: RowOutcome::Fresh,
+            outcome: match catalog.unread.get(&item.subject) {
+                Some(why) => RowOutcome::unread(why),
+                None => RowOutcome::untried(&item.state),
+            },
         };
         Self {
             rows: plan.items.iter().map(row).collect(),
-            confinement: None,
+            ..Self::default()
         }
     }
 
     /// Whether everything there is, is made.
     pub fn is_complete(&self) -> bool {
-        self.rows
-            .iter()
-            .all(|row| matches!(row.outcome, RowOutcome::Fresh | RowOutcome::Made { .. }))
+        self.fault.is_none()
+            && self
+                .rows
+                .iter()
+                .all(|row| matches!(row.outcome, RowOutcome::Fresh | RowOutcome::Made { .. }))
     }
 
     /// Whether nothing had to be made.
@@ -96,56 +127,36 @@ impl Report {
     }
 }
 
-/// What a run needs beside the factory.
-pub struct Means<'a> {
-    /// The factory.
-    pub home: &'a Home,
-    /// What it can make.
-    pub loaded: &'a Loaded,
-    /// Its keys.
-    pub keys: &'a Keys,
-    /// Stage 0.
-    pub stage0: &'a Stage0,
-    /// Gets sources.
-    pub fetcher: &'a Fetcher<'a>,
-    /// Where steps run.
-    pub sandbox: &'a Local,
-    /// Lays environments out.
-    pub environments: &'a Environments,
-}
-
 /// A finished job.
 struct Finished {
     subject: Subject,
+    action: ActionId,
     reasons: Vec<String>,
     seconds: i64,
     result: Result<bool, Error>,
 }
 
-/// Makes everything that is stale.
-pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<Report, Error> {
-    let planner = Planner {
-        home: means.home,
-        loaded: means.loaded,
-        keys: means.keys,
-        stage0: means.stage0,
-    };
+/// Makes everything that is stale; how it all stands then, and the last plan. The error is one that
+/// came before anything was made, or the stop button.
+pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {
+    let planner = Planner::from(means);
     let mut run = Run {
         means,
         ambient,
         failed: BTreeMap::new(),
         done: BTreeMap::new(),
     };
+    let mut plan = planner.plan(&run.failed)?;
+    let mut fault = None;
     std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel::<Finished>();
         let mut running: BTreeSet<Subject> = BTreeSet::new();
         loop {
-            let plan = planner.plan(&run.failed)?;
             let fresh = fresh_recipes(&plan);
             let free = means.home.host.jobs.saturating_sub(running.len());
             let next: Vec<_> = plan
                 .ready()
-                .filter(|item| !running.contains(&item.subject))
+                .filter(|item| !running.contains(&item.subject) && fault.is_none())
                 .take(free)
                 .collect();
             for item in next {
@@ -160,28 +171,35 @@ pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<Report, Error> {
                 });
             }
             if running.is_empty() {
-                return Ok(run.report(&plan));
+                break;
             }
             let Ok(finished) = receiver.recv() else {
-                return Ok(run.report(&plan));
+                break;
             };
             running.remove(&finished.subject);
             run.take(finished)?;
+            // What was made is shown even where planning on is impossible.
+            match planner.plan(&run.failed) {
+                Ok(next) => plan = next,
+                Err(error) => fault = Some(chain(&error)),
+            }
         }
-    })
+        Ok::<(), Error>(())
+    })?;
+    Ok((run.report(&plan, fault), plan))
 }
 
 /// One item on its way.
 struct Job {
     subject: Subject,
-    action: boltworks_model::ActionId,
+    action: ActionId,
     inputs: ActionInputs,
     reasons: Vec<String>,
-    fresh: Vec<boltworks_model::ActionId>,
+    fresh: Vec<ActionId>,
 }
 
 impl Job {
-    fn of(item: &Item, fresh: Vec<boltworks_model::ActionId>) -> Option<Self> {
+    fn of(item: &Item, fresh: Vec<ActionId>) -> Option<Self> {
         let State::Stale(action, reasons) = &item.state else {
             return None;
         };
@@ -195,29 +213,15 @@ impl Job {
     }
 
     fn carry_out(self, means: &Means<'_>, ambient: &Ambient<'_>) -> Finished {
-        let job = self.subject.to_string();
         let started = ambient.clock.now();
-        ambient.sink.event(Event::Started {
-            job: &job,
-            total: None,
-        });
-        let result = self.make(means, ambient);
-        let seconds = ambient.clock.now().0.saturating_sub(started.0);
-        let note = match &result {
-            Ok(true) => "made".to_owned(),
-            Ok(false) => "made, bytes unchanged".to_owned(),
-            Err(_) if ambient.cancel.is_pressed() => "stopped".to_owned(),
-            Err(error) => format!("failed: {}", chain(error)),
-        };
-        ambient.sink.event(Event::Finished {
-            job: &job,
-            ok: result.is_ok(),
-            note: &note,
-        });
+        let note = |changed: &bool| if *changed { MADE } else { MADE_EQUAL };
+        let job = self.subject.to_string();
+        let result = announced(&job, ambient, note, || self.make(means, ambient));
         Finished {
             subject: self.subject,
+            action: self.action,
             reasons: self.reasons,
-            seconds,
+            seconds: ambient.clock.now().0.saturating_sub(started.0),
             result,
         }
     }
@@ -226,19 +230,11 @@ impl Job {
     fn make(&self, means: &Means<'_>, ambient: &Ambient<'_>) -> Result<bool, Error> {
         ambient.cancel.check()?;
         let workshop = Workshop {
-            home: means.home,
-            loaded: means.loaded,
-            keys: means.keys,
-            stage0: means.stage0,
+            means,
             fresh: &self.fresh,
-            fetcher: means.fetcher,
-            sandbox: means.sandbox,
-            environments: means.environments,
         };
-        let before = means
-            .home
-            .records()
-            .latest_good_for(&self.subject.to_string())?;
+        let subject = self.subject.to_string();
+        let before = means.home.records().latest_good_for(&subject)?;
         let record = match self.subject.kind {
             ActionKind::Recipe => workshop.make_recipe(self.action, &self.inputs, ambient)?,
             ActionKind::Image => workshop.make_image(self.action, &self.inputs, ambient)?,
@@ -259,6 +255,7 @@ impl Run<'_> {
     fn take(&mut self, finished: Finished) -> Result<(), Error> {
         let Finished {
             subject,
+            action,
             reasons,
             seconds,
             result,
@@ -280,80 +277,36 @@ impl Run<'_> {
         if self.ambient.cancel.is_pressed() {
             return Err(Cancelled.into());
         }
-        let (tail, log) = match &error {
-            Error::Package(boltworks_package::Error::Step { tail, log, .. }) => {
-                (tail.clone(), Some(*log))
-            }
-            _ => (Vec::new(), None),
-        };
-        let mut reason = chain(&error);
-        let recorded = self.means.home.records().record_failure(&FailureRecord {
-            subject: subject.to_string(),
-            action: None,
-            reason: reason.clone(),
-            log,
-            at: self.now(),
-        });
+        let name = subject.to_string();
+        let now = self.ambient.clock.now();
+        let failure = attempt::failure(name, action, &error, now);
+        let tail = attempt::step(&error).map_or_else(Vec::new, |(tail, _)| tail.to_vec());
+        let recorded = self.means.home.records().record_failure(&failure);
+        let FailureRecord {
+            mut reason, log, ..
+        } = failure;
         self.failed.insert(subject.clone(), reason.clone());
         // On a full disk both may fail: the first cause is the one to know.
         if let Err(error) = recorded {
             let more = chain(&error);
             reason = format!("{reason}\nthis failure could not be recorded: {more}");
         }
-        self.done
-            .insert(subject, RowOutcome::Failed { reason, tail, log });
+        let outcome = RowOutcome::Failed { reason, tail, log };
+        self.done.insert(subject, outcome);
         Ok(())
     }
 
-    fn now(&self) -> Timestamp {
-        self.ambient.clock.now()
-    }
-
-    fn report(mut self, plan: &Plan) -> Report {
-        let rows = plan
-            .items
-            .iter()
-            .map(|item| {
-                let outcome =
-                    self.done
-                        .remove(&item.subject)
-                        .unwrap_or_else(|| match &item.state {
-                            State::Blocked(reason) => RowOutcome::Skipped {
-                                reason: reason.clone(),
-                            },
-                            State::Pending(on) => {
-                                let names: Vec<String> =
-                                    on.iter().map(ToString::to_string).collect();
-                                RowOutcome::Skipped {
-                                    reason: format!("it waits for {}", names.join(", ")),
-                                }
-                            }
-                            State::Fresh(_) | State::Stale(..) => RowOutcome::Fresh,
-                        });
-                Row {
-                    subject: item.subject.clone(),
-                    outcome,
-                }
-            })
-            .collect();
+    fn report(mut self, plan: &Plan, fault: Option<String>) -> Report {
+        let mut report = Report::of(plan, &self.means.loaded.catalog);
+        for row in &mut report.rows {
+            if let Some(outcome) = self.done.remove(&row.subject) {
+                row.outcome = outcome;
+            }
+        }
         Report {
-            rows,
             confinement: Some(self.means.sandbox.describe()),
+            fault,
+            ..report
         }
     }
-}
-
-/// An error with everything beneath it, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(source) = below {
-        let line = source.to_string();
-        if !text.contains(&line) {
-            text.push_str(": ");
-            text.push_str(&line);
-        }
-        below = source.source();
-    }
-    text
 }

@@ -8,12 +8,14 @@
 //! 4. [`artifact`]: what is made ([`Artifact`]), from what ([`Material`], [`SourceKind`]), by what ([`ActionId`]).
 //! 5. [`verdict`]: [`Verdict`] and [`Evidence`], what a gate weighs.
 //! 6. [`secret`]: [`Secret`], a value that cannot be printed, copied or stored.
-//! 7. [`ambient`]: [`Ambient`], the clock, the entropy, the listener and the cancel button, as an argument.
+//! 7. [`cause`]: [`chain`], an error told with its causes.
+//! 8. [`ambient`]: [`Ambient`], the clock, the entropy, the listener and the cancel button, as an argument.
 //!
 //! This crate reads no file, knows no format and starts nothing.
 
 pub mod ambient;
 pub mod artifact;
+pub mod cause;
 pub mod digest;
 pub mod name;
 pub mod secret;
@@ -22,6 +24,7 @@ pub mod verdict;
 
 pub use ambient::{Ambient, Cancel, Cancelled, Clock, Entropy, Event, Sink};
 pub use artifact::{ActionId, Artifact, ArtifactKind, Coordinate, Material, SourceKind};
+pub use cause::chain;
 pub use digest::{ParseDigestError, Sha1, Sha256, Sha512};
 pub use name::{Architecture, ChannelName, NameError, PackageName};
 pub use secret::Secret;

@@ -6,7 +6,7 @@ use boltworks_model::PackageName;
 use boltworks_recipe::resolved::{Dependencies, Image, Recipe, Test};
 use boltworks_version::apk::Dependency;
 
-use crate::{Pin, Subject};
+use crate::{ActionKind, Pin, Subject};
 
 /// One recipe of the factory, resolved.
 #[derive(Debug, Clone)]
@@ -35,6 +35,9 @@ pub struct Catalog {
     pub recipes: BTreeMap<String, RecipeItem>,
     /// Images by name.
     pub images: BTreeMap<String, ImageItem>,
+    /// Recipes and images whose files are not understood, and why: none of them can be made, and
+    /// what such a recipe offers beside the package of its own name is not known.
+    pub unread: BTreeMap<Subject, String>,
 }
 
 /// Why there is no order in which everything can be made.
@@ -134,7 +137,29 @@ impl Catalog {
                 }
             }
         }
+        for subject in self.unread_of(ActionKind::Recipe) {
+            let maker = Maker {
+                recipe: &subject.name,
+                runtime: &[],
+            };
+            makers.entry(&subject.name).or_insert(maker);
+        }
         Ok(makers)
+    }
+
+    /// The recipes or the images that are not understood.
+    pub(crate) fn unread_of(&self, kind: ActionKind) -> impl Iterator<Item = &Subject> {
+        let all = self.unread.keys();
+        all.filter(move |subject| subject.kind == kind)
+    }
+
+    /// The names of all recipes, understood or not.
+    pub fn recipe_names(&self) -> BTreeSet<&str> {
+        let unread = self.unread_of(ActionKind::Recipe);
+        let names = unread.map(|subject| subject.name.as_str());
+        names
+            .chain(self.recipes.keys().map(String::as_str))
+            .collect()
     }
 }
 

@@ -99,10 +99,11 @@ impl Plan {
 pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Plan, Error> {
     let needs = catalog.needs()?;
     let order = Catalog::build_order(&needs, catalog.recipes.keys().cloned())?;
-    let subjects = order
-        .into_iter()
-        .map(Subject::recipe)
-        .chain(catalog.images.keys().cloned().map(Subject::image));
+    let unread = |kind| catalog.unread_of(kind).cloned();
+    let subjects = unread(ActionKind::Recipe)
+        .chain(order.into_iter().map(Subject::recipe))
+        .chain(catalog.images.keys().cloned().map(Subject::image))
+        .chain(unread(ActionKind::Image));
     let mut states: BTreeMap<Subject, State> = BTreeMap::new();
     let mut plan = Plan {
         items: Vec::new(),
@@ -141,7 +142,8 @@ impl Evaluation<'_> {
         subject: &Subject,
         upstream: &BTreeSet<String>,
     ) -> (State, Option<ActionInputs>) {
-        if let Some(why) = self.known.failed.get(subject) {
+        let failed = self.known.failed.get(subject);
+        if let Some(why) = self.catalog.unread.get(subject).or(failed) {
             return (State::Blocked(why.clone()), None);
         }
         if let Some(state) = self.waiting(upstream.iter().map(String::as_str)) {
@@ -170,10 +172,21 @@ impl Evaluation<'_> {
             .map(|(subject, _)| subject.clone())
             .collect::<Vec<_>>();
         if unmade.is_empty() {
-            State::Blocked(why)
+            State::Blocked(self.with_unread(why))
         } else {
             State::Pending(unmade)
         }
+    }
+
+    /// What is missing may be in a recipe that is not understood.
+    fn with_unread(&self, why: String) -> String {
+        let unread = self.catalog.unread_of(ActionKind::Recipe);
+        let notes = unread
+            .map(|subject| format!("  {subject} is not understood: what it offers is not known"));
+        std::iter::once(why)
+            .chain(notes)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// The state of something that needs these recipes, unless all of them are fresh.

@@ -243,6 +243,40 @@ fn a_failure_blocks_only_what_needs_it() {
 }
 
 #[test]
+fn a_file_that_is_not_understood_blocks_only_what_needs_it() {
+    let mut factory = chain();
+    factory.recipe("alone", &[], "on its own");
+    factory.recipe("tool", &["library-dev"], "needs a part of it");
+    factory.catalog.recipes.remove("library");
+    let unread = &mut factory.catalog.unread;
+    unread.insert(Subject::recipe("library"), "line 3".to_owned());
+    unread.insert(Subject::image("shop"), "line 4".to_owned());
+    assert_eq!(factory.make_all(1), ["recipe alone", "recipe libc"]);
+    assert_eq!(
+        factory.states(),
+        [
+            "recipe library: blocked, line 3",
+            "recipe alone: fresh",
+            "recipe app: blocked, it needs recipe library, which cannot be made",
+            "recipe libc: fresh",
+            "recipe tool: blocked, world needs library-dev",
+            "image web: blocked, it needs recipe app, which cannot be made",
+            "image shop: blocked, line 4",
+        ]
+    );
+    let plan = factory.plan().unwrap();
+    let tool = Subject::recipe("tool");
+    let tool = plan.items.iter().find(|item| item.subject == tool).unwrap();
+    let State::Blocked(why) = &tool.state else {
+        panic!("{tool:?}");
+    };
+    assert!(
+        why.ends_with("recipe library is not understood: what it offers is not known"),
+        "{why}"
+    );
+}
+
+#[test]
 fn a_circle_is_told_as_one() {
     let mut factory = Factory::default();
     factory.recipe("a", &["b"], "a");

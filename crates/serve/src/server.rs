@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, header};
+use boltworks_model::chain;
 use boltworks_release::ReleasedStore;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -216,11 +217,4 @@ impl Server {
         tracing::error!(number, ?path, error, "a request failed");
         Answer::Refused(Refusal::Broken(number))
     }
-}
-
-fn chain(error: &dyn StdError) -> String {
-    std::iter::successors(Some(error), |&error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

@@ -97,6 +97,9 @@ pub enum Error {
          (set `stage0.debian.mirror` in boltworks.yaml to the address of a mirror)"
     )]
     NoArchive,
+    /// Debian's archive cannot be used here, for this reason.
+    #[error("{0}")]
+    ArchiveUnusable(String),
     /// The keyring that Debian's signatures are checked with is not there.
     #[error(
         "find Debian's keyring at '{path}' (install the package debian-archive-keyring, or set \
@@ -154,6 +157,7 @@ impl Error {
             | Self::Missing { .. }
             | Self::Failed { .. }
             | Self::NoArchive
+            | Self::ArchiveUnusable(_)
             | Self::NoKeyring { .. }
             | Self::NoPythonIndex
             | Self::NotFound { .. }

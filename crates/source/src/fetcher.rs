@@ -36,8 +36,8 @@ pub struct Fetcher<'a> {
     pub mirrors: Vec<Mirror>,
     /// The factory's own map.
     pub overrides: Vec<Override>,
-    /// Debian's archive, if the factory has one.
-    pub debian: Option<&'a DebianArchive>,
+    /// Debian's archive; or why it cannot be used here, in words.
+    pub debian: Result<&'a DebianArchive, String>,
     /// The machine, which knows the index of Python packages; it is asked only when needed.
     pub machine: &'a Machine,
     /// Whether the network is not to be used.
@@ -176,7 +176,7 @@ impl Fetcher<'_> {
                 version,
                 file,
             } => {
-                let archive = self.debian.ok_or(Error::NoArchive)?;
+                let archive = self.debian.as_ref().map_err(|why| Error::ArchiveUnusable(why.clone()))?;
                 job.begin(None);
                 let wanted = Wanted {
                     name,

@@ -1,7 +1,7 @@
 //! The whole store held against its names.
 
 use boltworks_fsx::{FileKind, RelPath};
-use boltworks_model::{Cancelled, Sha256};
+use boltworks_model::{Cancelled, Sha256, chain};
 
 use crate::store::{hash, name, parse_name};
 use crate::{Error, Store};
@@ -96,11 +96,4 @@ impl Store {
             .map(|metadata| metadata.len())
             .map_err(|reason| reason.to_string())
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

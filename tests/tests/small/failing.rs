@@ -61,6 +61,50 @@ fn cured(small: &Small) -> Result<()> {
 }
 
 #[test]
+fn a_file_that_is_not_understood_does_not_stop_the_others() -> Result<()> {
+    let small = Small::new()?;
+    small.up()?;
+    let whole = std::fs::read_to_string(small.path().join("recipes/two.yaml"))?;
+    // Under another name: the package's own still says what it was.
+    std::fs::remove_file(small.path().join("recipes/two.yaml"))?;
+    small.write("recipes/2.yaml", &whole.replace("pipeline:", "pipeline: ]"))?;
+    small.recipe("one", "", &format!("{}\ntrue", writes("one")))?;
+    small.recipe("four", "", &writes("four"))?;
+    small.write(
+        "images/alone.yaml",
+        "contents: { packages: [one] }\narchs: [x86_64\n",
+    )?;
+    let output = small.command(["up", "--json"])?.fails(1)?;
+    let report = Report::of(&output)?;
+    ensure!(
+        report.with("made") == names(&["recipe four", "recipe one"]),
+        "{output}"
+    );
+    let failed = names(&["image alone", "recipe two"]);
+    ensure!(report.with("failed") == failed, "{output}");
+    ensure!(
+        report.with("skipped") == names(&["image small"]),
+        "{output}"
+    );
+    ensure!(
+        released(&small)? == names(&["four", "one", "three", "two"]),
+        "what was released of it before stays"
+    );
+    small
+        .command(["build", "recipes/2.yaml"])?
+        .fails(2)?
+        .says("recipes/2.yaml:")?;
+    std::fs::remove_file(small.path().join("images/alone.yaml"))?;
+    small.write("recipes/2.yaml", &whole)?;
+    let made = small.up()?.with("made");
+    ensure!(
+        made == names(&["image small"]),
+        "the recipe is as it was: {made:?}"
+    );
+    Ok(())
+}
+
+#[test]
 fn what_fails_its_test_is_not_released() -> Result<()> {
     let small = Small::new()?;
     let script = "echo the test looks at it; test -s /usr/share/nothing";

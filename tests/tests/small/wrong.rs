@@ -9,7 +9,8 @@ fn an_unknown_key_has_a_place_and_a_suggestion() -> Result<()> {
     let text = recipe("two", "", &writes("two")).replace("pipeline:", "pipelin:");
     small.write("recipes/two.yaml", &text)?;
     for command in ["plan", "up"] {
-        let output = small.command([command])?.fails(2)?;
+        let output = small.command([command])?.fails(1)?;
+        output.says("✗ recipe two")?;
         output.says("recipes/two.yaml:11:1")?;
         output.says("pipelin")?;
         output.says("did you mean 'pipeline'?")?;

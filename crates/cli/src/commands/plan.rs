@@ -7,21 +7,29 @@ use serde_json::{Value, json};
 
 use crate::arguments::Arguments;
 use crate::commands::session;
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::output::Output;
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
-    let has_stage0 = line.has_stage0()?;
-    let plan = line.plan()?;
+    let stage0 = line.known_stage0()?;
+    let plan = line.plan(stage0.as_ref())?;
+    let has_stage0 = stage0.is_some();
+    let unread = &line.loaded.catalog.unread;
     if !has_stage0 {
         output.text("stage 0 is not made yet: `boltworks up` makes it first, then everything:");
-        let names: Vec<String> = plan
+        let lines: Vec<String> = plan
             .items
             .iter()
-            .map(|item| format!("* {}", item.subject))
+            .map(|item| {
+                if unread.contains_key(&item.subject) {
+                    describe(item)
+                } else {
+                    format!("* {}", item.subject)
+                }
+            })
             .collect();
-        output.text(&names.join("\n"));
+        output.text(&lines.join("\n"));
     } else if plan.is_done() {
         output.text(&format!(
             "nothing is stale: {} recipes and images",
@@ -36,7 +44,13 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         "stage0": has_stage0,
         "items": plan.items.iter().map(document).collect::<Vec<_>>(),
     }));
-    Ok(ExitCode::SUCCESS)
+    let is_blocked = |item: &Item| matches!(item.state, State::Blocked(_));
+    let is_sound = unread.is_empty() && !(has_stage0 && plan.items.iter().any(is_blocked));
+    Ok(if is_sound {
+        ExitCode::SUCCESS
+    } else {
+        exit::FAILED
+    })
 }
 
 fn describe(item: &Item) -> String {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use boltworks_factory::home::Released;
+use boltworks_factory::home::ReleasedState;
 use boltworks_fsx::{RelPath, Root};
 use boltworks_serve::{Limits, Options};
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(crate) fn run(
     serve: &Serve,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let released = Released::new(&arguments.factory)?;
+    let released = ReleasedState::new(&arguments.factory)?;
     let listener = TcpListener::bind(serve.listen).map_err(|error| Failure::Usage {
         what: format!("cannot listen on {}: {error}", serve.listen),
         help: "choose another address with `--listen`".to_owned(),

@@ -37,6 +37,8 @@ fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) ->
     } else {
         lines.extend(report.rows.iter().map(row));
         lines.extend(failures(report, line));
+        let fault = report.fault.iter();
+        lines.extend(fault.map(|why| format!("✗ the rest was not tried: {why}")));
         lines.extend(
             report
                 .confinement
@@ -117,5 +119,11 @@ fn document(report: &Report, released: &Released) -> Value {
             value
         })
         .collect();
-    json!({"complete": report.is_complete(), "confinement": report.confinement, "rows": rows, "released": released.document()})
+    json!({
+        "complete": report.is_complete(),
+        "confinement": report.confinement,
+        "fault": report.fault,
+        "rows": rows,
+        "released": released.document(),
+    })
 }

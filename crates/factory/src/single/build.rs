@@ -5,20 +5,22 @@ use std::io;
 use std::path::PathBuf;
 
 use boltworks_fsx::{RelPath, Root};
-use boltworks_model::{ActionId, Ambient, Artifact, Event, Timestamp};
+use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
 use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
 use boltworks_recipe::resolved::{Recipe, Test};
-use boltworks_records::{ActionRecord, FailureRecord};
+use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
 use super::Bench;
 use super::reading::{Reading, apart, own_recipe};
-use crate::equipment::Reach;
+use crate::attempt::{self, announced};
+use crate::equipment::Equipment;
 use crate::files::Place;
-use crate::home::Keys;
+use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes};
 use crate::recipes::Workshop;
 use crate::repository::Given;
+use crate::up::MADE;
 use crate::{Error, Home, packages};
 
 /// One recipe to build.
@@ -263,59 +265,30 @@ impl Run<'_> {
         fresh: &[ActionId],
     ) -> Result<ActionRecord, Error> {
         let bench = self.bench;
-        let reach = Reach::new(bench.home)?;
-        let workshop = Workshop {
+        let equipment = Equipment::open(bench.home)?;
+        let planner = Planner {
             home: bench.home,
             loaded: &bench.loaded,
             keys,
             stage0: self.stage0,
+        };
+        let means = equipment.means(planner);
+        let workshop = Workshop {
+            means: &means,
             fresh,
-            fetcher: &reach.fetcher(bench.home),
-            sandbox: bench.floor.sandbox(bench.home)?,
-            environments: bench.floor.environments(bench.home)?,
         };
         let job = inputs.subject.to_string();
-        let sink = self.ambient.sink;
-        sink.event(Event::Started {
-            job: &job,
-            total: None,
-        });
-        let made = workshop.make_recipe(action, inputs, self.ambient);
-        let note = match &made {
-            Ok(_) => "made".to_owned(),
-            Err(error) => format!("failed: {error}"),
-        };
-        sink.event(Event::Finished {
-            job: &job,
-            ok: made.is_ok(),
-            note: &note,
+        let note = |_: &ActionRecord| MADE;
+        let made = announced(&job, self.ambient, note, || {
+            workshop.make_recipe(action, inputs, self.ambient)
         });
         if let Err(error) = &made
             && !self.ambient.cancel.is_pressed()
         {
-            self.record_failure(job, action, error)?;
+            let failure = attempt::failure(job, action, error, self.ambient.clock.now());
+            bench.home.records().record_failure(&failure)?;
         }
         made
-    }
-
-    fn record_failure(
-        &self,
-        subject: String,
-        action: ActionId,
-        error: &Error,
-    ) -> Result<(), Error> {
-        let log = match error {
-            Error::Package(boltworks_package::Error::Step { log, .. }) => Some(*log),
-            _ => None,
-        };
-        let failure = FailureRecord {
-            subject,
-            action: Some(action),
-            reason: crate::up::chain(error),
-            log,
-            at: self.ambient.clock.now(),
-        };
-        Ok(self.bench.home.records().record_failure(&failure)?)
     }
 }
 

@@ -13,7 +13,8 @@ use boltworks_version::apk::Dependency;
 use super::Bench;
 use super::reading::{Reading, apart};
 use crate::catalog::RecipeSource;
-use crate::equipment::Reach;
+use crate::equipment::Equipment;
+use crate::planning::Planner;
 use crate::recipes::{Workshop, locked};
 use crate::repository::Given;
 use crate::{Error, Home};
@@ -78,16 +79,16 @@ pub fn check(
     for record in bench.records_for(recipe.package.name.as_str())? {
         bench.home.add_packages(&record, &mut world)?;
     }
-    let reach = Reach::new(bench.home)?;
-    let workshop = Workshop {
+    let equipment = Equipment::open(bench.home)?;
+    let means = equipment.means(Planner {
         home: bench.home,
         loaded: &bench.loaded,
         keys: &bench.keys,
         stage0: &stage0,
+    });
+    let workshop = Workshop {
+        means: &means,
         fresh: &[],
-        fetcher: &reach.fetcher(bench.home),
-        sandbox: bench.floor.sandbox(bench.home)?,
-        environments: bench.floor.environments(bench.home)?,
     };
     let session = Session {
         workshop: &workshop,
@@ -158,7 +159,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn run(&self, package: &str, test: &Test, ambient: &Ambient<'_>) -> Result<Checked, Error> {
         let workshop = self.workshop;
-        let options = Options::new(workshop.home.architecture());
+        let options = Options::new(workshop.means.home.architecture());
         let solution = solve(&self.world.universe, &test.packages, &options);
         let solution = solution.map_err(|unsolvable| Error::Unsolvable {
             subject: format!("the test of {package}"),

@@ -33,8 +33,7 @@ pub use image::{ImageOrder, ImageOut, image};
 pub use reading::{Reading, SourceFolder, variables};
 
 use crate::catalog::Loaded;
-use crate::equipment::Floor;
-use crate::home::Keys;
+use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::repository::{Dock, Given, Repository};
 use crate::{Error, Home};
@@ -44,7 +43,6 @@ struct Bench<'h> {
     home: &'h Home,
     loaded: Loaded,
     keys: Keys,
-    floor: Floor,
     keyring: Keyring,
     ignore_signatures: bool,
     repositories: Vec<Repository>,
@@ -60,7 +58,6 @@ impl<'h> Bench<'h> {
             home,
             loaded,
             keys,
-            floor: Floor::default(),
             keyring,
             ignore_signatures: given.ignore_signatures,
             repositories,
@@ -119,7 +116,7 @@ impl<'h> Bench<'h> {
 
 /// The last good action for each recipe of a catalog.
 fn last_records(home: &Home, loaded: &Loaded) -> Result<Vec<ActionRecord>, Error> {
-    let names = loaded.catalog.recipes.keys();
+    let names = loaded.catalog.recipe_names().into_iter();
     let records = names.map(|name| {
         let subject = boltworks_plan::Subject::recipe(name).to_string();
         Ok(home.records().latest_good_for(&subject)?)

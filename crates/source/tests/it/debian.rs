@@ -48,7 +48,7 @@ fn the_real_archive_has_sources_and_packages() {
     let machine = Machine::new(Root::open("/".as_ref()).unwrap(), BTreeMap::new());
     let archive = archive(&bench, &machine.debian_archive().unwrap());
     let mut fetcher = bench.fetcher();
-    fetcher.debian = Some(&archive);
+    fetcher.debian = Ok(&archive);
     fetcher.overrides.push(zlib());
     let request = Request {
         uri: "https://no-such-host.invalid/zlib-1.3.1.tar.gz",

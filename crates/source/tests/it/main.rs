@@ -89,7 +89,7 @@ impl Bench {
             client: &self.client,
             mirrors: Vec::new(),
             overrides: Vec::new(),
-            debian: None,
+            debian: Err("no archive here".to_owned()),
             machine: &self.machine,
             offline: false,
         }

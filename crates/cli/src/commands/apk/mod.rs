@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boltworks_apk::Signed;
-use boltworks_factory::home::Keys;
+use boltworks_factory::keys::Keys;
 use boltworks_factory::packages::{self, Listing, Sound};
-use boltworks_factory::{Error, keys, up};
+use boltworks_factory::{Error, keys};
 use serde_json::{Value, json};
 
 use crate::arguments::{Apk, Arguments};
@@ -165,7 +165,7 @@ fn verified_text(file: &Path, result: &Result<Sound, Error>) -> String {
         Ok(Sound::Index { packages }) => {
             format!("OK {file}: index of {}", count(*packages, "package"))
         }
-        Err(error) => format!("BAD {file}: {}", up::chain(error.cause())),
+        Err(error) => format!("BAD {file}: {}", boltworks_model::chain(error.cause())),
     }
 }
 
@@ -177,6 +177,8 @@ fn verified_document(file: &Path, result: &Result<Sound, Error>) -> Value {
         Ok(Sound::Index { packages }) => {
             json!({"file": file, "good": true, "kind": "index", "packages": packages})
         }
-        Err(error) => json!({"file": file, "good": false, "error": up::chain(error.cause())}),
+        Err(error) => {
+            json!({"file": file, "good": false, "error": boltworks_model::chain(error.cause())})
+        }
     }
 }

@@ -1,0 +1,47 @@
+//! One attempt at a recipe or image: announced to whoever watches, and described where it failed.
+
+use boltworks_model::{ActionId, Ambient, Event, Sha256, Timestamp, chain};
+use boltworks_records::FailureRecord;
+
+use crate::Error;
+
+/// Does a job between its announcement and the word that it is over; `note` says how it ended.
+pub fn announced<T>(
+    job: &str,
+    ambient: &Ambient<'_>,
+    note: impl FnOnce(&T) -> &'static str,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    ambient.sink.event(Event::Started { job, total: None });
+    let result = work();
+    let note = match &result {
+        Ok(made) => note(made).to_owned(),
+        Err(_) if ambient.cancel.is_pressed() => "stopped".to_owned(),
+        Err(error) => format!("failed: {}", chain(error)),
+    };
+    ambient.sink.event(Event::Finished {
+        job,
+        ok: result.is_ok(),
+        note: &note,
+    });
+    result
+}
+
+/// What the records keep of a failed attempt.
+pub fn failure(subject: String, action: ActionId, error: &Error, at: Timestamp) -> FailureRecord {
+    FailureRecord {
+        subject,
+        action: Some(action),
+        reason: chain(error),
+        log: step(error).map(|(_, log)| log),
+        at,
+    }
+}
+
+/// The last lines and the log of the step that failed, where it was one.
+pub fn step(error: &Error) -> Option<(&[String], Sha256)> {
+    match error {
+        Error::Package(boltworks_package::Error::Step { tail, log, .. }) => Some((tail, *log)),
+        _ => None,
+    }
+}

@@ -1,0 +1,42 @@
+//! An error told with its causes.
+
+use std::error::Error;
+
+/// An error with everything beneath it, on one line: `write the layout: no space left on device`.
+/// A cause that the text above it quotes already is not told twice.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        let line = cause.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{what}")]
+    struct Fault {
+        what: &'static str,
+        source: Option<Box<Self>>,
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let fault = |what, source: Option<Fault>| Fault {
+            what,
+            source: source.map(Box::new),
+        };
+        let cause = fault("disk full", None);
+        let quoted = fault("write x: disk full", Some(cause));
+        let top = fault("release", Some(quoted));
+        assert_eq!(chain(&top), "release: write x: disk full");
+        assert_eq!(chain(&fault("alone", None)), "alone");
+    }
+}
