@@ -1,6 +1,6 @@
 //! `CycloneDX` 1.6 in JSON: types, written and never read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -373,9 +373,9 @@ fn compositions(
     refs: &[String],
     gaps: &[Gap],
 ) -> Vec<Composition> {
+    let gaps: BTreeSet<&str> = gaps.iter().map(|gap| gap.package.as_str()).collect();
     let is_gap = |package: &ImagePackage<'_>| {
-        let name = format!("{}-{}", package.name, package.version);
-        gaps.iter().any(|gap| gap.package == name)
+        gaps.contains(format!("{}-{}", package.name, package.version).as_str())
     };
     let unknown: Vec<String> = parts
         .iter()

@@ -1,6 +1,6 @@
 //! Identifiers that come from content: SPDX element ids, namespaces, serial numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Sha256;
 
@@ -24,7 +24,11 @@ pub(crate) fn sanitized(text: &str) -> String {
 
 /// Element ids of one document, each given out once.
 #[derive(Debug, Default)]
-pub(crate) struct Idents(BTreeSet<String>);
+pub(crate) struct Idents {
+    taken: BTreeSet<String>,
+    /// How often each was wanted: no number up to that is free any more.
+    wanted: BTreeMap<String, u32>,
+}
 
 impl Idents {
     /// `SPDXRef-<kind>-<name>`, with a number behind it where that is taken.
@@ -34,13 +38,22 @@ impl Idents {
 
     /// The id itself, or with a number behind it where it is taken.
     pub(crate) fn claim(&mut self, wanted: &str) -> String {
-        let mut id = wanted.to_owned();
-        let mut number = 1_u32;
-        while !self.0.insert(id.clone()) {
-            number += 1;
-            id = format!("{wanted}-{number}");
+        let number = self.wanted.entry(wanted.to_owned()).or_default();
+        loop {
+            *number += 1;
+            let id = numbered(wanted, *number);
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
         }
-        id
+    }
+}
+
+/// The id that is tried first, second, …
+pub(crate) fn numbered(wanted: &str, number: u32) -> String {
+    match number {
+        ..=1 => wanted.to_owned(),
+        _ => format!("{wanted}-{number}"),
     }
 }
 
@@ -75,6 +88,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_everybody_wants_is_given_out_quickly() {
+        let mut idents = Idents::default();
+        let last = (0..200_000).map(|_| idents.claim("SPDXRef-x")).last();
+        assert_eq!(last.as_deref(), Some("SPDXRef-x-200000"));
+    }
+
+    #[test]
     fn identifiers_are_valid_and_unique() {
         let mut idents = Idents::default();
         assert_eq!(
@@ -85,6 +105,9 @@ mod tests {
             idents.make("Package", "g++-1_2"),
             "SPDXRef-Package-gC43C43-1C952-2"
         );
+        assert_eq!(idents.claim("SPDXRef-x-2"), "SPDXRef-x-2");
+        assert_eq!(idents.claim("SPDXRef-x"), "SPDXRef-x");
+        assert_eq!(idents.claim("SPDXRef-x"), "SPDXRef-x-3");
         assert_eq!(
             uuid(&Sha256::new([0xff; 32])),
             "ffffffff-ffff-8fff-bfff-ffffffffffff"

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ident::Idents;
+use crate::ident::{Idents, numbered};
 use crate::spdx::{Document, ExtractedLicence, Package, Relationship};
 
 /// Keys that only make sense beside the files.
@@ -22,8 +22,20 @@ pub(crate) struct Merger {
     pub(crate) idents: Idents,
     /// The place of each element of `document.packages`.
     places: BTreeMap<String, usize>,
+    /// The text of each `LicenseRef-` of the document.
     licences: BTreeMap<String, String>,
+    /// What became of each `LicenseRef-` of the packages' own documents.
+    wanted: BTreeMap<String, Wanted>,
     relations: BTreeSet<(String, String, String)>,
+}
+
+/// The ids tried for one that was wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// How many.
+    tried: u32,
+    /// The first of them that has a text.
+    by_text: BTreeMap<String, String>,
 }
 
 impl Merger {
@@ -35,6 +47,7 @@ impl Merger {
             idents,
             places: BTreeMap::new(),
             licences: BTreeMap::new(),
+            wanted: BTreeMap::new(),
             relations: BTreeSet::new(),
         }
     }
@@ -65,23 +78,22 @@ impl Merger {
 
     /// Adds what a `LicenseRef-` stands for; gives back the id it has here.
     pub(crate) fn add_licence(&mut self, licence: &ExtractedLicence) -> String {
-        let mut id = licence.license_id.clone();
-        let mut number = 1_u32;
-        while let Some(text) = self.licences.get(&id) {
-            if *text == licence.extracted_text {
-                return id;
-            }
-            number += 1;
-            id = format!("{}-{number}", licence.license_id);
+        let text = &licence.extracted_text;
+        let wanted = self.wanted.entry(licence.license_id.clone()).or_default();
+        while !wanted.by_text.contains_key(text) {
+            wanted.tried += 1;
+            let id = numbered(&licence.license_id, wanted.tried);
+            let there = self.licences.entry(id.clone()).or_insert_with(|| {
+                let copy = ExtractedLicence {
+                    license_id: id.clone(),
+                    ..licence.clone()
+                };
+                self.document.has_extracted_licensing_infos.push(copy);
+                text.clone()
+            });
+            wanted.by_text.entry(there.clone()).or_insert(id);
         }
-        self.licences
-            .insert(id.clone(), licence.extracted_text.clone());
-        let copy = ExtractedLicence {
-            license_id: id.clone(),
-            ..licence.clone()
-        };
-        self.document.has_extracted_licensing_infos.push(copy);
-        id
+        wanted.by_text.get(text).cloned().unwrap_or_default()
     }
 
     /// Copies the elements of a package's own document; gives back the id of the package.
@@ -140,11 +152,11 @@ impl Merger {
 
 /// The id of the element that is this package, among those the document describes.
 fn root_of<'a>(own: &'a Document, name: &str, version: &str) -> Result<&'a str, String> {
-    let described = own.described();
+    let described: BTreeSet<&str> = own.described().into_iter().collect();
     let mut found = own
         .packages
         .iter()
-        .filter(|one| described.contains(&one.id.as_str()));
+        .filter(|one| described.contains(one.id.as_str()));
     let is_it = |one: &&Package| one.name == name && one.version_info.as_deref() == Some(version);
     match found.clone().find(is_it) {
         Some(package) => Ok(&package.id),
@@ -261,6 +273,48 @@ mod tests {
                 "SPDXRef-Package-2 GENERATED_FROM SPDXRef-Source"
             ]
         );
+    }
+
+    #[test]
+    fn licences_of_one_name_stay_apart_and_equal_ones_stay_one() {
+        let mut merger = Merger::new(Document::new("image".into(), "", Timestamp::EPOCH));
+        let mut add = |id: &str, text: &str| {
+            merger.add_licence(&ExtractedLicence::new(id.into(), text.into()))
+        };
+        assert_eq!(add("LicenseRef-x-2", "two"), "LicenseRef-x-2");
+        assert_eq!(add("LicenseRef-x", "one"), "LicenseRef-x");
+        assert_eq!(add("LicenseRef-x", "three"), "LicenseRef-x-3");
+        assert_eq!(add("LicenseRef-x", "two"), "LicenseRef-x-2");
+        assert_eq!(add("LicenseRef-x", "three"), "LicenseRef-x-3");
+        assert_eq!(add("LicenseRef-x-2", "three"), "LicenseRef-x-2-2");
+        assert_eq!(merger.document.has_extracted_licensing_infos.len(), 4);
+    }
+
+    #[test]
+    fn a_document_with_many_of_everything_is_copied_quickly() {
+        const MANY: usize = 150_000;
+        let mut own = own("last", "MIT", "");
+        for number in 0..MANY {
+            let id = format!("SPDXRef-{number}");
+            own.relationships
+                .push(Relationship::new(DOCUMENT_ID, "DESCRIBES", &id));
+            own.packages.push(Package::new(id, "other"));
+            own.has_extracted_licensing_infos
+                .push(ExtractedLicence::new(
+                    "LicenseRef-x".into(),
+                    number.to_string(),
+                ));
+        }
+        own.packages.reverse();
+        assert!(own.names_package("last"));
+        assert_eq!(own.described().len(), MANY + 1);
+        let mut merger = Merger::new(Document::new("image".into(), "", Timestamp::EPOCH));
+        assert_eq!(
+            merger.copy(own, "last", "1-r0").as_deref(),
+            Ok("SPDXRef-Package")
+        );
+        let licences = &merger.document.has_extracted_licensing_infos;
+        assert_eq!(licences.len(), MANY + 1);
     }
 
     #[test]

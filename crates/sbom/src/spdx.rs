@@ -317,6 +317,8 @@ impl Document {
         limit("bytes", bytes.len(), MAX_BYTES)?;
         let document: Self = serde_json::from_slice(bytes)?;
         limit("packages", document.packages.len(), MAX_ELEMENTS)?;
+        let licences = document.has_extracted_licensing_infos.len();
+        limit("licences", licences, MAX_ELEMENTS)?;
         limit("files", document.files.len(), MAX_ELEMENTS)?;
         limit("relationships", document.relationships.len(), MAX_ELEMENTS)?;
         if !matches!(document.spdx_version.as_str(), "SPDX-2.2" | "SPDX-2.3") {
@@ -345,26 +347,23 @@ impl Document {
 
     /// Whether the document is about a package of this name.
     pub fn names_package(&self, name: &str) -> bool {
-        let described = self.described();
+        let described: BTreeSet<&str> = self.described().into_iter().collect();
         self.packages
             .iter()
-            .any(|one| one.name == name && described.contains(&one.id.as_str()))
+            .any(|one| one.name == name && described.contains(one.id.as_str()))
     }
 
     /// The ids of the elements the document is about, in its order, each once.
     pub fn described(&self) -> Vec<&str> {
-        let describes = |one: &Relationship| match one.kind.as_str() {
-            "DESCRIBES" => one.from == DOCUMENT_ID,
-            _ => false,
-        };
-        let related = self.relationships.iter().filter(|one| describes(one));
-        let mut ids: Vec<&str> = self.describes.iter().map(String::as_str).collect();
-        for id in related.map(|one| one.to.as_str()) {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        ids
+        let describes = |one: &&Relationship| one.kind == "DESCRIBES" && one.from == DOCUMENT_ID;
+        let related = self.relationships.iter().filter(describes);
+        let mut seen = BTreeSet::new();
+        self.describes
+            .iter()
+            .chain(related.map(|one| &one.to))
+            .map(String::as_str)
+            .filter(|id| seen.insert(*id))
+            .collect()
     }
 }
 
