@@ -12,7 +12,8 @@ use crate::Error;
 const TAIL_LINES: usize = 30;
 /// The longest line that is kept in one piece.
 const LINE_BYTES: usize = 4096;
-/// The most that is kept of one log. A build that prints more goes on, unheard.
+/// The most that is kept of one log. A build that prints more goes on; the log says how much is
+/// missing, and has the last lines again.
 const LOG_BYTES: u64 = 256 << 20;
 
 /// A log in the making.
@@ -22,19 +23,32 @@ pub struct Log<'a> {
     draft: BlobDraft<'a>,
     tail: VecDeque<String>,
     partial: Vec<u8>,
+    limit: u64,
     written: u64,
+    left_out: u64,
 }
 
 impl<'a> Log<'a> {
     /// Starts the log of a job.
     pub fn new(store: &'a Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
+        Self::with_limit(store, sink, job, LOG_BYTES)
+    }
+
+    fn with_limit(
+        store: &'a Store,
+        sink: &'a dyn Sink,
+        job: &'a str,
+        limit: u64,
+    ) -> Result<Self, Error> {
         Ok(Self {
             job,
             sink,
             draft: store.begin()?,
             tail: VecDeque::with_capacity(TAIL_LINES),
             partial: Vec::new(),
+            limit,
             written: 0,
+            left_out: 0,
         })
     }
 
@@ -78,10 +92,41 @@ impl<'a> Log<'a> {
         }
         self.tail.push_back(line.to_owned());
         let size = line.len() as u64 + 1;
-        if self.written + size <= LOG_BYTES {
-            self.written += size;
-            self.draft.write_all(line.as_bytes())?;
-            self.draft.write_all(b"\n")?;
+        // Once something is left out, all that follows is: a log has one gap at most.
+        if self.left_out > 0 || self.written + size > self.limit {
+            self.left_out += size;
+            return Ok(());
+        }
+        self.written += size;
+        self.keep(line)
+    }
+
+    fn keep(&mut self, line: &str) -> Result<(), Error> {
+        self.draft.write_all(line.as_bytes())?;
+        Ok(self.draft.write_all(b"\n")?)
+    }
+
+    /// Says in the log itself that it is not whole.
+    fn close_gap(&mut self) -> Result<(), Error> {
+        if self.left_out == 0 {
+            return Ok(());
+        }
+        let Self {
+            job,
+            limit,
+            left_out,
+            ..
+        } = *self;
+        let text = format!(
+            "== {left_out} bytes are left out here: a log holds {limit}; the last {} lines were:",
+            self.tail.len()
+        );
+        self.sink.event(Event::Warning {
+            text: &format!("{job} printed {left_out} bytes more than its log holds"),
+        });
+        self.keep(&text)?;
+        for line in self.tail.clone() {
+            self.keep(&line)?;
         }
         Ok(())
     }
@@ -89,6 +134,7 @@ impl<'a> Log<'a> {
     /// Puts the log into the store; gives its digest and its last lines.
     pub fn finish(mut self) -> Result<(Sha256, Vec<String>), Error> {
         self.flush()?;
+        self.close_gap()?;
         Ok((self.draft.commit()?.digest, self.tail.into()))
     }
 }
@@ -109,7 +155,36 @@ fn printable(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use boltworks_fsx::{Limit, Root};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn event(&self, _: Event<'_>) {}
+    }
+
+    #[test]
+    fn a_log_says_what_it_leaves_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Root::open(folder.path()).unwrap()).unwrap();
+        let text = |limit| {
+            let mut log = Log::with_limit(&store, &Nobody, "build", limit).unwrap();
+            for number in 1..=100 {
+                log.bytes(format!("line {number}\n").as_bytes()).unwrap();
+            }
+            let (digest, tail) = log.finish().unwrap();
+            let bytes = store.read_bytes(&digest, Limit::mib(1)).unwrap();
+            (String::from_utf8(bytes.into_inner()).unwrap(), tail)
+        };
+        let (whole, tail) = text(LOG_BYTES);
+        assert_eq!(whole.lines().count(), 100);
+        let (cut, same) = text(14);
+        assert_eq!(tail, same);
+        let gap = "== 778 bytes are left out here: a log holds 14; the last 30 lines were:";
+        assert_eq!(cut, format!("line 1\nline 2\n{gap}\n{}\n", tail.join("\n")));
+    }
 
     #[test]
     fn terminals_are_told_nothing() {
