@@ -22,7 +22,9 @@ pub(crate) fn schema(output: &Output) -> Result<ExitCode, Failure> {
 pub(crate) fn completion(shell: clap_complete::Shell, output: &Output) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "boltworks", &mut script);
-    output.raw(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8_lossy(&script);
+    output.text(&script);
+    output.json(&json!({"shell": shell.to_string(), "script": script}));
     ExitCode::SUCCESS
 }
 

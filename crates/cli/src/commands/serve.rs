@@ -3,14 +3,13 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
+use boltworks_factory::files::Place;
 use boltworks_factory::home::ReleasedState;
-use boltworks_fsx::{RelPath, Root};
 use boltworks_serve::{Limits, Options};
 use serde_json::json;
 
 use crate::arguments::{Arguments, Serve};
 use crate::failure::Failure;
-use crate::host;
 use crate::output::Output;
 
 pub(crate) fn run(
@@ -25,10 +24,7 @@ pub(crate) fn run(
     })?;
     let address = listener.local_addr()?;
     if let Some(file) = &serve.address_file {
-        let file = host::absolute(file);
-        let folder = Root::create(file.parent().unwrap_or(&file))?;
-        let name = RelPath::new(file.file_name().unwrap_or_default().as_encoded_bytes())?;
-        folder.write(&name, address.to_string().as_bytes(), 0o644)?;
+        Place::of(file)?.write(address.to_string().as_bytes(), 0o644)?;
     }
     output.json(&json!({"address": address.to_string(), "url": format!("http://{address}/")}));
     output.note(&format!(
