@@ -5,6 +5,7 @@
 //! literally, whatever signs they hold; only control characters are refused, because a line
 //! break would become a field of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -172,12 +173,11 @@ impl Control {
 
     /// All licences as one expression: joined with `AND`, each once, alternatives in parentheses.
     pub fn license(&self) -> String {
-        let mut distinct: Vec<&str> = Vec::new();
-        for license in &self.licenses {
-            if !license.is_empty() && !distinct.contains(&license.as_str()) {
-                distinct.push(license);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let licenses = self.licenses.iter().map(String::as_str);
+        let distinct: Vec<&str> = licenses
+            .filter(|license| !license.is_empty() && seen.insert(*license))
+            .collect();
         if let [only] = *distinct {
             return only.to_owned();
         }
@@ -562,6 +562,18 @@ pub(crate) mod tests {
             license(&["MIT OR Zlib", "", "BSD-3-Clause"]),
             "(MIT OR Zlib) AND BSD-3-Clause"
         );
+    }
+
+    #[test]
+    fn many_licences_are_told_apart_quickly() {
+        let licenses: Vec<String> = (0..200_000).map(|at| format!("LicenseRef-{at}")).collect();
+        let expected = licenses.join(" AND ");
+        let twice = [licenses.clone(), licenses].concat();
+        let control = Control {
+            licenses: twice,
+            ..full()
+        };
+        assert!(control.license() == expected);
     }
 
     #[test]
