@@ -108,12 +108,13 @@ impl Sha1 {
         format!("Q1{}", BASE64.encode(&self.0))
     }
 
-    /// Reads the `Q1…` form.
+    /// Reads the `Q1…` form, of which each digest has one: no padding but at the end.
     pub fn parse_q1(text: &str) -> Result<Self, ParseDigestError> {
         text.strip_prefix("Q1")
             .and_then(|body| BASE64.decode(body.as_bytes()).ok())
             .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
+            .filter(|digest| digest.to_q1() == text)
             .ok_or_else(|| ParseDigestError {
                 text: text.chars().take(160).collect(),
                 name: "Q1 (sha1)",
@@ -127,6 +128,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_digest_has_one_q1_form() {
+        let whole = format!("Q1{}", BASE64.encode(&[7; 20]));
+        let parted = format!("Q1{}{}", BASE64.encode(&[7]), BASE64.encode(&[7; 19]));
+        assert_eq!(Sha1::parse_q1(&whole), Ok(Sha1::new([7; 20])));
+        for other in [
+            &parted,
+            &whole.replace('=', ""),
+            &whole.replace("Bwc=", "Bwd="),
+        ] {
+            assert!(Sha1::parse_q1(other).is_err(), "{other}");
+        }
+    }
 
     proptest! {
         #[test]
