@@ -61,14 +61,18 @@ pub fn split_credential(text: &str) -> Result<(Address, Option<OriginBoundCreden
 fn decode_percent(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
     while let Some((&byte, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(value) if byte == b'%' => {
+        let value = match after {
+            [high, low, ..] if byte == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match value.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
+            Some(value) => {
                 decoded.push(value);
                 rest = after.get(2..).unwrap_or_default();
             }
-            _ => {
+            None => {
                 decoded.push(byte);
                 rest = after;
             }
@@ -104,6 +108,18 @@ mod tests {
             );
         }
         assert!(!format!("{credential:?}").contains("Basic"));
+    }
+
+    #[test]
+    fn only_two_digits_are_decoded() {
+        for (text, meaning) in [
+            ("p%40ss%2f", "p@ss/"),
+            ("%+f", "%+f"),
+            ("%-1%4", "%-1%4"),
+            ("%%41%", "%A%"),
+        ] {
+            assert_eq!(decode_percent(text), meaning.as_bytes(), "{text}");
+        }
     }
 
     #[test]
