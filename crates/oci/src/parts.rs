@@ -120,14 +120,13 @@ impl ImageParts {
         let mut manifest = Manifest::new(config.descriptor(), descriptors);
         manifest.annotations.clone_from(&plan.annotations);
         let manifest = Document::new(media_type::MANIFEST, manifest.to_bytes()?, hash);
-        let index = index_of(&platform, &manifest, &plan.annotations, hash)?;
-        Ok(Self {
+        let parts = Unindexed {
             platform,
             layers,
             config,
             manifest,
-            index,
-        })
+        };
+        parts.indexed(&plan.annotations, hash)
     }
 
     /// The parts of an image that was made before, from its manifest and its configuration.
@@ -180,14 +179,13 @@ impl ImageParts {
             variant: settings.variant,
         };
         let manifest = Document::new(media_type::MANIFEST, manifest, hash);
-        let index = index_of(&platform, &manifest, &read.annotations, hash)?;
-        Ok(Self {
+        let parts = Unindexed {
             platform,
             layers,
             config,
             manifest,
-            index,
-        })
+        };
+        parts.indexed(&read.annotations, hash)
     }
 
     /// The bytes of the image as it is kept: documents and compressed layers.
@@ -197,20 +195,33 @@ impl ImageParts {
     }
 }
 
-/// The index of one manifest.
-fn index_of(
-    platform: &Platform,
-    manifest: &Document,
-    annotations: &BTreeMap<String, String>,
-    hash: Hash,
-) -> Result<Document, Error> {
-    let platform = Some(platform.clone());
-    let mut index = Index::new(vec![Descriptor {
-        platform,
-        ..manifest.descriptor()
-    }]);
-    index.annotations.clone_from(annotations);
-    Ok(Document::new(media_type::INDEX, index.to_bytes()?, hash))
+/// An image's parts before there is an index of its manifest.
+struct Unindexed {
+    platform: Platform,
+    layers: Vec<Layer>,
+    config: Document,
+    manifest: Document,
+}
+
+impl Unindexed {
+    fn indexed(
+        self,
+        annotations: &BTreeMap<String, String>,
+        hash: Hash,
+    ) -> Result<ImageParts, Error> {
+        let mut index = Index::new(vec![Descriptor {
+            platform: Some(self.platform.clone()),
+            ..self.manifest.descriptor()
+        }]);
+        index.annotations.clone_from(annotations);
+        Ok(ImageParts {
+            platform: self.platform,
+            layers: self.layers,
+            config: self.config,
+            manifest: self.manifest,
+            index: Document::new(media_type::INDEX, index.to_bytes()?, hash),
+        })
+    }
 }
 
 #[cfg(test)]
