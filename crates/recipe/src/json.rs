@@ -8,6 +8,7 @@
 //! | for | people, and comparing with melange | action digests |
 //! | scripts, folders, variables, fetches | as a recipe would write them | all |
 //! | names and labels of steps, nesting without meaning | yes | no: they change no byte |
+//! | commands, modes, keys and certificates of an image | as an image file has them | as lists and numbers |
 //! | packages of the environment | in order | sorted: an order changes no byte |
 //! | time limits, resources, disabled checks | yes | no: they change no byte |
 //! | tests | yes | no: they are an action of their own, [`Test::canonical_json`] |
@@ -22,6 +23,7 @@ use crate::resolved::{
     Capability, Copyright, Cpe, Dependencies, EntrypointKind, Fetch, Image, Package,
     PackageOptions, Recipe, Resources, Scriptlets, Step, Subpackage, Test,
 };
+use crate::words;
 
 /// Counts the forms of the canonical documents. A new form rebuilds everything.
 const FORM: u32 = 1;
@@ -75,7 +77,7 @@ impl Recipe {
             list(&self.subpackages, |sub| subpackage(sub, view)),
         );
         object.put("test", self.test.as_ref().map(test).unwrap_or_default());
-        Value::Object(object.0).to_string()
+        object.into_text()
     }
 }
 
@@ -99,17 +101,17 @@ impl Image {
         object.put("packages", sorted(&self.packages));
         object.put("repositories", self.repositories.as_slice());
         object.put("runtime_repositories", self.runtime_repositories.as_slice());
-        object.put("image", whole_image(self));
+        object.put("image", whole_image(self, View::Action));
         object.into_bytes()
     }
 
-    /// The resolved image as one line of JSON, with the keys of the file format: what
-    /// `image show-config` prints.
+    /// The resolved image as one line of JSON that is an image file again and means the same:
+    /// what `image show-config` prints.
     pub fn config_json(&self) -> String {
         let mut object = Object::default();
         object.put("contents", contents(self, &self.packages));
-        object.0.extend(whole_image(self));
-        Value::Object(object.0).to_string()
+        object.0.extend(whole_image(self, View::Compile));
+        object.into_text()
     }
 }
 
@@ -130,6 +132,26 @@ impl Object {
         if !is_empty {
             self.0.insert(key.to_owned(), value);
         }
+    }
+
+    /// JSON that is YAML too: that takes fewer characters as they are (YAML 1.2, 5.1).
+    fn into_text(self) -> String {
+        let json = Value::Object(self.0).to_string();
+        let mut text = String::with_capacity(json.len());
+        for c in json.chars() {
+            match c {
+                '\u{7f}'..='\u{9f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{feff}'
+                | '\u{fffe}'
+                | '\u{ffff}' => {
+                    text += &format!("\\u{:04x}", u32::from(c));
+                }
+                _ => text.push(c),
+            }
+        }
+        text
     }
 
     fn into_bytes(self) -> Vec<u8> {
@@ -372,6 +394,7 @@ fn contents(image: &Image, packages: &[Dependency]) -> Map<String, Value> {
     );
     object.put("repositories", image.repositories.as_slice());
     object.put("keyring", image.keyring.as_slice());
+    object.put("runtime_keyring", runtime_keyring(image));
     object.put("packages", texts(packages));
     object.0
 }
@@ -381,7 +404,7 @@ fn contents(image: &Image, packages: &[Dependency]) -> Map<String, Value> {
 fn image(image: &Image, view: View) -> Map<String, Value> {
     match view {
         View::Compile => {
-            let mut whole = whole_image(image);
+            let mut whole = whole_image(image, view);
             // All architectures is what none written means.
             if image.archs == boltworks_model::Architecture::ALL {
                 whole.shift_remove("archs");
@@ -392,17 +415,18 @@ fn image(image: &Image, view: View) -> Map<String, Value> {
             let mut object = Object::default();
             object.put("accounts", accounts(image));
             object.put("environment", map(&image.environment));
-            object.put("paths", paths(image));
+            object.put("paths", paths(image, view));
             object.0
         }
     }
 }
 
-/// All of an image but where its packages come from.
-fn whole_image(image: &Image) -> Map<String, Value> {
+/// All of an image but where its packages come from. For people it has the form of the file:
+/// commands are lines that a shell would part, and keys of the runtime stand with the contents.
+fn whole_image(image: &Image, view: View) -> Map<String, Value> {
     let mut object = Object::default();
-    object.put("entrypoint", entrypoint(image));
-    object.put("cmd", image.cmd.as_slice());
+    object.put("entrypoint", entrypoint(image, view));
+    object.put("cmd", command(&image.cmd, view));
     object.put("stop-signal", image.stop_signal.as_deref());
     object.put("work-dir", image.work_dir.as_deref());
     object.put("accounts", accounts(image));
@@ -411,7 +435,7 @@ fn whole_image(image: &Image) -> Map<String, Value> {
         image.archs.iter().map(|arch| arch.apk()).collect::<Value>(),
     );
     object.put("environment", map(&image.environment));
-    object.put("paths", paths(image));
+    object.put("paths", paths(image, view));
     object.put("vcs-url", image.vcs_url.as_deref());
     object.put("annotations", map(&image.annotations));
     object.put("volumes", image.volumes.as_slice());
@@ -423,23 +447,44 @@ fn whole_image(image: &Image) -> Map<String, Value> {
             .map(|layering| json!({ "strategy": layering.strategy, "budget": layering.budget })),
     );
     let certificates = image.certificates.iter();
-    let certificates = certificates
-        .map(|certificate| json!({ "name": certificate.name, "content": certificate.content }));
-    object.put("certificates", certificates.collect::<Value>());
-    let keys = image.runtime_keyring.iter();
-    let keys = keys.map(|key| json!({ "name": key.name, "content": key.content }));
-    object.put("runtime_keyring", keys.collect::<Value>());
+    let certificates: Value = certificates
+        .map(|certificate| json!({ "name": certificate.name, "content": certificate.content }))
+        .collect();
+    match view {
+        View::Action => {
+            object.put("certificates", certificates);
+            object.put("runtime_keyring", runtime_keyring(image));
+        }
+        View::Compile => {
+            let mut all = Object::default();
+            all.put("additional", certificates);
+            object.put("certificates", all.0);
+        }
+    }
     object.0
 }
 
-fn entrypoint(image: &Image) -> Map<String, Value> {
+fn runtime_keyring(image: &Image) -> Value {
+    let keys = image.runtime_keyring.iter();
+    keys.map(|key| json!({ "name": key.name, "content": key.content }))
+        .collect()
+}
+
+fn entrypoint(image: &Image, view: View) -> Map<String, Value> {
     let mut object = Object::default();
     if image.entrypoint_kind == EntrypointKind::ServiceBundle {
         object.put("type", "service-bundle");
     }
-    object.put("command", image.entrypoint.as_slice());
+    object.put("command", command(&image.entrypoint, view));
     object.put("services", map(&image.services));
     object.0
+}
+
+fn command(words: &[String], view: View) -> Value {
+    match view {
+        View::Action => words.into(),
+        View::Compile => words::join(words).into(),
+    }
 }
 
 fn accounts(image: &Image) -> Map<String, Value> {
@@ -463,14 +508,19 @@ fn accounts(image: &Image) -> Map<String, Value> {
     object.0
 }
 
-fn paths(image: &Image) -> Value {
+fn paths(image: &Image, view: View) -> Value {
+    // A bare number that looks octal is refused in a file.
+    let mode = |bits: u32| match view {
+        View::Action => Value::from(bits),
+        View::Compile => Value::from(format!("0o{bits:o}")),
+    };
     let one = |path: &crate::resolved::PathMutation| {
         json!({
             "path": path.path,
             "type": path.kind.word(),
             "uid": path.uid,
             "gid": path.gid,
-            "permissions": path.permissions,
+            "permissions": path.permissions.map(mode),
             "source": path.source,
             "recursive": path.recursive,
         })

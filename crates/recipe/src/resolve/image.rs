@@ -441,7 +441,11 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use boltworks_model::Architecture;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
 
+    use crate::resolved::{Certificate, EntrypointKind, Image, PathKind, PathMutation, RuntimeKey};
     use crate::{parse_image, resolve_image};
 
     #[test]
@@ -453,7 +457,7 @@ mod tests {
             paths:\n- {path: /run/x, type: directory, uid: 65532, gid: 65532, permissions: 0o755}\n- {path: /a, type: symlink, source: ../b}\n\
             annotations: {a: 1.10}\nlayering: {strategy: origin, budget: 10}\n";
         let image = resolve_image(&parse_image("web.yaml", text).unwrap()).unwrap();
-        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":["/usr/sbin/lighttpd","-D","-f","/etc/a b.conf"]},"cmd":["--help"],"work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":493,"source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
+        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":"/usr/sbin/lighttpd -D -f '/etc/a b.conf'"},"cmd":"--help","work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":"0o755","source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
         assert_eq!(image.archs, [Architecture::X86_64, Architecture::Aarch64]);
         let empty = resolve_image(&parse_image("e.yaml", "contents:\n").unwrap()).unwrap();
         assert_eq!(empty.archs, Architecture::ALL);
@@ -463,6 +467,65 @@ mod tests {
             resolve_image(&commented).unwrap().canonical_json(),
             image.canonical_json()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_an_image_file_that_means_the_same(image in images()) {
+            let printed = image.config_json();
+            let again = parse_image("printed.yaml", &printed).and_then(|image| resolve_image(&image));
+            match again {
+                Ok(again) => prop_assert_eq!(again, image, "{}", printed),
+                Err(error) => prop_assert!(false, "{} is refused: {}", printed, error),
+            }
+        }
+    }
+
+    /// Images such as a file can give.
+    fn images() -> impl Strategy<Value = Image> {
+        let text = || "[^\\s]\\PC{0,12}";
+        let entrypoint = prop_oneof![
+            vec(any::<String>(), 0..4).prop_map(|words| (words, EntrypointKind::Command, None)),
+            text().prop_map(|line| {
+                let scanner = ["/bin/s6-svscan", "/sv"].map(str::to_owned).to_vec();
+                (scanner, EntrypointKind::ServiceBundle, Some(line))
+            }),
+        ];
+        let kept = (text(), text(), option::of(text()), option::of(text()));
+        let commands = (entrypoint, vec(any::<String>(), 0..4));
+        let modes = vec((option::of(0..=0o7777_u32), any::<bool>()), 0..4);
+        (commands, modes, kept).prop_map(|((entrypoint, cmd), modes, kept)| {
+            let (entrypoint, entrypoint_kind, service) = entrypoint;
+            let (name, content, stop_signal, url) = kept;
+            let path = |(permissions, recursive)| PathMutation {
+                path: "/srv/a b".to_owned(),
+                kind: PathKind::Permissions,
+                uid: 0,
+                gid: 7,
+                permissions,
+                source: None,
+                recursive,
+            };
+            let mut image = resolve_image(&parse_image("e.yaml", "contents:\n").unwrap()).unwrap();
+            image.entrypoint = entrypoint;
+            image.entrypoint_kind = entrypoint_kind;
+            image
+                .services
+                .extend(service.map(|line| ("web".to_owned(), line)));
+            image.cmd = cmd;
+            image.paths = modes.into_iter().map(path).collect();
+            image.stop_signal = stop_signal;
+            image.vcs_url = url;
+            image.runtime_keyring.push(RuntimeKey {
+                name: "a.rsa.pub".to_owned(),
+                content: content.clone(),
+            });
+            image.certificates.push(Certificate {
+                name: Some(name),
+                content,
+            });
+            image
+        })
     }
 
     #[test]
