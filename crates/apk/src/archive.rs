@@ -2,6 +2,7 @@
 
 use boltworks_fsx::tar::{EntryKind, Names, Policy, Reader, Writer};
 use boltworks_fsx::{Bounded, Limit, Meta, Node, RelPath};
+use boltworks_model::Timestamp;
 
 use crate::error::{Error, Section};
 use crate::text::shown;
@@ -68,12 +69,16 @@ pub(crate) struct File<'a> {
     pub(crate) mode: u32,
 }
 
-/// Writes an archive of a few plain files of root's.
+/// Writes an archive of a few plain files of root's. A time that only an extended header has
+/// room for is refused: in front of a package no reader takes one.
 pub(crate) fn write<'a>(
     files: impl IntoIterator<Item = File<'a>>,
     mtime: i64,
     end: End,
 ) -> Result<Vec<u8>, Error> {
+    if !Timestamp(mtime).is_packable() {
+        return Err(Error::Time { time: mtime });
+    }
     let mut writer = Writer::with_names(Vec::new(), Names::Root);
     for file in files {
         let path = RelPath::try_from(file.name).map_err(boltworks_fsx::Error::from)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use boltworks_model::Sha256;
+use boltworks_model::{Sha256, Timestamp};
 use boltworks_version::apk::{DependencyError, VersionError};
 
 /// A gzip member of a package or an index.
@@ -79,6 +79,15 @@ pub enum Error {
         count: u64,
         /// The limit.
         limit: u64,
+    },
+    /// A time has no room in a header, so that no reader would take the file.
+    #[error(
+        "write the time {time}: it must be from 0 to {} seconds since 1970 (the year 2242)",
+        Timestamp::LAST.0
+    )]
+    Time {
+        /// In seconds since 1970.
+        time: i64,
     },
     /// A section gives far more bytes than it has.
     #[error("decompress the {section}: it grows to more than {ratio} times its size")]

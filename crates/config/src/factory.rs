@@ -36,9 +36,9 @@ pub struct Factory {
     #[serde(default = "default_architectures")]
     #[schemars(with = "Vec<String>")]
     pub architectures: Vec<Architecture>,
-    /// The time in every output, in seconds since 1970.
+    /// The time in every output, in seconds since 1970; at most 8589934591, in the year 2242.
     #[serde(default)]
-    #[schemars(with = "Option<i64>")]
+    #[schemars(with = "Option<i64>", range(min = 0, max = 8_589_934_591_i64))]
     pub source_date_epoch: Option<Timestamp>,
     /// Keys.
     #[serde(default)]
@@ -302,6 +302,14 @@ fn fault(factory: &Factory) -> Option<Fault> {
         let message = "only x86_64 can be built for today".to_owned();
         return Some(Fault::new("architectures:", message));
     }
+    let time = factory.source_date_epoch.filter(|at| !at.is_packable());
+    if let Some(Timestamp(seconds)) = time {
+        let message = format!(
+            "{seconds} is no time that a package can carry: from 0 to {} seconds since 1970",
+            Timestamp::LAST.0
+        );
+        return Some(Fault::new("source-date-epoch:", message));
+    }
     if factory.repositories.len() > 1 {
         let message = "a factory has one repository of its own".to_owned();
         return Some(Fault::new("repositories:", message));
@@ -444,6 +452,8 @@ mod tests {
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    forbid-repositories: [stagee0]\n"), @"boltworks.yaml:5:5: there is no repository 'stagee0' to forbid; did you mean 'stage0'?");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    require: [malware]\n"), @"boltworks.yaml:5:5: evidence of 'malware' is not gathered yet, so nothing could ever be released; there are materials, sbom, signature, origin, tests");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:16: '2' is not a time like 90s, 20m or 2h");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: 8589934592\n"), @"boltworks.yaml:3:1: 8589934592 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: -1\n"), @"boltworks.yaml:3:1: -1 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
+    /// 2242-03-16T12:56:31Z, the last one for which the header of an archive has room: 33 bits.
+    pub const LAST: Self = Self((1 << 33) - 1);
+
+    /// Whether a package can carry it: from [`Self::EPOCH`] to [`Self::LAST`].
+    pub const fn is_packable(self) -> bool {
+        Self::EPOCH.0 <= self.0 && self.0 <= Self::LAST.0
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -64,6 +71,7 @@ mod tests {
     fn is_shown_in_utc() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp(1_795_688_720).to_string(), "2026-11-26T10:25:20Z");
+        assert_eq!(Timestamp::LAST.to_string(), "2242-03-16T12:56:31Z");
         assert_eq!(Timestamp(i64::MAX).to_string(), format!("@{}", i64::MAX));
     }
 }

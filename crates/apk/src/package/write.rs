@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use boltworks_crypto::{Sha1Hasher, Sha256Hasher, Signer, sha1};
 use boltworks_fsx::tar::{Names, Writer};
 use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
-use boltworks_model::{Sha1, Sha256};
+use boltworks_model::{Sha1, Sha256, Timestamp};
 
 use super::data::CONTROL_CHARACTER;
 use super::{CHECKSUM, Limits, read::is_embeddable};
@@ -47,8 +47,8 @@ pub struct Parts<'a> {
 /// How a package is written.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions<'a> {
-    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: the time of the control files, and of every
-    /// file that claims to be newer.
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970, up to [`Timestamp::LAST`]: the time of the
+    /// control files, and of every file that claims to be newer.
     pub mtime: i64,
     /// zlib's level, 0 to 9. It is part of what decides the bytes.
     pub level: u32,
@@ -92,6 +92,11 @@ pub fn write_package(
     signer: &Signer,
     options: &WriteOptions<'_>,
 ) -> Result<Written, Error> {
+    if !Timestamp(options.mtime).is_packable() {
+        return Err(Error::Time {
+            time: options.mtime,
+        });
+    }
     let mut data = Hashing::new(Spool::new(options.scratch));
     let installed_size = write_data(&mut data, parts.tree, options)?;
     let (data, data_hash, _) = data.finish();

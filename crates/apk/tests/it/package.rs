@@ -7,6 +7,7 @@ use boltworks_apk::{
 };
 use boltworks_crypto::{sha1, sha256};
 use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Tree};
+use boltworks_model::Timestamp;
 use proptest::prelude::*;
 
 use crate::kit::*;
@@ -254,6 +255,37 @@ fn what_apk_would_not_take_is_not_written() {
     insta::assert_snapshot!(refusal("usr/z", node(Kind::Hardlink(path("usr/none")))), @"take 'usr/z' into a package: it is a hard link to something that is no file before it");
     insta::assert_snapshot!(refusal("usr/a", node(Kind::Hardlink(path("usr/bin/hello")))), @"take 'usr/a' into a package: it is a hard link to something that is no file before it");
     insta::assert_snapshot!(refusal("usr/z", node(Kind::Hardlink(path("usr/bin")))), @"take 'usr/z' into a package: it is a hard link to something that is no file before it");
+}
+
+#[test]
+fn times_are_those_that_a_reader_takes() {
+    let write = |time: i64, of_file: i64| {
+        let (control, scripts, mut tree) = (control(), Scripts::new(), Tree::new());
+        let node = Node::file(Meta::new(0o644, of_file), *b"x");
+        tree.insert(path("usr/x"), node).unwrap();
+        let parts = Parts {
+            control: &control,
+            scripts: &scripts,
+            embedded: &[],
+            tree: &tree,
+        };
+        let mut bytes = Vec::new();
+        let options = WriteOptions::new(time);
+        let written = write_package(&mut bytes, &parts, signer(), &options);
+        written.map(|_| bytes)
+    };
+    for (time, of_file) in [(0, 0), (Timestamp::LAST.0, i64::MAX), (EPOCH, -1)] {
+        let files = unpacked(&write(time, of_file).unwrap());
+        let found = files.get(&path("usr/x")).unwrap().meta.mtime;
+        assert_eq!(found, of_file.min(time));
+    }
+    for time in [-1, 1 << 33, i64::MIN, i64::MAX] {
+        let refused = reasons(&write(time, 0).unwrap_err());
+        let range = "it must be from 0 to 8589934591 seconds since 1970 (the year 2242)";
+        assert_eq!(refused, format!("write the time {time}: {range}"));
+        let signed = sign(sound().as_slice(), signer(), time, &mut Vec::new());
+        assert_eq!(reasons(&signed.unwrap_err()), refused);
+    }
 }
 
 #[test]

@@ -67,11 +67,14 @@ pub(crate) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let Some(text) = host::environment().remove(SOURCE_DATE_EPOCH) else {
         return Ok(None);
     };
-    match text.parse() {
-        Ok(seconds) => Ok(Some(Timestamp(seconds))),
-        Err(_) => Err(Failure::Usage {
+    match text.parse().map(Timestamp) {
+        Ok(time) if time.is_packable() => Ok(Some(time)),
+        _ => Err(Failure::Usage {
             what: format!("{SOURCE_DATE_EPOCH} is '{text}'"),
-            help: "set it to seconds since 1970, or unset it".to_owned(),
+            help: format!(
+                "set it to seconds since 1970, from 0 to {}, or unset it",
+                Timestamp::LAST.0
+            ),
         }),
     }
 }

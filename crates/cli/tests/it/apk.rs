@@ -266,11 +266,12 @@ fn the_time_of_signatures_comes_from_the_environment() {
     let zero = desk.read("a.apk");
     sign("1767225600").with_code(0);
     assert_ne!(desk.read("a.apk"), zero);
-    let refused = sign("yesterday").with_code(2);
-    assert!(
-        refused.err.contains("SOURCE_DATE_EPOCH is 'yesterday'"),
-        "{refused:?}"
-    );
+    for wrong in ["yesterday", "-1", "8589934592"] {
+        let refused = sign(wrong).with_code(2);
+        let what = format!("SOURCE_DATE_EPOCH is '{wrong}'");
+        assert!(refused.err.contains(&what), "{refused:?}");
+        assert!(refused.err.contains("from 0 to 8589934591"), "{refused:?}");
+    }
 }
 
 #[test]
