@@ -21,7 +21,9 @@ use crate::gzip::Members;
 use crate::text::shown;
 
 /// Why a name is in no package: it would become lines of its own in the installed database.
-pub(super) const CONTROL_CHARACTER: &str = "its name holds a control character";
+const NAME: &str = "its name holds a control character";
+/// Why a link is in no package: its target would become lines of its own wherever it is shown.
+const TARGET: &str = "the target it links to holds a control character";
 /// How much is decompressed at once.
 const BUFFER: usize = 128 * 1024;
 
@@ -218,12 +220,11 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
                 path: shown(&entry.path),
             });
         }
-        if entry.path.as_bytes().iter().any(u8::is_ascii_control) {
-            return Err(Error::Entry {
-                path: shown(&entry.path),
-                reason: CONTROL_CHARACTER,
-            });
-        }
+        let target = match &entry.kind {
+            EntryKind::Symlink(target) => target.as_slice(),
+            _ => &[],
+        };
+        check_texts(&entry.path, target)?;
         let (sha1, sha256) = match &entry.kind {
             EntryKind::File => {
                 let (sha1, sha256) =
@@ -243,6 +244,17 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
         });
     }
     Ok(found)
+}
+
+/// Refuses control characters in the name of an entry, and in the target of a symbolic link.
+pub(super) fn check_texts(path: &RelPath, target: &[u8]) -> Result<(), Error> {
+    for (text, reason) in [(path.as_bytes(), NAME), (target, TARGET)] {
+        if text.iter().any(u8::is_ascii_control) {
+            let path = shown(path);
+            return Err(Error::Entry { path, reason });
+        }
+    }
+    Ok(())
 }
 
 fn digests(

@@ -13,7 +13,7 @@ use boltworks_fsx::tar::{Names, Writer};
 use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Sha1, Sha256, Timestamp};
 
-use super::data::CONTROL_CHARACTER;
+use super::data::check_texts;
 use super::{CHECKSUM, Limits, read::is_embeddable};
 use crate::archive::{self, End};
 use crate::control::Control;
@@ -204,9 +204,11 @@ fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> 
                 "apk takes a name at the top that begins with '.' for its own",
             ));
         }
-        if path.as_bytes().iter().any(u8::is_ascii_control) {
-            return Err(entry(CONTROL_CHARACTER));
-        }
+        let target = match &node.kind {
+            Kind::Symlink(target) => target.as_slice(),
+            _ => &[],
+        };
+        check_texts(path, target)?;
         let meta = Meta {
             mtime: node.meta.mtime.min(options.mtime),
             ..node.meta.clone()

@@ -53,6 +53,21 @@ fn names_that_would_become_lines() {
 }
 
 #[test]
+fn links_that_would_become_lines() {
+    for link in ["a\nF:etc", "\u{1b}[2J", "a\u{7f}"] {
+        let raw = Raw {
+            kind: b'2',
+            link,
+            summed: false,
+            ..Raw::default()
+        };
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(refusal(&with_data(&data(&[raw]))), @"take 'usr/x' into a package: the target it links to holds a control character");
+        }
+    }
+}
+
+#[test]
 fn relations_that_lead_upwards() {
     let data = gzip(&data(&[Raw::default()]));
     let with = |line: &str| {
