@@ -14,6 +14,7 @@ use boltworks_store::Store;
 
 use crate::contents::{PackageContents, System};
 use crate::layer::StoredLayer;
+use crate::pieces::Note;
 use crate::place::exists;
 use crate::{Error, layer, process, tree};
 
@@ -95,7 +96,12 @@ pub fn build(
     let process = process::process(request.image, annotations.clone())?;
     step("compress");
     let mut batch = store.batch();
-    let StoredLayer { layer, unpacked } = layer::write(&tree, store, &mut batch)?;
+    let (note, known) = Note::read(&format!("{} {}", request.name, request.architecture), store)?;
+    let StoredLayer {
+        layer,
+        unpacked,
+        pieces,
+    } = layer::write(&tree, &known, store, &mut batch)?;
     ambient.cancel.check()?;
     let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
         (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
@@ -108,6 +114,7 @@ pub fn build(
         process,
         annotations,
     };
+    let digest = layer.digest;
     let layer = boltworks_oci::Layer { comment, ..layer };
     let parts = ImageParts::new(&plan, vec![layer], sha256)?;
     step("describe");
@@ -118,6 +125,7 @@ pub fn build(
     let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
+    note.write(digest, &pieces)?;
     let mut notes = sbom.notes;
     notes.extend(loader_note(&tree));
     notes.extend(layering_note(request.image));

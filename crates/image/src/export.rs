@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::tar::Writer;
-use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Batch, Content, Draft, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::Sha256;
 use boltworks_oci::{Body, ImageParts, LayoutFile, Reference, layout};
 use boltworks_store::Store;
@@ -34,33 +34,43 @@ pub fn load(store: &Store, manifest: &Sha256) -> Result<ImageParts, Error> {
     Ok(ImageParts::from_documents(manifest, config, sha256)?)
 }
 
-/// Writes an image into a folder as an OCI layout, blobs first. An index that is there is
-/// replaced; other blobs stay.
+/// Writes an image into a folder as an OCI layout: the blobs, durable together, then the index.
+/// An index that is there is replaced; other blobs stay.
 pub fn export_layout(
     image: &ImageParts,
     store: &Store,
     name: Option<&Reference>,
     folder: &Root,
 ) -> Result<(), Error> {
-    for LayoutFile { path, body } in layout::oci_layout(image, name)? {
-        let path = RelPath::try_from(path.as_str())?;
-        if let Some(parent) = path.parent() {
-            folder.make_dir(&parent)?;
+    let mut files = layout::oci_layout(image, name)?;
+    let index = files.pop();
+    for files in [files, Vec::from_iter(index)] {
+        let mut batch = Batch::new();
+        for file in files {
+            batch.add(draft(file, store, folder)?)?;
         }
-        let mut draft = folder.draft(&path, MODE)?;
-        let written = match body {
-            Body::Bytes(bytes) => draft.write_all(&bytes),
-            Body::Blob { digest, .. } => {
-                io::copy(&mut store.open_blob(&digest)?.reader(), &mut draft).map(|_| ())
-            }
-        };
-        written.map_err(|source| Error::Write {
-            action: "write the layout",
-            source,
-        })?;
-        draft.commit()?;
+        batch.commit()?;
     }
     Ok(())
+}
+
+fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Draft, Error> {
+    let path = RelPath::try_from(file.path.as_str())?;
+    if let Some(parent) = path.parent() {
+        folder.make_dir(&parent)?;
+    }
+    let mut draft = folder.draft(&path, MODE)?;
+    let written = match file.body {
+        Body::Bytes(bytes) => draft.write_all(&bytes),
+        Body::Blob { digest, .. } => {
+            io::copy(&mut store.open_blob(&digest)?.reader(), &mut draft).map(|_| ())
+        }
+    };
+    written.map_err(|source| Error::Write {
+        action: "write the layout",
+        source,
+    })?;
+    Ok(draft)
 }
 
 /// Writes an image as an archive. Equal images and names give equal bytes.

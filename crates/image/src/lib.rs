@@ -7,7 +7,8 @@
 //! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
 //!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
 //! 4. [`place`]: where a path of the image file really is, links followed.
-//! 5. [`gzip`] and [`layer`]: the tree as one deterministic compressed tar, in one pass.
+//! 5. [`gzip`] and [`layer`]: the tree as one deterministic compressed tar, in one pass;
+//!    [`pieces`]: what is remembered of the last one.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
 //! 8. [`export`]: a built image as an OCI layout or an archive.
@@ -26,6 +27,7 @@ pub mod export;
 pub mod gzip;
 pub mod layer;
 pub mod paths;
+pub mod pieces;
 pub mod place;
 pub mod process;
 pub mod services;
@@ -38,4 +40,4 @@ pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.
-pub const WRITER_VERSION: &str = "image-1";
+pub const WRITER_VERSION: &str = "image-2";

@@ -143,6 +143,12 @@ impl Store {
         })
     }
 
+    /// A folder beside the blobs, made if needed: for what is remembered of them. Nothing in it is
+    /// hashed or checked by the store.
+    pub fn folder(&self, name: &RelPath) -> Result<Root, Error> {
+        self.folder.make_dir(name).map_err(Error::writing)
+    }
+
     /// Whether there is a blob of this name. Says nothing of its bytes.
     pub fn has(&self, digest: &Sha256) -> Result<bool, Error> {
         let stat = self.blobs.stat(&name(digest)).map_err(Error::Disk)?;

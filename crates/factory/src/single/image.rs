@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use boltworks_fsx::{RelPath, Root};
+use boltworks_fsx::{Batch, RelPath, Root};
 use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout};
 use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
@@ -96,7 +96,7 @@ pub fn image(
     image.annotations.extend(annotations);
     let mut notes = Vec::new();
     let given = with_files_own(&order.given, &image, &mut notes);
-    let desk = match home {
+    let mut desk = match home {
         Some(home) => Desk::of_factory(home)?,
         None if given.repositories.is_empty() => return Err(nowhere()),
         None => Desk::apart(parent(&order.out))?,
@@ -109,8 +109,15 @@ pub fn image(
         scratch: &desk.scratch,
         keyring: (!given.ignore_signatures).then_some(&keyring),
     };
-    let world = desk.world(&dock, &repositories, &image, ambient)?;
-    let solution = chosen(&world, &image, architecture, &order.name)?;
+    let mut world = desk.world(&dock, &repositories, &image, ambient)?;
+    let mut solution = chosen(&world, &image, architecture, &order.name);
+    if let (Err(_), Some(home), Some(keys)) = (&solution, home, &desk.keys) {
+        // It only makes the explanation better, so a failure of its own does not matter.
+        desk.stage0 = home.known_stage0(keys).ok().flatten().unwrap_or_default();
+        world = desk.world(&dock, &repositories, &image, ambient)?;
+        solution = chosen(&world, &image, architecture, &order.name);
+    }
+    let solution = solution?;
     let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
     let request = ImageRequest {
         name: order.name.short_name(),
@@ -204,8 +211,7 @@ impl Desk {
             repository: home.config.repository().to_owned(),
             epoch: Some(home.epoch()),
             architecture: Some(home.architecture()),
-            // It would only make an explanation better.
-            stage0: home.known_stage0(&keys).ok().flatten().unwrap_or_default(),
+            stage0: Stage0::default(),
             keys: Some(keys),
             files,
             indexes,
@@ -359,13 +365,15 @@ fn write_sboms(
         (*cyclonedx, "cdx", built.cyclonedx),
     ];
     let mut written = Vec::new();
+    let mut batch = Batch::new();
     for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
         let here = path == Path::new("");
         let folder = Root::create(if here { Path::new(".") } else { path })?;
         let name = format!("sbom-{architecture}.{form}.json");
         let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
-        folder.write(&RelPath::try_from(name.as_str())?, &bytes, MODE)?;
+        batch.write(&folder, &RelPath::try_from(name.as_str())?, &bytes, MODE)?;
         written.push(path.join(name));
     }
+    batch.commit()?;
     Ok(written)
 }

@@ -7,7 +7,7 @@ use rustix::fs::RenameFlags;
 
 use super::draft::Place;
 use super::{Draft, Durable, Root};
-use crate::Error;
+use crate::{Error, RelPath};
 
 /// So many files are synced one by one; beyond that, syncing the file system once costs less,
 /// and the files need not stay open.
@@ -47,6 +47,17 @@ impl Batch {
         }
         self.staged.push(place);
         Ok(())
+    }
+
+    /// Adds a whole file, as [`Root::write`] writes it.
+    pub fn write(
+        &mut self,
+        root: &Root,
+        path: &RelPath,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<(), Error> {
+        self.add(root.draft_of(path, bytes, mode)?)
     }
 
     /// How many drafts it has.

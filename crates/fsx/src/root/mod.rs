@@ -264,13 +264,17 @@ impl Root {
 
     /// Writes a whole file durably, replacing what had the name.
     pub fn write(&self, path: &RelPath, bytes: &[u8], mode: u32) -> Result<Durable, Error> {
+        self.draft_of(path, bytes, mode)?.commit()
+    }
+
+    fn draft_of(&self, path: &RelPath, bytes: &[u8], mode: u32) -> Result<Draft, Error> {
         let mut draft = self.draft(path, mode)?;
         draft.write_all(bytes).map_err(|source| Error::Io {
             action: "write",
             path: path.to_string(),
             source,
         })?;
-        draft.commit()
+        Ok(draft)
     }
 
     /// An unnamed file that is gone when it is closed, for what is too big for memory.

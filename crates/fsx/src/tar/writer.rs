@@ -43,6 +43,11 @@ impl<W: Write> Writer<W> {
         Self { inner, names }
     }
 
+    /// What it is written to; between two entries, everything before has arrived there.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// Writes an entry: ustar when it fits, a PAX header in front otherwise, which also carries
     /// extended attributes (`SCHILY.xattr.…`) and the extra records.
     pub fn append(

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use boltworks_apk::installed::{self, Database, side};
 use boltworks_fsx::tar::{Policy, read_tree};
-use boltworks_fsx::{Kind, Limit, Node, Tree};
+use boltworks_fsx::{Kind, Limit, Node, Root, Tree};
 use boltworks_image::layer::{self, StoredLayer};
+use boltworks_image::pieces::Pieces;
 use boltworks_image::{BuiltImage, export};
 use boltworks_oci::{read_config, read_manifest};
 
@@ -76,13 +77,99 @@ fn place_threads_and_time_change_nothing() {
     );
 }
 
+/// The note on the site's only image: its folder, its name and its bytes.
+fn note(site: &Site) -> (Root, boltworks_fsx::RelPath, Vec<u8>) {
+    let folder = site.store.folder(&rel("layers")).unwrap();
+    let entries = folder.list().unwrap();
+    assert_eq!(entries.len(), 1);
+    let name = rel(std::str::from_utf8(&entries[0].name).unwrap());
+    let bytes = folder.read_vec(&name, Limit(1 << 20)).unwrap();
+    (folder, name, bytes)
+}
+
+#[test]
+fn what_is_remembered_of_a_layer_changes_nothing() {
+    let mut other = image();
+    other.paths.pop();
+    let fresh = Site::filled();
+    let layers = |built: &BuiltImage| built.parts.layers.clone();
+    let second = layers(&fresh.build(&other, 2).unwrap());
+
+    let site = Site::filled();
+    let first = layers(&site.build(&image(), 2).unwrap());
+    let (folder, name, good) = note(&site);
+    assert_eq!(layers(&site.build(&image(), 2).unwrap()), first);
+    // The same key is in both sites' images: only the paths differ.
+    let known = layers(&site.build(&other, 2).unwrap());
+    assert_eq!(layers(&site.build(&other, 2).unwrap()), known);
+    assert_ne!(known, first);
+    assert_eq!(known[0].media_type, second[0].media_type);
+    assert_ne!(note(&site).2, good);
+
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for bad in [&flipped[..], &good[..100], b""] {
+        folder.write(&name, bad, 0o644).unwrap();
+        assert_eq!(layers(&site.build(&image(), 2).unwrap()), first);
+        assert_eq!(note(&site).2, good);
+    }
+}
+
+#[test]
+fn a_damaged_layer_is_not_copied_from() {
+    let site = Site::filled();
+    let built = site.build(&image(), 2).unwrap();
+    let digest = built.parts.layers[0].digest;
+    let blobs = Root::open(&site.path().join("blobs/sha256")).unwrap();
+    let name = rel(&digest.to_string());
+    let mut bytes = blobs.read_vec(&name, Limit(1 << 20)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    blobs.write(&name, &bytes, 0o444).unwrap();
+    let again = site.build(&image(), 2).unwrap();
+    assert_eq!(again.parts, built.parts);
+    assert_eq!(
+        layer_of(&site, &again).iter().count(),
+        layer_of(&site, &built).iter().count()
+    );
+    assert!(site.store.read_bytes(&digest, Limit(1 << 20)).is_ok());
+}
+
+#[test]
+fn a_known_piece_is_copied_and_not_deflated() {
+    // The blob says that the piece is two empty blocks: whoever deflates would say otherwise.
+    let site = Site::new();
+    let tree = packages().remove(2).tree;
+    let mut batch = site.store.batch();
+    let plain = layer::write(&tree, &Pieces::default(), &site.store, &mut batch).unwrap();
+    batch.commit().unwrap();
+    let (note, _) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
+    let forged = [&[0; 10][..], &[0, 0, 0, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]].concat();
+    let forged = site.store.put_bytes(&forged).unwrap().digest;
+    note.write(forged, &[(plain.pieces[0].0, 10)]).unwrap();
+    let (_, known) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
+    let mut batch = site.store.batch();
+    let copied = layer::write(&tree, &known, &site.store, &mut batch).unwrap();
+    assert_eq!(copied.pieces, [(plain.pieces[0].0, 10)]);
+    assert_eq!(copied.layer.diff_id, plain.layer.diff_id);
+    assert_ne!(copied.layer.digest, plain.layer.digest);
+    let (_, none) = boltworks_image::pieces::Note::read("y", &site.store).unwrap();
+    assert!(none.get(&plain.pieces[0].0).unwrap().is_none());
+}
+
 #[test]
 fn the_bytes_are_those_of_this_writer_version() {
     // Other digests here mean another WRITER_VERSION.
     let site = Site::new();
     let tree = packages().remove(2).tree;
     let mut batch = site.store.batch();
-    let StoredLayer { layer, unpacked } = layer::write(&tree, &site.store, &mut batch).unwrap();
+    let known = Pieces::default();
+    let StoredLayer {
+        layer,
+        unpacked,
+        pieces,
+    } = layer::write(&tree, &known, &site.store, &mut batch).unwrap();
+    assert_eq!(pieces.len(), 1);
     let seen = format!(
         "{}\n{}\n{} of {unpacked}",
         layer.digest, layer.diff_id, layer.size
