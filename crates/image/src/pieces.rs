@@ -1,0 +1,121 @@
+//! What the pieces of an image's last layer were compressed to.
+//!
+//! A layer is compressed in pieces that do not look at each other (see [`gzip`](crate::gzip)),
+//! so a piece that was in the image's last layer need not be compressed again: its bytes are in
+//! that layer's blob. `layers/<key>` beside the blobs says where: the digest of the rest, the
+//! blob's digest, and for each piece, in their order in the blob, the digest of its plain bytes
+//! and its compressed length, eight bytes, the highest first.
+//!
+//! The blob is hashed before it is used. A note that is damaged or names a blob that is not
+//! there is no error: everything is compressed anew, to the same bytes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use boltworks_crypto::sha256;
+use boltworks_fsx::{Limit, RelPath, Root};
+use boltworks_model::Sha256;
+use boltworks_store::{BlobFile, Store};
+
+use crate::Error;
+use crate::gzip::HEADER;
+
+const FOLDER: &str = "layers";
+/// No note is larger: a layer of 400 GB.
+const MAX_NOTE: Limit = Limit::mib(64);
+const MODE: u32 = 0o644;
+/// What a note says of one piece.
+const RECORD: usize = 40;
+
+/// A piece: the digest of its plain bytes, and how many bytes it was compressed to.
+pub type Piece = (Sha256, u64);
+
+/// The pieces of a layer in the store.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    blob: Option<BlobFile>,
+    /// Where in the blob each piece lies, and how long it is.
+    places: BTreeMap<Sha256, (u64, usize)>,
+}
+
+impl Pieces {
+    /// The compressed bytes of a piece, if it was in the layer.
+    pub fn get(&self, piece: &Sha256) -> io::Result<Option<Vec<u8>>> {
+        let (Some(blob), Some((offset, len))) = (&self.blob, self.places.get(piece)) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; *len];
+        blob.file().read_exact_at(&mut bytes, *offset)?;
+        Ok(Some(bytes))
+    }
+}
+
+/// The note on one image's last layer.
+#[derive(Debug)]
+pub struct Note {
+    folder: Root,
+    name: RelPath,
+    layer: Option<Sha256>,
+}
+
+impl Note {
+    /// The note on the image of that name, and the pieces it names; none if there is no such
+    /// note or it cannot be believed.
+    pub fn read(image: &str, store: &Store) -> Result<(Self, Pieces), Error> {
+        let folder = store.folder(&RelPath::try_from(FOLDER)?)?;
+        let name = RelPath::try_from(sha256(image.as_bytes()).to_string())?;
+        let found = folder.read_vec(&name, MAX_NOTE).ok();
+        let found = found.and_then(|bytes| parse(&bytes, store));
+        let (layer, pieces) = found.map_or((None, Pieces::default()), |(layer, pieces)| {
+            (Some(layer), pieces)
+        });
+        let note = Self {
+            folder,
+            name,
+            layer,
+        };
+        Ok((note, pieces))
+    }
+
+    /// Writes the note anew if it is of another layer. The layer must be durable.
+    pub fn write(&self, layer: Sha256, pieces: &[Piece]) -> Result<(), Error> {
+        if self.layer == Some(layer) {
+            return Ok(());
+        }
+        let mut rest = layer.as_bytes().to_vec();
+        for (digest, len) in pieces {
+            rest.extend_from_slice(digest.as_bytes());
+            rest.extend_from_slice(&len.to_be_bytes());
+        }
+        let note = [sha256(&rest).as_bytes().as_slice(), &rest].concat();
+        self.folder.write(&self.name, &note, MODE)?;
+        Ok(())
+    }
+}
+
+fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
+    let (expected, rest) = bytes.split_first_chunk::<32>()?;
+    if sha256(rest) != Sha256::new(*expected) {
+        return None;
+    }
+    let (layer, records) = rest.split_first_chunk::<32>()?;
+    let layer = Sha256::new(*layer);
+    let blob = store.open_blob(&layer).ok()?;
+    let mut places = BTreeMap::new();
+    let mut offset = HEADER.len() as u64;
+    let (records, []) = records.as_chunks::<RECORD>() else {
+        return None;
+    };
+    for record in records {
+        let (digest, len) = record.split_first_chunk::<32>()?;
+        let len = u64::from_be_bytes(len.try_into().ok()?);
+        places.insert(Sha256::new(*digest), (offset, usize::try_from(len).ok()?));
+        offset = offset.checked_add(len)?;
+    }
+    if offset > blob.size() {
+        return None;
+    }
+    let blob = Some(blob);
+    Some((layer, Pieces { blob, places }))
+}
