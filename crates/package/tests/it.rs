@@ -175,6 +175,48 @@ fn scripts_pkg_config_files_and_hard_links() {
 }
 
 #[test]
+fn section_headers_decide_nothing() {
+    let script = format!(
+        "cd $(mktemp -d)\n{LIBRARY}\nmkdir -p $D/usr/bin
+         echo 'int one(void); int main(void) {{ return one(); }}' > main.c
+         cc -o $D/usr/bin/main main.c -L$D/usr/lib -l:libone.so.1.2"
+    );
+    let (folder, tree) = built(&script);
+    let expected = analysis("main", &tree, &[]);
+    assert!(depends(&expected).contains(&"so:libc.so.6".to_owned()));
+    assert!(provides(&expected).contains(&"so:libone.so.1=1".to_owned()));
+    // `e_shoff`, `e_shnum` and `e_shstrndx` of a 64-bit file.
+    let without = |bytes: &mut Vec<u8>| {
+        bytes[0x28..0x30].fill(0);
+        bytes[0x3c..0x40].fill(0);
+    };
+    // Everything there says that it is nothing.
+    let lying = |bytes: &mut Vec<u8>| {
+        let at = usize::from_le_bytes(bytes[0x28..0x30].try_into().unwrap());
+        bytes[at..].fill(0);
+    };
+    // The program headers at an odd place, which every loader takes.
+    let odd = |bytes: &mut Vec<u8>| {
+        let count = usize::from(bytes[0x38]);
+        let headers = bytes[0x40..0x40 + 56 * count].to_vec();
+        bytes.resize(bytes.len() | 1, 0);
+        let place = bytes.len() as u64;
+        bytes[0x20..0x28].copy_from_slice(&place.to_le_bytes());
+        bytes.extend(headers);
+    };
+    let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&lying, &without, &odd];
+    for change in changes {
+        for path in ["usr/bin/main", "usr/lib/libone.so.1.2"] {
+            let path = folder.path().join(path);
+            let mut bytes = std::fs::read(&path).unwrap();
+            change(&mut bytes);
+            std::fs::write(&path, bytes).unwrap();
+        }
+        assert_eq!(analysis("main", &scanned(folder.path()), &[]), expected);
+    }
+}
+
+#[test]
 fn an_elf_file_with_an_endless_name_is_an_error() {
     let script = "cd $(mktemp -d) && mkdir -p $D/usr/lib
         echo 'int one(void) { return 1; }' > one.c

@@ -399,21 +399,20 @@ impl Elf {
         }
     }
 
-    /// Sizes of the header, a program header, a section header.
-    const fn sizes(&self) -> (u32, u32, u32) {
-        if self.wide {
-            (64, 56, 64)
-        } else {
-            (52, 32, 40)
-        }
+    /// Sizes of the header and of a program header.
+    const fn sizes(&self) -> (u32, u32) {
+        if self.wide { (64, 56) } else { (52, 32) }
     }
 
     fn short(&self, value: u32) -> Vec<u8> {
         self.half(u16::try_from(value).unwrap_or(0))
     }
 
-    /// Header, one program header, strings, dynamic section, three section headers.
+    /// Header, three program headers, strings, dynamic entries; no section headers at all.
     fn bytes(&self, dynamic: &[(u32, &str)]) -> Vec<u8> {
+        const PROGRAMS: u32 = 3;
+        let (head, program) = self.sizes();
+        let strings_at = head + PROGRAMS * program;
         let mut strings = format!("\0{}\0", self.interpreter).into_bytes();
         let mut entries = Vec::new();
         for (tag, text) in dynamic {
@@ -421,75 +420,52 @@ impl Elf {
             strings.extend_from_slice(text.as_bytes());
             strings.push(0);
         }
+        entries.extend([self.own(5), self.own(MEMORY + strings_at)].concat());
         entries.extend([self.own(0), self.own(0)].concat());
         strings.resize(strings.len().next_multiple_of(8), 0);
-        let (head, program, _) = self.sizes();
-        let strings_at = head + program;
         let entries_at = strings_at + length(&strings);
-        let own = length(&self.own(0));
-        let kind = if dynamic.is_empty() { 0 } else { 6 };
+        let whole = entries_at + length(&entries);
+        let interpreter = u32::try_from(self.interpreter.len()).unwrap_or(0) + 1;
+        let only_if = |is_there: bool, kind: u32| if is_there { kind } else { 0 };
 
-        let mut file = self.header(entries_at + length(&entries));
-        file.extend(self.program(strings_at + 1));
-        file.extend([strings.clone(), entries.clone()].concat());
-        file.extend(self.section(0, (0, 0), 0, 0));
-        file.extend(self.section(3, (strings_at, length(&strings)), 0, 0));
-        file.extend(self.section(kind, (entries_at, length(&entries)), 1, 2 * own));
+        let mut file = self.header(PROGRAMS);
+        file.extend(self.program(1, 0, whole));
+        file.extend(self.program(only_if(interpreter > 1, 3), strings_at + 1, interpreter));
+        let kind = only_if(!dynamic.is_empty(), 2);
+        file.extend(self.program(kind, entries_at, length(&entries)));
+        file.extend([strings, entries].concat());
         file
     }
 
-    fn header(&self, sections_at: u32) -> Vec<u8> {
+    fn header(&self, programs: u32) -> Vec<u8> {
         let class = [1 + u8::from(self.wide), 1 + u8::from(self.big), 1];
         let mut header = [b"\x7fELF", class.as_slice()].concat();
         header.resize(16, 0);
-        let (head, program, section) = self.sizes();
+        let (head, program) = self.sizes();
         header.extend([self.half(self.kind), self.half(62), self.word(1)].concat());
-        header.extend(
-            [
-                self.own(0),
-                self.own(head),
-                self.own(sections_at),
-                self.word(0),
-            ]
-            .concat(),
-        );
-        for value in [head, program, 1, section, 3, 1] {
+        let places = [0, head, 0].map(|place| self.own(place));
+        header.extend([places.concat(), self.word(0)].concat());
+        for value in [head, program, programs, 0, 0, 0] {
             header.extend(self.short(value));
         }
         header
     }
 
-    /// `PT_INTERP` where there is an interpreter, `PT_NULL` where there is none.
-    fn program(&self, interpreter_at: u32) -> Vec<u8> {
-        let size = u32::try_from(self.interpreter.len()).unwrap_or(0) + 1;
-        let (kind, flags) = (self.word(if size > 1 { 3 } else { 0 }), self.word(4));
-        let place = [self.own(interpreter_at), self.own(0), self.own(0)].concat();
+    /// What of the file is for what, and where it lies in memory.
+    fn program(&self, kind: u32, at: u32, size: u32) -> Vec<u8> {
+        let (kind, flags) = (self.word(kind), self.word(4));
+        let place = [at, MEMORY + at, MEMORY + at].map(|place| self.own(place));
         let sizes = [self.own(size), self.own(size)].concat();
         if self.wide {
-            [kind, flags, place, sizes, self.own(1)].concat()
+            [kind, flags, place.concat(), sizes, self.own(1)].concat()
         } else {
-            [kind, place, sizes, flags, self.own(1)].concat()
+            [kind, place.concat(), sizes, flags, self.own(1)].concat()
         }
     }
-
-    fn section(&self, kind: u32, (at, size): (u32, u32), link: u32, each: u32) -> Vec<u8> {
-        let front = [
-            self.word(0),
-            self.word(kind),
-            self.own(2),
-            self.own(0),
-            self.own(at),
-        ];
-        let back = [
-            self.own(size),
-            self.word(link),
-            self.word(0),
-            self.own(8),
-            self.own(each),
-        ];
-        [front.concat(), back.concat()].concat()
-    }
 }
+
+/// Where a file lies in memory.
+const MEMORY: u32 = 0x0001_0000;
 
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(0)

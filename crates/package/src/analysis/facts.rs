@@ -1,26 +1,17 @@
 //! One look at one file: what kind of thing it is, as far as the rules care.
 
-use std::io::{self, Read};
+use std::io::Read as _;
 
 use boltworks_fsx::{Bounded, Content, Kind, Limit, Node, RelPath, Tree};
-use object::Endianness;
-use object::elf;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::elf::ELFMAG;
 
+use super::elf::{self, ElfFacts};
 use crate::Error;
 
-/// The largest ELF file that is read whole.
-const ELF_LIMIT: u64 = 4 << 30;
 /// The largest pkg-config file.
 const PKG_CONFIG_LIMIT: u64 = 1 << 20;
 /// How much of a file is read to see what it is.
 const HEAD: usize = 256;
-
-/// The longest name of a library or loader: a path's.
-const NAME_BYTES: usize = 4095;
-/// So many libraries one file may need. Each may name the same long string, so without a limit a
-/// file of a megabyte would cost gigabytes.
-const MOST_NEEDED: usize = 4096;
 /// The longest chain of links that is followed.
 const LINK_STEPS: usize = 8;
 
@@ -52,19 +43,6 @@ pub struct FileFacts<'a> {
     pub pkg_config: Option<PkgConfigFacts>,
 }
 
-/// The dynamic section of an ELF file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ElfFacts {
-    /// `DT_NEEDED`, in file order.
-    pub needed: Vec<String>,
-    /// `DT_SONAME`.
-    pub soname: Option<String>,
-    /// `PT_INTERP`.
-    pub interpreter: Option<String>,
-    /// Whether it is a shared object or position-independent program (`ET_DYN`).
-    pub is_dynamic: bool,
-}
-
 /// The fields of a pkg-config file that name other packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PkgConfigFacts {
@@ -92,7 +70,7 @@ pub(super) fn look<'a>(
     match &node.kind {
         Kind::Symlink(target) => {
             if let Some((content, left_home)) = linked(scope, path, target) {
-                facts.elf = read_elf(content)?;
+                facts.elf = elf::read(content)?;
                 facts.link_leaves = left_home;
             }
         }
@@ -165,83 +143,22 @@ fn look_inside(content: &Content, facts: &mut FileFacts<'_>) -> Result<(), Error
         return Ok(());
     }
     let head = read_head(content)?;
-    if head.starts_with(&elf::ELFMAG) {
-        facts.elf = read_elf(content)?;
+    if head.starts_with(&ELFMAG) {
+        facts.elf = elf::read(content)?;
     } else if facts.mode & 0o111 != 0 {
         facts.shebang = parse_shebang(&head);
     }
     Ok(())
 }
 
-fn read_head(content: &Content) -> Result<Vec<u8>, Error> {
+pub(super) fn read_head(content: &Content) -> Result<Vec<u8>, Error> {
     let mut head = vec![0; HEAD.min(usize::try_from(content.len()).unwrap_or(HEAD))];
     content.open()?.read_exact(&mut head)?;
     Ok(head)
 }
 
-fn read_bounded(content: &Content, limit: u64) -> Result<Vec<u8>, Error> {
+pub(super) fn read_bounded(content: &Content, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(Bounded::new(content.open()?, Limit(limit)).read_all()?)
-}
-
-/// Reads the dynamic section. A file that only looks like ELF gives nothing; one whose names are
-/// beyond all measure is an error, so that no dependency is left out in silence.
-fn read_elf(content: &Content) -> Result<Option<ElfFacts>, Error> {
-    if !read_head(content)?.starts_with(&elf::ELFMAG) {
-        return Ok(None);
-    }
-    let bytes = read_bounded(content, ELF_LIMIT)?;
-    let parsed = match object::FileKind::parse(bytes.as_slice()) {
-        Ok(object::FileKind::Elf64) => parse_elf::<elf::FileHeader64<Endianness>>(&bytes),
-        Ok(object::FileKind::Elf32) => parse_elf::<elf::FileHeader32<Endianness>>(&bytes),
-        _ => None,
-    };
-    Ok(parsed.transpose()?)
-}
-
-fn parse_elf<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<io::Result<ElfFacts>> {
-    let header = H::parse(data).ok()?;
-    let endian = header.endian().ok()?;
-    let segments = header.program_headers(endian, data).ok()?;
-    let mut facts = ElfFacts {
-        is_dynamic: header.e_type(endian) == elf::ET_DYN,
-        ..ElfFacts::default()
-    };
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-    for segment in segments {
-        if let Ok(Some(interpreter)) = segment.interpreter(endian, data) {
-            facts.interpreter = text(interpreter);
-        }
-    }
-    let sections = header.sections(endian, data).ok()?;
-    let Ok(Some((entries, link))) = sections.dynamic(endian, data) else {
-        return Some(Ok(facts));
-    };
-    let strings = sections.strings(endian, data, link).ok()?;
-    for entry in entries {
-        let tag = entry.tag(endian);
-        if !matches!(tag, elf::DT_NEEDED | elf::DT_SONAME) {
-            continue;
-        }
-        let Ok(name) = entry.string(endian, strings) else {
-            continue;
-        };
-        if name.len() > NAME_BYTES {
-            return Some(Err(beyond("names a library with more than 4095 bytes")));
-        }
-        let Some(name) = text(name) else { continue };
-        if tag == elf::DT_SONAME {
-            facts.soname = Some(name);
-        } else if facts.needed.len() < MOST_NEEDED {
-            facts.needed.push(name);
-        } else {
-            return Some(Err(beyond("needs more than 4096 libraries")));
-        }
-    }
-    Some(Ok(facts))
-}
-
-fn beyond(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("an ELF file {what}"))
 }
 
 /// The words of a `#!` line, `env` and its options left out.

@@ -1,10 +1,11 @@
 //! What a package needs and what it offers, read off its files.
 //!
-//! One parallel walk looks at every file once (`facts`); then an ordered list of plain
+//! One parallel walk looks at every file once (`facts`, `elf`); then an ordered list of plain
 //! functions ([`RULES`]) turns what was seen into dependencies and provides. A rule sees one
 //! file and adds to [`Findings`]; no rule sees another rule's result, so their order only
 //! decides which of two equal reasons is kept.
 
+mod elf;
 mod facts;
 mod rules;
 
@@ -16,7 +17,8 @@ use boltworks_model::PackageName;
 use boltworks_version::apk::{Dependency, Version};
 use rayon::prelude::*;
 
-pub use facts::{ElfFacts, FileFacts, PkgConfigFacts};
+pub use elf::ElfFacts;
+pub use facts::{FileFacts, PkgConfigFacts};
 pub use rules::RULES;
 
 use crate::Error;
