@@ -16,6 +16,9 @@ use crate::recipes::{Workshop, locked};
 
 /// The name of an image's SPDX document among its documents.
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
+/// The name of the lines that say which files of an image a person should look at, among its
+/// documents; an image without such files has none.
+pub const WARNINGS_DOCUMENT: &str = "warnings";
 /// The name of an image's `CycloneDX` document among its documents.
 pub const CYCLONEDX_DOCUMENT: &str = "sbom cyclonedx";
 
@@ -77,7 +80,7 @@ impl Workshop<'_> {
         };
         let scratch = self.means.home.state_folder("scratch")?;
         let built = build(&request, &self.means.home.store, &scratch, ambient)?;
-        for note in &built.notes {
+        for note in built.notes.iter().chain(&built.warnings) {
             ambient
                 .sink
                 .event(boltworks_model::Event::Warning { text: note });
@@ -96,11 +99,17 @@ impl Workshop<'_> {
             .store
             .put_bytes(&inputs.canonical_json())?
             .digest;
-        Ok(BTreeMap::from([
+        let mut documents = BTreeMap::from([
             (ACTION_DOCUMENT.to_owned(), action),
             (SPDX_DOCUMENT.to_owned(), built.spdx),
             (CYCLONEDX_DOCUMENT.to_owned(), built.cyclonedx),
-        ]))
+        ]);
+        if !built.warnings.is_empty() {
+            let text = built.warnings.join("\n") + "\n";
+            let stored = self.means.home.store.put_bytes(text.as_bytes())?;
+            documents.insert(WARNINGS_DOCUMENT.to_owned(), stored.digest);
+        }
+        Ok(documents)
     }
 
     fn image_materials(&self, source: &ImageSource, inputs: &ActionInputs) -> Vec<Material> {

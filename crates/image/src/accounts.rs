@@ -9,7 +9,7 @@ use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_recipe::resolved::{Accounts, Group, User};
 
 use crate::Error;
-use crate::place::{beneath_root, put_file, read_file, resolved};
+use crate::place::{beneath_root, put_file, read_file, resolved, verify_owner};
 use crate::skeleton::MTIME;
 
 const PASSWD: &str = "etc/passwd";
@@ -18,6 +18,12 @@ const SHADOW: &str = "etc/shadow";
 
 /// Adds the accounts of the image file and checks that the user it runs as is one.
 pub fn add(tree: &mut Tree, accounts: &Accounts) -> Result<(), Error> {
+    for group in &accounts.groups {
+        verify_owner("accounts.groups", 0, group.gid)?;
+    }
+    for user in &accounts.users {
+        verify_owner("accounts.users", user.uid, user.gid)?;
+    }
     if !accounts.groups.is_empty() {
         let mut groups = Table::read(tree, GROUP, 0o644)?;
         for group in &accounts.groups {

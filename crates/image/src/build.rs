@@ -63,6 +63,9 @@ pub struct BuiltImage {
     pub gaps: Vec<Gap>,
     /// What a person should know, that stops nothing.
     pub notes: Vec<String>,
+    /// Files a person should look at: setuid, writable by everybody, devices. They are in the
+    /// image as they were asked for.
+    pub warnings: Vec<String>,
 }
 
 impl BuiltImage {
@@ -90,7 +93,7 @@ pub fn build(
     let opened = open_locked(request.locked, store, scratch)?;
     ambient.cancel.check()?;
     step("compose");
-    let tree = tree::compose(request, &opened)?;
+    let (tree, warnings) = tree::compose(request, &opened)?;
     let created = request.created.unwrap_or_else(|| newest(&opened));
     let annotations = process::annotations(request.image, created);
     let process = process::process(request.image, annotations.clone())?;
@@ -138,6 +141,7 @@ pub fn build(
         unpacked,
         gaps: sbom.gaps,
         notes,
+        warnings,
     })
 }
 

@@ -3,15 +3,17 @@
 //! `world` is what the image file asks for, not every package that came with it, so that apk in
 //! the image may replace one dependency by another.
 
+use std::sync::Arc;
+
 use boltworks_apk::installed::{self, Database, InstalledPackage, side};
 use boltworks_crypto::sha1;
-use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
+use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Tree};
 use boltworks_model::Sha1;
 use boltworks_rootfs::{Assembly, Opened};
 
 use crate::Error;
 use crate::build::ImageRequest;
-use crate::place::{ensure_dir, put_file};
+use crate::place::{ensure_dir, put_file, resolved};
 use crate::skeleton::{MTIME, link_database};
 
 /// The installed packages and who owns which path, before the image file changes any.
@@ -56,6 +58,47 @@ fn checksum(tree: &Tree, path: &RelPath, node: &Node) -> Result<Option<Sha1>, Er
             source,
         })?;
     Ok(Some(hasher.finish()))
+}
+
+/// The folders that apk and scanners look for the database in.
+const FOLDERS: [&str; 2] = ["lib/apk/db", "usr/lib/apk/db"];
+/// What is in it.
+const FILES: [&str; 4] = ["installed", "scripts.tar", "triggers", "lock"];
+
+/// What lies where the database is looked for: to find out whether something came between.
+#[derive(Debug, PartialEq)]
+pub struct Seen(Vec<Option<Found>>);
+
+#[derive(Debug)]
+struct Found {
+    path: RelPath,
+    bytes: Arc<[u8]>,
+}
+
+impl PartialEq for Found {
+    /// Whether these are the very bytes that were put there.
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+}
+
+impl Seen {
+    /// What lies there now.
+    pub fn of(tree: &Tree) -> Self {
+        let find = |folder: &str, file: &str| {
+            let path = RelPath::try_from(format!("{folder}/{file}").as_str()).ok()?;
+            let path = resolved(tree, &path).ok()?;
+            let Content::Bytes(bytes) = tree.file(&path)? else {
+                return None;
+            };
+            let bytes = Arc::clone(bytes);
+            Some(Found { path, bytes })
+        };
+        let all = FOLDERS
+            .iter()
+            .flat_map(|folder| FILES.iter().map(move |file| (folder, file)));
+        Self(all.map(|(folder, file)| find(folder, file)).collect())
+    }
 }
 
 /// Writes the database and what belongs to it into the tree.

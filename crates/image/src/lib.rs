@@ -11,7 +11,8 @@
 //!    [`pieces`]: what is remembered of the last one.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
-//! 8. [`export`]: a built image as an OCI layout or an archive.
+//! 8. [`warnings`]: what of it a person should look at.
+//! 9. [`export`]: a built image as an OCI layout or an archive.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
@@ -33,6 +34,7 @@ pub mod process;
 pub mod services;
 pub mod skeleton;
 pub mod tree;
+pub mod warnings;
 
 pub use build::{BuiltImage, ImageRequest, build};
 pub use error::Error;

@@ -2,30 +2,47 @@
 //!
 //! Carried out in the order written, after packages and accounts. A path goes through the
 //! links above it, as it would in the running image, and never leaves the root.
+//!
+//! What would happen beside what was asked for is refused: that another name of a file changes
+//! with it, that a link's permissions are not those written, that apk no longer finds what is
+//! installed.
+
+use std::collections::BTreeSet;
 
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
 use boltworks_recipe::resolved::{PathKind, PathMutation};
 
 use crate::Error;
-use crate::place::{beneath_root, ensure_dir, parent_resolved, resolved};
+use crate::database::Seen;
+use crate::place::{beneath_root, ensure_dir, parent_resolved, resolved, verify_owner};
 use crate::skeleton::MTIME;
 
 /// Carries out every mutation.
 pub fn apply(tree: &mut Tree, mutations: &[PathMutation]) -> Result<(), Error> {
+    let database = Seen::of(tree);
     for (at, mutation) in mutations.iter().enumerate() {
-        let Some(path) = beneath_root(&mutation.path)? else {
-            root(tree, at, mutation)?;
-            continue;
-        };
-        match mutation.kind {
-            PathKind::Directory => directory(tree, &path, mutation)?,
-            PathKind::EmptyFile => empty_file(tree, &path, mutation)?,
-            PathKind::Hardlink => hard_link(tree, at, &path, mutation)?,
-            PathKind::Symlink => symlink(tree, at, &path, mutation)?,
-            PathKind::Permissions => permissions(tree, &path, mutation)?,
+        carry_out(tree, at, mutation)?;
+        if Seen::of(tree) != database {
+            let reason = "apk's database would be taken away or replaced: apk and every scanner \
+                          read in it what is installed";
+            return Err(refused(at, mutation, reason));
         }
     }
     Ok(())
+}
+
+fn carry_out(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), Error> {
+    verify_owner(&shown(at, mutation), mutation.uid, mutation.gid)?;
+    let Some(path) = beneath_root(&mutation.path)? else {
+        return root(tree, at, mutation);
+    };
+    match mutation.kind {
+        PathKind::Directory => directory(tree, at, &path, mutation),
+        PathKind::EmptyFile => empty_file(tree, &path, mutation),
+        PathKind::Hardlink => hard_link(tree, at, &path, mutation),
+        PathKind::Symlink => symlink(tree, at, &path, mutation),
+        PathKind::Permissions => permissions(tree, at, &path, mutation),
+    }
 }
 
 /// The root has no entry in a layer; only what is beneath it can change.
@@ -38,22 +55,23 @@ fn root(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), Error
             "the root itself has no entry in an image's layer",
         ));
     }
-    for (_, node) in tree.iter_mut() {
-        set(node, mutation, 0);
-    }
-    Ok(())
+    let all = tree.iter().map(|(path, _)| path.clone()).collect();
+    change(tree, at, mutation, &all)
 }
 
-fn directory(tree: &mut Tree, path: &RelPath, mutation: &PathMutation) -> Result<(), Error> {
+fn directory(
+    tree: &mut Tree,
+    at: usize,
+    path: &RelPath,
+    mutation: &PathMutation,
+) -> Result<(), Error> {
     let is_new = !tree.contains(&resolved(tree, path)?);
     let real = ensure_dir(tree, path, Meta::new(0o755, MTIME))?;
-    if let Some(node) = tree.get_mut(&real) {
-        set(node, mutation, if is_new { 0o755 } else { 0 });
+    if is_new && let Some(node) = tree.get_mut(&real) {
+        set(node, mutation, 0o755);
     }
-    if mutation.recursive {
-        change_beneath(tree, &real, mutation);
-    }
-    Ok(())
+    let names = names(tree, real, mutation);
+    change(tree, at, mutation, &names)
 }
 
 fn empty_file(tree: &mut Tree, path: &RelPath, mutation: &PathMutation) -> Result<(), Error> {
@@ -101,14 +119,17 @@ fn hard_link(
     if real == source || real == inode {
         return Ok(());
     }
+    let meta = tree.get(&inode).map(|node| node.meta.clone());
+    let meta = meta.unwrap_or_else(|| Meta::new(0o644, MTIME));
+    if !is_said_of(&meta, mutation) {
+        let Meta { mode, uid, gid, .. } = meta;
+        let reason = format!(
+            "it is another name of '/{inode}', whose owner and mode are {uid}:{gid} and {mode:04o}: \
+             change them there, with a path of type permissions before this one"
+        );
+        return Err(refused(at, mutation, &reason));
+    }
     unlink(tree, &real);
-    let meta = match tree.get_mut(&inode) {
-        Some(node) => {
-            set(node, mutation, 0);
-            node.meta.clone()
-        }
-        None => Meta::new(0o644, MTIME),
-    };
     tree.insert(
         real,
         Node {
@@ -129,6 +150,11 @@ fn symlink(
     if target.is_empty() || target.contains('\0') {
         return Err(refused(at, mutation, "a link needs a source to point to"));
     }
+    if mutation.permissions.is_some_and(|mode| mode != 0o777) {
+        let reason = "a symbolic link has no permissions: set those of what it leads to, with a \
+                      path of type permissions";
+        return Err(refused(at, mutation, reason));
+    }
     let real = parent_resolved(tree, path)?;
     if tree.get(&real).is_some_and(Node::is_dir) {
         if tree.beneath(&real).next().is_some() {
@@ -147,36 +173,79 @@ fn symlink(
     Ok(())
 }
 
-fn permissions(tree: &mut Tree, path: &RelPath, mutation: &PathMutation) -> Result<(), Error> {
+fn permissions(
+    tree: &mut Tree,
+    at: usize,
+    path: &RelPath,
+    mutation: &PathMutation,
+) -> Result<(), Error> {
     let real = resolved(tree, path)?;
-    let Some(inode) = tree.link_target(&real).cloned() else {
+    if tree.link_target(&real).is_none() {
         return Err(Error::Path {
             path: path.clone(),
             reason: "nothing is there to change",
         });
-    };
-    if let Some(node) = tree.get_mut(&inode) {
-        set(node, mutation, 0);
     }
+    let names = names(tree, real, mutation);
+    change(tree, at, mutation, &names)
+}
+
+/// A path and, if it is asked for, everything beneath it.
+fn names(tree: &Tree, path: RelPath, mutation: &PathMutation) -> BTreeSet<RelPath> {
+    let mut names = BTreeSet::new();
     if mutation.recursive {
-        change_beneath(tree, &real, mutation);
+        names.extend(tree.beneath(&path).map(|(path, _)| path.clone()));
+    }
+    names.insert(path);
+    names
+}
+
+/// Sets owner and mode of these names. Symbolic links keep their mode. A file that would change
+/// under a name that is not among them is an error.
+fn change(
+    tree: &mut Tree,
+    at: usize,
+    mutation: &PathMutation,
+    names: &BTreeSet<RelPath>,
+) -> Result<(), Error> {
+    let mut files = BTreeSet::new();
+    for name in names {
+        let file = tree.link_target(name).unwrap_or(name);
+        let changed = tree.get(file).cloned().is_some_and(|mut node| {
+            let before = node.meta.clone();
+            set(&mut node, mutation, 0);
+            node.meta != before
+        });
+        if changed {
+            files.insert(file.clone());
+        }
+    }
+    let others = tree.iter().map(|(path, _)| path);
+    let other = others.filter(|path| !names.contains(*path)).find(|path| {
+        tree.link_target(path)
+            .is_some_and(|file| files.contains(file))
+    });
+    if let Some(other) = other {
+        let reason = format!(
+            "'/{other}' is another name of the same file and would change with it: change a folder \
+             that holds both, recursively, or let the package bring two files"
+        );
+        return Err(refused(at, mutation, &reason));
+    }
+    for file in &files {
+        if let Some(node) = tree.get_mut(file) {
+            set(node, mutation, 0);
+        }
     }
     Ok(())
 }
 
-/// Sets owner and mode of everything beneath a directory. Links keep their mode, and hard
-/// links their file's attributes, which [`share_attributes`] hands to all its names.
-fn change_beneath(tree: &mut Tree, directory: &RelPath, mutation: &PathMutation) {
-    let paths: Vec<RelPath> = tree
-        .beneath(directory)
-        .map(|(path, _)| path.clone())
-        .collect();
-    for path in paths {
-        let inode = tree.link_target(&path).cloned().unwrap_or(path);
-        if let Some(node) = tree.get_mut(&inode) {
-            set(node, mutation, 0);
-        }
-    }
+/// Whether a file has the owner and the mode that are written, if any are. An owner that is not
+/// written is 0.
+fn is_said_of(meta: &Meta, mutation: &PathMutation) -> bool {
+    let owner = (mutation.uid, mutation.gid);
+    let mode = mutation.permissions.unwrap_or(meta.mode) & 0o7777;
+    mode == meta.mode && (owner == (0, 0) || owner == (meta.uid, meta.gid))
 }
 
 /// Sets owner and, where it is said or `default` is not 0, mode.
@@ -252,7 +321,11 @@ pub fn share_attributes(tree: &mut Tree) {
 }
 
 fn refused(at: usize, mutation: &PathMutation, reason: &str) -> Error {
-    Error::refused(format!("paths[{at}] {}", mutation.path), reason)
+    Error::refused(shown(at, mutation), reason)
+}
+
+fn shown(at: usize, mutation: &PathMutation) -> String {
+    format!("paths[{at}] {}", mutation.path)
 }
 
 #[cfg(test)]
@@ -388,6 +461,113 @@ mod tests {
 ");
     }
 
+    /// What is said when this is the second path, the first being harmless.
+    fn said(mut tree: Tree, bad: PathMutation) -> String {
+        let harmless = mutation(PathKind::Directory, "/srv");
+        apply(&mut tree, &[harmless, bad]).unwrap_err().to_string()
+    }
+
+    fn from(source: &str, mutation: PathMutation) -> PathMutation {
+        PathMutation {
+            source: Some(source.into()),
+            ..mutation
+        }
+    }
+
+    #[test]
+    fn the_database_stays_where_apk_looks() {
+        let with_database = || {
+            let mut tree = tree();
+            let meta = || Meta::new(0o644, 0);
+            tree.insert(
+                rel("usr/lib/apk/db/installed"),
+                Node::file(meta(), *b"P:web\n"),
+            )
+            .unwrap();
+            tree.insert(rel("lib"), Node::symlink(meta(), "usr/lib"))
+                .unwrap();
+            tree.insert(rel("empty"), Node::file(meta(), *b"")).unwrap();
+            tree.ensure_dirs(&Meta::new(0o755, 0));
+            tree
+        };
+        for bad in [
+            mutation(PathKind::EmptyFile, "/lib/apk/db/installed"),
+            mutation(PathKind::EmptyFile, "/usr/lib/apk/db/installed"),
+            mutation(PathKind::EmptyFile, "/usr/lib/apk/db/scripts.tar"),
+            mutation(PathKind::EmptyFile, "/srv/../usr/lib/apk/db/installed"),
+            from(
+                "/empty",
+                mutation(PathKind::Hardlink, "/lib/apk/db/installed"),
+            ),
+            from(
+                "/empty",
+                mutation(PathKind::Symlink, "/lib/apk/db/installed"),
+            ),
+            from("/srv", mutation(PathKind::Symlink, "/lib")),
+            mutation(PathKind::EmptyFile, "/lib/../usr/lib/apk/db/installed"),
+        ] {
+            if bad.path.contains("..") {
+                assert!(apply(&mut with_database(), &[bad]).is_err());
+                continue;
+            }
+            let path = bad.path.clone();
+            let text = said(with_database(), bad);
+            assert!(
+                text.starts_with(&format!("paths[1] {path}: apk's database")),
+                "{text}"
+            );
+        }
+        let around = [
+            PathMutation {
+                permissions: Some(0o700),
+                recursive: true,
+                ..mutation(PathKind::Permissions, "/usr")
+            },
+            mutation(PathKind::EmptyFile, "/lib/apk/db/other"),
+            from("/lib/apk/db/installed", mutation(PathKind::Hardlink, "/a")),
+        ];
+        apply(&mut with_database(), &around).unwrap();
+    }
+
+    #[test]
+    fn nothing_changes_that_was_not_named() {
+        let mode = |mode, mutation| PathMutation {
+            permissions: Some(mode),
+            ..mutation
+        };
+        insta::assert_snapshot!(said(tree(), mode(0o755, mutation(PathKind::Permissions, "/srv/app/run"))), @"paths[1] /srv/app/run: '/srv/app/start' is another name of the same file and would change with it: change a folder that holds both, recursively, or let the package bring two files");
+        insta::assert_snapshot!(said(tree(), mode(0o755, mutation(PathKind::Permissions, "/srv/app/start"))), @"paths[1] /srv/app/start: '/srv/app/run' is another name of the same file and would change with it: change a folder that holds both, recursively, or let the package bring two files");
+        insta::assert_snapshot!(said(tree(), mode(0o755, from("/srv/app/run", mutation(PathKind::Hardlink, "/x")))), @"paths[1] /x: it is another name of '/srv/app/run', whose owner and mode are 0:0 and 4755: change them there, with a path of type permissions before this one");
+        insta::assert_snapshot!(said(tree(), PathMutation { uid: 5, ..from("/srv/app/start", mutation(PathKind::Hardlink, "/x")) }), @"paths[1] /x: it is another name of '/srv/app/run', whose owner and mode are 0:0 and 4755: change them there, with a path of type permissions before this one");
+        insta::assert_snapshot!(said(tree(), mode(0o600, from("/srv", mutation(PathKind::Symlink, "/x")))), @"paths[1] /x: a symbolic link has no permissions: set those of what it leads to, with a path of type permissions");
+        insta::assert_snapshot!(said(tree(), PathMutation { gid: u32::MAX, ..mutation(PathKind::Directory, "/x") }), @"paths[1] /x: no user or group has the number 4294967295: the largest is 4294967294");
+        // All names of the file together, or a change that is none.
+        let recursive = PathMutation {
+            recursive: true,
+            ..mode(0o700, mutation(PathKind::Permissions, "/srv/app"))
+        };
+        let none = mode(0o4755, mutation(PathKind::Permissions, "/srv/app/start"));
+        let link = mode(
+            0o4755,
+            from("/srv/app/start", mutation(PathKind::Hardlink, "/x")),
+        );
+        let symlink = mode(0o777, from("/srv", mutation(PathKind::Symlink, "/y")));
+        apply(&mut tree(), &[none, link, symlink]).unwrap();
+        apply(&mut tree(), &[recursive]).unwrap();
+    }
+
+    #[test]
+    fn permissions_of_a_link_are_those_of_what_it_leads_to() {
+        let mut tree = tree();
+        let change = PathMutation {
+            permissions: Some(0o700),
+            ..mutation(PathKind::Permissions, "/var/run")
+        };
+        apply(&mut tree, &[change]).unwrap();
+        assert_eq!(tree.get(&rel("run")).unwrap().meta.mode, 0o700);
+        assert_eq!(tree.get(&rel("var/run")).unwrap().meta.mode, 0o777);
+    }
+
     #[test]
     fn what_cannot_be_is_refused() {
         let refused =
@@ -398,10 +578,7 @@ mod tests {
         insta::assert_snapshot!(refused(mutation(PathKind::EmptyFile, "/srv")), @"'/srv': it is a directory, not an empty file");
         insta::assert_snapshot!(refused(mutation(PathKind::Directory, "/srv/../../etc")), @"use 'srv/../../etc' as a relative path: a component is '..'");
         insta::assert_snapshot!(refused(mutation(PathKind::Hardlink, "/x")), @"paths[0] /x: a hard link needs a source that is a file");
-        let source = |kind, path: &str, source: &str| PathMutation {
-            source: Some(source.into()),
-            ..mutation(kind, path)
-        };
+        let source = |kind, path: &str, source: &str| from(source, mutation(kind, path));
         insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/srv/app")), @"'/x': a directory has no hard links");
         insta::assert_snapshot!(refused(source(PathKind::Hardlink, "/x", "/nowhere")), @"'/nowhere': nothing is there to link to");
         insta::assert_snapshot!(refused(source(PathKind::Symlink, "/srv", "/x")), @"'/srv': there is a directory that is not empty, so no link can take its place");

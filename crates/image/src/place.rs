@@ -11,6 +11,21 @@ const MAX_HOPS: u32 = 40;
 /// No file that is read here to be changed or understood is larger.
 const TEXT_LIMIT: Limit = Limit(4 << 20);
 
+/// The largest number a user or group has: the kernel takes the one after it for "no change".
+const LAST_OWNER: u32 = u32::MAX - 1;
+
+/// Refuses owners that no file can have.
+pub fn verify_owner(what: &str, uid: u32, gid: u32) -> Result<(), Error> {
+    if uid.max(gid) <= LAST_OWNER {
+        return Ok(());
+    }
+    let reason = format!(
+        "no user or group has the number {}: the largest is {LAST_OWNER}",
+        u32::MAX
+    );
+    Err(Error::refused(what, reason))
+}
+
 /// An absolute path of an image file beneath the root: without the `/` in front; `None` for
 /// the root itself.
 pub fn beneath_root(path: &str) -> Result<Option<RelPath>, Error> {

@@ -6,7 +6,7 @@
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 
 use crate::Error;
-use crate::place::ensure_dir;
+use crate::place::{ensure_dir, resolved};
 
 /// The time of what this room makes: the beginning. Packages' files keep their own.
 pub const MTIME: i64 = 0;
@@ -40,17 +40,29 @@ pub fn complete(tree: &mut Tree) {
 }
 
 /// Makes `/lib/apk` lead to `/usr/lib/apk`, so that every apk finds the database. Where `lib`
-/// itself is a link to `usr/lib`, it does already.
+/// itself is a link to `usr/lib`, it does already; where a package brings `/lib/apk` as a folder,
+/// `db` in it becomes the link. A package cannot bring a database of its own there.
 pub fn link_database(tree: &mut Tree) -> Result<(), Error> {
     let lib = ensure_dir(tree, &RelPath::try_from("lib")?, Meta::new(0o755, MTIME))?;
+    let folder = RelPath::try_from("usr/lib/apk")?;
+    let database = resolved(tree, &folder.push("db")?)?;
     let link = lib.push("apk")?;
-    let database = RelPath::try_from("usr/lib/apk")?;
-    if link == database || tree.contains(&link) {
+    let (link, target) = match tree.get(&link) {
+        Some(node) if node.is_dir() => (link.push("db")?, "../../usr/lib/apk/db"),
+        _ => (link, "../usr/lib/apk"),
+    };
+    if resolved(tree, &RelPath::try_from("lib/apk/db")?)? == database {
         return Ok(());
     }
-    tree.insert(
-        link,
-        Node::symlink(Meta::new(0o777, MTIME), "../usr/lib/apk"),
-    )?;
+    let is_free = tree
+        .get(&link)
+        .is_none_or(|node| node.is_dir() && tree.beneath(&link).next().is_none());
+    if !is_free {
+        return Err(Error::Path {
+            path: link,
+            reason: "a package brings it, and apk's database is looked for there",
+        });
+    }
+    tree.insert(link, Node::symlink(Meta::new(0o777, MTIME), target))?;
     Ok(())
 }

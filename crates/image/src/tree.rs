@@ -12,13 +12,19 @@ use boltworks_rootfs::{Member, Opened, assemble};
 
 use crate::build::ImageRequest;
 use crate::database;
+use crate::warnings::Brought;
 use crate::{Error, accounts, certificates, declaration, paths, services, skeleton};
 
-/// The files of the image that is asked for, made of these packages, in install order.
-pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Tree, Error> {
+/// The files of the image that is asked for, made of these packages, in install order; and what
+/// of them is to be looked at.
+pub fn compose(
+    request: &ImageRequest<'_>,
+    packages: &[Opened],
+) -> Result<(Tree, Vec<String>), Error> {
     let image = request.image;
     let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
     let assembly = assemble(&members)?;
+    let brought = Brought::of(&assembly, &members);
     let database = database::of(packages, &assembly)?;
     let mut tree = assembly.tree;
     skeleton::add(&mut tree)?;
@@ -32,5 +38,6 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Tree, 
     services::add_busybox_links(&mut tree)?;
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
-    Ok(tree)
+    let warnings = brought.warnings(&tree);
+    Ok((tree, warnings))
 }

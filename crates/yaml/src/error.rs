@@ -224,14 +224,19 @@ fn budget(breach: &BudgetBreach) -> &'static str {
     }
 }
 
+fn whole_number(last: u64) -> String {
+    format!("a whole number from 0 to {last} is needed here")
+}
+
 fn needed(expected: &str) -> String {
     match expected {
         "mapping start" => "a mapping is needed here: keys and values".to_owned(),
         "sequence start" => "a list is needed here".to_owned(),
         "string scalar" => "text is needed here".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" => {
-            "a whole number is needed here, 0 or more".to_owned()
-        }
+        "u8" => whole_number(u8::MAX.into()),
+        "u16" => whole_number(u16::MAX.into()),
+        "u32" => whole_number(u32::MAX.into()),
+        "u64" | "usize" => "a whole number is needed here, 0 or more".to_owned(),
         "i8" | "i16" | "i32" | "i64" => "a whole number is needed here".to_owned(),
         other => format!("expected {other}"),
     }

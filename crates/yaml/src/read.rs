@@ -287,7 +287,7 @@ mod tests {
         f.yaml:2:1: the key 'name' is written twice
         f.yaml:1:15: the key '3' is written twice
         f.yaml:1:7: write true or false
-        f.yaml:1:8: a whole number is needed here, 0 or more
+        f.yaml:1:8: a whole number from 0 to 4294967295 is needed here
         f.yaml:1:7: text is needed here
         f.yaml:1:7: a list is needed here
         f.yaml:1:1: a mapping is needed here: keys and values

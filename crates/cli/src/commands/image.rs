@@ -10,7 +10,7 @@ use crate::arguments::{Arguments, Image, ImageBuild, SbomForm};
 use crate::commands::{given, session};
 use crate::failure::Failure;
 use crate::host;
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::table::{count, size};
 
 /// The variable that sets the time in images, unless the command line does (reproducible-builds.org).
@@ -98,7 +98,7 @@ fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
     lines.extend(sboms.map(|sbom| format!("  sbom     {}", sbom.display())));
     output.text(&lines.join("\n"));
     let gaps: Vec<String> = built.gaps.iter().map(ToString::to_string).collect();
-    for note in out.notes.iter().chain(&gaps) {
+    for note in out.notes.iter().chain(&built.warnings).chain(&gaps) {
         output.note(&format!("! {note}"));
     }
     output.json(&json!({
@@ -109,9 +109,10 @@ fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
         "unpacked": built.unpacked,
         "packages": built.packages,
         "form": form,
-        "out": order.out,
-        "sboms": out.sboms,
+        "out": shown(&order.out),
+        "sboms": out.sboms.iter().map(|sbom| shown(sbom)).collect::<Vec<_>>(),
         "gaps": gaps,
         "notes": out.notes,
+        "warnings": built.warnings,
     }));
 }

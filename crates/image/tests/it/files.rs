@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use boltworks_apk::installed::{self, Database, side};
 use boltworks_fsx::tar::{Policy, read_tree};
-use boltworks_fsx::{Kind, Limit, Node, Root, Tree};
+use boltworks_fsx::{Kind, Limit, Meta, Node, Root, Tree};
 use boltworks_image::layer::{self, StoredLayer};
 use boltworks_image::pieces::Pieces;
 use boltworks_image::{BuiltImage, export};
 use boltworks_oci::{read_config, read_manifest};
+use boltworks_recipe::resolved::{PathKind, PathMutation};
 
 use crate::kit::{Package, Site, image, packages, rel};
 
@@ -212,7 +213,7 @@ fn every_attribute_arrives() {
 0700 33:44 home/www/
 0777 0:0 lib -> usr/lib
 0755 0:0 opt/
-4755 33:44 opt/web 2
+4755 0:0 opt/web 2
 0555 0:0 proc/
 0700 0:0 root/
 0755 0:0 run/
@@ -224,8 +225,8 @@ fn every_attribute_arrives() {
 0755 0:0 usr/
 0755 0:0 usr/bin/
 0755 0:0 usr/bin/ping 4 +xattr
-4755 33:44 usr/bin/web = opt/web
-4755 33:44 usr/bin/web-admin = opt/web
+4755 0:0 usr/bin/web = opt/web
+4755 0:0 usr/bin/web-admin = opt/web
 0755 0:0 usr/lib/
 0755 0:0 usr/lib/apk/
 0755 0:0 usr/lib/apk/db/
@@ -255,6 +256,46 @@ fn every_attribute_arrives() {
 ");
     let long = lines.iter().find(|line| line.contains("ffff")).unwrap();
     assert!(long.starts_with("0644 0:0 usr/share/ddd"), "{long}");
+}
+
+#[test]
+fn what_a_person_should_look_at_is_told_with_its_package() {
+    let mut site = Site::filled();
+    let other = Package::new("other", "1-r0")
+        .node(
+            "run/pipe",
+            Node {
+                meta: Meta::new(0o600, 0),
+                kind: Kind::Fifo,
+            },
+        )
+        .dir("srv/open", 0o777)
+        .dir("srv/sticky", 0o1777)
+        .file("srv/mine", 0o600, "")
+        .file("srv/all", 0o666, "")
+        .file("srv/group", 0o2755, "");
+    site.add(other);
+    let mut image = image();
+    image.paths.push(PathMutation {
+        path: "/srv/mine".into(),
+        kind: PathKind::Permissions,
+        uid: 0,
+        gid: 0,
+        permissions: Some(0o602),
+        source: None,
+        recursive: false,
+    });
+    let built = site.build(&image, 2).unwrap();
+    insta::assert_snapshot!(built.warnings.join("\n"), @r"
+'/opt/web' from the image file runs as its owner: it is setuid
+'/run/pipe' from other-1-r0 is a named pipe
+'/srv/all' from other-1-r0 can be written by everybody
+'/srv/group' from other-1-r0 runs as its group: it is setgid
+'/srv/mine' from the image file can be written by everybody
+'/srv/open' from other-1-r0 is a directory in which everybody may replace files: it has no sticky bit
+'/usr/bin/web' from web-2.0_rc1-r0 runs as its owner: it is setuid
+'/usr/bin/web-admin' from web-2.0_rc1-r0 runs as its owner: it is setuid
+");
 }
 
 #[test]

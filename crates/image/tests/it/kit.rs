@@ -349,6 +349,8 @@ pub(crate) fn image() -> Image {
             },
             PathMutation {
                 source: Some("/usr/bin/web".into()),
+                uid: 0,
+                gid: 0,
                 ..path(PathKind::Hardlink, "/opt/web")
             },
             PathMutation {

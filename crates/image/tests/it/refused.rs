@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use boltworks_fsx::{Meta, Node};
 use boltworks_recipe::resolved::{EntrypointKind, Image, PathKind, PathMutation};
 
+use crate::files::layer_of;
 use crate::kit::{Package, Site, image, rel};
 
 fn refused(site: &Site, image: &Image) -> String {
@@ -73,6 +74,36 @@ fn a_package_that_is_a_place_of_the_database() {
         .unwrap();
     site.add(package);
     insta::assert_snapshot!(refused(&site, &image()), @"'/usr/lib/apk/db/installed': it is a directory");
+}
+
+#[test]
+fn a_package_with_a_database_of_its_own() {
+    let with = |package: Package| {
+        let mut site = Site::new();
+        site.add(package);
+        let image = Image {
+            packages: vec!["other".parse().unwrap()],
+            ..Image::default()
+        };
+        (site, image)
+    };
+    let other = || Package::new("other", "1-r0");
+    let (site, image) = with(other().file("lib/apk/db/installed", 0o644, "P:nothing\n"));
+    insta::assert_snapshot!(refused(&site, &image), @"'/lib/apk/db': a package brings it, and apk's database is looked for there");
+    let (site, image) = with(other().symlink("lib/apk", "/srv"));
+    insta::assert_snapshot!(refused(&site, &image), @"'/lib/apk': a package brings it, and apk's database is looked for there");
+    for harmless in [
+        other().dir("lib/apk/db", 0o755),
+        other().file("lib/apk/exec", 0o644, ""),
+    ] {
+        let (site, image) = with(harmless);
+        let built = site.build(&image, 1).unwrap();
+        let tree = layer_of(&site, &built);
+        let link = tree.get(&rel("lib/apk/db")).unwrap();
+        assert!(
+            matches!(&link.kind, boltworks_fsx::Kind::Symlink(to) if to == b"../../usr/lib/apk/db")
+        );
+    }
 }
 
 #[test]

@@ -572,7 +572,7 @@ mod tests {
         web.yaml:1:42: the uid '0' is root's, which is there already
         web.yaml:1:31: the user's name 'a:b' is not of letters, digits and . _ -
         web.yaml:1:49: the shell '/bin/a:b' has ':' in it
-        web.yaml:1:39: a whole number is needed here, 0 or more
+        web.yaml:1:39: a whole number from 0 to 4294967295 is needed here
         web.yaml:1:9: unknown architecture 'amd46': known are aarch64, armhf, armv7, loongarch64, ppc64le, riscv64, s390x, x86, x86_64
         web.yaml:1:23: the command 'a "b' has a quote that is not closed
         web.yaml:1:20: unknown entrypoint type 'service': known are service-bundle
