@@ -3,12 +3,11 @@
 //! `world` is what the image file asks for, not every package that came with it, so that apk in
 //! the image may replace one dependency by another.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boltworks_apk::installed::{self, Database, InstalledPackage, side};
-use boltworks_crypto::sha1;
-use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Tree};
-use boltworks_model::Sha1;
+use boltworks_fsx::{Content, Meta, RelPath, Tree};
 use boltworks_rootfs::{Assembly, Opened};
 
 use crate::Error;
@@ -17,47 +16,23 @@ use crate::place::{ensure_dir, put_file, resolved};
 use crate::skeleton::{MTIME, link_database};
 
 /// The installed packages and who owns which path, before the image file changes any.
-pub fn of(packages: &[Opened], assembly: &Assembly) -> Result<Database, Error> {
-    let mut database = Database::default();
-    for (package, paths) in packages.iter().zip(&assembly.belongings) {
-        let nodes: Vec<(&RelPath, &Node)> = paths
-            .iter()
-            .filter_map(|path| Some((path, assembly.tree.get(path)?)))
-            .collect();
-        let mut moved = std::collections::BTreeMap::new();
-        for (path, node) in &nodes {
-            if !node.is_dir() && !package.files.checksums.contains_key(path) {
-                moved.insert((*path).clone(), checksum(&assembly.tree, path, node)?);
-            }
-        }
-        let control = package.package.control();
-        let entry =
-            InstalledPackage::new(control, package.package.identity(), package.package.size());
-        let known = |path: &RelPath| {
-            let own = package.files.checksums.get(path).copied();
-            own.or_else(|| moved.get(path).copied().flatten())
+pub fn of(packages: &[Opened], assembly: &Assembly) -> Database {
+    let installed = |(package, paths): (&Opened, &BTreeMap<RelPath, RelPath>)| {
+        let nodes = paths
+            .keys()
+            .filter_map(|path| Some((path, assembly.tree.get(path)?)));
+        let checksum = |path: &RelPath| {
+            let own = paths.get(path)?;
+            package.files.checksums.get(own).copied()
         };
-        database.packages.push(entry.with_paths(nodes, known));
-    }
-    Ok(database)
-}
-
-/// The checksum of a file that lies elsewhere than its package says, beneath a linked folder.
-fn checksum(tree: &Tree, path: &RelPath, node: &Node) -> Result<Option<Sha1>, Error> {
-    if let Kind::Symlink(target) = &node.kind {
-        return Ok(Some(sha1(target)));
-    }
-    let Some(content) = tree.file(path) else {
-        return Ok(None);
+        let package = &package.package;
+        InstalledPackage::new(package.control(), package.identity(), package.size())
+            .with_paths(nodes, checksum)
     };
-    let mut hasher = boltworks_crypto::Sha1Hasher::new();
-    content
-        .copy_to(&mut hasher)
-        .map_err(|source| Error::Content {
-            path: path.clone(),
-            source,
-        })?;
-    Ok(Some(hasher.finish()))
+    let packages = packages.iter().zip(&assembly.belongings).map(installed);
+    Database {
+        packages: packages.collect(),
+    }
 }
 
 /// The folders that apk and scanners look for the database in.

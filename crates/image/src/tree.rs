@@ -25,7 +25,7 @@ pub fn compose(
     let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
     let assembly = assemble(&members)?;
     let brought = Brought::of(&assembly, &members);
-    let database = database::of(packages, &assembly)?;
+    let database = database::of(packages, &assembly);
     let mut tree = assembly.tree;
     skeleton::add(&mut tree)?;
     database::add(&mut tree, &database, packages, request)?;

@@ -14,7 +14,7 @@
 //! Paths beneath a linked directory are laid where the link leads, so that with `lib` a link
 //! to `usr/lib`, `lib/libc.so` is `usr/lib/libc.so` in the tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use boltworks_apk::Control;
 use boltworks_crypto::Sha256Hasher;
@@ -63,9 +63,9 @@ pub struct Assembly {
     /// The package each path came from, by its place in the install order; for a directory,
     /// the package that named it first.
     pub origin: BTreeMap<RelPath, usize>,
-    /// For each package, every path in the tree that it has: its files as far as nobody
-    /// replaced them, and the directories it names.
-    pub belongings: Vec<BTreeSet<RelPath>>,
+    /// For each package, every path in the tree that it has, with what the package itself calls
+    /// it: its files as far as nobody replaced them, and the directories it names.
+    pub belongings: Vec<BTreeMap<RelPath, RelPath>>,
 }
 
 /// Merges packages in install order.
@@ -74,7 +74,7 @@ pub fn assemble(members: &[Member<'_>]) -> Result<Assembly, Error> {
     let mut site = Site {
         members,
         placed: BTreeMap::new(),
-        belongings: vec![BTreeSet::new(); members.len()],
+        belongings: vec![BTreeMap::new(); members.len()],
     };
     for (member, package) in members.iter().enumerate() {
         for (path, node) in package.tree.iter() {
@@ -161,7 +161,7 @@ struct Source {
 struct Site<'a> {
     members: &'a [Member<'a>],
     placed: BTreeMap<RelPath, Source>,
-    belongings: Vec<BTreeSet<RelPath>>,
+    belongings: Vec<BTreeMap<RelPath, RelPath>>,
 }
 
 impl<'a> Site<'a> {
@@ -182,7 +182,7 @@ impl<'a> Site<'a> {
         }
         if node.is_dir() {
             self.check_kind(&path, &source, &path, true)?;
-            self.own(&path, source.member);
+            self.own(&path, &source);
             self.placed.entry(path).or_insert(source);
             return Ok(());
         }
@@ -190,7 +190,7 @@ impl<'a> Site<'a> {
         self.check_nothing_beneath(&path, &source)?;
         self.check_hard_link(&source, node)?;
         let Some(earlier) = self.placed.get(&path).cloned() else {
-            self.own(&path, source.member);
+            self.own(&path, &source);
             self.placed.insert(path, source);
             return Ok(());
         };
@@ -209,15 +209,15 @@ impl<'a> Site<'a> {
             if let Some(belongings) = self.belongings.get_mut(earlier.member) {
                 belongings.remove(&path);
             }
-            self.own(&path, source.member);
+            self.own(&path, &source);
             self.placed.insert(path, source);
         }
         Ok(())
     }
 
-    fn own(&mut self, path: &RelPath, member: usize) {
-        if let Some(belongings) = self.belongings.get_mut(member) {
-            belongings.insert(path.clone());
+    fn own(&mut self, path: &RelPath, source: &Source) {
+        if let Some(belongings) = self.belongings.get_mut(source.member) {
+            belongings.insert(path.clone(), source.path.clone());
         }
     }
 

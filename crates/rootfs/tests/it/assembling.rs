@@ -1,5 +1,8 @@
 //! Who may lay what where.
 
+use boltworks_fsx::RelPath;
+use boltworks_rootfs::Assembly;
+
 use super::{assembled, rel, shown};
 
 fn check(packages: &[&str], expected: &str) {
@@ -19,6 +22,11 @@ fn check_fails(packages: &[&str]) -> String {
         Ok(assembly) => panic!("{packages:#?}\n{}", shown(&assembly)),
         Err(error) => error.to_string(),
     }
+}
+
+/// Where a package's files lie.
+fn paths(assembly: &Assembly, member: usize) -> Vec<RelPath> {
+    assembly.belongings[member].keys().cloned().collect()
 }
 
 #[test]
@@ -47,8 +55,8 @@ fn the_first_decides_on_a_directory() {
         "srv/ 755 #0\ntmp/ 1777 #0",
     );
     let assembly = assembled(&["a 1\nsrv/\nsrv/a = x", "b 1\nsrv/"]).unwrap();
-    assert_eq!(assembly.belongings[0], [rel("srv"), rel("srv/a")].into());
-    assert_eq!(assembly.belongings[1], [rel("srv")].into());
+    assert_eq!(paths(&assembly, 0), [rel("srv"), rel("srv/a")]);
+    assert_eq!(paths(&assembly, 1), [rel("srv")]);
 }
 
 #[test]
@@ -97,7 +105,7 @@ fn what_is_declared_is_replaced() {
         "f = y 644 #1",
     );
     let assembly = assembled(&["a 1\nf = x\ng = x", "b 1 replaces a\nf = y"]).unwrap();
-    assert_eq!(assembly.belongings[0], [rel("g")].into());
+    assert_eq!(paths(&assembly, 0), [rel("g")]);
 }
 
 #[test]
