@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use boltworks_version::apk::Dependency;
+use boltworks_version::apk::{Dependency, Op, Version};
 
 use crate::refute::{Block, Demand, Failure, Refutation, Way};
 use crate::solve::Unsolvable;
@@ -202,6 +202,13 @@ impl<'t> Report<'t, '_> {
         };
         if !near.is_empty() {
             self.advise(format!("did you mean {}?", near.join(" or ")));
+        } else if let Some(exact) = releases(self.table, dependency, providers).last() {
+            let version = dependency.constraint.as_ref().map(|(_, version)| version);
+            let begins = version.map(|version| format!(" or {name}~{version}"));
+            self.advise(format!(
+                "write {name}={exact}{}: a version has its release (-r0) at the end",
+                begins.unwrap_or_default()
+            ));
         } else if !providers.is_empty() {
             self.advise(format!(
                 "build a {name} that satisfies {dependency}, or ask for less"
@@ -248,6 +255,27 @@ impl<'t> Report<'t, '_> {
             several => self.advise(format!("leave out {}", several.join(" or "))),
         }
     }
+}
+
+/// The versions that are the wanted one with a release at the end, the newest last: who asks for
+/// `=1.0` most often means `1.0-r0`.
+fn releases<'u>(
+    table: &Table<'u>,
+    dependency: &Dependency,
+    providers: &[Provider<'u>],
+) -> Vec<&'u Version> {
+    let Some((Op::Equal, version)) = &dependency.constraint else {
+        return Vec::new();
+    };
+    let beginning = format!("{version}-r");
+    let mut found: Vec<&'u Version> = providers
+        .iter()
+        .filter(|provider| provider.real)
+        .map(|provider| &table.packages[provider.package].entry.version)
+        .filter(|version| version.to_string().starts_with(&beginning))
+        .collect();
+    found.sort();
+    found
 }
 
 fn listed(items: &[String]) -> String {

@@ -21,6 +21,20 @@ fn a_version_that_nobody_has() {
 }
 
 #[test]
+fn a_version_without_its_release() {
+    insta::assert_snapshot!(check_fails("h 1.0-r0\nh 1.0-r10\nh 1.0-r9\nh 1.0.1-r0", "h=1.0"), @r"
+    world needs h=1.0
+    repositories have h 1.0.1-r0 (os), 1.0-r10 (os), 1.0-r9 (os), 1.0-r0 (os)
+    help: write h=1.0-r10 or h~1.0: a version has its release (-r0) at the end
+    ");
+    insta::assert_snapshot!(check_fails("h 1.0.1-r0", "h=1.0"), @r"
+    world needs h=1.0
+    repositories have h 1.0.1-r0 (os)
+    help: build a h that satisfies h=1.0, or ask for less
+    ");
+}
+
+#[test]
 fn a_name_that_nobody_has() {
     insta::assert_snapshot!(check_fails("web 1 needs zlibb\nzlib 1\nzlib-dev 1\nbzip2 1", "web"), @r"
     world needs web
