@@ -6,7 +6,8 @@
 //! 2. [`credential`]: [`OriginBoundCredential`], a secret that only its origin is ever sent.
 //! 3. [`proxy`]: [`Proxies`], which proxy stands before an address.
 //! 4. [`client`]: [`Client`], one GET with redirects followed by us and a bounded body.
-//! 5. [`retry`]: [`Retry`], waiting and trying again, only where that can help.
+//! 5. [`retry`]: [`Retry`], waiting and trying again, only where that can help; [`date`]: how long
+//!    a server asks to wait.
 //! 6. [`download`](mod@download): [`download()`], a transfer that goes on where it broke off.
 //! 7. [`machine`]: base addresses that apt and pip on this machine are configured to use, from texts.
 //!
@@ -15,7 +16,7 @@
 pub mod address;
 pub mod client;
 pub mod credential;
-mod date;
+pub mod date;
 pub mod download;
 pub mod error;
 pub mod machine;
