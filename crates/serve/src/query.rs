@@ -1,7 +1,7 @@
 //! Percent-encoding and query strings.
 
 /// What a percent-encoded text means, if it means text. `+` is itself.
-pub(crate) fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -17,7 +17,7 @@ pub(crate) fn decode(text: &str) -> Option<String> {
 }
 
 /// A text in a form that [`decode`] takes back, safe in a URL and in a header.
-pub(crate) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -37,7 +37,7 @@ fn hex_digit(nibble: u8) -> char {
 }
 
 /// The first value of a name; an empty one where the name has none.
-pub(crate) fn value(query: &str, name: &str) -> Option<String> {
+pub fn value(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key)? == name).then(|| decode(value))?

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// No route leads there.
     NoSuchPage,
     /// A repository's name breaks the rules.

@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
+pub enum Route {
     /// The page for people.
     Page,
     /// Whether this is a registry.
@@ -33,7 +33,7 @@ pub(crate) enum Route {
 
 /// The name of a repository: a channel's without tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Repository(ChannelName);
+pub struct Repository(ChannelName);
 
 impl Repository {
     fn parse(parts: &[String]) -> Option<Self> {
@@ -41,29 +41,35 @@ impl Repository {
         name.tag().is_none().then_some(Self(name))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The name.
+    pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 }
 
 /// A tag or a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reference {
+pub enum Reference {
+    /// A tag.
     Tag(String),
+    /// The digest of the manifest.
     Digest(Sha256),
 }
 
 /// A file of an apk repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ApkName {
+pub enum ApkName {
+    /// `APKINDEX.tar.gz`.
     Index,
+    /// A package by its file's name.
     Package(String),
+    /// Any file of it by its digest.
     Digest(Sha256),
 }
 
 impl Route {
     /// The route of a path, still percent-encoded.
-    pub(crate) fn parse(path: &str) -> Result<Self, Refusal> {
+    pub fn parse(path: &str) -> Result<Self, Refusal> {
         let parts = path
             .strip_prefix('/')
             .ok_or(Refusal::NoSuchPage)?
