@@ -176,7 +176,10 @@ impl Fetcher<'_> {
                 version,
                 file,
             } => {
-                let archive = self.debian.as_ref().map_err(|why| Error::ArchiveUnusable(why.clone()))?;
+                let archive = self
+                    .debian
+                    .as_ref()
+                    .map_err(|why| Error::ArchiveUnusable(why.clone()))?;
                 job.begin(None);
                 let wanted = Wanted {
                     name,

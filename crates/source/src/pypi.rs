@@ -80,30 +80,45 @@ impl PythonIndex {
             let reason = "it does not offer the JSON form of the simple index (PEP 691)".to_owned();
             return Err(Error::Malformed { index, reason });
         }
-        let page: Page = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
-            index: index.clone(),
-            reason: error.to_string(),
-        })?;
-        let Some(entry) = page.files.iter().find(|entry| entry.filename == file) else {
-            let reason = format!("none of its {} files is called so", page.files.len());
-            return Err(Error::NotFound {
-                what: file.to_owned(),
-                index,
-                reason,
-            });
-        };
-        if let (Some(expected), Some(actual)) = (expected, entry.hashes.get("sha256"))
-            && expected.to_string() != actual.to_ascii_lowercase()
-        {
-            let (expected, actual) = (expected.prefixed(), format!("sha256:{actual}"));
-            return Err(Error::WrongDigest {
-                place: format!("{index}{file}"),
-                expected,
-                actual,
-            });
-        }
-        Ok(address.join(&entry.url)?)
+        let found = find_file(&bytes, &index, file, expected)?;
+        Ok(address.join(&found)?)
     }
+}
+
+/// Where a project's page says that a file is: an address, perhaps relative to the page's. `index`
+/// is the page's own for messages.
+///
+/// # Errors
+/// Those of [`PythonIndex::locate`], and [`Error::Malformed`] if it is no such page.
+pub fn find_file(
+    page: &[u8],
+    index: &str,
+    file: &str,
+    expected: Option<&Sha256>,
+) -> Result<String, Error> {
+    let page: Page = serde_json::from_slice(page).map_err(|error| Error::Malformed {
+        index: index.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let count = page.files.len();
+    let mut files = page.files.into_iter();
+    let Some(entry) = files.find(|entry| entry.filename == file) else {
+        return Err(Error::NotFound {
+            what: file.to_owned(),
+            index: index.to_owned(),
+            reason: format!("none of its {count} files is called so"),
+        });
+    };
+    if let (Some(expected), Some(actual)) = (expected, entry.hashes.get("sha256"))
+        && expected.to_string() != actual.to_ascii_lowercase()
+    {
+        return Err(Error::WrongDigest {
+            place: format!("{index}{file}"),
+            expected: expected.prefixed(),
+            actual: format!("sha256:{actual}"),
+        });
+    }
+    Ok(entry.url)
 }
 
 /// The form of a project's name that the index uses (PEP 503).

@@ -71,7 +71,7 @@ impl DebianArchive {
             ])
             .args(names.iter().cloned())
             .text(MAX_OUTPUT)?;
-        let chosen = chosen_of(&uris)?;
+        let chosen = parse_chosen(&uris)?;
         let exact = chosen
             .iter()
             .map(|(name, version)| format!("{name}={version}"));
@@ -80,7 +80,7 @@ impl DebianArchive {
             .args(["show", "--no-all-versions", "--"])
             .args(exact)
             .text(MAX_OUTPUT)?;
-        debs_of(&stanzas, &chosen)
+        parse_debs(&stanzas, &chosen)
     }
 
     /// Fetches packages into a folder of the archive; apt checks each against the signed index,
@@ -166,8 +166,9 @@ impl DebFolder {
     }
 }
 
-/// Names and versions out of lines like `'ADDRESS' NAME_VERSION_ARCH.deb SIZE HASH`.
-fn chosen_of(uris: &str) -> Result<BTreeMap<String, String>, Error> {
+/// Names and versions out of lines like `'ADDRESS' NAME_VERSION_ARCH.deb SIZE HASH`, which
+/// `apt-get --print-uris` says; other lines are passed over.
+pub fn parse_chosen(uris: &str) -> Result<BTreeMap<String, String>, Error> {
     let mut chosen = BTreeMap::new();
     for line in uris.lines().filter(|line| line.starts_with('\'')) {
         let file = line.split_whitespace().nth(1).unwrap_or_default();
@@ -183,7 +184,8 @@ fn chosen_of(uris: &str) -> Result<BTreeMap<String, String>, Error> {
     Ok(chosen)
 }
 
-fn debs_of(stanzas: &str, chosen: &BTreeMap<String, String>) -> Result<Vec<Deb>, Error> {
+/// The chosen packages out of what `apt-cache show` says, by name. All must be there.
+pub fn parse_debs(stanzas: &str, chosen: &BTreeMap<String, String>) -> Result<Vec<Deb>, Error> {
     let mut debs = BTreeMap::new();
     for stanza in deb822::parse(stanzas) {
         let deb = deb_of(&stanza)?;
@@ -293,10 +295,10 @@ SHA256: 60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb
 Description: Generic library support script
  more
 ";
-        let chosen = chosen_of(
+        let chosen = parse_chosen(
             "'http://m/p/libtool_2.5.4-4%2bb1_all.deb' libtool_2.5.4-4+b1_all.deb 539936 MD5Sum:0\n",
         );
-        let debs = debs_of(text, &chosen.unwrap()).unwrap();
+        let debs = parse_debs(text, &chosen.unwrap()).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(&debs).unwrap(), @r#"
         [
           {
@@ -342,8 +344,8 @@ Description: Generic library support script
 
     #[test]
     fn epochs_are_decoded() {
-        let chosen = chosen_of("'a' gcc_4%3a14.2.0-1_amd64.deb 1 SHA256:0\n").unwrap();
+        let chosen = parse_chosen("'a' gcc_4%3a14.2.0-1_amd64.deb 1 SHA256:0\n").unwrap();
         assert_eq!(chosen.get("gcc").map(String::as_str), Some("4:14.2.0-1"));
-        assert!(chosen_of("'a' --evil_1_amd64.deb 1 x\n").is_err());
+        assert!(parse_chosen("'a' --evil_1_amd64.deb 1 x\n").is_err());
     }
 }

@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Event};
 
-pub use binaries::{Deb, DebFolder};
-pub use origs::{Orig, OrigFile, Wanted};
+pub use binaries::{Deb, DebFolder, parse_chosen, parse_debs};
+pub use origs::{Orig, OrigFile, Wanted, parse_origs};
 
 use crate::Error;
 

@@ -92,7 +92,7 @@ impl DebianArchive {
                 .text(MAX_STANZAS)?
         };
         let index = format!("the index of Debian {}", self.settings.suite);
-        let mut origs = origs_of(&text, name, file, &index)?;
+        let mut origs = parse_origs(&text, name, file, &index)?;
         // The version that was asked for comes first, then the newest.
         origs.sort_by_key(|orig| Some(orig.version.as_str()) != version);
         let is_it = |orig: &&Orig| expected.sha256().is_none_or(|sha256| sha256 == orig.sha256);
@@ -144,9 +144,9 @@ impl DebianArchive {
     }
 }
 
-/// The entries for one file in the stanzas of a source package; `address` is the path in the
-/// archive still.
-fn origs_of(text: &str, name: &str, file: &str, index: &str) -> Result<Vec<Orig>, Error> {
+/// The entries for one file in the stanzas of a source package, which `apt-cache showsrc` says;
+/// `address` is the path in the archive still. `index` is its name for messages.
+pub fn parse_origs(text: &str, name: &str, file: &str, index: &str) -> Result<Vec<Orig>, Error> {
     let malformed = |reason: &str| Error::Malformed {
         index: format!("{name} in {index}"),
         reason: reason.to_owned(),
@@ -217,7 +217,7 @@ Checksums-Sha256:
 
     #[test]
     fn a_file_is_found_by_its_name() {
-        let origs = origs_of(TEXT, "zlib", "zlib_1.3.orig.tar.gz", "i").unwrap();
+        let origs = parse_origs(TEXT, "zlib", "zlib_1.3.orig.tar.gz", "i").unwrap();
         insta::assert_debug_snapshot!(origs.iter().map(|o| (&o.version, o.size, &o.address)).collect::<Vec<_>>(), @r#"
         [
             (
@@ -228,12 +228,12 @@ Checksums-Sha256:
         ]
         "#);
         assert!(
-            origs_of(TEXT, "zlib", "zlib_1.4.orig.tar.gz", "i")
+            parse_origs(TEXT, "zlib", "zlib_1.4.orig.tar.gz", "i")
                 .unwrap()
                 .is_empty()
         );
         assert!(
-            origs_of(
+            parse_origs(
                 &TEXT.replace("60dd", "xxxx"),
                 "zlib",
                 "zlib_1.3.orig.tar.gz",
