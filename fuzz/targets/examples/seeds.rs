@@ -302,9 +302,9 @@ accounts:
 paths:
   - {path: /srv/www, type: directory, uid: 65532, gid: 65532, permissions: 0o2755, recursive: true}
   - {path: /etc/note, type: symlink, source: /etc/os-release}
-  - {path: /bin/z, type: hardlink, source: /usr/bin/x, permissions: 0o4755}
   - {path: /run/empty, type: empty-file, permissions: 0o600}
-  - {path: /usr/bin/x, type: permissions, uid: 1, gid: 2, permissions: 0o700}
+  - {path: /usr, type: permissions, uid: 1, gid: 2, permissions: 0o700, recursive: true}
+  - {path: /bin/z, type: hardlink, source: /usr/bin/x, uid: 1, gid: 2, permissions: 0o700}
 environment: {A: b}
 annotations: {a: b}
 work-dir: /srv

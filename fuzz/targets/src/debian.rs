@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use boltworks_fsx::RelPath;
 use boltworks_model::{Architecture, Sha256};
-use boltworks_source::{Deb, debian::deb822 as stanzas};
+use boltworks_source::Deb;
+use boltworks_source::debian::{deb822 as stanzas, parse_chosen, parse_debs, parse_origs};
 use boltworks_stage0::plan::plan;
 use boltworks_stage0::{Config, merged, names};
 
@@ -39,6 +40,40 @@ pub fn deb822(data: &[u8]) {
             assert!(value.is_none_or(|value| value.len() <= text.len()));
         }
     }
+}
+
+/// What apt says of addresses, a line `---`, and what it says of packages.
+pub fn debian_index(data: &[u8]) {
+    let text = text(data).unwrap_or_default();
+    let (uris, index) = text.split_once("\n---\n").unwrap_or(("", text));
+    let file = "zlib_1.3.orig.tar.gz";
+    for orig in parse_origs(index, "zlib", file, "the index").unwrap_or_default() {
+        taken();
+        assert!(orig.name == "zlib" && orig.file == file);
+        assert!(orig.address.ends_with(&format!("/{file}")));
+    }
+    let Ok(chosen) = parse_chosen(uris) else {
+        return;
+    };
+    // They become arguments of apt.
+    for word in chosen.iter().flat_map(<[&String; 2]>::from) {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"=/'\"".contains(&byte);
+        assert!(
+            word.bytes().all(is_plain) && !word.starts_with('-'),
+            "{word}"
+        );
+    }
+    let Ok(debs) = parse_debs(index, &chosen) else {
+        return;
+    };
+    let found: Vec<_> = debs.iter().map(|deb| (&deb.name, &deb.version)).collect();
+    assert_eq!(found, chosen.iter().collect::<Vec<_>>());
+    if debs.is_empty() {
+        return;
+    }
+    taken();
+    let json = serde_json::to_vec(&debs).expect("what was read can be written");
+    assert_eq!(serde_json::from_slice::<Vec<Deb>>(&json).ok(), Some(debs));
 }
 
 /// On every line a version, a package's name, or a link as `PATH -> TARGET`.

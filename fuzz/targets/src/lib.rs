@@ -23,6 +23,7 @@ pub mod mend;
 pub mod names;
 pub mod oci;
 pub mod sbom;
+pub mod serve;
 pub mod versions;
 pub mod yaml;
 
@@ -55,11 +56,13 @@ targets![
     apk::apk_sections,
     yaml::condition,
     debian::deb822,
+    debian::debian_index,
     debian::debian_names,
     versions::dependencies,
     analysis::elf,
     yaml::factory_file,
     machine::http_address,
+    machine::http_date,
     yaml::image,
     image_tree::image_tree,
     apk::installed,
@@ -74,7 +77,10 @@ targets![
     machine::pip_configuration,
     yaml::pipeline,
     apk::pkginfo,
+    machine::python_index,
     yaml::recipe,
+    serve::served_path,
+    serve::served_range,
     sbom::spdx,
     debian::stage0_plan,
     archive::tar,

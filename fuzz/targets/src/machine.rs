@@ -1,10 +1,12 @@
-//! What a machine's own clients are configured to use, and addresses.
+//! What a machine's own clients are configured to use, addresses, and what servers answer.
 
 use std::collections::BTreeMap;
 
+use boltworks_model::{Sha256, Timestamp};
 use boltworks_net::credential::split_credential;
 use boltworks_net::machine::{apt, pip};
-use boltworks_net::{Address, Proxies};
+use boltworks_net::{Address, Proxies, date};
+use boltworks_source::pypi::find_file;
 
 use crate::{taken, text};
 
@@ -40,6 +42,53 @@ pub fn pip_configuration(data: &[u8]) {
             assert!(text.contains(&url), "an address from nowhere");
             assert!(!url.is_empty() && url.trim() == url);
         }
+    }
+}
+
+/// The page of a project at an index of Python packages.
+pub fn python_index(data: &[u8]) {
+    const INDEX: &str = "https://index.example/simple/web/";
+    let find = |expected: Option<&Sha256>| find_file(data, INDEX, "web-1.0.tar.gz", expected);
+    let Ok(found) = find(None) else {
+        assert!(find(Some(&Sha256::new([7; 32]))).is_err());
+        return;
+    };
+    taken();
+    // It is that file, or one with another digest.
+    let exact = find(Some(&Sha256::new([7; 32])));
+    assert!(exact.is_err() || exact.ok().as_ref() == Some(&found));
+    let base: Address = INDEX.parse().expect("it is an address");
+    if let Ok(address) = base.join(&found) {
+        check_address(&address);
+    }
+}
+
+/// On every line a date, or a number of seconds to wait; the line before is the server's clock.
+pub fn http_date(data: &[u8]) {
+    let mut before = None;
+    for line in text(data).unwrap_or_default().lines() {
+        let wait = date::wait(line, before);
+        let seconds = line.trim().parse::<u64>().ok();
+        assert!(wait.is_none_or(|wait| seconds.is_none_or(|it| it == wait.as_secs())));
+        before = Some(line);
+        let Some(seconds) = date::parse(line) else {
+            continue;
+        };
+        taken();
+        assert_eq!(
+            date::wait(line, Some(line)).map(|wait| wait.as_secs()),
+            Some(0)
+        );
+        let moment = Timestamp(i64::try_from(seconds).expect("the years end at 9999"));
+        let shown = moment.to_string();
+        let year = line.split(' ').nth(3).unwrap_or_default();
+        // A leap second is the next day's first, and the last day has no name.
+        assert!(
+            line.contains(":60 ")
+                || shown.starts_with('@')
+                || shown.starts_with(year.trim_start_matches('0')),
+            "'{line}' is {shown}"
+        );
     }
 }
 
