@@ -167,6 +167,24 @@ pub(crate) fn the_secrets_of_the_factory_are_not_seen() {
     assert!(seen.contains("PATH=/bin"), "{seen}");
     assert!(!seen.contains(CANARY), "{seen}");
     assert!(!seen.contains("is open"), "{seen}");
+    // Nor where anything lies, in variables, command lines and open files.
+    let folder = world.path("").display().to_string();
+    assert!(!seen.contains(folder.trim_end_matches('/')), "{seen}");
+}
+
+/// What `docs/sandbox.md` says of the kernel's list of mounts: it cannot be hidden, and binds are
+/// all that it gives away.
+pub(crate) fn only_binds_say_where_they_come_from() {
+    let world = World::new();
+    let script = "cat /proc/self/mountinfo /proc/self/mounts /proc/self/mountstats";
+    let seen = world.script(script).stdout;
+    let folder = world.path("");
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let telling: Vec<&str> = seen.lines().filter(|line| line.contains(name)).collect();
+    assert!(
+        matches!(telling[..], [line] if line.contains("/workspace /home/build ")),
+        "{seen}"
+    );
 }
 
 pub(crate) fn no_process_of_the_host_is_seen_or_killed() {

@@ -66,6 +66,7 @@ const TESTS: &[Test] = tests![
         no_link_leads_out,
         neither_the_network_nor_abstract_sockets_are_reached,
         the_secrets_of_the_factory_are_not_seen,
+        only_binds_say_where_they_come_from,
         no_process_of_the_host_is_seen_or_killed,
         the_first_process_cannot_be_killed,
         the_helper_cannot_be_reached_by_a_script,
