@@ -67,15 +67,12 @@ fn decode_percent(text: &str) -> Vec<u8> {
             [high, low, ..] if byte == b'%' => digit(*high).zip(digit(*low)),
             _ => None,
         };
-        match value.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(byte);
-                rest = after;
-            }
+        if let Some(value) = value.and_then(|(high, low)| u8::try_from(high * 16 + low).ok()) {
+            decoded.push(value);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            decoded.push(byte);
+            rest = after;
         }
     }
     decoded

@@ -204,8 +204,7 @@ fn section_headers_decide_nothing() {
         bytes[0x20..0x28].copy_from_slice(&place.to_le_bytes());
         bytes.extend(headers);
     };
-    let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&lying, &without, &odd];
-    for change in changes {
+    for change in [lying as fn(&mut Vec<u8>), without, odd] {
         for path in ["usr/bin/main", "usr/lib/libone.so.1.2"] {
             let path = folder.path().join(path);
             let mut bytes = std::fs::read(&path).unwrap();

@@ -137,21 +137,24 @@ impl Object {
     /// JSON that is YAML too: that takes fewer characters as they are (YAML 1.2, 5.1).
     fn into_text(self) -> String {
         let json = Value::Object(self.0).to_string();
-        let mut text = String::with_capacity(json.len());
-        for c in json.chars() {
-            match c {
-                '\u{7f}'..='\u{9f}'
-                | '\u{2028}'
-                | '\u{2029}'
-                | '\u{feff}'
-                | '\u{fffe}'
-                | '\u{ffff}' => {
-                    text += &format!("\\u{:04x}", u32::from(c));
-                }
-                _ => text.push(c),
-            }
+        let is_kept = |c: char| {
+            !matches!(
+                c,
+                '\u{7f}'
+                    ..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+            )
+        };
+        if json.chars().all(is_kept) {
+            return json;
         }
-        text
+        let shown = |c| {
+            if is_kept(c) {
+                String::from(c)
+            } else {
+                format!("\\u{:04x}", u32::from(c))
+            }
+        };
+        json.chars().map(shown).collect()
     }
 
     fn into_bytes(self) -> Vec<u8> {
