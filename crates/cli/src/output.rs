@@ -1,7 +1,9 @@
 //! What people and machines read: text on a terminal, or one JSON document with `--json`.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -52,6 +54,11 @@ impl Output {
     pub(crate) fn note(&self, text: &str) {
         write_all(&mut std::io::stderr().lock(), text);
     }
+}
+
+/// A path in a document: JSON holds text only, so what is no UTF-8 in a name is replaced.
+pub(crate) fn shown(path: &Path) -> Cow<'_, str> {
+    path.to_string_lossy()
 }
 
 /// Whether a command line that cannot be read asks for JSON.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Arguments, Build};
 use crate::commands::{given, session};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::table::{size, table};
 
 pub(crate) fn run(
@@ -71,7 +71,7 @@ fn document(made: &Made) -> Value {
             "size": package.artifact.size,
             "installed-size": package.installed_size,
             "digest": package.artifact.digest.prefixed(),
-            "path": package.path,
+            "path": shown(&package.path),
         })
     };
     json!({
@@ -80,7 +80,7 @@ fn document(made: &Made) -> Value {
         "fresh": made.reasons.is_empty(),
         "reasons": made.reasons,
         "packages": made.packages.iter().map(package).collect::<Vec<_>>(),
-        "index": made.index,
+        "index": made.index.as_deref().map(shown),
         "log": record.log,
     })
 }

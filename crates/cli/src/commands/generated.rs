@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::host;
-use crate::output::Output;
+use crate::output::{Output, shown};
 
 /// `boltworks schema`
 pub(crate) fn schema(output: &Output) -> Result<ExitCode, Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure
     command.build();
     let count = write_pages(&root, &command, "boltworks")?;
     output.text(&format!("{count} manual pages in {}", folder.display()));
-    output.json(&json!({"folder": folder, "pages": count}));
+    output.json(&json!({"folder": shown(folder), "pages": count}));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -282,3 +282,78 @@ fn a_server_tells_machines_its_address() {
     assert!(address.starts_with("127.0.0.1:") && !address.ends_with(":0"));
     assert_eq!(document["url"], format!("http://{address}/"));
 }
+
+#[test]
+fn a_new_factory_leaves_what_is_there() {
+    let desk = Desk::new();
+    desk.write("new/.gitignore", "mine\n");
+    desk.write("new/recipes/zlib.yaml", "mine\n");
+    desk.write("elsewhere/web.yaml", "mine\n");
+    std::os::unix::fs::symlink("../elsewhere", desk.path("new/images")).unwrap();
+    let before = desk.names();
+    let refused = desk.run("init new").with_code(2);
+    insta::assert_snapshot!(refused.err, @r"
+    error: in new these are in the way of a new factory: images, recipes/zlib.yaml
+    help: move them away, or choose another folder: nothing was written
+    ");
+    assert_eq!(desk.names(), before);
+    assert_eq!(desk.read("new/recipes/zlib.yaml"), b"mine\n");
+
+    std::fs::remove_file(desk.path("new/recipes/zlib.yaml")).unwrap();
+    std::fs::remove_file(desk.path("new/images")).unwrap();
+    let made = desk.run("init new").with_code(0);
+    insta::assert_snapshot!(made.err, @"! new/.gitignore is yours and stays as it is; it should say, each on a line of its own: .boltworks/ keys/*.rsa");
+    assert_eq!(desk.read("new/.gitignore"), b"mine\n");
+}
+
+#[test]
+fn a_new_factory_that_was_broken_off_is_finished() {
+    let desk = Desk::new();
+    desk.run("init new").with_code(0);
+    let whole = desk.names();
+    for file in ["boltworks.yaml", "images/web.yaml", ".gitignore"] {
+        std::fs::remove_file(desk.path(&format!("new/{file}"))).unwrap();
+    }
+    desk.run("init new").with_code(0);
+    assert_eq!(desk.names(), whole);
+}
+
+#[test]
+fn names_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let desk = desk();
+    let odd = std::ffi::OsStr::from_bytes(b"x\xffy");
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"));
+        command.current_dir(desk.path(""));
+        command.args(words).arg(odd).output().unwrap()
+    };
+    for words in [
+        &["--json", "init"][..],
+        &["--json", "man"],
+        &["--json", "apk", "keygen"],
+        &["--json", "apk", "index", "--merge", "-o"],
+        &["--json", "apk", "verify", "--ignore-signatures"],
+        &["--json", "apk", "sign", "-k", "web.rsa"],
+        &["--json", "apk", "info"],
+        &["--json", "apk", "diff", "web.rsa"],
+        &["--json", "build"],
+        &["--json", "test"],
+        &["--json", "recipe", "compile"],
+        &["--json", "image", "build", "a.yaml", "a:1"],
+        &["--json", "solve", "a", "-r"],
+        &["--json", "solve", "a", "-k"],
+        &["--json", "solve"],
+        &["--json", "explain"],
+        &["--json", "source", "fetch"],
+        &["--json", "plan", "--factory"],
+        &["--json"],
+    ] {
+        let output = run(words);
+        let code = output.status.code().unwrap();
+        assert!([0, 1, 2].contains(&code), "{words:?}: {output:?}");
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}: {output:?}"));
+        assert!(document.is_object(), "{words:?}: {output:?}");
+    }
+}

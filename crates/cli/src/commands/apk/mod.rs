@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Apk, Arguments};
 use crate::commands::image::source_date_epoch;
 use crate::failure::{Failure, exit};
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::table::count;
 
 pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
@@ -66,7 +66,7 @@ fn keygen(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
         pair.private.display(),
         pair.public.display()
     ));
-    output.json(&json!({"private": pair.private, "public": pair.public}));
+    output.json(&json!({"private": shown(&pair.private), "public": shown(&pair.public)}));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,7 +80,7 @@ fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<ExitCode, Fail
             Signed::Index => "index",
         };
         output.text(&format!("signed {what} {}", file.display()));
-        signed.push(json!({"file": file, "kind": what}));
+        signed.push(json!({"file": shown(file), "kind": what}));
     }
     output.json(&json!({"key": keys.signer.name, "signed": signed}));
     Ok(ExitCode::SUCCESS)
@@ -111,10 +111,10 @@ fn index(path: &Path, listing: &Listing<'_>, output: &Output) -> Result<ExitCode
         listed.added
     ));
     output.json(&json!({
-        "index": path,
+        "index": shown(path),
         "packages": listed.packages,
         "added": listed.added,
-        "skipped": listed.skipped,
+        "skipped": listed.skipped.iter().map(|file| shown(file)).collect::<Vec<_>>(),
         "signed-by": listing.keys.map(|keys| &keys.signer.name),
     }));
     Ok(ExitCode::SUCCESS)
@@ -170,6 +170,7 @@ fn verified_text(file: &Path, result: &Result<Sound, Error>) -> String {
 }
 
 fn verified_document(file: &Path, result: &Result<Sound, Error>) -> Value {
+    let file = shown(file);
     match result {
         Ok(Sound::Package { name, signed_by }) => json!({
             "file": file, "good": true, "kind": "package", "package": name, "signed-by": signed_by,
