@@ -260,7 +260,7 @@ fn code(failure: &Failure) -> u8 {
         | FactoryError::Asked { .. }
         | FactoryError::Config(_)
         | FactoryError::Recipe(_)
-        | FactoryError::Catalog(_) => USAGE,
+        | FactoryError::KeyGone { .. } => USAGE,
         FactoryError::Refused(_)
         | FactoryError::Source(SourceError::Missing { .. } | SourceError::NoKeyring { .. }) => {
             MACHINE
@@ -330,12 +330,12 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         }
         FactoryError::NotListed { .. } => one("make the index anew with `boltworks apk index`"),
         FactoryError::Twice { .. } => one("rename one of the two, or remove it"),
-        FactoryError::Catalog(_) => {
-            one("correct what the recipes ask for: each must be made after what it needs")
-        }
+        FactoryError::KeyGone { file } => one(format!(
+            "put it back, or make a new one with `boltworks apk keygen {file}`: then everything is made anew",
+        )),
         // The solver's words bring their own advice.
         FactoryError::Unsolvable { why, .. } if why.contains("help: ") => Vec::new(),
-        FactoryError::Unsolvable { .. } => {
+        FactoryError::Unsolvable { .. } | FactoryError::Blocked { .. } => {
             one("`boltworks plan` says of every recipe whether it can be made")
         }
         FactoryError::Config(_) | FactoryError::Recipe(_) => Vec::new(),

@@ -218,6 +218,16 @@ impl Factory {
         self.repositories.keys().next().map_or("os", String::as_str)
     }
 
+    /// What the index of that repository says of itself: what the file says it is for, else its
+    /// name.
+    pub fn description(&self) -> &str {
+        let description = self.repositories.values().next();
+        description
+            .map(|repository| repository.description.as_str())
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| self.repository())
+    }
+
     /// The policy that holds for releases: by default everything that can be judged today.
     pub fn release_policy(&self) -> Policy {
         self.policies
@@ -242,6 +252,23 @@ pub fn parse(file: &str, text: &str) -> Result<Factory, Error> {
         None => Ok(factory),
         Some(fault) => Err(fault.placed(file, text)),
     }
+}
+
+/// The error that a channel of this file points at an image that is not there.
+pub fn no_image<'a>(
+    (file, text): (&str, &str),
+    channel: &ChannelName,
+    image: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Error {
+    let message = format!("there is no image '{image}', which the channel '{channel}' points at");
+    let quoted = format!("\"{channel}\"");
+    let is_quoted = text.contains(&quoted);
+    let fault = Fault {
+        suggestion: closest(image, known).map(str::to_owned),
+        ..Fault::new(if is_quoted { &quoted } else { channel.as_str() }, message)
+    };
+    fault.placed(file, text)
 }
 
 /// The JSON schema of the file.
@@ -371,6 +398,10 @@ fn policy(factory: &Factory) -> Option<Fault> {
             suggestion,
             ..Fault::new("forbid-repositories:", message)
         });
+    }
+    if policy.require.is_empty() {
+        let message = "a policy that asks for no evidence lets nothing be released".to_owned();
+        return Some(Fault::new("release:", message));
     }
     let kind = policy
         .require

@@ -11,7 +11,7 @@ pub mod quantity;
 
 pub use boltworks_yaml::Error;
 pub use factory::{
-    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0, parse,
-    schema,
+    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0,
+    no_image, parse, schema,
 };
 pub use quantity::{Bytes, Span};

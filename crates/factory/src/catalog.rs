@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boltworks_config::Channel;
 use boltworks_fsx::{FileKind, RelPath, Root};
-use boltworks_model::{Material, PackageName, chain};
+use boltworks_model::{PackageName, chain};
+use boltworks_package::workspace::{LocalFile, LocalFiles, local_files, local_tree};
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::resolved::{Image, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
@@ -41,7 +43,38 @@ pub struct RecipeSource {
     /// Its text.
     pub text: String,
     /// The folder of files beside it, if there is one.
-    pub folder: Option<Arc<Root>>,
+    pub folder: Option<Folder>,
+}
+
+/// The folder beside a recipe, and what was in it when the recipe was read.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: Arc<Root>,
+    files: Vec<LocalFile>,
+}
+
+impl Folder {
+    /// Hashes what is in a folder.
+    pub fn read(root: Root) -> Result<Self, Error> {
+        let files = local_files(&root)?;
+        let root = Arc::new(root);
+        Ok(Self { root, files })
+    }
+}
+
+impl RecipeSource {
+    /// The files beside the recipe.
+    pub fn files(&self) -> &[LocalFile] {
+        self.folder.as_ref().map_or(&[], |folder| &folder.files)
+    }
+
+    /// The same for a build, which checks that they are still what they were.
+    pub fn local_files(&self) -> Option<LocalFiles<'_>> {
+        self.folder.as_ref().map(|folder| LocalFiles {
+            folder: &folder.root,
+            expected: &folder.files,
+        })
+    }
 }
 
 impl Loaded {
@@ -64,12 +97,28 @@ impl Loaded {
             let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));
             taken(&mut files, subject, path)?;
         }
-        for channel in home.config.channels.values() {
-            if !files.contains_key(&Subject::image(&channel.image)) {
-                return Err(loaded.missing(ActionKind::Image, &channel.image));
+        for (channel, Channel { image }) in &home.config.channels {
+            if !files.contains_key(&Subject::image(image)) {
+                let known = loaded.images.keys().map(String::as_str);
+                return Err(home.no_image(channel, image, known));
             }
         }
         Ok(loaded)
+    }
+
+    /// Removes what failed builds left, where no recipe here could ever build it again. What is left
+    /// of the others stays to be looked at, until the next build of the same recipe.
+    pub(crate) fn forget_workspaces(&self, home: &Home) -> Result<(), Error> {
+        let names = self.catalog.recipe_names();
+        let builds = home.state_folder("builds")?;
+        for entry in builds.list()? {
+            let name = entry.name.strip_prefix(b"build-");
+            let recipe = name.and_then(|name| std::str::from_utf8(name).ok());
+            if !recipe.is_some_and(|recipe| names.contains(recipe)) {
+                builds.remove_tree(&RelPath::new(entry.name)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// The error that there is no such recipe or image.
@@ -168,9 +217,9 @@ fn read_recipe(
     let source = RecipeSource {
         path: path.to_owned(),
         text: text.to_owned(),
-        folder: folder.map(Arc::new),
+        folder: folder.map(Folder::read).transpose()?,
     };
-    let item = recipe_item(home, recipe, source.folder.as_deref())?;
+    let item = recipe_item(home, recipe, source.files())?;
     Ok((item, source))
 }
 
@@ -196,7 +245,7 @@ fn package_named_in(text: &str) -> Option<&str> {
 pub(crate) fn recipe_item(
     home: &Home,
     recipe: Recipe,
-    folder: Option<&Root>,
+    files: &[LocalFile],
 ) -> Result<RecipeItem, Error> {
     let asks = !recipe.package.setcap.is_empty()
         || recipe
@@ -214,10 +263,10 @@ pub(crate) fn recipe_item(
     let sources = recipe.sources.iter();
     Ok(RecipeItem {
         sources: sources.map(|source| pin(home, &recipe, source)).collect(),
-        files: match folder {
-            Some(folder) => file_pins(folder, recipe.package.name.as_str())?,
-            None => Vec::new(),
-        },
+        files: files
+            .iter()
+            .map(|file| file_pin(recipe.package.name.as_str(), file))
+            .collect(),
         recipe,
     })
 }
@@ -231,22 +280,16 @@ fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
             .find(|map| map.covers(&request))
             .map(|map| map.sha256.prefixed())
     });
-    Pin {
-        name: source.key.clone(),
-        digest: replaced.unwrap_or_else(|| source.key.clone()),
-    }
+    let key = source.key.clone();
+    Pin::new(key.clone(), replaced.unwrap_or(key))
 }
 
-fn file_pins(folder: &Root, name: &str) -> Result<Vec<Pin>, Error> {
-    let materials = boltworks_package::workspace::local_materials(folder, name)?;
-    let pin = |material| match material {
-        Material::Source { uri, sha256, .. } => Some(Pin {
-            name: uri,
-            digest: sha256.prefixed(),
-        }),
-        _ => None,
-    };
-    Ok(materials.into_iter().filter_map(pin).collect())
+fn file_pin(recipe: &str, file: &LocalFile) -> Pin {
+    Pin {
+        name: format!("{recipe}/{}", file.path),
+        digest: file.sha256.prefixed(),
+        is_executable: file.is_executable,
+    }
 }
 
 /// `recipes/zlib/` beside `recipes/zlib.yaml`, if it is there.
@@ -285,7 +328,7 @@ pub(crate) fn with_pipelines(
     root: &Root,
     shown: &str,
 ) -> Result<PipelineLibrary, Error> {
-    let tree = boltworks_package::workspace::local_files(root)?;
+    let tree = local_tree(root)?;
     for (path, _) in tree
         .iter()
         .filter(|(path, _)| path.as_bytes().ends_with(b".yaml"))

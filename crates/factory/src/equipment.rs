@@ -12,7 +12,9 @@ use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override};
 
-use crate::planning::Planner;
+use crate::catalog::Loaded;
+use crate::keys::Keys;
+use crate::planning::Stage0;
 use crate::recipes::Means;
 use crate::{Error, Home};
 
@@ -146,13 +148,19 @@ impl Equipment {
     }
 
     /// The means to carry out items of a plan.
-    pub fn means<'a>(&'a self, planner: Planner<'a>) -> Means<'a> {
+    pub fn means<'a>(
+        &'a self,
+        home: &'a Home,
+        loaded: &'a Loaded,
+        keys: &'a Keys,
+        stage0: &'a Stage0,
+    ) -> Means<'a> {
         Means {
-            home: planner.home,
-            loaded: planner.loaded,
-            keys: planner.keys,
-            stage0: planner.stage0,
-            fetcher: self.reach.fetcher(planner.home),
+            home,
+            loaded,
+            keys,
+            stage0,
+            fetcher: self.reach.fetcher(home),
             sandbox: &self.sandbox,
             environments: &self.environments,
         }

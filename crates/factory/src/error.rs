@@ -56,6 +56,20 @@ pub enum Error {
         /// The chain, and what would help.
         why: String,
     },
+    /// A recipe or image cannot be made now, or never was.
+    #[error("{subject} is not made: {why}")]
+    Blocked {
+        /// `recipe zlib`.
+        subject: String,
+        /// Why not, in lines.
+        why: String,
+    },
+    /// The key that packages were signed with is gone.
+    #[error("the signing key {file} is not there, though packages were made with it")]
+    KeyGone {
+        /// Its file.
+        file: String,
+    },
     /// Something is wrong with a file that the command line names.
     #[error("{}", path.display())]
     File {
@@ -93,9 +107,6 @@ pub enum Error {
     /// A recipe or image file is not understood.
     #[error(transparent)]
     Recipe(#[from] boltworks_recipe::Error),
-    /// The recipes contradict one another.
-    #[error(transparent)]
-    Catalog(#[from] boltworks_plan::Error),
     /// A path is not one.
     #[error(transparent)]
     Path(#[from] boltworks_fsx::PathError),

@@ -81,7 +81,7 @@ impl<'a> Context<'a> {
                 EvidenceKind::Signature,
                 self.signatures(packages)?,
             ),
-            self.say(artifact, EvidenceKind::Origin, self.repositories(packages)),
+            self.say(artifact, EvidenceKind::Origin, self.origins(packages)?),
         ])
     }
 
@@ -133,23 +133,39 @@ impl<'a> Context<'a> {
         Ok(Verdict::all(verdicts))
     }
 
-    /// Every package of an image comes from the factory's own repository.
-    fn repositories(&self, packages: &[Pick]) -> Verdict {
+    /// Every package of an image comes from the factory's own repository, and each was found to
+    /// be nobody else's when it was made.
+    fn origins(&self, packages: &[Pick]) -> Result<Verdict, Error> {
         let own = self.home.config.repository();
-        let foreign: Vec<String> = packages
-            .iter()
-            .filter(|pick| pick.repository == STAGE0 || pick.repository != own)
-            .map(|pick| {
-                let Pick {
-                    name,
-                    version,
-                    repository,
-                    ..
-                } = pick;
-                format!("{name}-{version} comes from '{repository}'")
-            })
-            .collect();
-        Reasons::try_from(foreign).map_or(Verdict::Pass, Verdict::Fail)
+        if packages.is_empty() {
+            return Ok(Verdict::Pass);
+        }
+        let mut verdicts = Vec::new();
+        for pick in packages {
+            let Pick {
+                name,
+                version,
+                repository,
+                sha256,
+            } = pick;
+            if repository == STAGE0 || repository != own {
+                let why = format!("{name}-{version} comes from '{repository}'");
+                verdicts.push(Verdict::Fail(Reasons::one(why)));
+                continue;
+            }
+            let said = self.home.records().evidence_for(sha256)?;
+            let of_origin = said.into_iter().rev();
+            let newest = of_origin
+                .filter(|said| said.kind == EvidenceKind::Origin)
+                .map(|said| said.verdict)
+                .next();
+            verdicts.push(newest.unwrap_or_else(|| {
+                Verdict::Unknown(Gaps::one(format!(
+                    "it is not known where the files of {name}-{version} come from"
+                )))
+            }));
+        }
+        Ok(Verdict::all(verdicts))
     }
 
     fn judge_sbom(&self, artifact: &Artifact, sbom: Sha256) -> Result<Verdict, Error> {

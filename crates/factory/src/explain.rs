@@ -38,11 +38,7 @@ impl Home {
     pub fn explain(&self, text: &str, all: bool) -> Result<Vec<Explanation>, Error> {
         let mut found = self.find(text)?;
         if found.is_empty() {
-            return Err(Error::Missing {
-                what: "artifact",
-                name: text.to_owned(),
-                known: self.explainable()?,
-            });
+            return Err(self.unexplained(text)?);
         }
         let released = self.released_in()?;
         let mut seen = BTreeSet::new();
@@ -82,6 +78,33 @@ impl Home {
         };
         let good = runs.into_iter().rev().filter(|run| run.ok);
         Ok(good.flat_map(of_run).collect())
+    }
+
+    /// Why there is nothing to explain: every run failed, or nobody has heard of it.
+    fn unexplained(&self, text: &str) -> Result<Error, Error> {
+        let subjects = [
+            text.to_owned(),
+            format!("recipe {text}"),
+            format!("image {text}"),
+        ];
+        let failures = self.records().unresolved_failures()?;
+        let failed = failures
+            .into_iter()
+            .find(|failure| subjects.contains(&failure.subject));
+        if let Some(failure) = failed {
+            let why = format!("its last run failed, at {}: {}", failure.at, failure.reason);
+            let log = failure.log.map(|log| self.blob_path(&log));
+            let log = log.map(|log| format!("\nlog: {}", log.display()));
+            return Ok(Error::Blocked {
+                subject: failure.subject,
+                why: why + &log.unwrap_or_default(),
+            });
+        }
+        Ok(Error::Missing {
+            what: "artifact",
+            name: text.to_owned(),
+            known: self.explainable()?,
+        })
     }
 
     /// The names that can be explained: artifacts, recipes and images, channels.

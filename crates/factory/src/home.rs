@@ -17,9 +17,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use boltworks_crypto::RsaPrivateKey;
+use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
-use boltworks_model::{Architecture, Sha256, Timestamp};
+use boltworks_model::{Architecture, ChannelName, Sha256, Timestamp};
 use boltworks_records::Records;
 use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
@@ -65,14 +65,22 @@ pub struct Home {
     pub store: Store,
     /// The machine.
     pub host: Host,
+    source: Source,
     records: Mutex<Records>,
     state_root: Root,
+}
+
+/// The factory's file, as it was read.
+struct Source {
+    /// Its name, for messages.
+    file: String,
+    text: String,
 }
 
 impl Home {
     /// Opens the factory whose file this is.
     pub fn open(file: &Path, host: Host) -> Result<Self, Error> {
-        let (folder, config) = read(file)?;
+        let (folder, source, config) = read(file)?;
         let path = folder.path_for_children()?;
         let state = path.join(&config.state);
         let state_root = Root::create(&state)?;
@@ -85,6 +93,7 @@ impl Home {
             state,
             store,
             host,
+            source,
             records,
             state_root,
         })
@@ -98,6 +107,17 @@ impl Home {
     /// Waits until nobody else changes this factory; `waiting` is called if somebody does.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<Lock, Error> {
         Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
+    }
+
+    /// The error that a channel points at an image that is none of these.
+    pub(crate) fn no_image<'a>(
+        &self,
+        channel: &ChannelName,
+        image: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Error {
+        let Source { file, text } = &self.source;
+        boltworks_config::no_image((file, text), channel, image, known).into()
     }
 
     /// Where a blob lies on disk, for a person to look at.
@@ -127,21 +147,43 @@ impl Home {
         self.config.source_date_epoch.unwrap_or(DEFAULT_EPOCH)
     }
 
-    /// The signing key; made if there is none yet.
+    /// The signing key; made if this factory has made nothing yet.
     pub fn keys(&self) -> Result<Keys, Error> {
         let path = self.key_path()?;
-        let key = if self.folder.exists(&path)? {
-            self.read_key(&path)?
-        } else {
-            self.make_key(&path)?
+        let keys = match self.known_keys()? {
+            Some(keys) => keys,
+            None => named(self.make_key(&path)?, &path)?,
         };
-        let keys = Keys::new(key, &String::from_utf8_lossy(path.file_name()))?;
-        let public_path = RelPath::new([path.as_bytes(), b".pub"].concat())?;
-        if !self.folder.exists(&public_path)? {
+        let public = public(&path)?;
+        if !self.folder.exists(&public)? {
             self.folder
-                .write(&public_path, keys.public_pem.as_bytes(), 0o644)?;
+                .write(&public, keys.public_pem.as_bytes(), 0o644)?;
         }
         Ok(keys)
+    }
+
+    /// The signing key, if there is one. That it is missing, once packages were made with it, is an
+    /// error: users trust that key and no other. So is a public key beside it that is not its own.
+    pub fn known_keys(&self) -> Result<Option<Keys>, Error> {
+        let path = self.key_path()?;
+        if !self.folder.exists(&path)? {
+            let is_new = self.records().subjects()?.is_empty();
+            let file = path.to_string();
+            return is_new.then_some(None).ok_or(Error::KeyGone { file });
+        }
+        let keys = named(self.read_key(&path)?, &path)?;
+        let public_path = public(&path)?;
+        if self.folder.exists(&public_path)? {
+            let text = self.folder.read_text(&public_path, TEXT_LIMIT)?;
+            let beside = RsaPublicKey::from_pem(text.as_bytes())?.to_pem()?;
+            if beside != keys.public_pem {
+                return Err(Error::asked(
+                    format!("{public_path} is the public key of another key than {path}"),
+                    format!("put the right one back, or remove {public_path}: it is written anew"),
+                ));
+            }
+        }
+        Ok(Some(keys))
     }
 
     fn key_path(&self) -> Result<RelPath, Error> {
@@ -175,6 +217,16 @@ impl Home {
     }
 }
 
+/// A key under the name that signatures know it by.
+fn named(key: RsaPrivateKey, path: &RelPath) -> Result<Keys, Error> {
+    Keys::new(key, &String::from_utf8_lossy(path.file_name()))
+}
+
+/// The public key's file.
+fn public(path: &RelPath) -> Result<RelPath, Error> {
+    Ok(RelPath::new([path.as_bytes(), b".pub"].concat())?)
+}
+
 /// What a factory released, for a server: nothing is written, and the state is opened anew at
 /// each call.
 pub struct ReleasedState {
@@ -184,7 +236,7 @@ pub struct ReleasedState {
 impl ReleasedState {
     /// Reads where the state of the factory with this file is.
     pub fn new(file: &Path) -> Result<Self, Error> {
-        let (folder, config) = read(file)?;
+        let (folder, _, config) = read(file)?;
         Ok(Self {
             state: folder.path_for_children()?.join(config.state),
         })
@@ -198,7 +250,7 @@ impl ReleasedState {
 }
 
 /// A factory's folder and its file.
-fn read(file: &Path) -> Result<(Root, boltworks_config::Factory), Error> {
+fn read(file: &Path) -> Result<(Root, Source, boltworks_config::Factory), Error> {
     let parent = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -211,10 +263,9 @@ fn read(file: &Path) -> Result<(Root, boltworks_config::Factory), Error> {
     let text = folder
         .read_text(&RelPath::new(name)?, TEXT_LIMIT)
         .map_err(|source| no_factory(file, source))?;
-    Ok((
-        folder,
-        boltworks_config::parse(&file.to_string_lossy(), &text)?,
-    ))
+    let file = file.to_string_lossy().into_owned();
+    let config = boltworks_config::parse(&file, &text)?;
+    Ok((folder, Source { file, text }, config))
 }
 
 fn no_factory(file: &Path, source: boltworks_fsx::Error) -> Error {

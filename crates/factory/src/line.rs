@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_model::{Ambient, Event};
+use boltworks_fsx::Lock;
+use boltworks_model::{Ambient, Event, Sha256};
 use boltworks_plan::Plan;
 
 use crate::catalog::Loaded;
@@ -13,46 +14,45 @@ use crate::releasing::{Released, release};
 use crate::up::{Report, up};
 use crate::{Error, Home};
 
-/// A factory, its catalog and its keys.
+/// A factory and its catalog.
 pub struct Line {
     /// The factory.
     pub home: Home,
     /// What it can make.
     pub loaded: Loaded,
-    /// Its keys.
-    pub keys: Keys,
 }
 
 impl Line {
-    /// Reads the catalog and the keys of an open factory.
+    /// Reads the catalog of an open factory.
     pub fn new(home: Home) -> Result<Self, Error> {
         let loaded = Loaded::read(&home)?;
-        let keys = home.keys()?;
-        Ok(Self { home, loaded, keys })
+        Ok(Self { home, loaded })
     }
 
-    /// Stage 0, if it was made as the factory's file asks for it.
-    pub fn known_stage0(&self) -> Result<Option<Stage0>, Error> {
-        self.home.known_stage0(&self.keys)
-    }
-
-    /// What is stale and why. Without a stage 0 every recipe is blocked until [`Line::up`] has made
-    /// it.
-    pub fn plan(&self, stage0: Option<&Stage0>) -> Result<Plan, Error> {
-        let nothing = Stage0::default();
-        self.planner(stage0.unwrap_or(&nothing))
-            .plan(&BTreeMap::new())
+    /// What is stale and why, and whether stage 0 was made as the factory's file asks for it.
+    /// Without it every recipe is blocked until [`Line::up`] has made it. Makes nothing.
+    pub fn plan(&self) -> Result<(Plan, bool), Error> {
+        let keys = self.home.known_keys()?;
+        let stage0 = match &keys {
+            Some(keys) => self.home.known_stage0(keys)?,
+            None => None,
+        };
+        let has_stage0 = stage0.is_some();
+        let planner = Planner {
+            home: &self.home,
+            loaded: &self.loaded,
+            key: keys.map_or(Sha256::new([0; 32]), |keys| keys.fingerprint),
+            stage0: &stage0.unwrap_or_default(),
+        };
+        Ok((planner.plan(&BTreeMap::new())?, has_stage0))
     }
 
     /// Makes, judges and releases everything.
     pub fn up(&self, ambient: &Ambient<'_>) -> Result<(Report, Released), Error> {
-        let _lock = self.home.lock(|| {
-            ambient.sink.event(Event::Warning {
-                text: "another run holds this factory: waiting for it",
-            });
-        })?;
-        let (report, plan) = self.make(ambient)?;
-        match release(&self.home, &self.loaded, &self.keys, &plan, ambient) {
+        let _lock = self.lock(ambient)?;
+        let keys = self.home.keys()?;
+        let (report, plan) = self.make(&keys, ambient)?;
+        match release(&self.home, &self.loaded, &keys, &plan, ambient) {
             Ok(released) => Ok((report, released)),
             // What failed before must be seen: it may be why this failed too.
             Err(error) if !report.is_complete() && !matches!(error, Error::Cancelled(_)) => {
@@ -64,26 +64,32 @@ impl Line {
 
     /// Makes or refreshes stage 0.
     pub fn stage0(&self, ambient: &Ambient<'_>) -> Result<Stage0, Error> {
-        self.home.ensure_stage0(&self.keys, ambient)
+        self.home.ensure_stage0(&self.home.keys()?, ambient)
     }
 
-    fn make(&self, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {
-        let stage0 = self.home.ensure_stage0(&self.keys, ambient)?;
-        let planner = self.planner(&stage0);
+    fn make(&self, keys: &Keys, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {
+        let Self { home, loaded } = self;
+        loaded.forget_workspaces(home)?;
+        let stage0 = home.ensure_stage0(keys, ambient)?;
+        let planner = Planner {
+            home,
+            loaded,
+            key: keys.fingerprint,
+            stage0: &stage0,
+        };
         let plan = planner.plan(&BTreeMap::new())?;
         if plan.ready().next().is_none() {
-            return Ok((Report::of(&plan, &self.loaded.catalog), plan));
+            return Ok((Report::of(&plan, &loaded.catalog), plan));
         }
-        let equipment = Equipment::open(&self.home)?;
-        up(&equipment.means(planner), ambient)
+        let equipment = Equipment::open(home)?;
+        up(&equipment.means(home, loaded, keys, &stage0), ambient)
     }
 
-    fn planner<'a>(&'a self, stage0: &'a Stage0) -> Planner<'a> {
-        Planner {
-            home: &self.home,
-            loaded: &self.loaded,
-            keys: &self.keys,
-            stage0,
-        }
+    fn lock(&self, ambient: &Ambient<'_>) -> Result<Lock, Error> {
+        self.home.lock(|| {
+            ambient.sink.event(Event::Warning {
+                text: "another run holds this factory: waiting for it",
+            });
+        })
     }
 }

@@ -10,7 +10,6 @@ use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, Worl
 use boltworks_records::{ActionRecord, Recorded};
 
 use crate::catalog::Loaded;
-use crate::keys::Keys;
 use crate::recipes::Means;
 use crate::{Error, Home};
 
@@ -49,8 +48,8 @@ pub struct Planner<'a> {
     pub home: &'a Home,
     /// What it can make.
     pub loaded: &'a Loaded,
-    /// Its keys.
-    pub keys: &'a Keys,
+    /// The digest of its public key.
+    pub key: Sha256,
     /// Stage 0.
     pub stage0: &'a Stage0,
 }
@@ -60,7 +59,7 @@ impl<'a> From<&Means<'a>> for Planner<'a> {
         Self {
             home: means.home,
             loaded: means.loaded,
-            keys: means.keys,
+            key: means.keys.fingerprint,
             stage0: means.stage0,
         }
     }
@@ -103,15 +102,16 @@ impl Planner<'_> {
             writers: &writers(),
             architecture: self.home.architecture(),
             epoch: self.home.epoch(),
-            key: self.keys.fingerprint,
+            key: self.key,
             vendor: &self.home.config.factory,
             sha256: boltworks_crypto::sha256,
         };
-        let mut plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world())?;
+        let mut plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world());
         if let Some(error) = fault.into_inner() {
             return Err(error);
         }
         let lost = lost.into_inner();
+        let failures = self.home.records().unresolved_failures()?;
         for item in &mut plan.items {
             let State::Stale(action, reasons) = &mut item.state else {
                 continue;
@@ -121,6 +121,12 @@ impl Planner<'_> {
             } else if forgotten.contains(&item.subject) {
                 *reasons = vec!["what it was last made from is missing from the store".to_owned()];
             }
+            let subject = item.subject.to_string();
+            let failure = failures.iter().find(|failure| failure.subject == subject);
+            reasons.extend(failure.map(|failure| {
+                let reason = failure.reason.lines().next().unwrap_or_default();
+                format!("its last run failed, at {}: {reason}", failure.at)
+            }));
         }
         Ok(plan)
     }
@@ -269,7 +275,8 @@ impl Home {
             Recorded::New | Recorded::Again => Ok(()),
             Recorded::Differs(_) => Err(Error::Inconsistent {
                 what: format!(
-                    "{} gave other bytes than the same action before",
+                    "{} gave other bytes than the same action before: its build is not reproducible \
+                     (make it so, or raise its epoch, which makes it another action)",
                     record.subject
                 ),
             }),

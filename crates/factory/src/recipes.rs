@@ -77,7 +77,7 @@ impl Workshop<'_> {
                 path: &source.path,
                 text: source.text.as_bytes(),
             },
-            local_files: source.folder.as_deref(),
+            local_files: source.local_files(),
             sources: &sources,
             environment: &locked,
             tree: &tree,

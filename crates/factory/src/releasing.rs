@@ -8,7 +8,7 @@ use boltworks_model::{
 };
 use boltworks_plan::{Plan, State, Subject};
 use boltworks_records::ActionRecord;
-use boltworks_release::{Attachment, Candidate, ImageRequest, RepositoryRequest, publish};
+use boltworks_release::{Attachment, Candidate, ImageRequest, Inside, RepositoryRequest, publish};
 use serde_json::{Value, json};
 
 use crate::catalog::Loaded;
@@ -244,7 +244,7 @@ impl Office<'_> {
         if packages.is_empty() {
             return Ok(());
         }
-        let artifact = self.signed_index(&Index::new(self.home.config.repository(), entries))?;
+        let artifact = self.signed_index(&Index::new(self.home.config.description(), entries))?;
         let request = RepositoryRequest {
             channel,
             index: &artifact,
@@ -325,23 +325,27 @@ impl Office<'_> {
         else {
             return Ok(());
         };
-        let origins: Vec<Origin> = inputs
-            .packages
-            .iter()
-            .map(|pick| Origin {
-                package: format!("{}-{}", pick.name, pick.version),
-                sha256: pick.sha256,
+        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
+        let mut packages = Vec::new();
+        for pick in &inputs.packages {
+            let of_package = self.home.records().evidence_for(&pick.sha256)?;
+            let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
+                let what = format!("nothing is known of {}-{}", pick.name, pick.version);
+                return Err(Error::Inconsistent { what });
+            };
+            packages.push(Inside {
+                package,
                 repository: pick.repository.clone(),
-            })
-            .collect();
+            });
+            evidence.extend(of_package);
+        }
         let attachments = attachments(&record, artifact.digest);
         let request = ImageRequest {
             artifact,
-            origins: &origins,
+            packages: &packages,
             attachments: &attachments,
         };
         let candidate = Candidate::image(&self.home.store, &request)?;
-        let evidence = self.home.records().evidence_for(&artifact.digest)?;
         self.judge_and_move(channel, candidate, &evidence, released)
     }
 

@@ -8,6 +8,7 @@
 //!   outweighs every later one that did not.
 //! - A statement from the future is no evidence (a day is forgiven, for clocks that disagree).
 //! - What is missing is `Unknown`, and that blocks as `Fail` does.
+//! - A policy that asks for no evidence judges nothing, and so clears nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -99,7 +100,7 @@ pub fn judge<T: Subject>(
             .filter(|&kind| applies(kind, artifact.coordinate.kind));
         findings.extend(kinds.map(|kind| weigh(artifact, kind, statements, now)));
     }
-    if !policy.forbid_repositories.is_empty() {
+    if !findings.is_empty() && !policy.forbid_repositories.is_empty() {
         findings.push(Finding {
             artifact: subject.artifact().clone(),
             rule: Rule::Repositories,
@@ -285,6 +286,7 @@ mod tests {
     #[test]
     fn a_policy_that_requires_nothing_clears_nothing() {
         assert!(!is_cleared(&policy(&[], &[]), image(), &[]));
+        assert!(!is_cleared(&policy(&[], &["stage0"]), image(), &[]));
     }
 
     #[test]
@@ -340,7 +342,13 @@ mod tests {
 
     #[test]
     fn nothing_from_a_forbidden_repository() {
-        let policy = policy(&[], &["stage0"]);
+        let policy = policy(&[EvidenceKind::Sbom], &["stage0"]);
+        let evidence = [says(
+            &image().artifact,
+            EvidenceKind::Sbom,
+            Verdict::Pass,
+            1,
+        )];
         let with = |repositories: &[&str]| {
             let origin = |&repository: &&str| Origin {
                 package: "gcc-14".into(),
@@ -352,17 +360,17 @@ mod tests {
                 ..image()
             }
         };
-        assert!(is_cleared(&policy, with(&["os", "os"]), &[]));
-        let refused = verdict(&policy, with(&["os", "stage0"]), &[]);
+        assert!(is_cleared(&policy, with(&["os", "os"]), &evidence));
+        let refused = verdict(&policy, with(&["os", "stage0"]), &evidence);
         assert_eq!(refused.to_string(), "fail: gcc-14 comes from 'stage0'");
-        let many = verdict(&policy, with(&["stage0"; 1000]), &[]).to_string();
+        let many = verdict(&policy, with(&["stage0"; 1000]), &evidence).to_string();
         assert!(many.ends_with("; and 990 more packages") && many.len() < 1000);
         let unknown = Candidate {
             origins: None,
             ..image()
         };
         assert!(matches!(
-            verdict(&policy, unknown, &[]),
+            verdict(&policy, unknown, &evidence),
             Verdict::Unknown(_)
         ));
     }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
-use boltworks_model::{Ambient, Artifact, Material, Sha256};
+use boltworks_model::{Ambient, Artifact, Material, Sha256, SourceKind};
 use boltworks_recipe::resolved::Recipe;
 use rayon::prelude::*;
 
+use crate::Error;
 use crate::emit::{Parcel, Shipment, emit};
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::steps::{HOME, Runner, Stopped, Used};
 use crate::workspace::{Contents, Workspace};
-use crate::{Error, workspace};
 
 /// One package in the store.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub struct Built {
 /// Nothing is published: the packages are blobs in the store, and the caller records them.
 pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Result<Built, Error> {
     let recipe = order.recipe;
-    let materials = materials(order, shop)?;
+    let materials = materials(order, shop);
     let names = package_names(recipe);
     let contents = Contents {
         local_files: order.local_files,
@@ -197,7 +197,7 @@ fn pack(
 
 /// Everything that goes into a build, in the order: recipe, pipelines, sources, files beside the
 /// recipe, packages of the environment, builder.
-fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Result<Vec<Material>, Error> {
+fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Vec<Material> {
     let mut materials = vec![Material::Recipe {
         path: order.recipe_file.path.to_owned(),
         sha256: boltworks_crypto::sha256(order.recipe_file.text),
@@ -214,12 +214,14 @@ fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Result<Vec<Material>, Error>
             }),
     );
     materials.extend(order.sources.iter().map(|source| source.material.clone()));
-    if let Some(folder) = order.local_files {
-        materials.extend(workspace::local_materials(
-            folder,
-            order.recipe.package.name.as_str(),
-        )?);
-    }
+    let local = order.local_files.map_or(&[][..], |local| local.expected);
+    materials.extend(local.iter().map(|file| Material::Source {
+        uri: format!("{}/{}", order.recipe.package.name, file.path),
+        fetched_from: None,
+        kind: SourceKind::Local,
+        sha256: file.sha256,
+        recipe_digest: None,
+    }));
     materials.extend(
         order
             .environment
@@ -235,5 +237,5 @@ fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Result<Vec<Material>, Error>
         name: shop.builder.to_owned(),
         sandbox: shop.sandbox.describe(),
     });
-    Ok(materials)
+    materials
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use boltworks_fsx::Root;
 use boltworks_model::{Ambient, Sha256};
 use boltworks_recipe::resolved::Test;
 use boltworks_sandbox::Limits;
@@ -12,7 +11,7 @@ use crate::build::base_environment;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
 use crate::steps::{Runner, Stopped, Used};
-use crate::workspace::{Contents, Workspace};
+use crate::workspace::{Contents, LocalFiles, Workspace};
 
 /// One test: of a recipe's package or of one of its subpackages.
 pub struct Check<'a> {
@@ -21,7 +20,7 @@ pub struct Check<'a> {
     /// The steps.
     pub test: &'a Test,
     /// The files beside the recipe.
-    pub local_files: Option<&'a Root>,
+    pub local_files: Option<LocalFiles<'a>>,
     /// What the steps fetch.
     pub sources: &'a [SourceInput],
     /// The guest: the test's environment with the package in it, laid out.

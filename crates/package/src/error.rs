@@ -36,6 +36,14 @@ pub enum Error {
     /// A fetched source is missing from the order.
     #[error("the recipe fetches '{0}', which was not provided")]
     MissingSource(String),
+    /// A file beside the recipe is not what it was when the recipe was read.
+    #[error(
+        "'{path}' beside the recipe was changed while its build was being prepared (run it again)"
+    )]
+    Edited {
+        /// The file.
+        path: boltworks_fsx::RelPath,
+    },
     /// The sandbox could not start or finish a step.
     #[error("sandbox")]
     Sandbox(#[from] boltworks_sandbox::Error),

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Ownership, Root};
+use boltworks_fsx::Ownership;
 use boltworks_model::{Material, Sha256, Timestamp};
 use boltworks_recipe::resolved::Recipe;
 use boltworks_rootfs::Locked;
 use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
+
+use crate::workspace::LocalFiles;
 
 /// The recipe's file as written: material and error messages speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ pub struct Order<'a> {
     /// The file it was read from.
     pub recipe_file: RecipeFile<'a>,
     /// The folder whose regular files are laid into the workspace (`--source-dir`).
-    pub local_files: Option<&'a Root>,
+    pub local_files: Option<LocalFiles<'a>>,
     /// Everything the steps fetch, fetched.
     pub sources: &'a [SourceInput],
     /// The build environment, as chosen.

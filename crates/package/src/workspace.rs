@@ -6,6 +6,7 @@
 //! SCRATCH/<name>/overlay   what the guest changes elsewhere; thrown away
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{
     Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
 };
-use boltworks_model::{Material, Sha256, SourceKind, Timestamp};
+use boltworks_model::{Sha256, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec};
 
 use crate::{Error, Shop, SourceInput};
@@ -25,11 +26,31 @@ pub const RESULTS: &str = "melange-out";
 #[derive(Clone, Copy)]
 pub struct Contents<'a> {
     /// Files beside the recipe, copied into the guest's home.
-    pub local_files: Option<&'a Root>,
+    pub local_files: Option<LocalFiles<'a>>,
     /// Fetched sources.
     pub sources: &'a [SourceInput],
     /// The packages that will have a results folder.
     pub packages: &'a [&'a str],
+}
+
+/// The folder beside a recipe, and what is expected in it.
+#[derive(Clone, Copy)]
+pub struct LocalFiles<'a> {
+    /// The folder.
+    pub folder: &'a Root,
+    /// The files that decided the action, as [`local_files`] gave them.
+    pub expected: &'a [LocalFile],
+}
+
+/// A regular file beside a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Its path in the folder.
+    pub path: RelPath,
+    /// Its bytes.
+    pub sha256: Sha256,
+    /// Whether anybody may execute it. Nothing else of its mode, owner and time is looked at.
+    pub is_executable: bool,
 }
 
 /// One build's folders on disk.
@@ -60,7 +81,7 @@ impl Workspace {
         private.write_to(&workspace.parent, options)?;
         let root = workspace.parent.dir(&workspace.name)?;
         let mut tree = match contents.local_files {
-            Some(folder) => prefixed("home", &local_files(folder)?)?,
+            Some(local) => prefixed("home", &local_tree(local.folder)?)?,
             None => Tree::new(),
         };
         let folder = || Node::dir(Meta::new(0o755, 0));
@@ -91,6 +112,9 @@ impl Workspace {
             )?;
         }
         tree.write_to(&root, options)?;
+        if let Some(local) = contents.local_files {
+            as_expected(local, &root.dir(&RelPath::try_from("home")?)?)?;
+        }
         Ok(workspace)
     }
 
@@ -134,47 +158,66 @@ impl Workspace {
     }
 }
 
-/// The regular files beside a recipe that a build may read, as a tree.
-pub fn local_files(folder: &Root) -> Result<Tree, Error> {
+/// The regular files beside a recipe, which are all that a build gets of its folder; by path.
+pub fn local_files(folder: &Root) -> Result<Vec<LocalFile>, Error> {
+    let tree = local_tree(folder)?;
+    let mut files = Vec::new();
+    for (path, node) in tree.iter() {
+        let content = match &node.kind {
+            Kind::File(content) => Some(content),
+            Kind::Hardlink(target) => tree.file(target),
+            _ => None,
+        };
+        if let Some(content) = content {
+            files.push(LocalFile {
+                path: path.clone(),
+                sha256: digest_of(content)?,
+                is_executable: is_executable(node),
+            });
+        }
+    }
+    Ok(files)
+}
+
+/// The files and the folders they are in. Empty folders stay away, as git keeps none.
+pub fn local_tree(folder: &Root) -> Result<Tree, Error> {
     let options = ScanOptions {
         skip_xattrs: true,
         ..ScanOptions::default()
     };
-    let mut tree = Tree::read_from(&Arc::new(folder.try_clone()?), options)?;
-    let strange: Vec<RelPath> = tree
-        .iter()
-        .filter(|(_, node)| !matches!(node.kind, Kind::File(_) | Kind::Hardlink(_) | Kind::Dir))
-        .map(|(path, _)| path.clone())
-        .collect();
-    for path in strange {
-        tree.remove(&path);
+    let scanned = Tree::read_from(&Arc::new(folder.try_clone()?), options)?;
+    let is_regular = |node: &Node| matches!(node.kind, Kind::File(_) | Kind::Hardlink(_));
+    let mut tree = Tree::new();
+    for (path, node) in scanned.iter().filter(|(_, node)| is_regular(node)) {
+        for parent in path.ancestors() {
+            if let Some(folder) = scanned.get(&parent) {
+                tree.insert(parent, folder.clone())?;
+            }
+        }
+        tree.insert(path.clone(), node.clone())?;
     }
     Ok(tree)
 }
 
-/// The same files as materials: `name` is the folder's path in the factory.
-pub fn local_materials(folder: &Root, name: &str) -> Result<Vec<Material>, Error> {
-    let tree = local_files(folder)?;
-    let mut materials = Vec::new();
-    for (path, node) in tree.iter() {
-        let content = match &node.kind {
-            Kind::File(content) => content,
-            Kind::Hardlink(target) => match tree.file(target) {
-                Some(content) => content,
-                None => continue,
-            },
-            _ => continue,
-        };
-        let executable = if node.meta.mode & 0o111 == 0 { "" } else { "*" };
-        materials.push(Material::Source {
-            uri: format!("{name}/{path}{executable}"),
-            fetched_from: None,
-            kind: SourceKind::Local,
-            sha256: digest_of(content)?,
-            recipe_digest: None,
-        });
+/// What was copied is what decided the action: whoever edits a file while a build is prepared does
+/// not change what is recorded of it.
+fn as_expected(local: LocalFiles<'_>, home: &Root) -> Result<(), Error> {
+    let laid = local_files(home)?;
+    let of = |file: &LocalFile| (file.path.clone(), file.clone());
+    let laid: BTreeMap<RelPath, LocalFile> = laid.iter().map(of).collect();
+    let expected: BTreeMap<RelPath, LocalFile> = local.expected.iter().map(of).collect();
+    let changed = expected
+        .keys()
+        .chain(laid.keys())
+        .find(|path| laid.get(*path) != expected.get(*path));
+    match changed {
+        None => Ok(()),
+        Some(path) => Err(Error::Edited { path: path.clone() }),
     }
-    Ok(materials)
+}
+
+fn is_executable(node: &Node) -> bool {
+    node.meta.mode & 0o111 != 0
 }
 
 fn digest_of(content: &Content) -> Result<Sha256, Error> {
@@ -192,7 +235,7 @@ fn prefixed(prefix: &str, tree: &Tree) -> Result<Tree, Error> {
             *target = prefix.join(target)?;
         }
         node.meta.mtime = 0;
-        node.meta.mode = if node.is_dir() || node.meta.mode & 0o111 != 0 {
+        node.meta.mode = if node.is_dir() || is_executable(&node) {
             0o755
         } else {
             0o644
@@ -200,4 +243,36 @@ fn prefixed(prefix: &str, tree: &Tree) -> Result<Tree, Error> {
         moved.insert(prefix.join(path)?, node)?;
     }
     Ok(moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What git does not keep decides nothing: empty folders, and of modes all but one bit.
+    #[test]
+    fn only_regular_files_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let path = |path: &str| RelPath::try_from(path).unwrap();
+        for empty in ["empty/below", "full"] {
+            root.make_dir(&path(empty)).unwrap();
+        }
+        root.symlink(b"full/f", &path("link")).unwrap();
+        let write = |name: &str, mode| root.write(&path(name), b"same", mode).unwrap();
+        write("full/f", 0o600);
+        write("full/g", 0o755);
+        write("full/g*", 0o644);
+        let shown: Vec<_> = local_files(&root)
+            .unwrap()
+            .iter()
+            .map(|file| (file.path.to_string(), file.is_executable))
+            .collect();
+        let expected = [("full/f", false), ("full/g", true), ("full/g*", false)];
+        let expected = expected.map(|(name, mode)| (name.to_owned(), mode));
+        assert_eq!(shown, expected);
+        let tree = local_tree(&root).unwrap();
+        let paths: Vec<_> = tree.iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(paths, ["full", "full/f", "full/g", "full/g*"]);
+    }
 }

@@ -40,26 +40,16 @@ pub struct Catalog {
     pub unread: BTreeMap<Subject, String>,
 }
 
-/// Why there is no order in which everything can be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(
-    clippy::error_impl_error,
-    reason = "one `Error` per room is the house's convention"
-)]
-pub enum Error {
-    /// Recipes need one another in a circle.
-    #[error("recipes need one another in a circle: {}", .0.join(" needs "))]
-    Cycle(Vec<String>),
-    /// Two recipes make a package of the same name.
-    #[error("package '{package}' is made by two recipes, '{first}' and '{second}'")]
-    Duplicate {
-        /// The package.
-        package: String,
-        /// One recipe.
-        first: String,
-        /// The other.
-        second: String,
-    },
+/// Who needs whom, and in which order recipes can be made.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    /// For each recipe and image the recipes it needs first, as far as names tell: packages that
+    /// files turn out to need (`so:`) are known only once they are built.
+    pub(crate) needs: BTreeMap<Subject, BTreeSet<String>>,
+    /// The recipes, each after those it needs; ties by name.
+    pub(crate) order: Vec<String>,
+    /// The recipes that contradict one another, and how: none of them can be made.
+    pub(crate) faults: BTreeMap<String, String>,
 }
 
 /// Who makes a package, and what that package needs at run time.
@@ -69,67 +59,46 @@ struct Maker<'a> {
 }
 
 impl Catalog {
-    /// For each recipe and image the recipes it needs first, as far as names tell: packages that
-    /// files turn out to need (`so:`) are known only once they are built.
-    pub(crate) fn needs(&self) -> Result<BTreeMap<Subject, BTreeSet<String>>, Error> {
-        let makers = self.makers()?;
-        let mut needs = BTreeMap::new();
+    /// Lays the recipes out.
+    pub(crate) fn layout(&self) -> Layout {
+        let mut layout = Layout::default();
+        let makers = self.makers(&mut layout.faults);
         for (name, item) in &self.recipes {
             let tests = tests(&item.recipe).flat_map(|test| test.packages.iter());
             let wanted = item.recipe.build_packages.iter().chain(tests);
             let mut found = reachable(&makers, wanted);
             found.remove(name.as_str());
-            needs.insert(Subject::recipe(name.clone()), owned(found));
+            let subject = Subject::recipe(name.clone());
+            layout.needs.insert(subject, owned(found));
         }
         for (name, item) in &self.images {
             let found = reachable(&makers, item.image.packages.iter());
-            needs.insert(Subject::image(name.clone()), owned(found));
+            let subject = Subject::image(name.clone());
+            layout.needs.insert(subject, owned(found));
         }
-        Ok(needs)
+        layout.put_in_order(self.recipes.keys().cloned().collect());
+        layout
     }
 
-    /// The recipes in an order in which each comes after those it needs; ties by name.
-    pub(crate) fn build_order(
-        needs: &BTreeMap<Subject, BTreeSet<String>>,
-        recipes: impl Iterator<Item = String>,
-    ) -> Result<Vec<String>, Error> {
-        let mut waiting: BTreeSet<String> = recipes.collect();
-        let mut order = Vec::with_capacity(waiting.len());
-        while !waiting.is_empty() {
-            let is_ready = |name: &&String| {
-                let wanted = needs.get(&Subject::recipe((*name).clone()));
-                wanted.is_none_or(|wanted| wanted.is_disjoint(&waiting))
-            };
-            let Some(next) = waiting.iter().find(is_ready).cloned() else {
-                return Err(Error::Cycle(circle(needs, &waiting)));
-            };
-            waiting.remove(&next);
-            order.push(next);
-        }
-        Ok(order)
-    }
-
-    fn makers(&self) -> Result<BTreeMap<&str, Maker<'_>>, Error> {
+    fn makers<'a>(&'a self, faults: &mut BTreeMap<String, String>) -> BTreeMap<&'a str, Maker<'a>> {
         let mut makers: BTreeMap<&str, Maker<'_>> = BTreeMap::new();
         for (recipe, item) in &self.recipes {
             for (package, Dependencies { runtime, .. }) in packages(&item.recipe) {
                 if let Some(other) = makers.insert(package.as_str(), Maker { recipe, runtime }) {
-                    return Err(Error::Duplicate {
-                        package: package.to_string(),
-                        first: other.recipe.to_owned(),
-                        second: recipe.clone(),
-                    });
+                    let other = other.recipe;
+                    let why = format!(
+                        "package '{package}' is made by two recipes, '{other}' and '{recipe}'"
+                    );
+                    faults.insert(other.to_owned(), why.clone());
+                    faults.insert(recipe.clone(), why);
                 }
             }
         }
         for (recipe, item) in &self.recipes {
-            for (
-                _,
-                Dependencies {
+            for (_, dependencies) in packages(&item.recipe) {
+                let Dependencies {
                     runtime, provides, ..
-                },
-            ) in packages(&item.recipe)
-            {
+                } = dependencies;
                 for provide in provides {
                     makers
                         .entry(provide.name.as_str())
@@ -144,7 +113,7 @@ impl Catalog {
             };
             makers.entry(&subject.name).or_insert(maker);
         }
-        Ok(makers)
+        makers
     }
 
     /// The recipes or the images that are not understood.
@@ -160,6 +129,41 @@ impl Catalog {
         names
             .chain(self.recipes.keys().map(String::as_str))
             .collect()
+    }
+}
+
+impl Layout {
+    fn put_in_order(&mut self, mut waiting: BTreeSet<String>) {
+        while !waiting.is_empty() {
+            let is_ready = |name: &&String| {
+                let wanted = self.needs.get(&Subject::recipe((*name).clone()));
+                wanted.is_none_or(|wanted| wanted.is_disjoint(&waiting))
+            };
+            let next = match waiting.iter().find(is_ready).cloned() {
+                Some(next) => vec![next],
+                None => self.break_circle(&waiting),
+            };
+            for name in next {
+                waiting.remove(&name);
+                self.order.push(name);
+            }
+        }
+    }
+
+    /// A circle among the waiting; none of it can be made.
+    fn break_circle(&mut self, waiting: &BTreeSet<String>) -> Vec<String> {
+        let mut circle = circle(&self.needs, waiting);
+        let why = format!(
+            "recipes need one another in a circle: {}",
+            circle.join(" needs ")
+        );
+        circle.pop();
+        for name in &circle {
+            self.faults
+                .entry(name.clone())
+                .or_insert_with(|| why.clone());
+        }
+        circle
     }
 }
 

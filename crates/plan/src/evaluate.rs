@@ -6,7 +6,7 @@ use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
 
-use crate::catalog::{Catalog, Error, RecipeItem};
+use crate::catalog::{Catalog, Layout, RecipeItem};
 use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};
 
 /// The packages that can be chosen from, and the file behind each.
@@ -96,9 +96,12 @@ impl Plan {
 
 /// Plans, in a world that holds stage 0. Cost: one solver run for each recipe and image that waits
 /// for nothing.
-pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Plan, Error> {
-    let needs = catalog.needs()?;
-    let order = Catalog::build_order(&needs, catalog.recipes.keys().cloned())?;
+pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
+    let Layout {
+        needs,
+        order,
+        faults,
+    } = catalog.layout();
     let unread = |kind| catalog.unread_of(kind).cloned();
     let subjects = unread(ActionKind::Recipe)
         .chain(order.into_iter().map(Subject::recipe))
@@ -115,6 +118,7 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Pl
         let mut evaluation = Evaluation {
             catalog,
             known,
+            faults: &faults,
             states: &states,
             world: &mut plan.world,
         };
@@ -126,12 +130,13 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Result<Pl
             inputs,
         });
     }
-    Ok(plan)
+    plan
 }
 
 struct Evaluation<'a> {
     catalog: &'a Catalog,
     known: &'a Known<'a>,
+    faults: &'a BTreeMap<String, String>,
     states: &'a BTreeMap<Subject, State>,
     world: &'a mut World,
 }
@@ -142,8 +147,12 @@ impl Evaluation<'_> {
         subject: &Subject,
         upstream: &BTreeSet<String>,
     ) -> (State, Option<ActionInputs>) {
-        let failed = self.known.failed.get(subject);
-        if let Some(why) = self.catalog.unread.get(subject).or(failed) {
+        let fault = match subject.kind {
+            ActionKind::Recipe => self.faults.get(&subject.name),
+            ActionKind::Image => None,
+        };
+        let unread = self.catalog.unread.get(subject);
+        if let Some(why) = unread.or(fault).or(self.known.failed.get(subject)) {
             return (State::Blocked(why.clone()), None);
         }
         if let Some(state) = self.waiting(upstream.iter().map(String::as_str)) {
@@ -307,9 +316,9 @@ impl Definition {
             .filter_map(|sub| Some((&sub.name, sub.test.as_ref()?)));
         let tests = own
             .chain(split)
-            .map(|(name, test)| Pin {
-                name: name.to_string(),
-                digest: sha256(&test.canonical_json()).prefixed(),
+            .map(|(name, test)| {
+                let digest = sha256(&test.canonical_json()).prefixed();
+                Pin::new(name.to_string(), digest)
             })
             .collect();
         Self {

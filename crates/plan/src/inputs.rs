@@ -73,6 +73,20 @@ pub struct Pin {
     pub name: String,
     /// Its bytes, or the digest its recipe expects, in the recipe's own notation.
     pub digest: String,
+    /// Whether it is a file that may be executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_executable: bool,
+}
+
+impl Pin {
+    /// Of a source or a test, which are data.
+    pub const fn new(name: String, digest: String) -> Self {
+        Self {
+            name,
+            digest,
+            is_executable: false,
+        }
+    }
 }
 
 /// Everything that decides an artifact's bytes. Its canonical JSON is the action.

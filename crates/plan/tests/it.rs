@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use boltworks_apk::{Control, Index, IndexEntry};
 use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_plan::{
-    ActionInputs, ActionKind, Catalog, Error, ImageItem, Item, Known, Plan, RecipeItem, State,
-    Subject, World, evaluate,
+    ActionInputs, ActionKind, Catalog, ImageItem, Item, Known, Plan, RecipeItem, State, Subject,
+    World, evaluate,
 };
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ impl Factory {
         );
     }
 
-    fn plan(&self) -> Result<Plan, Error> {
+    fn plan(&self) -> Plan {
         let made = |action: &ActionId, world: &mut World| {
             let Some((subject, content)) = self.made.get(action) else {
                 return false;
@@ -117,7 +117,7 @@ impl Factory {
     fn make_all(&mut self, content: u8) -> Vec<String> {
         let mut order = Vec::new();
         loop {
-            let plan = self.plan().unwrap();
+            let plan = self.plan();
             let ready: Vec<Item> = plan.ready().cloned().collect();
             if ready.is_empty() {
                 return order;
@@ -145,7 +145,7 @@ impl Factory {
                 format!("{}: blocked, {}", item.subject, why.lines().next().unwrap())
             }
         };
-        self.plan().unwrap().items.iter().map(describe).collect()
+        self.plan().items.iter().map(describe).collect()
     }
 }
 
@@ -184,7 +184,7 @@ fn what_is_needed_is_made_first() {
         factory.make_all(1),
         ["recipe libc", "recipe library", "recipe app", "image web"]
     );
-    assert!(factory.plan().unwrap().is_done());
+    assert!(factory.plan().is_done());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn going_back_to_an_earlier_recipe_makes_nothing() {
     factory.recipe("libc", &[], "another libc");
     factory.make_all(2);
     factory.recipe("libc", &[], "a libc");
-    assert!(factory.plan().unwrap().is_done());
+    assert!(factory.plan().is_done());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_file_that_is_not_understood_blocks_only_what_needs_it() {
             "image shop: blocked, line 4",
         ]
     );
-    let plan = factory.plan().unwrap();
+    let plan = factory.plan();
     let tool = Subject::recipe("tool");
     let tool = plan.items.iter().find(|item| item.subject == tool).unwrap();
     let State::Blocked(why) = &tool.state else {
@@ -277,13 +277,52 @@ fn a_file_that_is_not_understood_blocks_only_what_needs_it() {
 }
 
 #[test]
-fn a_circle_is_told_as_one() {
-    let mut factory = Factory::default();
+fn a_circle_blocks_only_itself_and_what_needs_it() {
+    let mut factory = chain();
     factory.recipe("a", &["b"], "a");
     factory.recipe("b", &["c"], "b");
     factory.recipe("c", &["a"], "c");
-    let circle = ["a", "b", "c", "a"].map(str::to_owned).to_vec();
-    assert_eq!(factory.plan().unwrap_err(), Error::Cycle(circle));
+    factory.recipe("after", &["c"], "needs the circle");
+    factory.make_all(1);
+    let circle = "blocked, recipes need one another in a circle: a needs b needs c needs a";
+    let states = factory.states();
+    assert_eq!(
+        states
+            .iter()
+            .filter(|state| !state.ends_with("fresh"))
+            .collect::<Vec<_>>(),
+        [
+            &format!("recipe a: {circle}"),
+            &format!("recipe b: {circle}"),
+            &format!("recipe c: {circle}"),
+            "recipe after: blocked, it needs recipe c, which cannot be made",
+        ]
+    );
+    assert_eq!(states.len(), 8);
+}
+
+#[test]
+fn two_makers_of_one_package_are_both_blocked() {
+    let mut factory = chain();
+    factory.recipe("again", &[], "makes another's package");
+    let mut again = factory.catalog.recipes.remove("again").unwrap();
+    again.recipe.package.name = "alone".parse().unwrap();
+    factory.recipe("alone", &[], "on its own");
+    factory.catalog.recipes.insert("again".to_owned(), again);
+    factory.make_all(1);
+    let blocked: Vec<String> = factory
+        .states()
+        .into_iter()
+        .filter(|state| !state.ends_with("fresh"))
+        .collect();
+    let why = "blocked, package 'alone' is made by two recipes, 'again' and 'alone'";
+    assert_eq!(
+        blocked,
+        [
+            format!("recipe again: {why}"),
+            format!("recipe alone: {why}")
+        ]
+    );
 }
 
 #[test]
@@ -317,6 +356,6 @@ proptest! {
                 prop_assert!(place(*want) < place(*name));
             }
         }
-        prop_assert!(factory.plan().unwrap().is_done());
+        prop_assert!(factory.plan().is_done());
     }
 }

@@ -17,6 +17,26 @@ pub struct Candidate {
     pub(crate) blobs: Vec<ReleasedBlob>,
 }
 
+/// A package inside an image, from the record of the action that assembled it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// The package: it is judged like the image itself.
+    pub package: Artifact,
+    /// The repository it came from.
+    pub repository: String,
+}
+
+impl Inside {
+    pub(crate) fn origin(&self) -> Origin {
+        let coordinate = &self.package.coordinate;
+        Origin {
+            package: format!("{}-{}", coordinate.name, coordinate.version),
+            sha256: self.package.digest,
+            repository: self.repository.clone(),
+        }
+    }
+}
+
 /// A document about an image that is released with it: an SBOM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {

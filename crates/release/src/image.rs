@@ -4,13 +4,12 @@
 //! manifest whose subject is the image's and whose one layer is the document.
 
 use boltworks_fsx::Limit;
-use boltworks_gate::Origin;
 use boltworks_model::{Artifact, ArtifactKind, Sha256};
 use boltworks_oci::{Descriptor, Manifest, media_type, read_config, read_index, read_manifest};
 use boltworks_records::{ReleasedBlob, Role};
 use boltworks_store::{Batch, Store};
 
-use crate::{Attachment, Candidate, Error};
+use crate::{Attachment, Candidate, Error, Inside};
 
 /// No manifest or configuration is larger.
 const DOCUMENT: Limit = Limit::mib(4);
@@ -23,8 +22,8 @@ const EMPTY: &[u8] = b"{}";
 pub struct ImageRequest<'a> {
     /// The image: its digest names an image manifest, or an index of such.
     pub artifact: &'a Artifact,
-    /// The packages inside and where each came from, from the action that assembled it.
-    pub origins: &'a [Origin],
+    /// The packages inside.
+    pub packages: &'a [Inside],
     /// Documents about it.
     pub attachments: &'a [Attachment],
 }
@@ -45,14 +44,15 @@ impl Candidate {
         for attachment in request.attachments {
             walk.attach(attachment)?;
         }
+        let members = request.packages.iter().map(|inside| &inside.package);
         let mut blobs = walk.blobs;
         walk.referrers.commit()?;
         blobs.sort_unstable();
         blobs.dedup();
         Ok(Self {
             artifact: request.artifact.clone(),
-            members: Vec::new(),
-            origins: request.origins.to_vec(),
+            members: members.cloned().collect(),
+            origins: request.packages.iter().map(Inside::origin).collect(),
             blobs,
         })
     }

@@ -16,7 +16,7 @@ pub mod publish;
 pub mod released;
 pub mod repository;
 
-pub use candidate::{Attachment, Candidate};
+pub use candidate::{Attachment, Candidate, Inside};
 pub use error::Error;
 pub use image::ImageRequest;
 pub use publish::{Release, publish};

@@ -16,7 +16,7 @@ pub enum Error {
         digest: Sha256,
     },
     /// The bytes on disk are not the ones that were put there.
-    #[error("read the blob {}: it is damaged, its bytes have the digest {}", digest.prefixed(), found.prefixed())]
+    #[error("read the blob {}: it is damaged, its bytes have the digest {} (`boltworks store verify --set-aside` moves it away, then `boltworks up` makes it again)", digest.prefixed(), found.prefixed())]
     Damaged {
         /// The blob.
         digest: Sha256,

@@ -5,6 +5,7 @@ mod disk;
 mod durable;
 mod failing;
 mod healing;
+mod honest;
 mod offline;
 mod stopping;
 mod touching;

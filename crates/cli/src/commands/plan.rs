@@ -12,9 +12,7 @@ use crate::output::Output;
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
-    let stage0 = line.known_stage0()?;
-    let plan = line.plan(stage0.as_ref())?;
-    let has_stage0 = stage0.is_some();
+    let (plan, has_stage0) = line.plan()?;
     let unread = &line.loaded.catalog.unread;
     if !has_stage0 {
         output.text("stage 0 is not made yet: `boltworks up` makes it first, then everything:");

@@ -58,8 +58,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
 fn still_failing(arguments: &Arguments, failures: Vec<FailureRecord>) -> Vec<FailureRecord> {
     let plan = session::open(arguments, None)
         .ok()
-        .and_then(|line: Line| line.plan(line.known_stage0().ok()?.as_ref()).ok());
-    let Some(plan) = plan else {
+        .and_then(|line: Line| line.plan().ok());
+    let Some((plan, _)) = plan else {
         return failures;
     };
     let is_unmade = |failure: &FailureRecord| {

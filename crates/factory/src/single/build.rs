@@ -236,7 +236,7 @@ impl Run<'_> {
         let planner = Planner {
             home: bench.home,
             loaded: &bench.loaded,
-            keys: &bench.keys,
+            key: bench.keys.fingerprint,
             stage0: self.stage0,
         };
         loop {
@@ -266,13 +266,7 @@ impl Run<'_> {
     ) -> Result<ActionRecord, Error> {
         let bench = self.bench;
         let equipment = Equipment::open(bench.home)?;
-        let planner = Planner {
-            home: bench.home,
-            loaded: &bench.loaded,
-            keys,
-            stage0: self.stage0,
-        };
-        let means = equipment.means(planner);
+        let means = equipment.means(bench.home, &bench.loaded, keys, self.stage0);
         let workshop = Workshop {
             means: &means,
             fresh,
@@ -302,7 +296,7 @@ fn next<'p>(plan: &'p Plan, target: &Subject) -> Result<&'p Item, Error> {
         match &item.state {
             State::Fresh(_) | State::Stale(..) => return Ok(item),
             State::Blocked(why) => {
-                return Err(Error::Unsolvable {
+                return Err(Error::Blocked {
                     subject: item.subject.to_string(),
                     why: why.clone(),
                 });

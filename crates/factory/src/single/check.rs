@@ -14,7 +14,6 @@ use super::Bench;
 use super::reading::{Reading, apart};
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
-use crate::planning::Planner;
 use crate::recipes::{Workshop, locked};
 use crate::repository::Given;
 use crate::{Error, Home};
@@ -80,12 +79,7 @@ pub fn check(
         bench.home.add_packages(&record, &mut world)?;
     }
     let equipment = Equipment::open(bench.home)?;
-    let means = equipment.means(Planner {
-        home: bench.home,
-        loaded: &bench.loaded,
-        keys: &bench.keys,
-        stage0: &stage0,
-    });
+    let means = equipment.means(bench.home, &bench.loaded, &bench.keys, &stage0);
     let workshop = Workshop {
         means: &means,
         fresh: &[],
@@ -172,7 +166,7 @@ impl Session<'_> {
         let check = Check {
             package,
             test,
-            local_files: self.source.folder.as_deref(),
+            local_files: self.source.local_files(),
             sources: &workshop.fetch(self.recipe, &test.sources, ambient)?,
             tree: &tree,
             limits: workshop.limits(),

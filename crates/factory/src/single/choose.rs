@@ -27,13 +27,14 @@ pub struct Wish {
 
 /// Chooses packages. Without a factory, from the repositories given alone.
 pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Solution, Error> {
-    let keys = home.map(Home::keys).transpose()?;
+    let keys = home.map(Home::known_keys).transpose()?.flatten();
     let keyring = wish.given.keyring(keys.as_ref())?;
     let repositories = wish.given.open(wish.architecture, &keyring)?;
     let mut world = match (home, &keys) {
-        (Some(home), Some(keys)) => {
-            let stage0 = match home.known_stage0(keys) {
-                Ok(stage0) => stage0,
+        (Some(home), keys) => {
+            let known = keys.as_ref().map(|keys| home.known_stage0(keys));
+            let stage0 = match known.transpose() {
+                Ok(stage0) => stage0.flatten(),
                 // An image takes nothing from it; it would only make an explanation better.
                 Err(_) if wish.for_image => None,
                 Err(error) => return Err(error),

@@ -194,7 +194,7 @@ struct Desk {
 
 impl Desk {
     fn of_factory(home: &Home) -> Result<Self, Error> {
-        let keys = home.keys()?;
+        let keys = home.known_keys()?;
         let records = last_records(home, &Loaded::read(home)?)?;
         let mut files = BTreeMap::new();
         let mut indexes = Vec::new();
@@ -212,7 +212,7 @@ impl Desk {
             epoch: Some(home.epoch()),
             architecture: Some(home.architecture()),
             stage0: Stage0::default(),
-            keys: Some(keys),
+            keys,
             files,
             indexes,
             _folder: None,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::Architecture;
@@ -11,7 +10,7 @@ use boltworks_recipe::resolved::Recipe;
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, parsed, resolve};
 use boltworks_version::apk::Dependency;
 
-use crate::catalog::{self, Loaded, RecipeSource};
+use crate::catalog::{self, Folder, Loaded, RecipeSource};
 use crate::files::{Place, folder as folder_of};
 use crate::home::TEXT_LIMIT;
 use crate::{Error, Home};
@@ -78,13 +77,13 @@ impl Reading {
         let library = self.library(catalog::pipelines(home)?)?;
         let recipe = self.resolve(path, &text, home.architecture(), &library)?;
         let folder = self.folder(&place, recipe.package.name.as_str())?;
-        let item = catalog::recipe_item(home, recipe, folder.as_ref())?;
         let source = RecipeSource {
             // Packages tell of their recipe; of where it was on this machine they must not.
             path: place.name().to_string(),
             text,
-            folder: folder.map(Arc::new),
+            folder: folder.map(Folder::read).transpose()?,
         };
+        let item = catalog::recipe_item(home, recipe, source.files())?;
         Ok((item, source))
     }
 

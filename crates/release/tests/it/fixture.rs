@@ -3,14 +3,16 @@
 use boltworks_apk::{Control, Index, IndexEntry, Parts, Scripts, WriteOptions, write_package};
 use boltworks_crypto::{Keyring, RsaPrivateKey, Signer, sha256};
 use boltworks_fsx::{Meta, Node, RelPath, Root, Tree, tar};
-use boltworks_gate::{Cleared, Origin, Policy, judge};
+use boltworks_gate::{Cleared, Policy, judge};
 use boltworks_model::{
     Architecture, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Sha256,
     Timestamp, Verdict,
 };
 use boltworks_oci::{ImageParts, ImagePlan, Layer, Process, media_type};
 use boltworks_records::Records;
-use boltworks_release::{Attachment, Candidate, ImageRequest, Release, RepositoryRequest, publish};
+use boltworks_release::{
+    Attachment, Candidate, ImageRequest, Inside, Release, RepositoryRequest, publish,
+};
 use boltworks_store::Store;
 use tempfile::TempDir;
 
@@ -154,14 +156,19 @@ impl Factory {
     }
 
     pub(crate) fn image_candidate(&self, image: &Image) -> Candidate {
-        let origins = [Origin {
-            package: "hello-1-r0".to_owned(),
-            sha256: Sha256::new([1; 32]),
+        let package = artifact(
+            ArtifactKind::Apk,
+            ("hello", "1-r0"),
+            Sha256::new([1; 32]),
+            5,
+        );
+        let packages = [Inside {
+            package,
             repository: "os".to_owned(),
         }];
         let request = ImageRequest {
             artifact: &image.artifact,
-            origins: &origins,
+            packages: &packages,
             attachments: &image.documents,
         };
         Candidate::image(&self.store, &request).unwrap()

@@ -123,7 +123,7 @@ fn an_index_brings_its_images() {
 fn refusal(factory: &Factory, image: &Image) -> String {
     let request = ImageRequest {
         artifact: &image.artifact,
-        origins: &[],
+        packages: &[],
         attachments: &image.documents,
     };
     Candidate::image(&factory.store, &request)
