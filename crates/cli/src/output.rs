@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::host;
+
 /// Where results go.
 pub(crate) struct Output {
     json: bool,
@@ -80,6 +82,12 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Whether standard error may be coloured: a person watches, and does not ask for none
+/// (`NO_COLOR`).
+pub(crate) fn is_coloured() -> bool {
+    is_watched() && !host::is_colour_unwanted()
+}
+
 /// Sends log lines to standard error: warnings, more with each `-v`, or what `BOLTWORKS_LOG` says.
 pub(crate) fn start_tracing(verbose: u8) {
     let level = match verbose {
@@ -93,6 +101,7 @@ pub(crate) fn start_tracing(verbose: u8) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(is_coloured())
         .without_time()
         .with_target(false)
         .finish();

@@ -80,20 +80,22 @@ pub fn load(config: &Config, means: &Means<'_>) -> Result<Option<Stage0>, Error>
     if lock.question != question(config, &means.archive.settings().suite, &key(means.signer)?) {
         return Ok(None);
     }
-    for digest in lock
-        .made
-        .iter()
-        .map(|made| &made.sha256)
-        .chain([&lock.index])
-    {
-        if !means.store.has(digest)? {
-            tracing::warn!(%digest, "the store lacks a part of stage 0");
-            return Ok(None);
-        }
+    if lacking(&lock, means)?.is_some() {
+        return Ok(None);
     }
     let bytes = means.store.read_bytes(&lock.index, MAX_INDEX)?.into_inner();
     let index = Index::read(&bytes, None)?;
     Ok(Some(stage0(index, lock, 0)))
+}
+
+/// A part of what was made that the store does not have any more.
+fn lacking(lock: &Lock, means: &Means<'_>) -> Result<Option<Sha256>, Error> {
+    for digest in lock.made.iter().map(|made| made.sha256).chain([lock.index]) {
+        if !means.store.has(&digest)? {
+            return Ok(Some(digest));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes stage 0, or finds that nothing is to do.
@@ -101,10 +103,16 @@ pub fn load(config: &Config, means: &Means<'_>) -> Result<Option<Stage0>, Error>
 /// # Errors
 /// [`Error::Offline`] if something is to do and the network is not to be used.
 pub fn ensure(config: &Config, means: &Means<'_>, ambient: &Ambient<'_>) -> Result<Stage0, Error> {
-    match load(config, means)? {
-        Some(stage0) => Ok(stage0),
-        None => make(config, means, ambient),
+    if let Some(stage0) = load(config, means)? {
+        return Ok(stage0);
     }
+    // Said here, where something is done about it, and not at every look.
+    if let Some(lock) = Lock::load(means.folder)?
+        && let Some(digest) = lacking(&lock, means)?
+    {
+        tracing::warn!(%digest, "the store lacks a part of stage 0, which is made anew");
+    }
+    make(config, means, ambient)
 }
 
 /// Makes stage 0 from what the archive has now, whatever was made before.

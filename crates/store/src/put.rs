@@ -108,7 +108,9 @@ impl Store {
             Ok(_) => Ok(true),
             Err(Error::Missing { .. }) => Ok(false),
             Err(Error::Damaged { digest, found }) => {
-                tracing::warn!(%digest, %found, "a damaged blob is replaced by the good bytes");
+                if self.is_news(digest) {
+                    tracing::warn!(%digest, %found, "a damaged blob is replaced by the good bytes");
+                }
                 Ok(false)
             }
             Err(other) => Err(other),

@@ -10,7 +10,7 @@
 //! process*. The price: bytes that rot on the platter after that, without the file system
 //! noticing, are served; `Store::verify` finds them, because it asks no memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -34,6 +34,8 @@ pub struct Store {
     pub(crate) blobs: Arc<Root>,
     pub(crate) folder: Arc<Root>,
     memory: Arc<Mutex<BTreeMap<Sha256, Stamp>>>,
+    /// Damaged blobs that were warned of: several writers may come upon one at once.
+    told: Arc<Mutex<BTreeSet<Sha256>>>,
 }
 
 /// What the blobs take.
@@ -140,6 +142,7 @@ impl Store {
             blobs: Arc::new(blobs),
             folder: Arc::new(root.try_clone().map_err(Error::Disk)?),
             memory: Arc::default(),
+            told: Arc::default(),
         })
     }
 
@@ -236,6 +239,14 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(digest, stamp);
+    }
+
+    /// Whether this is the first time that this process tells of a damaged blob.
+    pub(crate) fn is_news(&self, digest: Sha256) -> bool {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(digest)
     }
 
     fn remembers(&self, digest: &Sha256, stamp: Stamp) -> bool {

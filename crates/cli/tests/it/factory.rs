@@ -357,3 +357,12 @@ fn names_need_not_be_text() {
         assert!(document.is_object(), "{words:?}: {output:?}");
     }
 }
+
+#[test]
+fn log_lines_in_a_file_are_plain() {
+    let desk = Desk::new();
+    desk.run("init new").with_code(0);
+    let plan = desk.run("plan --factory new/boltworks.yaml -vvv");
+    assert!(plan.err.contains("TRACE"), "{plan:?}");
+    assert!(!plan.err.contains('\x1b'), "{plan:?}");
+}
