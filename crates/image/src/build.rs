@@ -1,5 +1,7 @@
 //! From a request to an image in the store.
 
+use std::sync::Arc;
+
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Root, Tree};
 use boltworks_model::{
@@ -104,7 +106,7 @@ pub fn build(
         layer,
         unpacked,
         pieces,
-    } = layer::write(&tree, &known, store, &mut batch)?;
+    } = layer::write(&tree, Arc::new(known), store, &mut batch)?;
     ambient.cancel.check()?;
     let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
         (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),

@@ -4,14 +4,19 @@
 //! The input is cut into pieces where it is told to, and where a piece has become long. Each is
 //! deflated on its own and ended on a byte boundary, so the results concatenate to one stream,
 //! and what a piece becomes depends on nothing but its own bytes: one that is known already is
-//! not deflated again. Pieces are collected; those that wait are deflated in parallel and written
+//! not deflated again. Others deflate while the next pieces are written; what they made is put
 //! in order.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::time::Duration;
 
 use boltworks_crypto::sha256;
+use boltworks_model::Sha256;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
-use rayon::prelude::*;
 
 use crate::pieces::{Piece, Pieces};
 
@@ -22,7 +27,7 @@ const LEVEL: u32 = 3;
 /// The most a piece has. Part of what decides the bytes. Pieces of half the size would make the
 /// demo's layer 0.2 % larger.
 const PIECE: usize = 256 << 10;
-/// As much waits to be deflated together.
+/// No more bytes wait to be deflated: the memory that this takes.
 const BATCH: usize = 4 << 20;
 /// No time, no name, unknown system.
 pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -30,87 +35,105 @@ pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const LAST: [u8; 2] = [0x03, 0x00];
 
 /// Compresses what is written to it. Must be finished.
-pub struct Gzip<'p, W> {
+pub struct Gzip<W> {
     out: W,
-    known: &'p Pieces,
-    /// What waits to be deflated.
-    buffer: Vec<u8>,
-    /// Where in `buffer` each complete piece ends.
-    ends: Vec<usize>,
+    known: Arc<Pieces>,
+    /// The piece that is being written.
+    piece: Vec<u8>,
+    /// Pieces that others deflate meanwhile, in order, each with how many bytes it has.
+    waiting: VecDeque<(usize, Receiver<io::Result<Packed>>)>,
     crc: Crc,
     done: Vec<Piece>,
 }
 
-impl<'p, W: Write> Gzip<'p, W> {
+/// A piece's digest and what it is compressed to.
+type Packed = (Sha256, Vec<u8>);
+
+impl<W: Write> Gzip<W> {
     /// Begins the member.
-    pub fn new(mut out: W, known: &'p Pieces) -> io::Result<Self> {
+    pub fn new(mut out: W, known: Arc<Pieces>) -> io::Result<Self> {
         out.write_all(&HEADER)?;
         Ok(Self {
             out,
             known,
-            buffer: Vec::new(),
-            ends: Vec::new(),
+            piece: Vec::with_capacity(PIECE),
+            waiting: VecDeque::new(),
             crc: Crc::new(),
             done: Vec::new(),
         })
     }
 
     /// Ends the piece: what was written and what comes next do not look at each other.
-    pub fn cut(&mut self) {
-        if self.begun() > 0 {
-            self.ends.push(self.buffer.len());
+    pub fn cut(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
         }
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.crc.update(&piece);
+        let known = Arc::clone(&self.known);
+        let (sender, receiver) = sync_channel(1);
+        self.waiting.push_back((piece.len(), receiver));
+        rayon::spawn(move || {
+            // Nobody waits any more where something else failed.
+            let _gone = sender.send(pack(&known, &piece));
+        });
+        self.settle(BATCH)
     }
 
     /// Ends the member; the writer, and what the pieces became.
     pub fn finish(mut self) -> io::Result<(W, Vec<Piece>)> {
-        self.cut();
-        self.deflate()?;
+        self.cut()?;
+        self.settle(0)?;
         self.out.write_all(&LAST)?;
         self.out.write_all(&self.crc.sum().to_le_bytes())?;
         self.out.write_all(&self.crc.amount().to_le_bytes())?;
         Ok((self.out, self.done))
     }
 
-    /// How long the piece is that is being written.
-    fn begun(&self) -> usize {
-        self.buffer.len() - self.ends.last().copied().unwrap_or_default()
-    }
-
-    /// Deflates and writes all pieces that wait. The last one must be complete.
-    fn deflate(&mut self) -> io::Result<()> {
-        self.crc.update(&self.buffer);
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let pieces: Vec<&[u8]> = starts
-            .zip(&self.ends)
-            .map(|(start, end)| self.buffer.get(start..*end).unwrap_or_default())
-            .collect();
-        let known = self.known;
-        let packed: Vec<_> = pieces
-            .into_par_iter()
-            .map_init(|| None, |compress, piece| pack(compress, known, piece))
-            .collect();
-        for piece in packed {
-            let (digest, bytes) = piece?;
-            self.out.write_all(&bytes)?;
-            self.done.push((digest, bytes.len() as u64));
+    /// Writes what is deflated, in order, and waits until no more bytes than that wait.
+    fn settle(&mut self, most: usize) -> io::Result<()> {
+        let mut bytes: usize = self.waiting.iter().map(|(len, _)| len).sum();
+        while let Some((len, receiver)) = self.waiting.front() {
+            let packed = match receiver.try_recv() {
+                Ok(packed) => packed,
+                Err(TryRecvError::Empty) if bytes <= most => return Ok(()),
+                Err(_) => receive(receiver)?,
+            };
+            bytes -= len;
+            self.waiting.pop_front();
+            let (digest, packed) = packed?;
+            self.out.write_all(&packed)?;
+            self.done.push((digest, packed.len() as u64));
         }
-        self.buffer.clear();
-        self.ends.clear();
         Ok(())
     }
 }
 
-impl<W: Write> Write for Gzip<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PIECE - self.begun());
-        self.buffer
-            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        if self.begun() == PIECE {
-            self.cut();
+/// Waits for a piece. A thread that others wait for works meanwhile.
+fn receive(receiver: &Receiver<io::Result<Packed>>) -> io::Result<io::Result<Packed>> {
+    loop {
+        let patience = match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => Duration::ZERO,
+            Some(rayon::Yield::Idle) => Duration::from_micros(100),
+            None => Duration::from_secs(1),
+        };
+        match receiver.recv_timeout(patience) {
+            Ok(packed) => return Ok(packed),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("a thread that compresses is gone"));
+            }
         }
-        if self.begun() == 0 && self.buffer.len() >= BATCH {
-            self.deflate()?;
+    }
+}
+
+impl<W: Write> Write for Gzip<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE - self.piece.len());
+        self.piece
+            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if self.piece.len() == PIECE {
+            self.cut()?;
         }
         Ok(taken)
     }
@@ -121,18 +144,19 @@ impl<W: Write> Write for Gzip<'_, W> {
     }
 }
 
-/// A piece's digest and what it is compressed to: known, or deflated now.
-fn pack(
-    compress: &mut Option<Compress>,
-    known: &Pieces,
-    piece: &[u8],
-) -> io::Result<(boltworks_model::Sha256, Vec<u8>)> {
-    let digest = sha256(piece);
-    if let Some(bytes) = known.get(&digest)? {
-        return Ok((digest, bytes));
+/// A piece as it is known, or deflated now.
+fn pack(known: &Pieces, piece: &[u8]) -> io::Result<Packed> {
+    thread_local! {
+        // It is 300 KB that are cleared when it is made.
+        static COMPRESS: RefCell<Compress> =
+            RefCell::new(Compress::new(Compression::new(LEVEL), false));
     }
-    let compress = compress.get_or_insert_with(|| Compress::new(Compression::new(LEVEL), false));
-    Ok((digest, block(compress, piece)?))
+    let digest = sha256(piece);
+    let bytes = match known.get(&digest)? {
+        Some(bytes) => bytes,
+        None => COMPRESS.with_borrow_mut(|compress| block(compress, piece))?,
+    };
+    Ok((digest, bytes))
 }
 
 /// Raw deflate that ends on a byte boundary.
@@ -174,15 +198,14 @@ mod tests {
             .build()
             .unwrap();
         pool.install(|| {
-            let known = Pieces::default();
-            let mut gzip = Gzip::new(Vec::new(), &known).unwrap();
+            let mut gzip = Gzip::new(Vec::new(), Arc::default()).unwrap();
             let mut begin = 0;
             for end in cuts.iter().copied().chain([bytes.len()]) {
                 for part in bytes[begin..end].chunks(part) {
                     gzip.write_all(part).unwrap();
                     gzip.flush().unwrap();
                 }
-                gzip.cut();
+                gzip.cut().unwrap();
                 begin = end;
             }
             let (packed, pieces) = gzip.finish().unwrap();

@@ -7,6 +7,7 @@
 //! read where they lie (in scratch files of opened packages) and never held as a whole.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::tar::Writer;
@@ -37,7 +38,7 @@ pub struct StoredLayer {
 /// are not compressed again; the bytes are the same whether any are known.
 pub fn write<'a>(
     tree: &Tree,
-    known: &Pieces,
+    known: Arc<Pieces>,
     store: &'a Store,
     batch: &mut Batch<'a>,
 ) -> Result<StoredLayer, Error> {
@@ -61,11 +62,11 @@ pub fn write<'a>(
     for (path, node) in tree.iter() {
         let is_apart = is_apart(node);
         if is_apart {
-            tar.get_mut().out.out.cut();
+            tar.get_mut().out.out.cut().map_err(failed)?;
         }
         tar.append(path, node, &[])?;
         if is_apart {
-            tar.get_mut().out.out.cut();
+            tar.get_mut().out.out.cut().map_err(failed)?;
         }
     }
     let Counted {

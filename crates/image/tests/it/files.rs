@@ -142,7 +142,7 @@ fn a_known_piece_is_copied_and_not_deflated() {
     let site = Site::new();
     let tree = packages().remove(2).tree;
     let mut batch = site.store.batch();
-    let plain = layer::write(&tree, &Pieces::default(), &site.store, &mut batch).unwrap();
+    let plain = layer::write(&tree, Arc::<Pieces>::default(), &site.store, &mut batch).unwrap();
     batch.commit().unwrap();
     let (note, _) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
     let forged = [&[0; 10][..], &[0, 0, 0, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]].concat();
@@ -150,7 +150,7 @@ fn a_known_piece_is_copied_and_not_deflated() {
     note.write(forged, &[(plain.pieces[0].0, 10)]).unwrap();
     let (_, known) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
     let mut batch = site.store.batch();
-    let copied = layer::write(&tree, &known, &site.store, &mut batch).unwrap();
+    let copied = layer::write(&tree, Arc::new(known), &site.store, &mut batch).unwrap();
     assert_eq!(copied.pieces, [(plain.pieces[0].0, 10)]);
     assert_eq!(copied.layer.diff_id, plain.layer.diff_id);
     assert_ne!(copied.layer.digest, plain.layer.digest);
@@ -164,12 +164,11 @@ fn the_bytes_are_those_of_this_writer_version() {
     let site = Site::new();
     let tree = packages().remove(2).tree;
     let mut batch = site.store.batch();
-    let known = Pieces::default();
     let StoredLayer {
         layer,
         unpacked,
         pieces,
-    } = layer::write(&tree, &known, &site.store, &mut batch).unwrap();
+    } = layer::write(&tree, Arc::<Pieces>::default(), &site.store, &mut batch).unwrap();
     assert_eq!(pieces.len(), 1);
     let seen = format!(
         "{}\n{}\n{} of {unpacked}",
