@@ -1,13 +1,13 @@
 //! Packages and indexes as files: signed, listed, checked, whoever made them.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, Signed};
 use boltworks_crypto::Keyring;
-use boltworks_fsx::Limit;
+use boltworks_fsx::{Bounded, Limit};
 
 use crate::Error;
 use crate::files::{Place, parent};
@@ -33,7 +33,7 @@ fn judge(file: Arc<File>, keyring: Option<&Keyring>) -> Result<PackageFile, Erro
 }
 
 /// Signs a package or an index anew; the old signatures are gone. The file is replaced at once
-/// or not at all, and a package that is not sound is not signed. `mtime` is the time of the
+/// or not at all, and what is not sound is not signed. `mtime` is the time of the
 /// signature.
 pub fn sign(path: &Path, keys: &Keys, mtime: i64) -> Result<Signed, Error> {
     let place = Place::of(path)?;
@@ -42,13 +42,24 @@ pub fn sign(path: &Path, keys: &Keys, mtime: i64) -> Result<Signed, Error> {
     let mut draft = place.draft(mode)?;
     let signed = boltworks_apk::sign(BufReader::new(file), &keys.signer, mtime, &mut draft)
         .map_err(|error| Error::from(error).of_file(path))?;
-    if signed == Signed::Package {
-        let written = draft.file().and_then(File::try_clone);
-        let written = written.map_err(|source| place.failed("read back", source))?;
-        judge(Arc::new(written), Some(&keys.keyring)).map_err(|error| error.of_file(path))?;
-    }
+    let unread = |source| place.failed("read back", source);
+    let written = draft.file().and_then(File::try_clone).map_err(unread)?;
+    let sound = match signed {
+        Signed::Package => judge(Arc::new(written), Some(&keys.keyring)).map(drop),
+        Signed::Index => {
+            let bytes = whole(&written).map_err(unread)?;
+            let index = Index::read(&bytes, Some(&keys.keyring));
+            index.map(drop).map_err(Error::from)
+        }
+    };
+    sound.map_err(|error| error.of_file(path))?;
     draft.commit()?;
     Ok(signed)
+}
+
+fn whole(mut file: &File) -> io::Result<Vec<u8>> {
+    file.rewind()?;
+    Bounded::new(file, INDEX_LIMIT).read_all()
 }
 
 /// What an index is made of.

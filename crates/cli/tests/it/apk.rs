@@ -65,6 +65,27 @@ fn signing_anew_takes_the_old_signature_away() {
 }
 
 #[test]
+fn an_index_that_is_none_is_not_signed() {
+    let desk = Desk::new();
+    desk.write("DESCRIPTION", "web");
+    desk.write("APKINDEX", "P:a\nV:not a version\n\n");
+    let pack = std::process::Command::new("tar")
+        .args(["-czf", "APKINDEX.tar.gz", "DESCRIPTION", "APKINDEX"])
+        .current_dir(desk.path(""))
+        .status();
+    assert!(pack.unwrap().success());
+    let before = desk.read("APKINDEX.tar.gz");
+    let refused = desk.run("apk sign -k web.rsa APKINDEX.tar.gz").with_code(1);
+    assert!(
+        refused
+            .err
+            .contains("read APKINDEX: the package before line 3"),
+        "{refused:?}"
+    );
+    assert_eq!(desk.read("APKINDEX.tar.gz"), before);
+}
+
+#[test]
 fn what_is_not_sound_is_not_signed() {
     let desk = Desk::new();
     desk.package("a.apk", "web", "a 1-r0");
