@@ -7,12 +7,16 @@
 //! | directory | directory | the first one's attributes stay, setgid and sticky too |
 //! | link to a directory | directory | the link stays, the directory is where it leads |
 //! | directory | link to a directory | as above: a link counts wherever in the order it comes |
+//! | link to a directory | directory of the same name | its attributes are nobody's: it says nothing of where the link leads |
 //! | file or link | the same content | the first stays |
 //! | file or link | other content | decided by `replaces`; see [`Member`] |
 //! | directory | anything else | an error |
 //!
 //! Paths beneath a linked directory are laid where the link leads, so that with `lib` a link
 //! to `usr/lib`, `lib/libc.so` is `usr/lib/libc.so` in the tree.
+//!
+//! No package has a file where the tree means something by its name: in apk's own database, or
+//! beginning with `.wh.`, which image layers (image-spec, "whiteouts") take for a removal.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +27,11 @@ use boltworks_model::Sha256;
 
 use crate::Error;
 use crate::links::{Faulty, Link, Links};
+
+/// How names begin that layers take for removals.
+const WHITEOUT: &[u8] = b".wh.";
+/// Where apk keeps what it knows.
+const DATABASES: &[&[u8]] = &[b"lib/apk/db", b"usr/lib/apk/db"];
 
 /// One package to be laid.
 ///
@@ -74,21 +83,27 @@ pub fn assemble(members: &[Member<'_>]) -> Result<Assembly, Error> {
     let mut site = Site {
         members,
         placed: BTreeMap::new(),
+        passed: BTreeMap::new(),
         belongings: vec![BTreeMap::new(); members.len()],
     };
     for (member, package) in members.iter().enumerate() {
         for (path, node) in package.tree.iter() {
-            let real = if node.is_dir() {
-                links.directory(path)
-            } else {
-                links.place(path)
-            };
-            let real = real.map_err(|faulty| link_error(members, faulty, path))?;
+            let fault = |faulty| link_error(members, faulty, path);
             let source = Source {
                 member,
                 path: path.clone(),
             };
-            site.lay(real, source, node)?;
+            let real = links.place(path).map_err(fault)?;
+            if !node.is_dir() {
+                site.lay(real, source, node)?;
+                continue;
+            }
+            let end = links.directory(path).map_err(fault)?;
+            if end == real {
+                site.lay(end, source, node)?;
+            } else {
+                site.pass(&end, &source)?;
+            }
         }
     }
     site.finish()
@@ -161,6 +176,8 @@ struct Source {
 struct Site<'a> {
     members: &'a [Member<'a>],
     placed: BTreeMap<RelPath, Source>,
+    /// Directories that are only named through a link.
+    passed: BTreeMap<RelPath, Source>,
     belongings: Vec<BTreeMap<RelPath, RelPath>>,
 }
 
@@ -176,7 +193,24 @@ impl<'a> Site<'a> {
             .map_or_else(String::new, Member::label)
     }
 
+    /// A directory of a package that is a link in the tree: it says what the link leads to, and
+    /// nothing of how that is.
+    fn pass(&mut self, path: &RelPath, source: &Source) -> Result<(), Error> {
+        self.check_name(path, source)?;
+        for above in path.ancestors().chain([path.clone()]) {
+            self.check_kind(path, source, &above, true)?;
+        }
+        self.own(path, source);
+        let first = self.passed.entry(path.clone());
+        first.or_insert_with(|| source.clone());
+        Ok(())
+    }
+
     fn lay(&mut self, path: RelPath, source: Source, node: &Node) -> Result<(), Error> {
+        if !node.is_dir() {
+            self.check_place(&path, &source)?;
+        }
+        self.check_name(&path, &source)?;
         for above in path.ancestors() {
             self.check_kind(&path, &source, &above, true)?;
         }
@@ -231,6 +265,33 @@ impl<'a> Site<'a> {
         )
     }
 
+    fn check_name(&self, path: &RelPath, source: &Source) -> Result<(), Error> {
+        let mut names = path.components();
+        if names.any(|name| name.starts_with(WHITEOUT)) {
+            return Err(self.reserved(path, source, "image layers take it for a removal"));
+        }
+        Ok(())
+    }
+
+    fn check_place(&self, path: &RelPath, source: &Source) -> Result<(), Error> {
+        let is_in = |folder: &&&[u8]| {
+            let below = path.as_bytes().strip_prefix(**folder);
+            below.is_some_and(|below| below.starts_with(b"/"))
+        };
+        match DATABASES.iter().find(is_in) {
+            Some(_) => Err(self.reserved(path, source, "apk's own database lies there")),
+            None => Ok(()),
+        }
+    }
+
+    fn reserved(&self, path: &RelPath, source: &Source, why: &'static str) -> Error {
+        Error::Reserved {
+            path: path.clone(),
+            package: self.label(source),
+            why,
+        }
+    }
+
     /// An error if `other` is laid already and is a directory though it must not be, or the
     /// other way round.
     fn check_kind(
@@ -262,6 +323,9 @@ impl<'a> Site<'a> {
 
     /// A directory that no package names is one because something lies in it.
     fn check_nothing_beneath(&self, path: &RelPath, source: &Source) -> Result<(), Error> {
+        if let Some(there) = self.passed.get(path) {
+            return Err(self.is_directory(path, source, there));
+        }
         // No name begins with a smaller byte.
         let Ok(first) = path.push("\u{1}") else {
             return Ok(());
@@ -269,13 +333,17 @@ impl<'a> Site<'a> {
         let beneath = self.placed.range(first..).next();
         match beneath.filter(|(other, _)| other.starts_with(path)) {
             None => Ok(()),
-            Some((_, there)) => Err(Error::NotADirectory {
-                path: path.clone(),
-                package: self.label(source),
-                other: path.clone(),
-                owner: self.label(there),
-                what: "a directory",
-            }),
+            Some((_, there)) => Err(self.is_directory(path, source, there)),
+        }
+    }
+
+    fn is_directory(&self, path: &RelPath, source: &Source, there: &Source) -> Error {
+        Error::NotADirectory {
+            path: path.clone(),
+            package: self.label(source),
+            other: path.clone(),
+            owner: self.label(there),
+            what: "a directory",
         }
     }
 

@@ -61,6 +61,16 @@ pub enum Error {
         /// `not a directory`, or `a directory`.
         what: &'static str,
     },
+    /// A package has something under a name that is not for packages.
+    #[error("lay '{path}' of {package}: no package may have that, {why}")]
+    Reserved {
+        /// Where.
+        path: RelPath,
+        /// Whose.
+        package: String,
+        /// What the name means.
+        why: &'static str,
+    },
     /// A link makes a path lead nowhere.
     #[error("lay '{path}': the link '{link}' of {package} {fault}")]
     Link {

@@ -89,7 +89,7 @@ fn a_package_with_a_database_of_its_own() {
     };
     let other = || Package::new("other", "1-r0");
     let (site, image) = with(other().file("lib/apk/db/installed", 0o644, "P:nothing\n"));
-    insta::assert_snapshot!(refused(&site, &image), @"'/lib/apk/db': a package brings it, and apk's database is looked for there");
+    insta::assert_snapshot!(refused(&site, &image), @"lay 'lib/apk/db/installed' of other-1-r0: no package may have that, apk's own database lies there");
     let (site, image) = with(other().symlink("lib/apk", "/srv"));
     insta::assert_snapshot!(refused(&site, &image), @"'/lib/apk': a package brings it, and apk's database is looked for there");
     for harmless in [

@@ -109,6 +109,31 @@ fn what_is_declared_is_replaced() {
 }
 
 #[test]
+fn a_directory_says_nothing_of_where_a_link_leads() {
+    let link = "l 1\netc/d -> /tmp";
+    let directory = "d 1\netc/d/ 755\netc/d/f = x";
+    let temporary = "t 1\ntmp/ 1777";
+    let files = "etc/d -> /tmp #1\ntmp/f = x 644 #0";
+    check(&[directory, link], files);
+    let with_owner = "etc/d -> /tmp #1\ntmp/ 1777 #2\ntmp/f = x 644 #0";
+    check(&[directory, link, temporary], with_owner);
+    check_fails(&["d 1\netc/d/ 755", link, "f 1\ntmp = x"]);
+}
+
+#[test]
+fn some_names_are_not_for_packages() {
+    insta::assert_snapshot!(check_fails(&["a 1\netc/.wh.passwd = x"]), @"lay 'etc/.wh.passwd' of a-1: no package may have that, image layers take it for a removal");
+    check_fails(&["a 1\netc/.wh..wh..opq = x"]);
+    check_fails(&["a 1\netc/.wh.d/f = x"]);
+    insta::assert_snapshot!(check_fails(&["a 1\nlib/apk/db/installed = x"]), @"lay 'lib/apk/db/installed' of a-1: no package may have that, apk's own database lies there");
+    check_fails(&["l 1\nlib -> usr/lib", "a 1\nlib/apk/db/world = x"]);
+    check(
+        &["a 1\nlib/apk/db/ 755\nwh. = x"],
+        "lib/apk/db/ 755 #0\nwh. = x 644 #0",
+    );
+}
+
+#[test]
 fn a_directory_is_nothing_else() {
     insta::assert_snapshot!(check_fails(&["a 1\nx = 1", "b 1 replaces a\nx/"]), @"lay 'x' of b-1: 'x' of a-1 is not a directory");
     insta::assert_snapshot!(check_fails(&["a 1\nx/", "b 1 replaces a\nx = 1"]), @"lay 'x' of b-1: 'x' of a-1 is a directory");
@@ -130,15 +155,15 @@ fn a_merged_usr_is_followed() {
          usr/lib/ 2755 #0
          usr/lib/ld.so => usr/bin/sh #1",
     );
-    // The order says whose attributes a directory has, and nothing else.
+    // Who names it through a link says nothing of its attributes, whatever the order.
     check(
         &[musl, base],
         "bin -> usr/bin #1
          lib -> usr/lib #1
          usr/ 755 #1
-         usr/bin/ 755 #0
+         usr/bin/ 755 #1
          usr/bin/sh = x 755 #0
-         usr/lib/ 755 #0
+         usr/lib/ 2755 #1
          usr/lib/ld.so => usr/bin/sh #0",
     );
     insta::assert_snapshot!(check_fails(&[base, "a 1\nbin/x = 1", "b 1\nusr/bin/x = 2"]), @"lay 'usr/bin/x' of b-1: a-1 has it too, with other content; one of them must declare that it replaces the other");
