@@ -152,7 +152,7 @@ fn pack(known: &Pieces, piece: &[u8]) -> io::Result<Packed> {
             RefCell::new(Compress::new(Compression::new(LEVEL), false));
     }
     let digest = sha256(piece);
-    let bytes = match known.get(&digest)? {
+    let bytes = match known.get(&digest) {
         Some(bytes) => bytes,
         None => COMPRESS.with_borrow_mut(|compress| block(compress, piece))?,
     };

@@ -10,7 +10,6 @@
 //! there is no error: everything is compressed anew, to the same bytes.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use boltworks_crypto::sha256;
@@ -40,14 +39,16 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// The compressed bytes of a piece, if it was in the layer.
-    pub fn get(&self, piece: &Sha256) -> io::Result<Option<Vec<u8>>> {
-        let (Some(blob), Some((offset, len))) = (&self.blob, self.places.get(piece)) else {
-            return Ok(None);
-        };
+    /// The compressed bytes of a piece, if it was in the layer and can be read.
+    pub fn get(&self, piece: &Sha256) -> Option<Vec<u8>> {
+        let (offset, len) = self.places.get(piece)?;
         let mut bytes = vec![0; *len];
-        blob.file().read_exact_at(&mut bytes, *offset)?;
-        Ok(Some(bytes))
+        let read = self
+            .blob
+            .as_ref()?
+            .file()
+            .read_exact_at(&mut bytes, *offset);
+        read.ok().map(|()| bytes)
     }
 }
 
