@@ -8,7 +8,6 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use boltworks_apk::Error as ApkError;
 use boltworks_factory::Error as FactoryError;
 use boltworks_package::Error as PackageError;
-use boltworks_sandbox::Error as SandboxError;
 use boltworks_source::Error as SourceError;
 use boltworks_stage0::Error as Stage0Error;
 use boltworks_yaml::closest;
@@ -226,7 +225,7 @@ fn snippet(place: &Place) -> String {
         title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
     }
     let report = [title];
-    let renderer = if crate::output::is_watched() {
+    let renderer = if crate::output::is_coloured() {
         Renderer::styled()
     } else {
         Renderer::plain()
@@ -371,9 +370,24 @@ fn package_advice(error: &PackageError) -> String {
         PackageError::Package { .. } | PackageError::Provide { .. } => {
             "correct the recipe".to_owned()
         }
-        PackageError::Sandbox(SandboxError::Start { program, .. }) => {
-            format!("let the environment hold a package that brings {program}")
-        }
+        PackageError::NotStarted {
+            program, listed, ..
+        } => format!(
+            "add a shell to `{listed}` in the recipe: a package that brings {program}, and what that \
+             needs"
+        ),
+        PackageError::Results { package, .. } => format!(
+            "correct the recipe: its steps must leave melange-out/{package} a folder that can be \
+             read, with files, folders, links and pipes in it and nothing else"
+        ),
+        PackageError::Unpackable {
+            package,
+            source: ApkError::Entry { path, .. },
+        } => format!("correct the recipe: its steps must leave no such '{path}' for {package}"),
+        PackageError::Unpackable {
+            package,
+            source: ApkError::Value { .. } | ApkError::Line { .. } | ApkError::TooMany { .. },
+        } => format!("correct what the recipe says of {package} and leaves for it"),
         _ => AGAIN.to_owned(),
     }
 }

@@ -58,6 +58,8 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let guest = workspace.guest(order.tree);
     let mut runner = Runner {
+        what: format!("build of {}", recipe.package.name),
+        listed: "environment.contents.packages",
         sandbox: shop.sandbox,
         guest: &guest,
         environment: guest_environment(order),
@@ -65,10 +67,9 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         used: Used::default(),
     };
     let stopped = run_all(recipe, &mut runner, &mut log, ambient)?;
-    let used = runner.used;
+    let (used, what) = (runner.used, runner.what);
     let (log, tail) = log.finish()?;
     if let Some(Stopped { step, how }) = stopped {
-        let what = format!("build of {}", recipe.package.name);
         return Err(Error::Step {
             what,
             step,
@@ -163,7 +164,10 @@ fn pack(
         signer: shop.signer,
         store: shop.store,
     };
-    let results = |name: &str| workspace.results(name, order.epoch);
+    let results = |name: &str| {
+        let found = workspace.results(name, order.epoch);
+        found.map_err(|error| error.about_results(name))
+    };
     let mut parcels = vec![Parcel {
         name: &package.name,
         description: &package.description,

@@ -43,6 +43,8 @@ pub fn check(order: &Check<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     environment.extend(order.test.environment.environment.clone());
     let guest = workspace.guest(order.tree);
     let mut runner = Runner {
+        what: format!("test of {}", order.package),
+        listed: "test.environment.contents.packages",
         sandbox: shop.sandbox,
         guest: &guest,
         environment,
@@ -54,15 +56,12 @@ pub fn check(order: &Check<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     workspace.remove()?;
     match stopped {
         None => Ok(log),
-        Some(Stopped { step, how }) => {
-            let what = format!("test of {}", order.package);
-            Err(Error::Step {
-                what,
-                step,
-                how,
-                tail,
-                log,
-            })
-        }
+        Some(Stopped { step, how }) => Err(Error::Step {
+            what: runner.what,
+            step,
+            how,
+            tail,
+            log,
+        }),
     }
 }

@@ -96,7 +96,13 @@ pub fn emit(
         level: LEVEL,
         ..WriteOptions::new(shipment.epoch.0)
     };
-    let written = write_package(&mut draft, &parts, shipment.signer, &options)?;
+    let written =
+        write_package(&mut draft, &parts, shipment.signer, &options).map_err(|source| {
+            Error::Unpackable {
+                package: parcel.name.to_string(),
+                source,
+            }
+        })?;
     let stored = draft.commit()?;
     let artifact = Artifact {
         coordinate: Coordinate {
@@ -203,7 +209,9 @@ fn add_sbom(
     let path = boltworks_sbom::package_path(parcel.name.as_str(), &version);
     let path = RelPath::try_from(path.as_str())?;
     let digest = shipment.store.put_bytes(&bytes)?.digest;
-    tree.insert(path, Node::file(Meta::new(0o644, shipment.epoch.0), bytes))?;
+    let node = Node::file(Meta::new(0o644, shipment.epoch.0), bytes);
+    tree.insert(path, node)
+        .map_err(|error| Error::from(error).about_results(parcel.name.as_str()))?;
     Ok(digest)
 }
 

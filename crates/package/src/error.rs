@@ -25,6 +25,42 @@ pub enum Error {
         /// The whole log in the store.
         log: Sha256,
     },
+    /// There is nothing in the environment that a step could be started with.
+    #[error(
+        "{what} cannot start its step '{step}', for which `{listed}` in the recipe must hold a \
+         package that brings {program}"
+    )]
+    NotStarted {
+        /// `build of zlib`, `test of zlib`.
+        what: String,
+        /// The step, with the names of the pipelines around it.
+        step: String,
+        /// The program, in the guest.
+        program: String,
+        /// Where the recipe lists the environment's packages.
+        listed: &'static str,
+        /// What the sandbox says.
+        #[source]
+        source: boltworks_sandbox::Error,
+    },
+    /// The steps left for a package what cannot be read as its files.
+    #[error("take what the steps left for the package {package}")]
+    Results {
+        /// The package's name.
+        package: String,
+        /// Why not.
+        #[source]
+        source: boltworks_fsx::Error,
+    },
+    /// The steps left for a package what no package can hold.
+    #[error("write the package {package}")]
+    Unpackable {
+        /// The package's name.
+        package: String,
+        /// Why not.
+        #[source]
+        source: boltworks_apk::Error,
+    },
     /// The recipe leaves an empty package where it should not, or another semantic fault.
     #[error("package {package} {fault}")]
     Package {
@@ -77,4 +113,17 @@ pub enum Error {
     /// Somebody pressed the button.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl Error {
+    /// The same, if it is about files, as one about what the steps left for a package.
+    pub(crate) fn about_results(self, package: &str) -> Self {
+        match self {
+            Self::Fsx(source) => Self::Results {
+                package: package.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
 }

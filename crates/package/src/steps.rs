@@ -12,6 +12,9 @@ use crate::log::Log;
 /// The folder in the guest where steps start.
 pub const HOME: &str = "/home/build";
 
+/// What runs their scripts.
+const SHELL: &str = "/bin/sh";
+
 /// How a step ended that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
@@ -23,6 +26,10 @@ pub struct Stopped {
 
 /// Where and how all steps of one job run.
 pub struct Runner<'a> {
+    /// What they do, for messages: `build of zlib`, `test of zlib`.
+    pub what: String,
+    /// Where the recipe lists the packages of their environment.
+    pub listed: &'static str,
     /// The sandbox.
     pub sandbox: &'a Local,
     /// The guest they share.
@@ -78,7 +85,9 @@ impl Runner<'_> {
             .filter(|script| !script.trim().is_empty())
         {
             log.step(name)?;
-            let exit = self.run_script(step, script, log, ambient)?;
+            let exit = self
+                .run_script(step, script, log, ambient)
+                .map_err(|error| self.named(error, name))?;
             if let Some(how) = failure(&exit) {
                 return Ok(Some(Stopped {
                     step: name.to_owned(),
@@ -98,6 +107,20 @@ impl Runner<'_> {
         Ok(None)
     }
 
+    /// That a step could not be started, with what it takes to mend it.
+    fn named(&self, error: Error, step: &str) -> Error {
+        match error {
+            Error::Sandbox(source @ boltworks_sandbox::Error::Start { .. }) => Error::NotStarted {
+                what: self.what.clone(),
+                step: step.to_owned(),
+                program: SHELL.to_owned(),
+                listed: self.listed,
+                source,
+            },
+            other => other,
+        }
+    }
+
     fn run_script(
         &mut self,
         step: &Step,
@@ -109,7 +132,7 @@ impl Runner<'_> {
         environment.extend(step.environment.clone());
         let spec = StepSpec {
             argv: vec![
-                "/bin/sh".into(),
+                SHELL.into(),
                 "-c".into(),
                 wrapped(script, &step.working_directory),
             ],

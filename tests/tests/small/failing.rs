@@ -151,3 +151,49 @@ fn released(small: &Small) -> Result<std::collections::BTreeSet<String>> {
         .map(str::to_owned)
         .collect())
 }
+
+#[test]
+fn what_a_recipe_did_is_said_with_what_helps() -> Result<()> {
+    let small = Small::new()?;
+    let says = |script: &str, what: &str, help: &str| {
+        small.recipe("one", "", script)?;
+        let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
+        output.says(what)?;
+        output.says(&format!("help: {help}"))?;
+        ensure!(!output.stderr.contains("with -v"), "{output}");
+        Ok(())
+    };
+    let folder = "melange-out/one";
+    says(
+        &format!("rm -rf {folder}\nln -s /etc {folder}"),
+        "take what the steps left for the package one: ",
+        "correct the recipe: its steps must leave melange-out/one a folder",
+    )?;
+    for (script, path) in [
+        ("touch .PKGINFO", ".PKGINFO"),
+        ("ln -s a b\nln b c", "c"),
+        ("printf 'touch \"a\\nb\"' >x\n. ./x\nrm x", "a�b"),
+    ] {
+        says(
+            &format!("mkdir -p {folder}\ncd {folder}\n{script}"),
+            &format!("write the package one: take '{path}' into a package: "),
+            &format!("correct the recipe: its steps must leave no such '{path}' for one"),
+        )?;
+    }
+    let whole = std::fs::read_to_string(small.path().join("recipes/one.yaml"))?;
+    small.write("recipes/one.yaml", &whole.replace("[shell]", "[]"))?;
+    let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
+    output.says("build of one cannot start its step 'step 1'")?;
+    output.says("help: add a shell to `environment.contents.packages` in the recipe")
+}
+
+#[test]
+fn a_test_without_a_shell_says_that_it_needs_one() -> Result<()> {
+    let small = Small::new()?;
+    let test = "test:\n  pipeline:\n    - name: look\n      runs: ls /usr/share/two\n";
+    let whole = std::fs::read_to_string(small.path().join("recipes/two.yaml"))?;
+    small.write("recipes/two.yaml", &format!("{whole}{test}"))?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("test of two cannot start its step 'look'")?;
+    output.says("`test.environment.contents.packages` in the recipe must hold a package")
+}
