@@ -209,7 +209,12 @@ fn package_elements(
     let own = match package.document {
         None => Err("it carries no SBOM".to_owned()),
         Some(bytes) => Document::from_json(bytes)
-            .map_err(|error| format!("its SBOM cannot be read: {}", chain(&error)))
+            .map_err(|error| {
+                format!(
+                    "its SBOM cannot be read: {}",
+                    boltworks_model::chain(&error)
+                )
+            })
             .and_then(|own| merger.copy(own, package.name, package.version)),
     };
     let address = purl::apk(vendor, package.name, package.version, package.architecture);
@@ -257,18 +262,6 @@ fn relate_dependencies(merger: &mut Merger, parts: &[Parts<'_>]) {
             }
         }
     }
-}
-
-/// An error and its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }
 
 /// The sources a package was generated from: address and SHA-256, by element id.
