@@ -133,18 +133,49 @@ impl Catalog {
 }
 
 impl Layout {
+    /// Cost: n log n in recipes and needs.
     fn put_in_order(&mut self, mut waiting: BTreeSet<String>) {
+        let mut unmet: BTreeMap<String, usize> = BTreeMap::new();
+        let mut needed_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for name in &waiting {
+            let wanted = self.needs.get(&Subject::recipe(name.clone()));
+            let wanted: Vec<&String> = wanted.into_iter().flatten().collect();
+            let waited_for = wanted.into_iter().filter(|other| waiting.contains(*other));
+            let mut count = 0;
+            for other in waited_for {
+                count += 1;
+                needed_by
+                    .entry(other.clone())
+                    .or_default()
+                    .push(name.clone());
+            }
+            unmet.insert(name.clone(), count);
+        }
+        let is_ready = |(_, count): &(&String, &usize)| **count == 0;
+        let mut ready: BTreeSet<String> = unmet
+            .iter()
+            .filter(is_ready)
+            .map(|(name, _)| name.clone())
+            .collect();
         while !waiting.is_empty() {
-            let is_ready = |name: &&String| {
-                let wanted = self.needs.get(&Subject::recipe((*name).clone()));
-                wanted.is_none_or(|wanted| wanted.is_disjoint(&waiting))
-            };
-            let next = match waiting.iter().find(is_ready).cloned() {
+            let next = match ready.pop_first() {
                 Some(next) => vec![next],
                 None => self.break_circle(&waiting),
             };
             for name in next {
-                waiting.remove(&name);
+                // A circle's recipes count each other down, and stand in the order already.
+                if !waiting.remove(&name) {
+                    continue;
+                }
+                for after in needed_by.get(&name).into_iter().flatten() {
+                    let Some(count) = unmet.get_mut(after) else {
+                        continue;
+                    };
+                    *count = count.saturating_sub(1);
+                    if *count == 0 && waiting.contains(after) {
+                        ready.insert(after.clone());
+                    }
+                }
                 self.order.push(name);
             }
         }
