@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::quantity::{Bytes, Span};
+use crate::quantity::{Bytes, Span, one_at_least};
+use crate::state;
 
 /// A factory: what it builds, from what, and what it may release.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -191,6 +192,8 @@ pub struct Limits {
     /// Memory.
     pub memory: Option<Bytes>,
     /// Processes and threads at once.
+    #[serde(deserialize_with = "one_at_least")]
+    #[schemars(range(min = 1))]
     pub processes: Option<u64>,
 }
 
@@ -373,6 +376,7 @@ fn fault(factory: &Factory) -> Option<Fault> {
     }
     policy(factory)
         .or_else(|| folders(factory))
+        .or_else(|| state::fault(factory).map(|message| Fault::new("state:", message)))
         .or_else(|| sources(factory))
 }
 
@@ -482,6 +486,9 @@ mod tests {
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nchannels:\n  web: {image: web}\n"), @"boltworks.yaml:4:3: the channel 'web' has no tag; did you mean 'web:latest'?");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    forbid-repositories: [stagee0]\n"), @"boltworks.yaml:5:5: there is no repository 'stagee0' to forbid; did you mean 'stage0'?");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\npolicies:\n  release:\n    require: [malware]\n"), @"boltworks.yaml:5:5: evidence of 'malware' is not gathered yet, so nothing could ever be released; there are materials, sbom, signature, origin, tests");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  wall: 0s\n"), @"boltworks.yaml:4:9: nothing runs in '0s': 1s at least");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  memory: 1\n"), @"boltworks.yaml:4:11: nothing runs in '1', which counts bytes: 1MiB at least");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  processes: 0\n"), @"boltworks.yaml:4:14: nothing runs with '0': 1 at least");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:16: '2' is not a time like 90s, 20m or 2h");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: 8589934592\n"), @"boltworks.yaml:3:1: 8589934592 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: -1\n"), @"boltworks.yaml:3:1: -1 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");

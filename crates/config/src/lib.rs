@@ -4,10 +4,12 @@
 //!
 //! 1. [`factory`]: the file as types, with every default; [`parse`] reads it strictly.
 //! 2. [`quantity`]: sizes and times as people write them (`4GiB`, `2h`).
-//! 3. [`schema`]: the same types as a JSON schema, for editors.
+//! 3. `state`: whether the state has a folder of its own.
+//! 4. [`schema`]: the same types as a JSON schema, for editors.
 
 pub mod factory;
 pub mod quantity;
+mod state;
 
 pub use boltworks_yaml::Error;
 pub use factory::{

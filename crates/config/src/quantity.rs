@@ -1,4 +1,5 @@
-//! Sizes and times as people write them.
+//! Sizes, times and counts as people write them, where each is a limit for something that runs:
+//! one in which nothing can run is a slip.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,12 +7,15 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-/// A number of bytes: `1048576`, `512MiB`, `4GiB`.
+/// The least memory in which anything runs.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// A number of bytes, a mebibyte at least: `1048576`, `512MiB`, `4GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
 pub struct Bytes(pub u64);
 
-/// A length of time: `90s`, `20m`, `2h`.
+/// A length of time, a second at least: `90s`, `20m`, `2h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "String")]
 pub struct Span(pub Duration);
@@ -39,9 +43,13 @@ impl FromStr for Bytes {
             };
             number.checked_mul(1 << shift)
         });
-        scaled
-            .map(Self)
-            .ok_or_else(|| format!("'{text}' is not a size like 512MiB or 4GiB"))
+        match scaled {
+            None => Err(format!("'{text}' is not a size like 512MiB or 4GiB")),
+            Some(size) if size < LEAST_MEMORY => Err(format!(
+                "nothing runs in '{text}', which counts bytes: 1MiB at least"
+            )),
+            Some(size) => Ok(Self(size)),
+        }
     }
 }
 
@@ -58,9 +66,11 @@ impl FromStr for Span {
             };
             number.checked_mul(seconds)
         });
-        scaled
-            .map(|seconds| Self(Duration::from_secs(seconds)))
-            .ok_or_else(|| format!("'{text}' is not a time like 90s, 20m or 2h"))
+        match scaled {
+            None => Err(format!("'{text}' is not a time like 90s, 20m or 2h")),
+            Some(0) => Err(format!("nothing runs in '{text}': 1s at least")),
+            Some(seconds) => Ok(Self(Duration::from_secs(seconds))),
+        }
     }
 }
 
@@ -76,6 +86,16 @@ macro_rules! from_text {
     };
 }
 
+/// Reads how many of something there may be, one at least.
+pub(crate) fn one_at_least<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        Some(0) => Err(de::Error::custom("nothing runs with '0': 1 at least")),
+        count => Ok(count),
+    }
+}
+
 from_text!(Bytes);
 from_text!(Span);
 
@@ -86,11 +106,13 @@ mod tests {
     #[test]
     fn units() {
         assert_eq!("4GiB".parse(), Ok(Bytes(4 << 30)));
-        assert_eq!("17".parse(), Ok(Bytes(17)));
+        assert_eq!("1048577".parse(), Ok(Bytes(1_048_577)));
         assert_eq!("2h".parse(), Ok(Span(Duration::from_hours(2))));
         assert!("4GB".parse::<Bytes>().is_err());
         assert!("99999999999TiB".parse::<Bytes>().is_err());
         assert!("2".parse::<Span>().is_err());
+        assert!("4".parse::<Bytes>().unwrap_err().contains("counts bytes"));
+        assert!("0m".parse::<Span>().unwrap_err().contains("1s at least"));
         assert!("".parse::<Bytes>().is_err());
     }
 }
