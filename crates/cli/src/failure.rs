@@ -345,9 +345,12 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Stage0(Stage0Error::Offline { .. }) => {
             one("run it once without --offline: that makes stage 0, which stays")
         }
-        FactoryError::Stage0(Stage0Error::Config { .. }) => {
-            one("correct `stage0` in boltworks.yaml")
+        FactoryError::Stage0(Stage0Error::Config { field, .. }) => {
+            one(format!("correct `stage0.{field}` in boltworks.yaml"))
         }
+        FactoryError::Stage0(Stage0Error::Unknown { field, .. }) => one(format!(
+            "correct `stage0.{field}` in boltworks.yaml: it takes Debian's own names"
+        )),
         FactoryError::Apk(error) => one(apk_advice(error)),
         FactoryError::Crypto(error) => one(key_advice(error)),
         FactoryError::Fsx(error) => one(file_advice(error)),
@@ -395,6 +398,12 @@ fn package_advice(error: &PackageError) -> String {
 fn source_advice(error: &SourceError) -> &'static str {
     match error {
         SourceError::Offline { .. } => "run it without --offline once, to bring the source here",
+        SourceError::Failed {
+            program: "apt-get", ..
+        } => {
+            "check the network and its proxy, and `stage0.debian` in boltworks.yaml: it is apt that \
+             could not get what it was asked for"
+        }
         SourceError::Unavailable { .. } | SourceError::Net(_) => {
             "check the network and its proxy, or say under `mirrors` or `sources` in boltworks.yaml \
              where else it is"
@@ -407,6 +416,7 @@ fn source_advice(error: &SourceError) -> &'static str {
         | SourceError::NoArchive
         | SourceError::ArchiveUnusable(_)
         | SourceError::NoKeyring { .. }
+        | SourceError::Unspeakable { .. }
         | SourceError::NoPythonIndex => "do what is said in brackets, then run it again",
         _ => AGAIN,
     }

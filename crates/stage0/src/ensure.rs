@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use crate::convert::{self, Drafted};
 use crate::lock::{Made, load_progress, save_progress};
 use crate::plan::{Conversion, ORIGIN, Plan, plan, question};
-use crate::{Config, Error, Lock};
+use crate::{Config, Error, Lock, refused};
 
 /// No index of stage 0 is larger.
 const MAX_INDEX: Limit = Limit::mib(64);
@@ -125,9 +125,11 @@ pub fn make(config: &Config, means: &Means<'_>, ambient: &Ambient<'_>) -> Result
     let key = key(means.signer)?;
     let question = question(config, &settings.suite, &key);
     let mut lock = Lock::new(question, settings.suite.clone(), settings.mirror.clone());
-    means.archive.refresh_lists(ambient)?;
+    let refreshed = means.archive.refresh_lists(ambient);
+    refreshed.map_err(|error| refused::suite(error, settings))?;
     let wanted: Vec<String> = config.wanted().into_iter().collect();
-    lock.debs = means.archive.resolve(&wanted, ambient)?;
+    let resolved = means.archive.resolve(&wanted, ambient);
+    lock.debs = resolved.map_err(|error| refused::packages(error, settings))?;
     let plan = plan(config, &lock.debs, &key)?;
     let mut work = Work {
         means,

@@ -50,6 +50,17 @@ pub enum Error {
         /// What is wrong, and what to write instead.
         reason: String,
     },
+    /// Debian's archive does not have what the configuration names.
+    #[error("find what `stage0.{field}` names: {reason}")]
+    Unknown {
+        /// Where: `debian.suite`, `packages`.
+        field: &'static str,
+        /// What there is not.
+        reason: String,
+        /// What apt said.
+        #[source]
+        source: boltworks_source::Error,
+    },
     /// Nothing was made yet, and the network is not to be used.
     #[error("make stage 0 offline: {reason}")]
     Offline {

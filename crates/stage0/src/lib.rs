@@ -10,7 +10,8 @@
 //! 5. [`plan`](mod@plan): what is made of a resolved closure, before any file is read. Pure.
 //! 6. [`convert`]: one `.deb` becomes one signed package.
 //! 7. [`lock`]: [`Lock`], what was made of what: by it, a second run knows that nothing is to do.
-//! 8. [`ensure`](mod@ensure): [`ensure()`], the whole of it.
+//! 8. `refused`: which field of the configuration is meant when apt refuses.
+//! 9. [`ensure`](mod@ensure): [`ensure()`], the whole of it.
 //!
 //! No maintainer script is run, and no library is provided under its `so:` name, so that nothing
 //! that is meant to ship can be satisfied by stage 0.
@@ -24,6 +25,7 @@ pub mod lock;
 pub mod merged;
 pub mod names;
 pub mod plan;
+mod refused;
 
 pub use config::Config;
 pub use ensure::{Means, Stage0, ensure, load};

@@ -152,7 +152,8 @@ pub(super) fn check_settings(settings: &Settings, folder: &Path) -> Result<(), E
         return refuse(
             "the folder",
             &folder,
-            "quotation marks and backslashes cannot stand in it",
+            "quotation marks and backslashes cannot stand in it (name another folder as `state` in \
+             boltworks.yaml; it may be absolute)",
         );
     }
     let keyring = settings.keyring.display().to_string();
@@ -160,7 +161,8 @@ pub(super) fn check_settings(settings: &Settings, folder: &Path) -> Result<(), E
         return refuse(
             "the keyring",
             &keyring,
-            "it must be an absolute path without spaces",
+            "it must be an absolute path without spaces (correct `stage0.debian.keyring` in \
+             boltworks.yaml)",
         );
     }
     let mirror = settings.mirror.as_str();
@@ -172,7 +174,11 @@ pub(super) fn check_settings(settings: &Settings, folder: &Path) -> Result<(), E
             .bytes()
             .any(|byte| !byte.is_ascii_graphic() || b"\"[]#".contains(&byte))
     {
-        return refuse("the mirror", mirror, "it must be an address");
+        return refuse(
+            "the mirror",
+            mirror,
+            "it must be an address (correct `stage0.debian.mirror` in boltworks.yaml)",
+        );
     }
     let is_word = |text: &str| {
         !text.is_empty()
@@ -184,7 +190,7 @@ pub(super) fn check_settings(settings: &Settings, folder: &Path) -> Result<(), E
         return refuse(
             "the suite",
             &settings.suite,
-            "it must be a suite's name, like trixie",
+            "it must be a suite's name, like trixie (correct `stage0.debian.suite` in boltworks.yaml)",
         );
     }
     if !is_word(&settings.architecture) {
@@ -208,7 +214,8 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::Unspeakable {
         what: "the package",
         value: name.chars().take(160).collect(),
-        reason: "a name has lower-case letters, digits and + - . only",
+        reason: "a name has lower-case letters, digits and + - . only (correct `stage0.packages`, or \
+                 `debian` under `sources`, in boltworks.yaml)",
     })
 }
 
@@ -226,6 +233,7 @@ pub(super) fn check_version(version: &str) -> Result<(), Error> {
     Err(Error::Unspeakable {
         what: "the version",
         value: version.chars().take(160).collect(),
-        reason: "a version begins with a digit and has letters, digits and . + - : ~ only",
+        reason: "a version begins with a digit and has letters, digits and . + - : ~ only (correct \
+                 `debian` under `sources` in boltworks.yaml)",
     })
 }
