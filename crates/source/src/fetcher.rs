@@ -225,7 +225,8 @@ impl Fetcher<'_> {
             source,
         };
         let ambient = job.ambient;
-        let mut partial = Partial::open(self.folder, &key(&candidate.expected))?;
+        let mut partial =
+            Partial::open(self.folder, &key(&candidate.expected), ambient.clock.now())?;
         loop {
             let length = partial.len().map_err(broken)?;
             let have = Have {
