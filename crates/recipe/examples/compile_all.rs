@@ -1,0 +1,307 @@
+//! Reads and resolves every recipe of a folder in one process, and says what came of it.
+//!
+//! ```sh
+//! cargo run --release -p boltworks-recipe --example compile_all -- FOLDER [OPTION…]
+//! ```
+//!
+//! | option | meaning |
+//! |---|---|
+//! | `--pipeline-dir DIR` | pipelines that go before the program's own; may be given again |
+//! | `--arch ARCH` | `x86_64` unless given |
+//! | `--threads N` | 2 unless given |
+//! | `--out DIR` | writes `compile_json` of each recipe to `DIR/NAME.json` |
+//! | `--canonical DIR` | writes `canonical_json` of each recipe, and of its tests |
+//! | `--list` | names every recipe that was refused, with the reason |
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use boltworks_model::Architecture;
+use boltworks_recipe::{Error, PipelineLibrary, ResolveOptions, parse_recipe, resolve, resolved};
+use rayon::prelude::*;
+
+struct Options {
+    folder: PathBuf,
+    pipelines: Vec<PathBuf>,
+    arch: Architecture,
+    threads: usize,
+    out: Option<PathBuf>,
+    canonical: Option<PathBuf>,
+    list: bool,
+}
+
+/// What came of one recipe.
+struct Outcome {
+    file: String,
+    bytes: usize,
+    result: Result<Counts, Error>,
+    text_bytes: usize,
+}
+
+#[derive(Default)]
+struct Counts {
+    packages: usize,
+    steps: usize,
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "a program for people: the report is what it is for"
+)]
+fn main() -> anyhow::Result<()> {
+    let options = arguments(std::env::args().skip(1))?;
+    let started = now();
+    let library = library(&options.pipelines)?;
+    let files = yaml_files(&options.folder)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()?;
+    let outcomes = pool.install(|| {
+        files
+            .par_iter()
+            .map(|file| one(file, &library, &options))
+            .collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    print!("{}", report(&outcomes, started.elapsed(), options.list));
+    Ok(())
+}
+
+fn one(file: &Path, library: &PipelineLibrary, options: &Options) -> anyhow::Result<Outcome> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let text = read(file)?;
+    let resolve_options = ResolveOptions::new(options.arch, library);
+    let resolved = parse_recipe(&name, &text).and_then(|recipe| resolve(&recipe, &resolve_options));
+    let mut text_bytes = 0;
+    if let Ok(recipe) = &resolved {
+        let printed = recipe.compile_json();
+        text_bytes = printed.len();
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        if let Some(out) = &options.out {
+            write(&out.join(format!("{stem}.json")), printed.as_bytes())?;
+        }
+        if let Some(out) = &options.canonical {
+            write(&out.join(format!("{stem}.json")), &canonical(recipe))?;
+        }
+    }
+    Ok(Outcome {
+        file: name.into_owned(),
+        bytes: text.len(),
+        result: resolved.map(|recipe| counts(&recipe)),
+        text_bytes,
+    })
+}
+
+/// The documents that actions are known by, a line for each.
+fn canonical(recipe: &resolved::Recipe) -> Vec<u8> {
+    let tests = recipe.test.iter().chain(
+        recipe
+            .subpackages
+            .iter()
+            .filter_map(|sub| sub.test.as_ref()),
+    );
+    let documents =
+        std::iter::once(recipe.canonical_json()).chain(tests.map(resolved::Test::canonical_json));
+    documents
+        .flat_map(|document| document.into_iter().chain(*b"\n"))
+        .collect()
+}
+
+fn counts(recipe: &resolved::Recipe) -> Counts {
+    let steps = |steps: &[resolved::Step]| steps.iter().map(|step| step.scripts().len()).sum();
+    let subpackages = recipe.subpackages.iter();
+    let inner: usize = subpackages.map(|sub| steps(&sub.pipeline)).sum();
+    let main: usize = steps(&recipe.pipeline);
+    Counts {
+        packages: recipe.package_names().count(),
+        steps: main + inner,
+    }
+}
+
+fn report(outcomes: &[Outcome], took: Duration, list: bool) -> String {
+    let mut text = String::new();
+    let mut classes: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
+    let (mut resolved, mut other, mut packages, mut steps) = (0, 0, 0, 0);
+    for outcome in outcomes {
+        match &outcome.result {
+            Ok(counts) => {
+                resolved += 1;
+                packages += counts.packages;
+                steps += counts.steps;
+            }
+            Err(error) if error.is_other_architecture() => other += 1,
+            Err(error) => classes
+                .entry(class(&error.message()))
+                .or_default()
+                .push(outcome),
+        }
+    }
+    let read: usize = outcomes.iter().map(|outcome| outcome.bytes).sum();
+    let written: usize = outcomes.iter().map(|outcome| outcome.text_bytes).sum();
+    let total = outcomes.len();
+    let _ = writeln!(
+        text,
+        "{total} recipes ({read} bytes): {resolved} resolved, {other} for other architectures, {} refused",
+        total - resolved - other
+    );
+    let _ = writeln!(
+        text,
+        "{packages} packages, {steps} scripts to build them, {written} bytes of JSON"
+    );
+    let _ = writeln!(
+        text,
+        "{:.3} s, {} at most",
+        took.as_secs_f64(),
+        most_memory()
+    );
+    let mut classes: Vec<_> = classes.into_iter().collect();
+    classes.sort_by_key(|(_, found)| std::cmp::Reverse(found.len()));
+    for (class, found) in classes {
+        let _ = writeln!(text, "{:6}  {class}", found.len());
+        let shown = if list { found.len() } else { 1 };
+        for outcome in found.into_iter().take(shown) {
+            if let Err(error) = &outcome.result {
+                let _ = writeln!(text, "        {}: {error}", outcome.file);
+            }
+        }
+    }
+    text
+}
+
+/// A message without what differs from recipe to recipe.
+fn class(message: &str) -> String {
+    if message.ends_with("is not supported yet") {
+        return message.to_owned();
+    }
+    let mut parts = message.split('\'');
+    let mut class = parts.next().unwrap_or_default().to_owned();
+    while parts.next().is_some() {
+        class += "'…'";
+        class += parts.next().unwrap_or_default();
+    }
+    class
+}
+
+/// The most memory the process ever had, as the kernel says it.
+fn most_memory() -> String {
+    let status = read(Path::new("/proc/self/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(
+        || "unknown memory".to_owned(),
+        |line| line.trim().to_owned(),
+    )
+}
+
+fn library(folders: &[PathBuf]) -> anyhow::Result<PipelineLibrary> {
+    let mut library = PipelineLibrary::builtin();
+    for folder in folders.iter().rev() {
+        let mut pending = vec![folder.clone()];
+        while let Some(inner) = pending.pop() {
+            for (path, is_folder) in list(&inner)? {
+                if is_folder {
+                    pending.push(path);
+                } else if path.extension().is_some_and(|end| end == "yaml") {
+                    let name = path.strip_prefix(folder)?.with_extension("");
+                    let (name, shown) = (name.to_string_lossy(), path.to_string_lossy());
+                    library = library.with_file(&name, &shown, &read(&path)?);
+                }
+            }
+        }
+    }
+    Ok(library)
+}
+
+fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = list(folder)?
+        .into_iter()
+        .filter(|(path, is_folder)| {
+            let is_hidden = path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let is_yaml = path.extension().is_some_and(|end| end == "yaml");
+            !is_folder && !is_hidden && is_yaml
+        })
+        .map(|(path, _)| path)
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options> {
+    let mut options = Options {
+        folder: PathBuf::new(),
+        pipelines: Vec::new(),
+        arch: Architecture::X86_64,
+        threads: 2,
+        out: None,
+        canonical: None,
+        list: false,
+    };
+    while let Some(argument) = given.next() {
+        let mut value = || {
+            let next = given.next();
+            next.with_context(|| format!("{argument} needs a value"))
+        };
+        match argument.as_str() {
+            "--pipeline-dir" => options.pipelines.push(value()?.into()),
+            "--arch" => options.arch = value()?.parse()?,
+            "--threads" => options.threads = value()?.parse()?,
+            "--out" => options.out = Some(value()?.into()),
+            "--canonical" => options.canonical = Some(value()?.into()),
+            "--list" => options.list = true,
+            folder if !folder.starts_with('-') && options.folder.as_os_str().is_empty() => {
+                options.folder = folder.into();
+            }
+            other => bail!("'{other}' is not understood"),
+        }
+    }
+    if options.folder.as_os_str().is_empty() {
+        bail!("which folder of recipes?");
+    }
+    for folder in [&options.out, &options.canonical].into_iter().flatten() {
+        make(folder)?;
+    }
+    Ok(options)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program for developers, outside of the factory: it reads the folder it is told"
+)]
+mod ambient {
+    use std::path::{Path, PathBuf};
+    use std::time::Instant;
+
+    use anyhow::Context as _;
+
+    pub(super) fn now() -> Instant {
+        Instant::now()
+    }
+
+    pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+        std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    }
+
+    pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        std::fs::write(path, bytes).with_context(|| path.display().to_string())
+    }
+
+    pub(super) fn make(path: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(path).with_context(|| path.display().to_string())
+    }
+
+    /// What is in a folder, and whether each is a folder itself.
+    pub(super) fn list(folder: &Path) -> anyhow::Result<Vec<(PathBuf, bool)>> {
+        let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            found.push((entry.path(), entry.file_type()?.is_dir()));
+        }
+        Ok(found)
+    }
+}
+
+use ambient::{list, make, now, read, write};
