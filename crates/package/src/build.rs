@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
-use boltworks_model::{Ambient, Artifact, Material, Sha256, SourceKind};
+use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, SourceKind};
 use boltworks_recipe::resolved::Recipe;
 use rayon::prelude::*;
 
@@ -13,7 +13,10 @@ use crate::emit::{Parcel, Shipment, emit};
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::steps::{HOME, Runner, Stopped, Used};
-use crate::workspace::{Contents, Workspace};
+use crate::workspace::{Contents, Workspace, left_out};
+
+/// Files that are not copied, of which each is warned of by name.
+const MAX_TOLD: usize = 10;
 
 /// One package in the store.
 #[derive(Debug, Clone)]
@@ -53,6 +56,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         sources: order.sources,
         packages: &names,
     };
+    tell_left_out(order, ambient)?;
     let workspace = Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
     let job = format!("build {}", recipe.package.name);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
@@ -86,6 +90,28 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         log,
         used,
     })
+}
+
+/// Warns of what lies beside the recipe and is not copied: whoever put it there expects it to be.
+fn tell_left_out(order: &Order<'_>, ambient: &Ambient<'_>) -> Result<(), Error> {
+    let Some(local) = order.local_files else {
+        return Ok(());
+    };
+    let left_out = left_out(local.folder)?;
+    for (path, what) in left_out.iter().take(MAX_TOLD) {
+        let recipe = &order.recipe.package.name;
+        let text = format!("{path} beside the recipe {recipe} is {what} and is not copied");
+        ambient.sink.event(Event::Warning { text: &text });
+    }
+    if let Some(more) = left_out
+        .len()
+        .checked_sub(MAX_TOLD)
+        .filter(|more| *more > 0)
+    {
+        let text = format!("{more} more beside the recipe are not copied");
+        ambient.sink.event(Event::Warning { text: &text });
+    }
+    Ok(())
 }
 
 fn package_names(recipe: &Recipe) -> Vec<&str> {

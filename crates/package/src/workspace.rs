@@ -199,6 +199,25 @@ pub fn local_tree(folder: &Root) -> Result<Tree, Error> {
     Ok(tree)
 }
 
+/// What lies beside a recipe and is not copied, with what it is: only regular files are, as with
+/// melange.
+pub fn left_out(folder: &Root) -> Result<Vec<(RelPath, &'static str)>, Error> {
+    let options = ScanOptions {
+        skip_xattrs: true,
+        ..ScanOptions::default()
+    };
+    let scanned = Tree::read_from(&Arc::new(folder.try_clone()?), options)?;
+    let what = |node: &Node| match &node.kind {
+        Kind::Dir | Kind::File(_) | Kind::Hardlink(_) => None,
+        Kind::Symlink(_) => Some("a symbolic link"),
+        _ => Some("no file"),
+    };
+    Ok(scanned
+        .iter()
+        .filter_map(|(path, node)| Some((path.clone(), what(node)?)))
+        .collect())
+}
+
 /// What was copied is what decided the action: whoever edits a file while a build is prepared does
 /// not change what is recorded of it.
 fn as_expected(local: LocalFiles<'_>, home: &Root) -> Result<(), Error> {

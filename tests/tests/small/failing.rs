@@ -197,3 +197,17 @@ fn a_test_without_a_shell_says_that_it_needs_one() -> Result<()> {
     output.says("test of two cannot start its step 'look'")?;
     output.says("`test.environment.contents.packages` in the recipe must hold a package")
 }
+
+#[test]
+fn what_is_not_copied_is_told() -> Result<()> {
+    let small = Small::new()?;
+    small.write("recipes/one/file", "content")?;
+    std::os::unix::fs::symlink("file", small.path().join("recipes/one/link"))?;
+    small.recipe(
+        "one",
+        "",
+        "mkdir -p melange-out/one\ncp file melange-out/one\ntest ! -e link",
+    )?;
+    let output = small.command(["build", "recipes/one.yaml"])?.ok()?;
+    output.says("! link beside the recipe one is a symbolic link and is not copied")
+}
