@@ -132,50 +132,67 @@ impl Catalog {
     }
 }
 
+/// Recipes on their way into the order.
+struct Queue {
+    /// Those that have no place yet.
+    waiting: BTreeSet<String>,
+    /// Those of them that need nothing that waits.
+    ready: BTreeSet<String>,
+    /// How many of those that each needs have no place yet.
+    unmet: BTreeMap<String, usize>,
+    needed_by: BTreeMap<String, Vec<String>>,
+}
+
+impl Queue {
+    fn new(needs: &BTreeMap<Subject, BTreeSet<String>>, waiting: BTreeSet<String>) -> Self {
+        let mut queue = Self {
+            ready: BTreeSet::new(),
+            unmet: BTreeMap::new(),
+            needed_by: BTreeMap::new(),
+            waiting,
+        };
+        for name in &queue.waiting {
+            let wanted = needs.get(&Subject::recipe(name.clone()));
+            let wanted = wanted.into_iter().flatten();
+            let mut unmet = 0;
+            for other in wanted.filter(|other| queue.waiting.contains(*other)) {
+                unmet += 1;
+                let needed_by = queue.needed_by.entry(other.clone());
+                needed_by.or_default().push(name.clone());
+            }
+            if unmet == 0 {
+                queue.ready.insert(name.clone());
+            }
+            queue.unmet.insert(name.clone(), unmet);
+        }
+        queue
+    }
+
+    /// Gives a recipe its place: those that need it wait for one less.
+    fn place(&mut self, name: &str) {
+        self.waiting.remove(name);
+        self.ready.remove(name);
+        for after in self.needed_by.get(name).into_iter().flatten() {
+            let unmet = self.unmet.entry(after.clone()).or_default();
+            *unmet = unmet.saturating_sub(1);
+            if *unmet == 0 && self.waiting.contains(after) {
+                self.ready.insert(after.clone());
+            }
+        }
+    }
+}
+
 impl Layout {
     /// Cost: n log n in recipes and needs.
-    fn put_in_order(&mut self, mut waiting: BTreeSet<String>) {
-        let mut unmet: BTreeMap<String, usize> = BTreeMap::new();
-        let mut needed_by: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for name in &waiting {
-            let wanted = self.needs.get(&Subject::recipe(name.clone()));
-            let wanted: Vec<&String> = wanted.into_iter().flatten().collect();
-            let waited_for = wanted.into_iter().filter(|other| waiting.contains(*other));
-            let mut count = 0;
-            for other in waited_for {
-                count += 1;
-                needed_by
-                    .entry(other.clone())
-                    .or_default()
-                    .push(name.clone());
-            }
-            unmet.insert(name.clone(), count);
-        }
-        let is_ready = |(_, count): &(&String, &usize)| **count == 0;
-        let mut ready: BTreeSet<String> = unmet
-            .iter()
-            .filter(is_ready)
-            .map(|(name, _)| name.clone())
-            .collect();
-        while !waiting.is_empty() {
-            let next = match ready.pop_first() {
+    fn put_in_order(&mut self, recipes: BTreeSet<String>) {
+        let mut queue = Queue::new(&self.needs, recipes);
+        while !queue.waiting.is_empty() {
+            let next = match queue.ready.pop_first() {
                 Some(next) => vec![next],
-                None => self.break_circle(&waiting),
+                None => self.break_circle(&queue.waiting),
             };
             for name in next {
-                // A circle's recipes count each other down, and stand in the order already.
-                if !waiting.remove(&name) {
-                    continue;
-                }
-                for after in needed_by.get(&name).into_iter().flatten() {
-                    let Some(count) = unmet.get_mut(after) else {
-                        continue;
-                    };
-                    *count = count.saturating_sub(1);
-                    if *count == 0 && waiting.contains(after) {
-                        ready.insert(after.clone());
-                    }
-                }
+                queue.place(&name);
                 self.order.push(name);
             }
         }
