@@ -286,6 +286,9 @@ fn advice(failure: &Failure) -> Vec<String> {
     {
         return one("free some room and run the same command again: what was finished is kept");
     }
+    if whole.contains("readonly database") {
+        return one(READ_ONLY);
+    }
     match failure {
         Failure::Usage { help, .. } => one(help),
         Failure::Factory(error) => factory_advice(error.cause()),
@@ -302,6 +305,9 @@ fn advice(failure: &Failure) -> Vec<String> {
 /// Where the factory's own state is in doubt.
 const STATE: &str =
     "`boltworks store verify` checks the state; `boltworks up` makes what is missing";
+/// Where the factory's state may be looked at and not written.
+const READ_ONLY: &str = "make the state folder writable for this user, or name another one as \
+    `state` in boltworks.yaml: commands on a factory write there";
 /// Where nothing better is known.
 const AGAIN: &str = "run it again with -v: it says more of what led to this";
 

@@ -3,12 +3,17 @@
 use std::error::Error;
 
 /// An error with everything beneath it, on one line: `write the layout: no space left on device`.
-/// A cause that the text above it quotes already is not told twice.
+/// A cause that the text above it quotes already is not told twice, nor one that only puts `SQLite`'s
+/// number in front of it.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
         let line = cause.to_string();
-        if !text.contains(&line) {
+        let numbered = line
+            .strip_prefix("Error code ")
+            .and_then(|rest| rest.split_once(": "));
+        let words = numbered.map_or(line.as_str(), |(_, words)| words);
+        if !text.contains(words) {
             text.push_str(": ");
             text.push_str(&line);
         }
@@ -38,5 +43,8 @@ mod tests {
         let top = fault("release", Some(quoted));
         assert_eq!(chain(&top), "release: write x: disk full");
         assert_eq!(chain(&fault("alone", None)), "alone");
+        let number = fault("Error code 8: attempt to write", None);
+        let top = fault("attempt to write", Some(number));
+        assert_eq!(chain(&top), "attempt to write");
     }
 }

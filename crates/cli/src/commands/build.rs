@@ -42,7 +42,10 @@ fn text(made: &Made) -> String {
     } else {
         let seconds = record.finished.0.saturating_sub(record.started.0);
         let reasons = made.reasons.join("; ");
-        format!("{}: made in {seconds} s: {reasons}", record.subject)
+        format!(
+            "{}: made; build and tests took {seconds} s: {reasons}",
+            record.subject
+        )
     };
     let row = |package: &Delivered| {
         let coordinate = &package.artifact.coordinate;
