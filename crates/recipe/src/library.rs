@@ -9,34 +9,18 @@ macro_rules! builtin {
     };
 }
 
-/// The program's own pipelines. They answer to melange's names and inputs; `split/paths` is
+/// The program's own pipelines. They answer to the names and inputs of melange's; `split/paths` is
 /// ours, and what the other `split` pipelines are made of.
 const BUILTIN: &[(&str, &str)] = builtin![
+    "R/build",
     "autoconf/configure",
     "autoconf/make",
     "autoconf/make-install",
-    "fetch",
-    "patch",
-    "split/alldocs",
-    "split/bin",
-    "split/debug",
-    "split/dev",
-    "split/infodir",
-    "split/lib",
-    "split/locales",
-    "split/manpages",
-    "split/paths",
-    "split/static",
-    "strip",
-];
-
-/// Pipelines melange has and this program does not have yet.
-pub(crate) const LATER: &[&str] = &[
-    "R/build",
     "cargo/build",
     "cmake/build",
     "cmake/configure",
     "cmake/install",
+    "fetch",
     "git-am",
     "git-checkout",
     "go/build",
@@ -51,6 +35,7 @@ pub(crate) const LATER: &[&str] = &[
     "meson/configure",
     "meson/install",
     "npm/install",
+    "patch",
     "pecl/install",
     "pecl/phpize",
     "perl/cleanup",
@@ -63,6 +48,17 @@ pub(crate) const LATER: &[&str] = &[
     "ruby/build",
     "ruby/clean",
     "ruby/install",
+    "split/alldocs",
+    "split/bin",
+    "split/debug",
+    "split/dev",
+    "split/infodir",
+    "split/lib",
+    "split/locales",
+    "split/manpages",
+    "split/paths",
+    "split/static",
+    "strip",
     "xcover/ensure",
     "xcover/profile",
     "xcover/status",
@@ -145,7 +141,52 @@ mod tests {
                     "{name}: {input} says what it is"
                 );
             }
-            assert!(!LATER.contains(name), "{name} is there already");
+        }
+    }
+
+    /// What a pipeline asks for, line by line: its name and needs; each input, `!` where it must be
+    /// given, and its default.
+    fn outline(name: &str, step: &Document) -> String {
+        let mut lines = name.to_owned();
+        for need in &step.needs.packages {
+            lines += &format!(" {}", &**need);
+        }
+        for (input, declared) in &step.inputs {
+            lines += &format!("\n  {input}{}", if declared.required { " !" } else { "" });
+            let default = declared.default.as_deref().unwrap_or_default();
+            if !default.is_empty() {
+                lines += &format!(" = {default}");
+            }
+        }
+        lines + "\n"
+    }
+
+    #[test]
+    fn all_of_melanges_pipelines_are_there() {
+        let expected = include_str!("../tests/pipelines.txt");
+        let own = BUILTIN.iter().filter(|(name, _)| *name != "split/paths");
+        let outlines: Vec<_> = own
+            .map(|(name, text)| outline(name, &boltworks_yaml::parse(name, text).unwrap()))
+            .collect();
+        assert_eq!(outlines.len(), 51);
+        assert_eq!(outlines.concat(), expected);
+    }
+
+    #[test]
+    fn each_is_documented_with_its_inputs() {
+        let page = include_str!("../../../docs/recipes.md");
+        for (name, text) in BUILTIN {
+            let step: Document = boltworks_yaml::parse(name, text).unwrap();
+            let names = |line: &&str| {
+                line.split('|')
+                    .nth(1)
+                    .is_some_and(|cell| cell.contains(&format!("`{name}`")))
+            };
+            let row = page.lines().find(names);
+            let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+            for input in step.inputs.keys() {
+                assert!(row.contains(&format!("`{input}`")), "{name}: {input}");
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use boltworks_yaml::{Place, closest};
 use super::fetch;
 use super::package::Fields;
 use super::scope::Scope;
-use crate::library::{LATER, PipelineLibrary};
+use crate::library::PipelineLibrary;
 use crate::parsed::{self, Origin, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
 use crate::{Error, Problem};
@@ -120,16 +120,9 @@ impl<'a> Pipelines<'a> {
             return Ok(Rc::clone(known));
         }
         let Some(file) = self.library.get(name) else {
-            let problem = if LATER.contains(&name) {
-                Problem::NotSupported {
-                    what: format!("the pipeline '{name}'"),
-                }
-            } else {
-                let suggestion = closest(name, self.library.names()).map(str::to_owned);
-                Problem::UnknownPipeline {
-                    name: name.chars().take(160).collect(),
-                    suggestion,
-                }
+            let problem = Problem::UnknownPipeline {
+                name: name.chars().take(160).collect(),
+                suggestion: closest(name, self.library.names()).map(str::to_owned),
             };
             return Err(scope.problem(uses, problem));
         };

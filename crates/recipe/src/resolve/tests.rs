@@ -150,7 +150,7 @@ fn errors_name_the_place() {
     demo.yaml:6:9: '${{ oops' is no variable: write ${{name}}
     demo.yaml:6:9: unknown pipeline 'autoconf/mkae'; did you mean 'autoconf/make'?
     demo.yaml:6:9: unknown pipeline 'no/such/thing'
-    demo.yaml:6:9: the pipeline 'git-checkout' is not supported yet
+    demo.yaml:6:9: the pipeline 'git-checkout' needs the input 'repository'
     demo.yaml:7:16: the pipeline 'greet' has no input 'whom'; did you mean 'who'?
     demo.yaml:6:9: the pipeline 'greet' needs the input 'who'
     demo.yaml:6:9: a step with uses 'greet' cannot have runs too
