@@ -6,7 +6,8 @@
 //! value      := 'text' | "text" | ${{name}}
 //! ```
 //!
-//! There is no negation and no escape in quotes. Variables within quotes are filled in too.
+//! There is no negation. In quotes `\\`, `\'`, `\"`, `\n` and `\t` mean what they mean in C; before
+//! another character `\` is itself. Variables within quotes are filled in too.
 
 use crate::substitute::{Piece, pieces};
 
@@ -102,7 +103,7 @@ impl<'a, E> Parser<'a, '_, E> {
         let rest = self.rest();
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
             let inside = rest.get(1..).unwrap_or_default();
-            let Some(length) = inside.find(quote) else {
+            let Some(length) = end_of_quote(inside, quote) else {
                 return Err(self.expected("a closing quote in the text that starts"));
             };
             let text = inside.get(..length).unwrap_or_default();
@@ -124,7 +125,7 @@ impl<'a, E> Parser<'a, '_, E> {
         let mut filled = String::new();
         for piece in pieces(text) {
             match piece {
-                Piece::Literal(literal) => filled += literal,
+                Piece::Literal(literal) => unescape(literal, &mut filled),
                 Piece::Variable { token, name } => {
                     filled += &(self.look_up)(name).map_err(|error| ConditionError::Variable {
                         token: token.to_owned(),
@@ -164,6 +165,37 @@ impl<'a, E> Parser<'a, '_, E> {
     }
 }
 
+/// Where the text in quotes ends.
+fn end_of_quote(inside: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    for (at, character) in inside.char_indices() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            _ if character == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescape(text: &str, into: &mut String) {
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        *into += before;
+        let mut characters = after.chars();
+        match characters.next() {
+            Some(plain @ ('\\' | '\'' | '"')) => into.push(plain),
+            Some('n') => into.push('\n'),
+            Some('t') => into.push('\t'),
+            Some(other) => into.extend(['\\', other]),
+            None => into.push('\\'),
+        }
+        rest = characters.as_str();
+    }
+    *into += rest;
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -192,6 +224,12 @@ mod tests {
         check("\"${{build.arch}}-x\" == \"x86_64-x\"", true);
         check("\"${{vars.empty}}\" == \"\"", true);
         check(" ( ( 'ä' == 'ä' ) ) ", true);
+        check(r#"'it\'s' == "it's" && "\"" == '"'"#, true);
+        check(
+            r"'a\tb\n' == 'a	b
+' && '\\d' == '\d'",
+            true,
+        );
         check(
             "${{build.arch}} != 'x86_64' && ${{build.arch}} != 'x86' && ${{build.arch}} != 'mips64'",
             false,

@@ -214,6 +214,22 @@ pub enum Problem {
         /// The rule it breaks.
         rule: &'static str,
     },
+    /// The text of a pattern is not of its language.
+    #[error("the pattern is not understood at character {at}: {rule}")]
+    BadPattern {
+        /// The character, from 1.
+        at: usize,
+        /// What is wrong there.
+        rule: &'static str,
+    },
+    /// `range` names no data.
+    #[error("there is no data '{name}'")]
+    UnknownData {
+        /// What it names.
+        name: String,
+        /// The nearest data there is.
+        suggestion: Option<String>,
+    },
     /// A package is made twice.
     #[error("the package '{name}' is made twice")]
     TwicePackage {
@@ -237,6 +253,7 @@ impl Problem {
     pub fn suggestion(&self) -> Option<&str> {
         match self {
             Self::UnknownVariable { suggestion, .. }
+            | Self::UnknownData { suggestion, .. }
             | Self::UnknownPipeline { suggestion, .. }
             | Self::UnknownInput { suggestion, .. }
             | Self::UnknownWord { suggestion, .. } => suggestion.as_deref(),

@@ -19,6 +19,7 @@ pub mod error;
 pub mod json;
 pub mod library;
 pub mod parsed;
+pub mod pattern;
 pub mod resolve;
 pub mod resolved;
 pub mod substitute;

@@ -1,7 +1,10 @@
 //! The pipelines that `uses` can name.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use crate::Error;
+use crate::parsed::{self, Origin, Step};
 
 macro_rules! builtin {
     ($($name:literal),* $(,)?) => {
@@ -66,21 +69,66 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "xcover/wait",
 ];
 
-/// Pipelines by name: the program's own, and on top of them those of the factory.
+/// Pipelines by name: the program's own, and on top of them those of the recipe's folder, and
+/// on top of these those that are given. Each is parsed once, whoever uses it.
 #[derive(Debug, Clone, Default)]
 pub struct PipelineLibrary {
-    files: BTreeMap<String, PipelineFile>,
+    files: BTreeMap<String, Arc<PipelineFile>>,
+}
+
+/// Where a pipeline comes from; the greater goes before the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Builtin,
+    Recipe,
+    Given,
 }
 
 /// A pipeline's text.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct PipelineFile {
     /// The file, for messages.
-    pub(crate) path: String,
+    path: String,
     /// Its text.
     pub(crate) text: Arc<str>,
+    source: Source,
+    document: OnceLock<Arc<Document>>,
+}
+
+/// A pipeline as it was written.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) step: Step,
+    pub(crate) origin: Origin,
+}
+
+impl PipelineFile {
+    fn new(path: String, text: &str, source: Source) -> Arc<Self> {
+        Arc::new(Self {
+            path,
+            text: Arc::from(text),
+            source,
+            document: OnceLock::new(),
+        })
+    }
+
     /// Whether it is one of the program's own.
-    pub(crate) builtin: bool,
+    pub(crate) fn is_builtin(&self) -> bool {
+        self.source == Source::Builtin
+    }
+
+    /// It as it was written.
+    pub(crate) fn document(&self) -> Result<Arc<Document>, Error> {
+        if let Some(known) = self.document.get() {
+            return Ok(Arc::clone(known));
+        }
+        let file: parsed::PipelineFile = boltworks_yaml::parse(&self.path, &self.text)?;
+        let document = Arc::new(Document {
+            step: file.into_step(),
+            origin: Origin::new(&self.path, &self.text),
+        });
+        Ok(Arc::clone(self.document.get_or_init(|| document)))
+    }
 }
 
 impl PipelineLibrary {
@@ -90,11 +138,7 @@ impl PipelineLibrary {
             let path = format!("pipelines/{name}.yaml (built in)");
             (
                 name.to_owned(),
-                PipelineFile {
-                    path,
-                    text: Arc::from(text),
-                    builtin: true,
-                },
+                PipelineFile::new(path, text, Source::Builtin),
             )
         };
         Self {
@@ -105,14 +149,35 @@ impl PipelineLibrary {
     /// Adds the pipeline `name` (`autoconf/make`, without `.yaml`), or replaces it. `path` is
     /// only for messages.
     #[must_use]
-    pub fn with_file(mut self, name: &str, path: &str, text: &str) -> Self {
-        let file = PipelineFile {
-            path: path.to_owned(),
-            text: Arc::from(text),
-            builtin: false,
-        };
-        self.files.insert(name.to_owned(), file);
+    pub fn with_file(self, name: &str, path: &str, text: &str) -> Self {
+        self.with(name, path, text, Source::Given)
+    }
+
+    /// Adds a pipeline of the folder `pipelines/` beside a recipe. It goes before the program's
+    /// own, and after those [given](Self::with_file), in whatever order they are added.
+    #[must_use]
+    pub fn with_recipes_own(self, name: &str, path: &str, text: &str) -> Self {
+        self.with(name, path, text, Source::Recipe)
+    }
+
+    fn with(mut self, name: &str, path: &str, text: &str, source: Source) -> Self {
+        let known = self.files.get(name);
+        if known.is_none_or(|known| known.source <= source) {
+            let file = PipelineFile::new(path.to_owned(), text, source);
+            self.files.insert(name.to_owned(), file);
+        }
         self
+    }
+
+    /// The name of the pipeline in this file of a folder of pipelines: `a/b` for `a/b.yaml`,
+    /// nothing for other files.
+    pub fn name_of(path: &str) -> Option<&str> {
+        let name = path.strip_suffix(".yaml")?;
+        let is_file = name
+            .rsplit('/')
+            .next()
+            .is_some_and(|last| !last.is_empty() && !last.starts_with('.'));
+        is_file.then_some(name)
     }
 
     /// The names `uses` can take, sorted.
@@ -120,7 +185,7 @@ impl PipelineLibrary {
         self.files.keys().map(String::as_str)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&PipelineFile> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<PipelineFile>> {
         self.files.get(name)
     }
 }
@@ -195,7 +260,35 @@ mod tests {
         let library =
             PipelineLibrary::builtin().with_file("strip", "pipelines/strip.yaml", "runs: a");
         let file = library.get("strip").unwrap();
-        assert!(!file.builtin && &*file.text == "runs: a");
+        assert!(!file.is_builtin() && &*file.text == "runs: a");
         assert_eq!(library.names().count(), BUILTIN.len());
+    }
+
+    #[test]
+    fn what_is_given_goes_before_the_recipes_own() {
+        let (given, own) = ("runs: given", "runs: own");
+        let library = PipelineLibrary::builtin()
+            .with_file("a", "given/a.yaml", given)
+            .with_recipes_own("a", "pipelines/a.yaml", own)
+            .with_recipes_own("strip", "pipelines/strip.yaml", own)
+            .with_recipes_own("b", "pipelines/b.yaml", own)
+            .with_file("b", "given/b.yaml", given);
+        let text = |name: &str| &*library.get(name).unwrap().text;
+        assert_eq!([text("a"), text("b"), text("strip")], [given, given, own]);
+    }
+
+    #[test]
+    fn pipelines_are_called_by_their_files() {
+        let name = PipelineLibrary::name_of;
+        assert_eq!(name("test/tw/ldd-check.yaml"), Some("test/tw/ldd-check"));
+        assert_eq!(
+            [
+                name("a.yml"),
+                name("README.md"),
+                name(".yaml"),
+                name("a/.b.yaml")
+            ],
+            [None; 4]
+        );
     }
 }

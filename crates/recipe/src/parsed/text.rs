@@ -20,6 +20,16 @@ impl Text {
         Self(Spanned::unplaced(text.into()))
     }
 
+    /// Another text at the same place.
+    pub(crate) fn with(&self, text: String) -> Self {
+        let (line, column) = (self.line(), self.column());
+        Self(Spanned {
+            value: text,
+            line,
+            column,
+        })
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0.value

@@ -58,7 +58,7 @@ fn bombs_are_refused() {
     assert!(
         error
             .to_string()
-            .contains("too many steps: the limit is 20000"),
+            .contains("too many steps: the limit is 100000"),
         "{error}"
     );
 

@@ -1,14 +1,18 @@
 //! From a parsed recipe or image to a resolved one. Pure: texts in, values out.
 //!
 //! Reading order: [`resolve`] and [`resolve_image`] here; `variables` (what `${{…}}` can name),
-//! `scope` (filling in, with places), `steps` (`if`, `uses`, inheritance), `fetch`, `package`
-//! (names, versions, dependencies), `image`.
+//! `transforms` (`var-transforms`), `scope` (filling in, with places), `subpackages` (`range`),
+//! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
+//! `image`.
 
 mod fetch;
 mod image;
 mod package;
 mod scope;
 mod steps;
+mod subpackages;
+mod transforms;
+mod triplets;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +23,7 @@ use boltworks_version::apk::Dependency;
 use self::package::Fields;
 use self::scope::Scope;
 use self::steps::{Found, Pipelines};
+use self::subpackages::Kept;
 use self::variables::Variables;
 use crate::parsed::Text;
 use crate::substitute::Budget;
@@ -68,7 +73,7 @@ pub fn resolve(
     options: &ResolveOptions<'_>,
 ) -> Result<resolved::Recipe, Error> {
     let budget = Budget::default();
-    let variables = Variables::define(recipe, options, &budget);
+    let variables = Variables::define(recipe, options, &budget)?;
     let resolver = Resolver {
         recipe,
         options,
@@ -98,13 +103,14 @@ struct Resolver<'a> {
     pipelines: Pipelines<'a>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     fn scope<'s>(&'s self, variables: &'s Variables) -> Scope<'s> {
         Scope {
             variables,
             inputs: BTreeMap::new(),
             origin: self.recipe.origin.clone(),
             budget: self.budget,
+            is_pipeline: false,
         }
     }
 
@@ -125,9 +131,13 @@ impl Resolver<'_> {
         let test = parsed.test.as_ref();
         let test = test.map(|test| self.test(test, &scope, &under_test(&package.name, &package)));
         let mut subpackages = Vec::new();
-        for (name, subpackage) in kept {
-            let local = variables.within(&name, true);
+        for Kept { name, parsed, item } in kept {
+            let local = match item {
+                Some((key, value)) => variables.at_item(key, value).within(&name, true),
+                None => variables.within(&name, true),
+            };
             let scope = self.scope(&local);
+            let subpackage = parsed;
             let mut resolved = package::subpackage(&scope, subpackage, &package)?;
             resolved.pipeline = self
                 .pipelines
@@ -152,40 +162,6 @@ impl Resolver<'_> {
             sources: found.sources,
             pipelines_used: found.used.into_values().collect(),
         })
-    }
-
-    /// The subpackages whose condition holds, with their names; all names become variables.
-    fn kept_subpackages(
-        &self,
-        variables: &mut Variables,
-        main: &str,
-    ) -> Result<Vec<(String, &parsed::Subpackage)>, Error> {
-        let mut kept = Vec::new();
-        let mut names = BTreeSet::from([main.to_owned()]);
-        for subpackage in &self.recipe.subpackages {
-            let scope = self.scope(variables);
-            if let Some(range) = &subpackage.range {
-                let problem = Problem::NotSupported {
-                    what: "range over data".to_owned(),
-                };
-                return Err(scope.problem(range, problem));
-            }
-            if !scope.holds(subpackage.condition.as_ref())? {
-                continue;
-            }
-            let name = Fields(&scope)
-                .file_safe_name(&subpackage.name)?
-                .as_str()
-                .to_owned();
-            if !names.insert(name.clone()) {
-                return Err(scope.problem(&subpackage.name, Problem::TwicePackage { name }));
-            }
-            kept.push((name, subpackage));
-        }
-        for name in &names {
-            variables.add_package(name);
-        }
-        Ok(kept)
     }
 
     fn architectures(&self, variables: &Variables) -> Result<Vec<Architecture>, Error> {

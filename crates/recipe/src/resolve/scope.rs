@@ -23,6 +23,8 @@ pub(super) struct Scope<'a> {
     pub(super) inputs: BTreeMap<String, String>,
     pub(super) origin: Origin,
     pub(super) budget: &'a Budget,
+    /// Whether the text stands in a pipeline's file.
+    pub(super) is_pipeline: bool,
 }
 
 /// Why a variable has no value.

@@ -1,9 +1,8 @@
 //! Steps: conditions decided, `uses` replaced by what they name, folders and variables handed
 //! down, needs and sources gathered.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use boltworks_version::apk::Dependency;
@@ -12,16 +11,17 @@ use boltworks_yaml::{Place, closest};
 use super::fetch;
 use super::package::Fields;
 use super::scope::Scope;
-use crate::library::PipelineLibrary;
-use crate::parsed::{self, Origin, Text};
+use crate::library::{PipelineFile, PipelineLibrary};
+use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
+use crate::substitute::{Piece, pieces};
 use crate::{Error, Problem};
 
 /// The deepest nesting of steps and of pipelines that use each other.
 const MAX_DEPTH: usize = 32;
 
 /// The most steps of one recipe, all pipelines counted.
-const MAX_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 100_000;
 
 /// What the steps of a guest need, gathered while they are resolved; each once.
 #[derive(Default)]
@@ -57,18 +57,10 @@ impl Found {
     }
 }
 
-/// The pipelines `uses` can name, each parsed once.
+/// The pipelines `uses` can name, and how many steps there may still be.
 pub(super) struct Pipelines<'a> {
     library: &'a PipelineLibrary,
-    parsed: RefCell<BTreeMap<String, Rc<PipelineDocument>>>,
     steps_left: Cell<usize>,
-}
-
-struct PipelineDocument {
-    step: parsed::Step,
-    origin: Origin,
-    text: Arc<str>,
-    builtin: bool,
 }
 
 /// What a step gets from the steps around it.
@@ -85,7 +77,6 @@ impl<'a> Pipelines<'a> {
     pub(super) const fn new(library: &'a PipelineLibrary) -> Self {
         Self {
             library,
-            parsed: RefCell::new(BTreeMap::new()),
             steps_left: Cell::new(MAX_STEPS),
         }
     }
@@ -110,33 +101,20 @@ impl<'a> Pipelines<'a> {
         .list(steps, scope, &around)
     }
 
-    fn document(
+    fn file(
         &self,
         name: &str,
         uses: &Text,
         scope: &Scope<'_>,
-    ) -> Result<Rc<PipelineDocument>, Error> {
-        if let Some(known) = self.parsed.borrow().get(name) {
-            return Ok(Rc::clone(known));
-        }
-        let Some(file) = self.library.get(name) else {
+    ) -> Result<&Arc<PipelineFile>, Error> {
+        self.library.get(name).ok_or_else(|| {
+            let suggestion = closest(name, self.library.names()).map(str::to_owned);
             let problem = Problem::UnknownPipeline {
                 name: name.chars().take(160).collect(),
-                suggestion: closest(name, self.library.names()).map(str::to_owned),
+                suggestion,
             };
-            return Err(scope.problem(uses, problem));
-        };
-        let document = Rc::new(PipelineDocument {
-            step: boltworks_yaml::parse::<parsed::PipelineFile>(&file.path, &file.text)?
-                .into_step(),
-            origin: Origin::new(&file.path, &file.text),
-            text: file.text.clone(),
-            builtin: file.builtin,
-        });
-        self.parsed
-            .borrow_mut()
-            .insert(name.to_owned(), Rc::clone(&document));
-        Ok(document)
+            scope.problem(uses, problem)
+        })
     }
 
     fn count(&self, step: &parsed::Step, scope: &Scope<'_>, around: &Around) -> Result<(), Error> {
@@ -209,9 +187,9 @@ impl Walk<'_, '_> {
             fields.known(step.name.as_ref())?,
             fields.known(step.label.as_ref())?,
         );
-        let mut resolved = match &step.uses {
-            Some(uses) => self.follow(step, uses, scope, &inner)?,
-            None => Step {
+        let mut resolved = match used(step) {
+            Some(uses) if step.pipeline.is_empty() => self.follow(step, uses, scope, &inner)?,
+            _ => Step {
                 runs: fields.optional(step.runs.as_ref())?,
                 pipeline: self.list(&step.pipeline, scope, &inner)?,
                 working_directory: inner.directory,
@@ -219,6 +197,12 @@ impl Walk<'_, '_> {
                 ..Step::default()
             },
         };
+        // melange fills in no name in a pipeline's file, and none from it.
+        resolved.written_name = match &step.name {
+            Some(written) if scope.is_pipeline => Some(written.as_str().to_owned()),
+            _ => name.clone(),
+        };
+        resolved.required_steps = step.assertions.required_steps.value;
         resolved.name = name.or(resolved.name);
         resolved.label = label.or(resolved.label);
         check_assertions(step, &resolved, scope)?;
@@ -238,21 +222,27 @@ impl Walk<'_, '_> {
             let chain = format!("{} → {name}", around.pipelines.join(" → "));
             return Err(scope.problem(uses, Problem::PipelineCycle { chain }));
         }
-        let document = self.pipelines.document(&name, uses, scope)?;
+        let file = self.pipelines.file(&name, uses, scope)?;
+        let document = file.document()?;
         let mut inner_scope = Scope {
             variables: scope.variables,
             inputs: BTreeMap::new(),
             origin: document.origin.clone(),
             budget: scope.budget,
+            is_pipeline: true,
         };
         let use_ = Use {
             step,
             uses,
             name: &name,
         };
-        inner_scope.inputs = use_.inputs(&document.step, scope, &inner_scope)?;
+        let inputs = use_.inputs(&document.step, scope, &inner_scope)?;
+        let with = not_the_default(&inputs, &document.step);
+        // A pipeline sees what the one that uses it was given.
+        inner_scope.inputs.clone_from(&scope.inputs);
+        inner_scope.inputs.extend(inputs);
         let mut fetched = None;
-        if name == fetch::NAME && document.builtin {
+        if name == fetch::NAME && file.is_builtin() {
             let fetch = fetch::fetch(step, uses, &inner_scope.inputs, scope)?;
             inner_scope
                 .inputs
@@ -265,8 +255,8 @@ impl Walk<'_, '_> {
             .entry(name.clone())
             .or_insert_with(|| PipelineUse {
                 name: name.clone(),
-                builtin: document.builtin,
-                text: document.text.clone(),
+                builtin: file.is_builtin(),
+                text: file.text.clone(),
             });
         let mut inner = around.clone();
         inner.pipelines.push(name.clone());
@@ -280,10 +270,30 @@ impl Walk<'_, '_> {
             });
         Ok(Step {
             uses: Some(name),
+            with,
             fetch: fetched,
             ..inside
         })
     }
+}
+
+/// What a step uses; blank is nothing.
+fn used(step: &parsed::Step) -> Option<&Text> {
+    step.uses.as_ref().filter(|uses| !uses.is_empty())
+}
+
+/// The inputs that are not the pipeline's default, as it is written.
+fn not_the_default(
+    inputs: &BTreeMap<String, String>,
+    pipeline: &parsed::Step,
+) -> BTreeMap<String, String> {
+    let default = |name: &str| pipeline.inputs.get(name)?.default.as_deref();
+    let given = inputs
+        .iter()
+        .filter(|(name, value)| default(name).unwrap_or_default() != value.as_str());
+    given
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// A text that shows where the step is.
@@ -313,14 +323,13 @@ fn check_assertions(step: &parsed::Step, resolved: &Step, scope: &Scope<'_>) -> 
     ))
 }
 
-/// A step either uses a pipeline, or has a script or steps of its own.
+/// A step either uses a pipeline, or has a script or steps of its own. With both `uses` and
+/// steps, as in a compiled recipe, the steps are what `uses` became.
 fn check_shape(step: &parsed::Step, scope: &Scope<'_>) -> Result<(), Error> {
     let bad = |text: &Text, what, rule| Err(scope.problem(text, Problem::value(what, text, rule)));
-    match (&step.uses, &step.runs) {
+    let runs = step.runs.as_ref().filter(|runs| !runs.is_empty());
+    match (used(step), runs) {
         (Some(uses), Some(_)) => bad(uses, "a step with uses", "cannot have runs too"),
-        (Some(uses), None) if !step.pipeline.is_empty() => {
-            bad(uses, "a step with uses", "cannot have a pipeline too")
-        }
         (None, _) => match step.with.values().next() {
             Some(value) => bad(value, "an input", "is given, but the step uses no pipeline"),
             None => Ok(()),
@@ -358,21 +367,67 @@ impl Use<'_> {
         }
         let mut inputs = BTreeMap::new();
         for (input, declared) in &pipeline.inputs {
-            let value = match (self.step.with.get(input), &declared.default) {
-                (Some(given), _) => given_in.fill(given)?,
+            let given = self.step.with.get(input);
+            let value = match given {
+                Some(text) => Some(given_in.fill(text)?).filter(|value| {
+                    // Nothing given is as not given, but a value that becomes nothing inside.
+                    !value.is_empty() || !is_first_stage(text)
+                }),
+                None => None,
+            };
+            let value = match (value, &declared.default) {
+                (Some(value), _) => value,
                 (None, Some(default)) => declared_in.fill(default)?,
-                (None, None) if declared.required => {
-                    let (pipeline, name) = (self.name.to_owned(), input.clone());
-                    let problem = Problem::MissingInput { pipeline, name };
-                    return Err(given_in.problem(self.uses, problem));
-                }
                 (None, None) => String::new(),
             };
+            if declared.required
+                && value.is_empty()
+                && given.is_none_or(|text| is_first_stage(text))
+            {
+                let (pipeline, name) = (self.name.to_owned(), input.clone());
+                let problem = Problem::MissingInput { pipeline, name };
+                return Err(given_in.problem(self.uses, problem));
+            }
+            self.check(input, &value, given_in)?;
             given_in.take(self.uses, input.len())?;
             inputs.insert(input.clone(), value);
         }
         Ok(inputs)
     }
+
+    /// Digests look like digests, whatever pipeline takes them.
+    fn check(&self, input: &str, value: &str, scope: &Scope<'_>) -> Result<(), Error> {
+        let (digits, rule) = match input {
+            "expected-sha256" => (64, "is not 64 hexadecimal digits"),
+            "expected-sha512" => (128, "is not 128 hexadecimal digits"),
+            "expected-commit" => (40, "is not 40 hexadecimal digits"),
+            _ => return Ok(()),
+        };
+        let value = value.trim();
+        let is_digest = value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if value.is_empty() || is_digest {
+            return Ok(());
+        }
+        let problem = Problem::BadInput {
+            pipeline: self.name.to_owned(),
+            name: input.to_owned(),
+            rule: rule.to_owned(),
+        };
+        let at = self.step.with.get(input).unwrap_or(self.uses);
+        Err(scope.problem(at, problem))
+    }
+}
+
+/// Whether melange fills this text in when it reads the recipe, all of it: then a value that is
+/// empty is the same as none.
+fn is_first_stage(text: &str) -> bool {
+    pieces(text).all(|piece| match piece {
+        Piece::Variable { name, .. } => ["package.", "vars.", "range."]
+            .iter()
+            .any(|group| name.starts_with(group)),
+        Piece::Literal(_) => true,
+        Piece::Malformed(_) => false,
+    })
 }
 
 /// An absolute folder: beneath the workspace unless it is one already.

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use boltworks_model::Architecture;
 use boltworks_yaml::closest;
 
-use super::{Libc, ResolveOptions};
-use crate::parsed::{Origin, Recipe, Text};
+use super::triplets::{gnu_triplet, rust_triplet};
+use super::{Libc, ResolveOptions, transforms};
+use crate::parsed::{Origin, Recipe, Text, VarTransform};
+use crate::pattern::Fuel;
 use crate::resolved::guest;
 use crate::substitute::{self, Budget, FillError, MAX_FILLED};
 use crate::{Error, Problem};
@@ -31,7 +32,7 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn new(text: &Text, token: Option<&str>, problem: Option<Problem>) -> Rc<Self> {
+    pub(super) fn new(text: &Text, token: Option<&str>, problem: Option<Problem>) -> Rc<Self> {
         Rc::new(Self {
             text: text.clone(),
             token: token.map(str::to_owned),
@@ -49,8 +50,13 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    /// The recipe's variables.
-    pub(super) fn define(recipe: &Recipe, options: &ResolveOptions<'_>, budget: &Budget) -> Self {
+    /// The recipe's variables. A wrong definition is an error where it is used; a wrong
+    /// transformation always is.
+    pub(super) fn define(
+        recipe: &Recipe,
+        options: &ResolveOptions<'_>,
+        budget: &Budget,
+    ) -> Result<Self, Error> {
         let known = constants(recipe, options);
         let mut definer = Definer {
             templates: templates(recipe, options),
@@ -61,29 +67,37 @@ impl Variables {
             chain: Vec::new(),
             budget,
         };
-        for transform in &recipe.var_transforms {
-            let problem = Problem::NotSupported {
-                what: "var-transforms".to_owned(),
-            };
-            let wrong = Wrong::new(&transform.to, None, Some(problem));
-            definer
-                .done
-                .insert(format!("vars.{}", &*transform.to), Err(wrong));
-        }
+        let wrong = definer.transform(&recipe.var_transforms).err();
         let names: Vec<String> = definer.templates.keys().cloned().collect();
         for name in names {
             definer.value(&name);
         }
-        Self {
+        let variables = Self {
             origin: recipe.origin.clone(),
             recipe: Rc::new(definer.done),
             local: BTreeMap::new(),
+        };
+        match wrong {
+            Some(wrong) => Err(variables.error(&wrong)),
+            None => Ok(variables),
+        }
+    }
+
+    /// The same, where `range` is at this item.
+    pub(super) fn at_item(&self, key: &str, value: String) -> Self {
+        let mut local = self.local.clone();
+        local.insert("range.key".to_owned(), key.to_owned());
+        local.insert("range.value".to_owned(), value);
+        Self {
+            origin: self.origin.clone(),
+            recipe: Rc::clone(&self.recipe),
+            local,
         }
     }
 
     /// The same, where the package at hand is `package`: the main one, or one split off.
     pub(super) fn within(&self, package: &str, is_subpackage: bool) -> Self {
-        let mut local = BTreeMap::new();
+        let mut local = self.local.clone();
         let destdir = guest::destdir(package);
         local.insert("context.name".to_owned(), package.to_owned());
         local.insert("targets.contextdir".to_owned(), destdir.clone());
@@ -238,6 +252,21 @@ struct Definer<'a> {
 }
 
 impl Definer<'_> {
+    /// Makes the variables of `var-transforms`, in order. Each may name those before it, and all
+    /// else sees the last of a name.
+    fn transform(&mut self, all: &[VarTransform]) -> Result<(), Rc<Wrong>> {
+        let fuel = Fuel::default();
+        for transform in all {
+            let from = self.fill(&transform.from, false)?;
+            let made = transforms::apply(transform, &from, &fuel)?;
+            // What comes out may name variables that the program knows: `${{host.triplet.gnu}}`.
+            let made = self.fill(&transform.replace.with(made), false)?;
+            self.done
+                .insert(format!("vars.{}", &*transform.to), Ok(made));
+        }
+        Ok(())
+    }
+
     fn value(&mut self, name: &str) -> Option<Value> {
         if let Some(value) = self.done.get(name) {
             return Some(value.clone());
@@ -303,43 +332,4 @@ impl Definer<'_> {
             }
         })
     }
-}
-
-/// The triplet of GNU configure scripts, as apko spells it.
-fn gnu_triplet(arch: Architecture, libc: Libc) -> String {
-    let libc = match libc {
-        Libc::Glibc => "gnu",
-        Libc::Musl => "musl",
-    };
-    match arch {
-        Architecture::X86 => format!("i486-pc-linux-{libc}"),
-        Architecture::X86_64 => format!("x86_64-pc-linux-{libc}"),
-        Architecture::Aarch64 => format!("aarch64-unknown-linux-{libc}"),
-        Architecture::Armhf => format!("arm-unknown-linux-{libc}eabihf"),
-        Architecture::Armv7 => format!("armv7l-unknown-linux-{libc}eabihf"),
-        Architecture::Loongarch64 => format!("loongarch64-unknown-linux-{libc}"),
-        Architecture::Ppc64le => format!("powerpc64le-unknown-linux-{libc}"),
-        Architecture::Riscv64 => format!("riscv64-unknown-linux-{libc}"),
-        Architecture::S390x => format!("s390x-ibm-linux-{libc}"),
-    }
-}
-
-/// The triplet of the Rust compiler.
-fn rust_triplet(arch: Architecture, libc: Libc) -> String {
-    let libc = match libc {
-        Libc::Glibc => "gnu",
-        Libc::Musl => "musl",
-    };
-    let processor = match arch {
-        Architecture::X86 => "i686",
-        Architecture::X86_64 => "x86_64",
-        Architecture::Aarch64 => "aarch64",
-        Architecture::Armhf => return format!("arm-unknown-linux-{libc}eabihf"),
-        Architecture::Armv7 => return format!("armv7-unknown-linux-{libc}eabihf"),
-        Architecture::Loongarch64 => "loongarch64",
-        Architecture::Ppc64le => "powerpc64le",
-        Architecture::Riscv64 => "riscv64gc",
-        Architecture::S390x => "s390x",
-    };
-    format!("{processor}-unknown-linux-{libc}")
 }

@@ -9,16 +9,22 @@ use boltworks_model::{Sha256, Sha512};
 pub struct Step {
     /// For people: the step's own name, or that of the pipeline it comes from.
     pub name: Option<String>,
+    /// The name as melange prints it: the step's own, and in a pipeline's file with its variables.
+    pub written_name: Option<String>,
     /// For programs.
     pub label: Option<String>,
     /// The pipeline it comes from: `autoconf/make`.
     pub uses: Option<String>,
+    /// What that pipeline was given: its inputs that are not the default as it is written.
+    pub with: BTreeMap<String, String>,
     /// A script for `/bin/sh -c 'set -eo pipefail; …'`.
     pub runs: Option<String>,
     /// The absolute folder in the guest; it is made where it is missing.
     pub working_directory: String,
     /// Variables on top of the environment's, inherited ones included.
     pub environment: BTreeMap<String, String>,
+    /// How many of the steps within must run: fewer are refused, so this is for people.
+    pub required_steps: u32,
     /// Steps to run after [`runs`](Self::runs), in order.
     pub pipeline: Vec<Self>,
     /// The source whose blob must lie at [`Fetch::guest_path`] before this step runs.
