@@ -5,10 +5,12 @@
 //! 1. [`read`]: [`parse`], the one way in, and what it refuses.
 //! 2. [`error`]: [`Error`] and [`Place`]: file, line, column, the line itself, what to write instead.
 //! 3. [`spanned`]: [`Spanned`], a value that knows where it stands; [`or_default`] for nulls.
-//! 4. [`suggest`]: [`closest`], the "did you mean" of every room that reads users' files.
+//! 4. [`edit`]: [`replace`](edit::replace), scalars replaced where they stand.
+//! 5. [`suggest`]: [`closest`], the "did you mean" of every room that reads users' files.
 //!
 //! This crate knows no schema: the caller's serde types are the schema. It reads no file.
 
+pub mod edit;
 pub mod error;
 pub mod read;
 pub mod spanned;
