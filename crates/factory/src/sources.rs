@@ -99,8 +99,11 @@ impl Line {
     ) -> Result<Vec<SourceRow>, Error> {
         let reach = Reach::new(&self.home)?;
         let fetcher = reach.fetcher(&self.home);
-        let mut rows = Vec::new();
-        for (name, recipe) in self.recipes_named(names)? {
+        let (mut rows, names) = self.unread(names);
+        let Some(names) = names else {
+            return Ok(rows);
+        };
+        for (name, recipe) in self.recipes_named(&names)? {
             let version = recipe.package.version.to_string();
             for source in sources(recipe) {
                 ambient.cancel.check()?;
@@ -113,6 +116,27 @@ impl Line {
             }
         }
         Ok(rows)
+    }
+
+    /// The recipes that could not be read, each as a row, of all or of those that are named; and the
+    /// names that are left, unless all of them were such.
+    fn unread(&self, names: &[String]) -> (Vec<SourceRow>, Option<Vec<String>>) {
+        let unread = self.loaded.catalog.unread.iter();
+        let unread = unread.filter(|(subject, _)| subject.kind == ActionKind::Recipe);
+        let rows: Vec<SourceRow> = unread
+            .filter(|(subject, _)| names.is_empty() || names.contains(&subject.name))
+            .map(|(subject, why)| SourceRow {
+                recipe: subject.name.clone(),
+                uri: String::new(),
+                state: SourceState::Bad {
+                    reason: why.clone(),
+                },
+            })
+            .collect();
+        let is_read = |name: &&String| !rows.iter().any(|row| row.recipe == **name);
+        let left: Vec<String> = names.iter().filter(is_read).cloned().collect();
+        let is_done = left.is_empty() && !names.is_empty();
+        (rows, (!is_done).then_some(left))
     }
 
     /// Recipes by name or by file.
