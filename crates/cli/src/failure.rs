@@ -4,15 +4,16 @@
 use std::io;
 use std::process::ExitCode;
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use boltworks_apk::Error as ApkError;
 use boltworks_factory::Error as FactoryError;
 use boltworks_package::Error as PackageError;
 use boltworks_source::Error as SourceError;
 use boltworks_stage0::Error as Stage0Error;
+use boltworks_store::Error as StoreError;
 use boltworks_yaml::closest;
 use serde_json::json;
 
+use crate::excerpt::{Place, excerpt};
 use crate::output::Output;
 
 /// Exit codes, as documented in `docs/commands.md`.
@@ -142,7 +143,7 @@ fn whole(failure: &Failure) -> String {
 /// The error for people: with its place and text where it is about a file of theirs.
 fn shown(failure: &Failure) -> String {
     if let Some(place) = place(failure) {
-        return snippet(&place);
+        return excerpt(&place);
     }
     let mut text = format!("error: {}", whole(failure));
     for line in tail(failure) {
@@ -160,13 +161,6 @@ fn tail(failure: &Failure) -> &[String] {
         return tail;
     }
     &[]
-}
-
-/// A place in a file of the user's, what is wrong there, and what to write instead.
-struct Place {
-    message: String,
-    at: boltworks_yaml::Place,
-    suggestion: Option<String>,
 }
 
 fn place(failure: &Failure) -> Option<Place> {
@@ -191,57 +185,6 @@ fn recipe_place(error: &boltworks_recipe::Error) -> Place {
         at: error.place(),
         suggestion: error.suggestion().map(str::to_owned),
     }
-}
-
-fn snippet(place: &Place) -> String {
-    let at = &place.at;
-    let text = at.snippet.as_str();
-    let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
-    let start = text
-        .char_indices()
-        .nth(column)
-        .map_or(text.len(), |(index, _)| index);
-    let line = usize::try_from(at.line).unwrap_or(1);
-    let title = Level::ERROR.primary_title(place.message.as_str());
-    // Of a long line only the beginning is kept: no excerpt is better than one without the place.
-    let is_cut_off = column > 0
-        && start == text.len()
-        && text.chars().count() == boltworks_yaml::Place::SNIPPET_CHARS;
-    let mut title = if at.line == 0 || is_cut_off {
-        let mut origin = Origin::path(at.file.as_str());
-        if at.line > 0 {
-            origin = origin.line(line).char_column(column + 1);
-        }
-        title.element(origin)
-    } else {
-        title.element(
-            Snippet::source(text)
-                .line_start(line)
-                .path(at.file.as_str())
-                .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
-        )
-    };
-    if let Some(suggestion) = &place.suggestion {
-        title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
-    }
-    let report = [title];
-    let renderer = if crate::output::is_coloured() {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    renderer.render(&report)
-}
-
-/// Where the word ends that begins at `start`: a bracket that closes what is around it is no part
-/// of it. One character at least, if there is any.
-fn word_end(text: &str, start: usize) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    let first = rest.chars().next().map_or(0, char::len_utf8);
-    let length = rest
-        .find([' ', ':', ',', '[', ']', '{', '}', '\n'])
-        .unwrap_or(rest.len());
-    start + length.max(first)
 }
 
 fn code(failure: &Failure) -> u8 {
@@ -305,6 +248,9 @@ fn advice(failure: &Failure) -> Vec<String> {
 /// Where the factory's own state is in doubt.
 const STATE: &str =
     "`boltworks store verify` checks the state; `boltworks up` makes what is missing";
+/// Where a blob is damaged.
+const SET_ASIDE: &str = "`boltworks store verify --set-aside` moves damaged blobs out of the way; \
+    then `boltworks up` makes them anew";
 /// Where the factory's state may be looked at and not written.
 const READ_ONLY: &str = "make the state folder writable for this user, or name another one as \
     `state` in boltworks.yaml: commands on a factory write there";
@@ -348,6 +294,8 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Source(error) | FactoryError::Stage0(Stage0Error::Source(error)) => {
             one(source_advice(error))
         }
+        FactoryError::Store(StoreError::Damaged { .. })
+        | FactoryError::Stage0(Stage0Error::Store(StoreError::Damaged { .. })) => one(SET_ASIDE),
         FactoryError::Stage0(Stage0Error::Offline { .. }) => {
             one("run it once without --offline: that makes stage 0, which stays")
         }
@@ -364,6 +312,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Inconsistent { .. }
         | FactoryError::Store(_)
+        | FactoryError::Stage0(Stage0Error::Store(_))
         | FactoryError::Records(_)
         | FactoryError::Rootfs(_)
         | FactoryError::Release(_) => one(STATE),

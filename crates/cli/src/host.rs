@@ -24,15 +24,6 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// Whether the environment asks for no colour, as the convention of `NO_COLOR` has it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the environment is read in this file"
-)]
-pub(crate) fn is_colour_unwanted() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-}
-
 /// A path from the command line, absolute.
 #[expect(
     clippy::disallowed_methods,

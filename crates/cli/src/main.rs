@@ -6,6 +6,7 @@
 mod ambient;
 mod arguments;
 mod commands;
+mod excerpt;
 mod failure;
 mod host;
 mod output;

@@ -85,7 +85,12 @@ pub(crate) fn is_watched() -> bool {
 /// Whether standard error may be coloured: a person watches, and does not ask for none
 /// (`NO_COLOR`).
 pub(crate) fn is_coloured() -> bool {
-    is_watched() && !host::is_colour_unwanted()
+    let unwanted = || {
+        host::environment()
+            .get("NO_COLOR")
+            .is_some_and(|value| !value.is_empty())
+    };
+    is_watched() && !unwanted()
 }
 
 /// Sends log lines to standard error: warnings, more with each `-v`, or what `BOLTWORKS_LOG` says.

@@ -1,0 +1,67 @@
+//! What is wrong at a place in a file of the user's, shown with the line.
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+use crate::output;
+
+/// A place in a file of the user's, what is wrong there, and what to write instead.
+pub(crate) struct Place {
+    /// What is wrong.
+    pub(crate) message: String,
+    /// Where.
+    pub(crate) at: boltworks_yaml::Place,
+    /// What to write instead.
+    pub(crate) suggestion: Option<String>,
+}
+
+/// The place as a person reads it: the message, the line, a mark under the word.
+pub(crate) fn excerpt(place: &Place) -> String {
+    let at = &place.at;
+    let text = at.snippet.as_str();
+    let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
+    let start = text
+        .char_indices()
+        .nth(column)
+        .map_or(text.len(), |(index, _)| index);
+    let line = usize::try_from(at.line).unwrap_or(1);
+    let title = Level::ERROR.primary_title(place.message.as_str());
+    // Of a long line only the beginning is kept: no excerpt is better than one without the place.
+    let is_cut_off = column > 0
+        && start == text.len()
+        && text.chars().count() == boltworks_yaml::Place::SNIPPET_CHARS;
+    let mut title = if at.line == 0 || is_cut_off {
+        let mut origin = Origin::path(at.file.as_str());
+        if at.line > 0 {
+            origin = origin.line(line).char_column(column + 1);
+        }
+        title.element(origin)
+    } else {
+        title.element(
+            Snippet::source(text)
+                .line_start(line)
+                .path(at.file.as_str())
+                .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
+        )
+    };
+    if let Some(suggestion) = &place.suggestion {
+        title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
+    }
+    let report = [title];
+    let renderer = if output::is_coloured() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    renderer.render(&report)
+}
+
+/// Where the word ends that begins at `start`: a bracket that closes what is around it is no part
+/// of it. One character at least, if there is any.
+fn word_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let first = rest.chars().next().map_or(0, char::len_utf8);
+    let length = rest
+        .find([' ', ':', ',', '[', ']', '{', '}', '\n'])
+        .unwrap_or(rest.len());
+    start + length.max(first)
+}
