@@ -173,6 +173,14 @@ pub enum Problem {
         /// The limit.
         limit: usize,
     },
+    /// A text that is to be changed in the file, and cannot be.
+    #[error("'{old}' cannot be changed here: {reason}")]
+    Unchangeable {
+        /// What stands there.
+        old: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Part of the format, but not of this program yet.
     #[error("{what} is not supported yet")]
     NotSupported {

@@ -149,7 +149,12 @@ impl Origin {
 
     /// The place of a text.
     pub fn place(&self, text: &Text) -> Place {
-        Place::new(&self.file, &self.text, text.line(), text.column())
+        self.at(text.line(), text.column())
+    }
+
+    /// A place in the file; line and column count from 1.
+    pub fn at(&self, line: u32, column: u32) -> Place {
+        Place::new(&self.file, &self.text, line, column)
     }
 
     /// The place of `part` within a text that may go over many lines.

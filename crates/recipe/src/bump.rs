@@ -1,0 +1,169 @@
+//! What a new version changes in a recipe's text: version and epoch, and what sources are known by.
+//!
+//! Two steps, because the address of a source is known only once the version stands in the text:
+//! [`version`] gives that text; of the recipe read from it, [`known_by`] names what is to follow.
+
+use boltworks_yaml::edit::{Change, replace};
+
+use crate::parsed::{Recipe, Step, Text};
+use crate::{Error, Problem};
+
+/// The text with another version. The epoch begins again at 0.
+pub fn version(recipe: &Recipe, text: &str, version: &str) -> Result<String, Error> {
+    let package = &recipe.package;
+    let mut changes = vec![change(&package.version, version)];
+    let epoch = &package.epoch;
+    if epoch.value != 0 {
+        changes.push(Change {
+            line: epoch.line,
+            column: epoch.column,
+            old: epoch.value.to_string(),
+            new: "0".to_owned(),
+        });
+    }
+    edited(recipe, text, &changes)
+}
+
+/// A digest or commit in a step, which a new version makes another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What it is.
+    pub kind: KnownKind,
+    /// The value, with its place.
+    pub value: Text,
+}
+
+/// What a source is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownKind {
+    /// `expected-sha256` of a `fetch`.
+    Sha256,
+    /// `expected-sha512` of a `fetch`.
+    Sha512,
+    /// `expected-commit` of a `git-checkout`.
+    Commit,
+}
+
+/// What the sources of the main package's steps are known by, in the order of the steps. What a
+/// variable says is left out: whoever wrote it changes it where it is set.
+pub fn known_by(recipe: &Recipe) -> Vec<Known> {
+    let mut known = Vec::new();
+    for step in &recipe.pipeline {
+        gather(step, &mut known);
+    }
+    known
+}
+
+fn gather(step: &Step, known: &mut Vec<Known>) {
+    let inputs: &[(&str, KnownKind)] = match step.uses.as_deref() {
+        Some("fetch") => &[
+            ("expected-sha256", KnownKind::Sha256),
+            ("expected-sha512", KnownKind::Sha512),
+        ],
+        Some("git-checkout") => &[("expected-commit", KnownKind::Commit)],
+        _ => &[],
+    };
+    for (input, kind) in inputs {
+        let value = step.with.get(*input);
+        let literal = value.filter(|value| !value.is_empty() && !value.contains("${{"));
+        known.extend(literal.map(|value| Known {
+            kind: *kind,
+            value: value.clone(),
+        }));
+    }
+    for inner in &step.pipeline {
+        gather(inner, known);
+    }
+}
+
+/// The text with other values for what sources are known by.
+pub fn known_as(recipe: &Recipe, text: &str, values: &[(Known, String)]) -> Result<String, Error> {
+    let changes: Vec<Change> = values
+        .iter()
+        .filter(|(known, new)| *known.value != **new)
+        .map(|(known, new)| change(&known.value, new))
+        .collect();
+    edited(recipe, text, &changes)
+}
+
+fn change(text: &Text, new: &str) -> Change {
+    Change {
+        line: text.line(),
+        column: text.column(),
+        old: text.as_str().to_owned(),
+        new: new.to_owned(),
+    }
+}
+
+fn edited(recipe: &Recipe, text: &str, changes: &[Change]) -> Result<String, Error> {
+    replace(text, changes).map_err(|fault| {
+        let place = recipe.origin.at(fault.change.line, fault.change.column);
+        Error::at(
+            place,
+            Problem::Unchangeable {
+                old: fault.change.old,
+                reason: fault.reason,
+            },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_recipe;
+
+    const TEXT: &str = "\
+# A library.
+package:
+  name: zlib
+  version: 1.3.1   # upstream's
+
+  epoch: 4
+  description: x
+pipeline:
+  - uses: fetch
+    with:
+      uri: https://a.example/zlib-${{package.version}}.tar.gz
+      expected-sha256: \"aa\"   # of the tarball
+  - if: ${{build.arch}} == 'x86_64'
+    pipeline:
+      - uses: git-checkout
+        with: {repository: https://b.example/x, expected-commit: cafe, tag: 'v${{package.version}}'}
+      - uses: fetch
+        with:
+          uri: https://a.example/data
+          expected-sha512: ${{vars.known}}
+";
+
+    #[test]
+    fn a_new_version_changes_what_it_must() {
+        let recipe = parse_recipe("zlib.yaml", TEXT).unwrap();
+        let bumped = version(&recipe, TEXT, "1.4").unwrap();
+        let expected = TEXT
+            .replace("1.3.1 ", "1.4 ")
+            .replace("epoch: 4", "epoch: 0");
+        assert_eq!(bumped, expected);
+        let recipe = parse_recipe("zlib.yaml", &bumped).unwrap();
+        let known = known_by(&recipe);
+        let kinds: Vec<_> = known.iter().map(|known| known.kind).collect();
+        assert_eq!(kinds, [KnownKind::Sha256, KnownKind::Commit]);
+        let values: Vec<_> = known
+            .into_iter()
+            .zip(["bb".to_owned(), "beef".to_owned()])
+            .collect();
+        let known = known_as(&recipe, &bumped, &values).unwrap();
+        let expected = expected.replace("\"aa\"", "\"bb\"").replace("cafe", "beef");
+        assert_eq!(known, expected);
+        assert_eq!(known_as(&recipe, &bumped, &[]).unwrap(), bumped);
+    }
+
+    #[test]
+    fn a_version_that_is_not_written_as_it_reads_is_refused_with_its_place() {
+        let text = TEXT.replace("1.3.1", "\"1\\x2e3\"");
+        let recipe = parse_recipe("zlib.yaml", &text).unwrap();
+        let error = version(&recipe, &text, "1.4").unwrap_err().to_string();
+        assert!(error.starts_with("zlib.yaml:4:12: "), "{error}");
+        assert!(error.contains("without escapes"), "{error}");
+    }
+}
