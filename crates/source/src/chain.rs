@@ -122,7 +122,7 @@ fn place_of(entry: &Override) -> Place {
     }
 }
 
-fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
+pub(crate) fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
     uri.strip_prefix("pypi:")?
         .split_once('/')
         .filter(|(project, file)| !project.is_empty() && !file.is_empty() && !file.contains('/'))

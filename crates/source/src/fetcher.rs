@@ -21,7 +21,7 @@ use crate::partial::Partial;
 use crate::{DebianArchive, Error, Fetched, Machine, Mirror, Override, Request};
 
 /// No source is larger.
-const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
+pub(crate) const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Fetches sources into a store.
 #[derive(Debug)]

@@ -5,16 +5,18 @@
 //! 1. [`request`]: [`Request`], what is wanted; [`Override`] and [`Mirror`], where else it may be;
 //!    [`Fetched`], what was found.
 //! 2. [`fetcher`]: [`Fetcher`], the chain: store, upstream, mirrors, the factory's own map.
-//! 3. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
-//! 4. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
+//! 3. [`discover`]: a source whose digest nobody knows yet.
+//! 4. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
+//! 5. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
 //!    checks the archive's signatures.
-//! 5. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
-//! 6. [`program`]: [`Program`], the one place that starts programs here.
+//! 6. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
+//! 7. [`program`]: [`Program`], the one place that starts programs here.
 //!
 //! This crate knows no address.
 
 mod chain;
 pub mod debian;
+pub mod discover;
 pub mod error;
 pub mod fetcher;
 mod job;
@@ -27,6 +29,7 @@ pub mod request;
 
 pub use boltworks_fsx::Expected;
 pub use debian::{Deb, DebianArchive};
+pub use discover::Discovered;
 pub use error::Error;
 pub use fetcher::{Checked, Fetcher};
 pub use machine::Machine;

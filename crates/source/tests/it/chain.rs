@@ -331,3 +331,34 @@ fn an_address_nobody_knows_is_refused() {
         assert!(matches!(result, Err(Error::Unusable { .. })), "{uri}");
     }
 }
+
+#[test]
+fn what_nobody_knows_is_found_out() {
+    let bench = Bench::new(&[]);
+    let broken = Server::start(&body(), [Act::CloseAfter(70_000), Act::Serve]);
+    let found = bench
+        .fetcher()
+        .discover(&broken.url("/x-2.tar.gz"), &bench.ambient())
+        .unwrap();
+    assert_eq!((found.sha256, found.size), (sha256(&body()), 200_000));
+    assert_eq!(found.sha512, sha512(&body()));
+    assert!(bench.store.has(&found.sha256).unwrap());
+
+    let mirror = Server::start(b"two", [Act::Serve]);
+    let mut fetcher = bench.fetcher();
+    fetcher.mirrors.push(Mirror {
+        prefix: "http://no-such-host.invalid/".into(),
+        to: mirror.url("/"),
+    });
+    let found = fetcher.discover(GONE, &bench.ambient()).unwrap();
+    assert_eq!(
+        (found.sha256, found.from),
+        (sha256(b"two"), mirror.url("/x-1.tar.gz"))
+    );
+    fetcher.mirrors.clear();
+    let error = fetcher.discover(GONE, &bench.ambient()).unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    fetcher.offline = true;
+    let error = fetcher.discover(GONE, &bench.ambient()).unwrap_err();
+    assert!(matches!(error, Error::Offline { .. }), "{error}");
+}
