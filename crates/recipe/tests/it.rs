@@ -390,12 +390,91 @@ fn what_is_there_already_is_filled_up() {
 }
 
 #[test]
+fn development_files_are_split_off_from_another_prefix() {
+    let guest = Guest::new();
+    let prefix = "/home/build/melange-out/demo/opt/it";
+    guest.file(&format!("{prefix}/include/a.h"), "a", 0o644);
+    guest.file(&format!("{prefix}/lib/pkgconfig/a.pc"), "a", 0o644);
+    guest.file(&format!("{prefix}/lib/a.so.1"), "a", 0o644);
+    guest.link(&format!("{prefix}/lib/a.so"), "a.so.1");
+    guest.file(&format!("{DESTDIR}/usr/include/b.h"), "b", 0o644);
+    guest
+        .run("subpackages:\n- name: demo-dev\n  pipeline: [{uses: split/dev, with: {prefix: /opt/it}}]\n")
+        .unwrap();
+    assert_eq!(
+        guest.list("/home/build/melange-out/demo-dev"),
+        [
+            "opt/it/include/a.h",
+            "opt/it/lib/a.so -> a.so.1",
+            "opt/it/lib/pkgconfig/a.pc"
+        ]
+    );
+    assert_eq!(
+        guest.list(DESTDIR),
+        ["opt/it/lib/a.so.1", "usr/include/b.h"]
+    );
+}
+
+#[test]
+fn a_commit_is_checked_out_if_it_lies_ready() {
+    let guest = Guest::new();
+    let commit = "f62d2ef4402954bd7d7dfd9054372a932bd4a19c";
+    let checkout = format!(
+        "pipeline:\n- uses: git-checkout\n  with: {{repository: 'https://example.org/a', expected-commit: {commit}, destination: a b}}\n"
+    );
+    let missing = guest.run(&checkout).unwrap_err();
+    assert!(
+        missing.contains(&format!(
+            "commit {commit} of https://example.org/a is not there"
+        )),
+        "{missing}"
+    );
+    let unnamed =
+        "pipeline:\n- uses: git-checkout\n  with: {repository: 'https://example.org/a', tag: v1}\n";
+    let unnamed = guest.run(unnamed).unwrap_err();
+    assert!(unnamed.contains("expected-commit is missing"), "{unnamed}");
+    let source = format!("/var/cache/melange/git:{commit}");
+    guest.file(&format!("{source}/src/a.c"), "int a;", 0o444);
+    guest.file(&format!("{source}/.git/HEAD"), commit, 0o444);
+    guest.run(&checkout).unwrap();
+    assert_eq!(guest.list("/home/build"), ["a b/.git/HEAD", "a b/src/a.c"]);
+    assert_eq!(mode(&guest.path("/home/build/a b/src/a.c")), 0o644);
+}
+
+#[test]
+fn what_perls_installer_leaves_behind_is_removed() {
+    let guest = Guest::new();
+    for (path, content) in [
+        ("usr/lib/perl5/auto/A/.packlist", "a"),
+        ("usr/lib/perl5/perllocal.pod", "a"),
+        ("usr/lib/perl5/auto/B/B.bs", ""),
+        ("usr/lib/perl5/auto/C/C.bs", "a"),
+        ("usr/lib/perl5/auto/C/C.so", "a"),
+    ] {
+        guest.file(&format!("{DESTDIR}/{path}"), content, 0o444);
+    }
+    fs::create_dir_all(guest.path(&format!("{DESTDIR}/var/lib/mine"))).unwrap();
+    guest.run("pipeline: [{uses: perl/cleanup}]\n").unwrap();
+    assert_eq!(
+        guest.list(DESTDIR),
+        [
+            "usr/lib/perl5/auto/C/C.bs",
+            "usr/lib/perl5/auto/C/C.so",
+            "var/lib/mine/"
+        ]
+    );
+    Guest::new()
+        .run("pipeline: [{uses: perl/cleanup}]\n")
+        .unwrap();
+}
+
+#[test]
 fn autoconf_configures_makes_and_installs() {
     let guest = Guest::new();
     guest.file(
         "/home/build/src/configure",
         "#!/bin/sh\nprintf '%s\\n' \"$@\" > arguments\n\
-         printf 'all:\\n\\techo $(WHAT) > made\\ninstall:\\n\\tinstall -D made $(DESTDIR)/usr/lib/made\\n\\ttouch $(DESTDIR)/usr/lib/a.la\\n' > Makefile\n",
+         printf 'all:\\n\\techo $(WHAT) > made\\ninstall more:\\n\\tinstall -D made $(DESTDIR)/usr/lib/made\\n\\ttouch $(DESTDIR)/usr/lib/a.la\\n' > Makefile\n",
         0o755,
     );
     guest

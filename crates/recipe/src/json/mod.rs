@@ -15,6 +15,7 @@
 //! | comments, paths, pipelines' texts before filling in | no | no |
 
 mod image;
+mod update;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ use serde_json::{Map, Value, json};
 
 use self::image::{contents, image};
 use crate::resolved::{
-    Capability, Copyright, Cpe, Dependencies, Fetch, Package, PackageOptions, Recipe, Resources,
-    Scriptlets, Step, Subpackage, Test,
+    BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, Package, PackageOptions, Recipe,
+    Resources, Scriptlets, Step, Subpackage, Test, VarTransform,
 };
 
 /// Counts the forms of the canonical documents. A new form rebuilds everything.
@@ -78,6 +79,12 @@ impl Recipe {
             "subpackages",
             list(&self.subpackages, |sub| subpackage(sub, view)),
         );
+        object.put("update", update::update(&self.update));
+        object.put("vars", map(&self.vars));
+        object.put("var-transforms", list(&self.var_transforms, var_transform));
+        let options = self.options.iter();
+        let options = options.map(|(name, option)| (name.clone(), build_option(option)));
+        object.put("options", options.collect::<Value>());
         object.put("test", self.test.as_ref().map(test).unwrap_or_default());
         object.into_text()
     }
@@ -188,9 +195,10 @@ fn package(package: &Package, view: View) -> Map<String, Value> {
         object.put("checks", checks(&package.checks_disabled));
         object.put(
             "timeout",
-            package
-                .timeout
-                .map(|timeout| format!("{}s", timeout.as_secs())),
+            package.timeout.map(|timeout| match timeout.subsec_nanos() {
+                0 => format!("{}s", timeout.as_secs()),
+                _ => format!("{}ns", timeout.as_nanos()),
+            }),
         );
         object.put("resources", resources(&package.resources));
         object.put("test-resources", resources(&package.test_resources));
@@ -246,23 +254,66 @@ fn steps(all: &[Step], view: View) -> Value {
 fn step(step: &Step, view: View) -> Map<String, Value> {
     let mut object = Object::default();
     if view == View::Compile {
-        object.put("name", step.name.as_deref());
+        object.put("name", step.written_name.as_deref());
         object.put("label", step.label.as_deref());
+        object.put("uses", step.uses.as_deref());
+        object.put("with", map(&step.with));
+    } else {
+        object.put("fetch", step.fetch.as_ref().map(fetch));
     }
-    object.put(
-        "fetch",
-        step.fetch
-            .as_ref()
-            .filter(|_| view == View::Action)
-            .map(fetch),
-    );
-    object.put("runs", step.runs.as_deref());
-    object.put("pipeline", steps(&step.pipeline, view));
-    // Where nothing runs here, folder and variables are those of the steps within.
+    let inner = steps(&step.pipeline, view);
+    if view == View::Compile && step.uses.is_some() && step.runs.is_some() {
+        // As a recipe would write it: what a pipeline became is steps of its own.
+        let mut script = Object::default();
+        script.put("runs", step.runs.as_deref());
+        put_surroundings(step, &mut script);
+        let inner = inner.as_array().cloned().unwrap_or_default();
+        let all = std::iter::once(Value::Object(script.0)).chain(inner);
+        object.put("pipeline", all.collect::<Value>());
+    } else {
+        object.put("runs", step.runs.as_deref());
+        object.put("pipeline", inner);
+        put_surroundings(step, &mut object);
+    }
+    if view == View::Compile && step.required_steps > 0 {
+        object.put("assertions", json!({"required-steps": step.required_steps}));
+    }
+    object.0
+}
+
+/// Where and with what a script runs. Where none runs, folder and variables are those of the
+/// steps within.
+fn put_surroundings(step: &Step, into: &mut Object) {
     if step.runs.is_some() {
-        object.put("working-directory", step.working_directory.as_str());
-        object.put("environment", map(&step.environment));
+        into.put("working-directory", step.working_directory.as_str());
+        into.put("environment", map(&step.environment));
     }
+}
+
+fn var_transform(transform: &VarTransform) -> Map<String, Value> {
+    // All four belong there, an empty replacement too.
+    [
+        ("from", &transform.from),
+        ("match", &transform.pattern),
+        ("replace", &transform.replace),
+        ("to", &transform.to),
+    ]
+    .into_iter()
+    .map(|(key, text)| (key.to_owned(), Value::from(text.as_str())))
+    .collect()
+}
+
+fn build_option(option: &BuildOption) -> Map<String, Value> {
+    let mut packages = Object::default();
+    packages.put("add", option.packages_add.as_slice());
+    packages.put("remove", option.packages_remove.as_slice());
+    let mut contents = Object::default();
+    contents.put("packages", packages.0);
+    let mut environment = Object::default();
+    environment.put("contents", contents.0);
+    let mut object = Object::default();
+    object.put("vars", map(&option.vars));
+    object.put("environment", environment.0);
     object.0
 }
 

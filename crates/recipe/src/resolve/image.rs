@@ -6,7 +6,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, Spanned, closest};
 
-use super::unique;
+use super::{parse_dependency, unique};
 use crate::parsed::{self, Origin, Text};
 use crate::resolved::{
     Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
@@ -192,7 +192,7 @@ impl Reader<'_> {
         for text in list {
             let filled = (self.fill)(text)?;
             if !filled.trim().is_empty() {
-                let parsed = filled.trim().parse::<Dependency>();
+                let parsed = parse_dependency(filled.trim());
                 let at = |error: boltworks_version::apk::DependencyError| {
                     Error::at(self.origin.place(text), error.into())
                 };

@@ -5,6 +5,7 @@
 //! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
 //! `image`.
 
+mod details;
 mod fetch;
 mod image;
 mod package;
@@ -13,12 +14,13 @@ mod steps;
 mod subpackages;
 mod transforms;
 mod triplets;
+mod update;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Architecture;
-use boltworks_version::apk::Dependency;
+use boltworks_version::apk::{Dependency, DependencyError};
 
 use self::package::Fields;
 use self::scope::Scope;
@@ -161,6 +163,14 @@ impl<'a> Resolver<'a> {
             test: test.transpose()?,
             sources: found.sources,
             pipelines_used: found.used.into_values().collect(),
+            update: update::update(&scope, &parsed.update)?,
+            vars: written_vars(parsed, &variables),
+            var_transforms: parsed.var_transforms.iter().map(var_transform).collect(),
+            options: parsed
+                .options
+                .iter()
+                .map(|(name, option)| (name.clone(), build_option(option)))
+                .collect(),
         })
     }
 
@@ -224,8 +234,51 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// The recipe's variables, those of the options that are on among them.
+fn written_vars(parsed: &parsed::Recipe, variables: &Variables) -> BTreeMap<String, String> {
+    let transformed: BTreeSet<&str> = parsed.var_transforms.iter().map(|made| &*made.to).collect();
+    let value = |name: &String, text: &Text| match variables.get(&format!("vars.{name}")) {
+        Some(Ok(value)) if !transformed.contains(name.as_str()) => value.clone(),
+        _ => text.as_str().to_owned(),
+    };
+    let vars = parsed.vars.iter();
+    vars.map(|(name, text)| (name.clone(), value(name, text)))
+        .collect()
+}
+
+fn var_transform(parsed: &parsed::VarTransform) -> resolved::VarTransform {
+    resolved::VarTransform {
+        from: parsed.from.as_str().to_owned(),
+        pattern: parsed.pattern.as_str().to_owned(),
+        replace: parsed.replace.as_str().to_owned(),
+        to: parsed.to.as_str().to_owned(),
+    }
+}
+
+fn build_option(parsed: &parsed::BuildOption) -> resolved::BuildOption {
+    let texts = |list: &[Text]| list.iter().map(|text| text.as_str().to_owned()).collect();
+    let vars = parsed.vars.iter();
+    resolved::BuildOption {
+        vars: vars
+            .map(|(name, text)| (name.clone(), text.as_str().to_owned()))
+            .collect(),
+        packages_add: texts(&parsed.environment.contents.packages.add),
+        packages_remove: texts(&parsed.environment.contents.packages.remove),
+    }
+}
+
 fn under_test(name: &boltworks_model::PackageName, package: &resolved::Package) -> Dependency {
     Dependency::exactly(name.clone(), package.full_version.clone())
+}
+
+/// Reads a dependency. apk reads `a==1` as `a=1`, and some recipes have it.
+pub(super) fn parse_dependency(text: &str) -> Result<Dependency, DependencyError> {
+    match text.split_once("==") {
+        Some((name, version)) if !name.contains(['<', '>', '~', '=', '!']) => {
+            format!("{name}={version}").parse()
+        }
+        _ => text.parse(),
+    }
 }
 
 /// Each once, where it stands first.

@@ -1,21 +1,20 @@
 //! Names, versions, dependencies, scripts and the other fields of packages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Op, Version};
 
 use super::scope::Scope;
-use super::unique;
+use super::{parse_dependency, unique};
 use crate::parsed::{self, Text};
 use crate::resolved::{
-    Capability, Copyright, Cpe, Dependencies, Package, PackageOptions, Resources, Scriptlets,
-    Subpackage, Trigger,
+    Copyright, Dependencies, Package, PackageOptions, Scriptlets, Subpackage, Trigger,
 };
 use crate::{Error, Problem};
 
 /// Reads fields of a recipe where `Scope` says what they may name.
+#[derive(Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a Scope<'a>);
 
 impl Fields<'_> {
@@ -36,7 +35,7 @@ impl Fields<'_> {
         Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    fn optional_sentence(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
+    pub(super) fn optional_sentence(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
         Ok(Some(self.sentence(text)?).filter(|text| !text.is_empty()))
     }
 
@@ -101,41 +100,61 @@ impl Fields<'_> {
             if filled.trim().is_empty() {
                 continue;
             }
-            let parsed: Result<Dependency, _> = filled.trim().parse();
+            let parsed = parse_dependency(filled.trim());
             dependencies.push(parsed.map_err(|error| self.0.problem(text, error.into()))?);
         }
         Ok(unique(dependencies.iter()))
     }
 
+    /// What is offered, each once. `!name` offers nothing, and is left out.
     fn provides(&self, list: &[Text]) -> Result<Vec<Dependency>, Error> {
         for text in list {
             for provided in self.dependencies(std::slice::from_ref(text))? {
                 let is_exact = matches!(provided.constraint, None | Some((Op::Equal, _)));
-                if provided.conflict || provided.tag.is_some() || !is_exact {
+                if provided.tag.is_some() || !is_exact {
                     let rule = "is not of the form name or name=version";
                     return Err(self.bad(text, "what is provided,", &provided.to_string(), rule));
                 }
             }
         }
-        self.dependencies(list)
+        let mut provided = self.dependencies(list)?;
+        provided.retain(|dependency| !dependency.conflict);
+        Ok(provided)
     }
 
+    /// A path that stays in the workspace.
+    fn license_path(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
+        let path = self.optional(text)?;
+        if let (Some(text), Some(path)) = (text, &path)
+            && (path.starts_with('/') || leaves(path))
+        {
+            let rule = "does not stay in the workspace";
+            return Err(self.bad(text, "the licence's path", path, rule));
+        }
+        Ok(path)
+    }
+
+    /// A priority. apk reads a negative one as 0.
     fn priority(&self, text: Option<&Text>) -> Result<Option<u32>, Error> {
         let Some(text) = text else { return Ok(None) };
-        match self.0.fill(text)?.trim() {
+        let filled = self.0.fill(text)?;
+        let bad = |_| self.bad(text, "the priority", &filled, "is not a whole number");
+        match filled.trim() {
             "" => Ok(None),
-            filled => filled.parse().map(Some).map_err(|_| {
-                self.bad(
-                    text,
-                    "the priority",
-                    filled,
-                    "is not a whole number, 0 or more",
-                )
-            }),
+            filled => match filled.strip_prefix('-') {
+                Some(below) => below.parse().map(|_: u32| Some(0)).map_err(bad),
+                None => filled.parse().map(Some).map_err(bad),
+            },
         }
     }
 
-    fn bad(&self, at: &Text, what: &'static str, text: &str, rule: &'static str) -> Error {
+    pub(super) fn bad(
+        &self,
+        at: &Text,
+        what: &'static str,
+        text: &str,
+        rule: &'static str,
+    ) -> Error {
         self.0.problem(at, Problem::value(what, text, rule))
     }
 
@@ -178,66 +197,11 @@ impl Fields<'_> {
                     .to_owned(),
                 paths: self.texts(&copyright.paths)?,
                 attestation: self.known(copyright.attestation.as_ref())?,
-                license_path: self.optional(copyright.license_path.as_ref())?,
+                license_path: self.license_path(copyright.license_path.as_ref())?,
                 detection_override: self.optional(copyright.detection_override.as_ref())?,
             })
         };
         parsed.iter().map(one).collect()
-    }
-
-    fn setcap(&self, parsed: &[parsed::Capability]) -> Result<Vec<Capability>, Error> {
-        let one = |capability: &parsed::Capability| {
-            let path = self.one_line("the path", &capability.path)?;
-            let Some(reason) = self.optional_sentence(capability.reason.as_ref())? else {
-                let rule = "needs a reason";
-                return Err(self.bad(&capability.path, "the capability of", &path, rule));
-            };
-            Ok(Capability {
-                path,
-                add: self.environment(&capability.add)?,
-                reason,
-            })
-        };
-        parsed.iter().map(one).collect()
-    }
-
-    fn cpe(&self, parsed: &parsed::Cpe) -> Result<Cpe, Error> {
-        Ok(Cpe {
-            part: self.optional(parsed.part.as_ref())?,
-            vendor: self.optional(parsed.vendor.as_ref())?,
-            product: self.optional(parsed.product.as_ref())?,
-            edition: self.optional(parsed.edition.as_ref())?,
-            language: self.optional(parsed.language.as_ref())?,
-            sw_edition: self.optional(parsed.sw_edition.as_ref())?,
-            target_sw: self.optional(parsed.target_sw.as_ref())?,
-            target_hw: self.optional(parsed.target_hw.as_ref())?,
-            other: self.optional(parsed.other.as_ref())?,
-        })
-    }
-
-    fn resources(&self, parsed: &parsed::Resources) -> Result<Resources, Error> {
-        Ok(Resources {
-            cpu: self.optional(parsed.cpu.as_ref())?,
-            cpumodel: self.optional(parsed.cpumodel.as_ref())?,
-            memory: self.optional(parsed.memory.as_ref())?,
-            disk: self.optional(parsed.disk.as_ref())?,
-        })
-    }
-
-    fn timeout(&self, text: Option<&Text>) -> Result<Option<Duration>, Error> {
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-            return Ok(None);
-        };
-        let filled = self.0.fill(text)?;
-        match duration(filled.trim()) {
-            Some(duration) => Ok(Some(duration)),
-            None => Err(self.bad(
-                text,
-                "the timeout",
-                &filled,
-                "is not of the form 1h30m or 90s",
-            )),
-        }
     }
 }
 
@@ -336,6 +300,25 @@ fn inherited_size(main: &Package) -> usize {
     copyright.sum::<usize>() + named.map(String::len).sum::<usize>()
 }
 
+/// Whether `..` in a relative path leads out of where it begins.
+pub(super) fn leaves(path: &str) -> bool {
+    let mut depth = 0_u32;
+    path.split('/').any(|part| match part {
+        ".." => match depth.checked_sub(1) {
+            Some(above) => {
+                depth = above;
+                false
+            }
+            None => true,
+        },
+        "" | "." => false,
+        _ => {
+            depth = depth.saturating_add(1);
+            false
+        }
+    })
+}
+
 fn licenses(copyright: &[Copyright]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let named = copyright.iter().map(|copyright| copyright.license.as_str());
@@ -349,55 +332,5 @@ const fn package_options(parsed: &parsed::PackageOptions) -> PackageOptions {
         no_depends: parsed.no_depends,
         no_commands: parsed.no_commands,
         no_versioned_shlib_deps: parsed.no_versioned_shlib_deps,
-    }
-}
-
-/// `1h30m`, `90s`, `1500ms`, or whole seconds.
-fn duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let unit = after
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at_checked(unit)?;
-        let number: u64 = number.parse().ok()?;
-        let part = match unit {
-            "h" => Duration::from_secs(number.checked_mul(3600)?),
-            "m" => Duration::from_secs(number.checked_mul(60)?),
-            "s" => Duration::from_secs(number),
-            "ms" => Duration::from_millis(number),
-            _ => return None,
-        };
-        total = total.checked_add(part)?;
-        rest = after;
-    }
-    Some(total).filter(|_| !text.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_gos_or_seconds() {
-        let check = |text: &str, seconds: Option<u64>| {
-            assert_eq!(duration(text), seconds.map(Duration::from_secs), "{text}");
-        };
-        check("1h30m", Some(5400));
-        check("90s", Some(90));
-        check("3600", Some(3600));
-        check("2000ms", Some(2));
-        check("", None);
-        check("1d", None);
-        check("h", None);
-        check("-1s", None);
-        check("99999999999999999999h", None);
-        check("9999999999999999999h", None);
     }
 }

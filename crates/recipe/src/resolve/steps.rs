@@ -237,7 +237,12 @@ impl Walk<'_, '_> {
             name: &name,
         };
         let inputs = use_.inputs(&document.step, scope, &inner_scope)?;
-        let with = not_the_default(&inputs, &document.step);
+        // melange prints no default of a step that stands outermost and gives nothing.
+        let with = if step.with.is_empty() && around.depth == 1 {
+            BTreeMap::new()
+        } else {
+            not_the_default(&inputs, &document.step)
+        };
         // A pipeline sees what the one that uses it was given.
         inner_scope.inputs.clone_from(&scope.inputs);
         inner_scope.inputs.extend(inputs);

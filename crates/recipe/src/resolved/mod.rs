@@ -4,16 +4,22 @@
 pub mod image;
 pub mod recipe;
 pub mod step;
+pub mod update;
 
 pub use image::{
     Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
     RuntimeKey, User,
 };
+pub(crate) use recipe::capability_bit;
 pub use recipe::{
-    Capability, Copyright, Cpe, Dependencies, Package, PackageOptions, PipelineUse, Recipe,
-    Resources, Scriptlets, Subpackage, Test, Trigger,
+    BuildOption, Capability, CapabilitySets, Copyright, Cpe, Dependencies, Package, PackageOptions,
+    PipelineUse, Recipe, Resources, Scriptlets, Subpackage, Test, Trigger, VarTransform,
 };
 pub use step::{Fetch, SourceRef, Step};
+pub use update::{
+    GitHubMonitor, OciMonitor, Period, ReleaseMonitor, Schedule, TagFilter, Update,
+    VersionDataMonitor, VersionDataSource, VersionTransform,
+};
 
 /// Where things are inside a guest. melange's conventions, which recipes rely on.
 pub mod guest {

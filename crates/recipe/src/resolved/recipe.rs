@@ -7,7 +7,7 @@ use std::time::Duration;
 use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Version};
 
-use super::{Image, SourceRef, Step};
+use super::{Image, SourceRef, Step, Update};
 
 /// A recipe as understood, for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,14 @@ pub struct Recipe {
     pub capabilities_add: Vec<String>,
     /// Process capabilities the build asks to lose.
     pub capabilities_drop: Vec<String>,
+    /// How new upstream versions are found.
+    pub update: Update,
+    /// The recipe's variables; one that nobody uses and that is wrong stays as it is written.
+    pub vars: BTreeMap<String, String>,
+    /// What makes further variables, as it is written.
+    pub var_transforms: Vec<VarTransform>,
+    /// What the command line can switch on, as it is written.
+    pub options: BTreeMap<String, BuildOption>,
 }
 
 impl Recipe {
@@ -239,6 +247,114 @@ pub struct Capability {
     pub add: BTreeMap<String, String>,
     /// Why.
     pub reason: String,
+}
+
+impl Capability {
+    /// The bits of the file's three sets.
+    pub fn sets(&self) -> CapabilitySets {
+        let mut sets = CapabilitySets::default();
+        for (names, flags) in &self.add {
+            let bits = names
+                .split(',')
+                .filter_map(capability_bit)
+                .fold(0, |bits, bit| bits | 1 << bit);
+            for (flag, set) in [
+                ('e', &mut sets.effective),
+                ('p', &mut sets.permitted),
+                ('i', &mut sets.inheritable),
+            ] {
+                if flags.contains(flag) {
+                    *set |= bits;
+                }
+            }
+        }
+        sets
+    }
+}
+
+/// Capabilities as bits: bit N is the kernel's capability N.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CapabilitySets {
+    /// In force when the file is executed. The kernel keeps one flag for the whole file.
+    pub effective: u64,
+    /// May be in force.
+    pub permitted: u64,
+    /// Kept over an execution.
+    pub inheritable: u64,
+}
+
+/// The kernel's number of a capability, by its name in small letters.
+pub(crate) fn capability_bit(name: &str) -> Option<u32> {
+    const NAMES: [&str; 41] = [
+        "chown",
+        "dac_override",
+        "dac_read_search",
+        "fowner",
+        "fsetid",
+        "kill",
+        "setgid",
+        "setuid",
+        "setpcap",
+        "linux_immutable",
+        "net_bind_service",
+        "net_broadcast",
+        "net_admin",
+        "net_raw",
+        "ipc_lock",
+        "ipc_owner",
+        "sys_module",
+        "sys_rawio",
+        "sys_chroot",
+        "sys_ptrace",
+        "sys_pacct",
+        "sys_admin",
+        "sys_boot",
+        "sys_nice",
+        "sys_resource",
+        "sys_time",
+        "sys_tty_config",
+        "mknod",
+        "lease",
+        "audit_write",
+        "audit_control",
+        "setfcap",
+        "mac_override",
+        "mac_admin",
+        "syslog",
+        "wake_alarm",
+        "block_suspend",
+        "audit_read",
+        "perfmon",
+        "bpf",
+        "checkpoint_restore",
+    ];
+    let name = name.strip_prefix("cap_")?;
+    let at = NAMES.iter().position(|known| *known == name)?;
+    u32::try_from(at).ok()
+}
+
+/// A variable computed from another, as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VarTransform {
+    /// The text to start from.
+    pub from: String,
+    /// A regular expression of Go's.
+    pub pattern: String,
+    /// What each match becomes.
+    pub replace: String,
+    /// The new variable's name.
+    pub to: String,
+}
+
+/// What the command line can switch on, as it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildOption {
+    /// Variables with other values.
+    pub vars: BTreeMap<String, String>,
+    /// Packages that the environment has too.
+    pub packages_add: Vec<String>,
+    /// Packages that the environment has not.
+    pub packages_remove: Vec<String>,
 }
 
 /// What a build or a test takes, as written.
