@@ -1,0 +1,9 @@
+"""Greets."""
+
+
+def greeting():
+    return "it's good"
+
+
+def main():
+    print(greeting())
