@@ -212,18 +212,18 @@ mod tests {
     /// What a pipeline asks for, line by line: its name and needs; each input, `!` where it must be
     /// given, and its default.
     fn outline(name: &str, step: &Document) -> String {
-        let mut lines = name.to_owned();
-        for need in &step.needs.packages {
-            lines += &format!(" {}", &**need);
-        }
+        let needs = step.needs.packages.iter().map(|need| &**need);
+        let head: Vec<_> = std::iter::once(name).chain(needs).collect();
+        let mut lines = vec![head.join(" ")];
         for (input, declared) in &step.inputs {
-            lines += &format!("\n  {input}{}", if declared.required { " !" } else { "" });
-            let default = declared.default.as_deref().unwrap_or_default();
-            if !default.is_empty() {
-                lines += &format!(" = {default}");
-            }
+            let mark = if declared.required { " !" } else { "" };
+            let default = match declared.default.as_deref().unwrap_or_default() {
+                "" => String::new(),
+                default => format!(" = {default}"),
+            };
+            lines.push(format!("  {input}{mark}{default}"));
         }
-        lines + "\n"
+        lines.join("\n") + "\n"
     }
 
     #[test]
