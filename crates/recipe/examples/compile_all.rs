@@ -14,7 +14,6 @@
 //! | `--list` | names every recipe that was refused, with the reason |
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +34,6 @@ struct Options {
 
 /// What came of one recipe.
 struct Outcome {
-    file: String,
     bytes: usize,
     result: Result<Counts, Error>,
     text_bytes: usize,
@@ -65,7 +63,7 @@ fn main() -> anyhow::Result<()> {
             .map(|file| one(file, &library, &options))
             .collect::<anyhow::Result<Vec<_>>>()
     })?;
-    print!("{}", report(&outcomes, started.elapsed(), options.list));
+    println!("{}", report(&outcomes, started.elapsed(), options.list));
     Ok(())
 }
 
@@ -87,7 +85,6 @@ fn one(file: &Path, library: &PipelineLibrary, options: &Options) -> anyhow::Res
         }
     }
     Ok(Outcome {
-        file: name.into_owned(),
         bytes: text.len(),
         result: resolved.map(|recipe| counts(&recipe)),
         text_bytes,
@@ -121,8 +118,7 @@ fn counts(recipe: &resolved::Recipe) -> Counts {
 }
 
 fn report(outcomes: &[Outcome], took: Duration, list: bool) -> String {
-    let mut text = String::new();
-    let mut classes: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
+    let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut resolved, mut other, mut packages, mut steps) = (0, 0, 0, 0);
     for outcome in outcomes {
         match &outcome.result {
@@ -135,44 +131,34 @@ fn report(outcomes: &[Outcome], took: Duration, list: bool) -> String {
             Err(error) => classes
                 .entry(class(&error.message()))
                 .or_default()
-                .push(outcome),
+                .push(error.to_string()),
         }
     }
     let read: usize = outcomes.iter().map(|outcome| outcome.bytes).sum();
     let written: usize = outcomes.iter().map(|outcome| outcome.text_bytes).sum();
     let total = outcomes.len();
-    let _ = writeln!(
-        text,
-        "{total} recipes ({read} bytes): {resolved} resolved, {other} for other architectures, {} refused",
-        total - resolved - other
-    );
-    let _ = writeln!(
-        text,
-        "{packages} packages, {steps} scripts to build them, {written} bytes of JSON"
-    );
-    let _ = writeln!(
-        text,
-        "{:.3} s, {} at most",
-        took.as_secs_f64(),
-        most_memory()
-    );
+    let refused = total - resolved - other;
+    let mut lines = vec![
+        format!(
+            "{total} recipes ({read} bytes): {resolved} resolved, {other} for other architectures, {refused} refused"
+        ),
+        format!("{packages} packages, {steps} scripts to build them, {written} bytes of JSON"),
+        format!("{:.3} s, {} at most", took.as_secs_f64(), most_memory()),
+    ];
     let mut classes: Vec<_> = classes.into_iter().collect();
     classes.sort_by_key(|(_, found)| std::cmp::Reverse(found.len()));
     for (class, found) in classes {
-        let _ = writeln!(text, "{:6}  {class}", found.len());
+        lines.push(format!("{:6}  {class}", found.len()));
         let shown = if list { found.len() } else { 1 };
-        for outcome in found.into_iter().take(shown) {
-            if let Err(error) = &outcome.result {
-                let _ = writeln!(text, "        {}: {error}", outcome.file);
-            }
-        }
+        let shown = found.iter().take(shown);
+        lines.extend(shown.map(|error| format!("        {error}")));
     }
-    text
+    lines.join("\n")
 }
 
 /// A message without what differs from recipe to recipe.
 fn class(message: &str) -> String {
-    if message.ends_with("is not supported yet") {
+    if message.starts_with("unknown pipeline") {
         return message.to_owned();
     }
     let mut parts = message.split('\'');

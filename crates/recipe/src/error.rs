@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Yaml(#[from] boltworks_yaml::Error),
     /// The file is well-formed, but means nothing we can do.
-    #[error("{at}: {problem}{}", Hint(problem.suggestion()))]
+    #[error("{at}: {}{}", one_line(problem), Hint(problem.suggestion()))]
     At {
         /// Where.
         at: Place,
@@ -50,7 +50,7 @@ impl Error {
     pub fn message(&self) -> String {
         match self {
             Self::Yaml(error) => error.message.clone(),
-            Self::At { problem, .. } => problem.to_string(),
+            Self::At { problem, .. } => one_line(problem),
         }
     }
 
@@ -67,6 +67,12 @@ impl Error {
         matches!(self, Self::At { problem, .. }
             if matches!(**problem, Problem::OtherArchitecture { .. }))
     }
+}
+
+/// What is wrong, on one line whatever text it repeats.
+fn one_line(problem: &Problem) -> String {
+    let text = problem.to_string();
+    text.replace(char::is_control, " ")
 }
 
 struct Hint<'a>(Option<&'a str>);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Object, list};
-use crate::resolved::{TagFilter, Update};
+use crate::resolved::{Period, TagFilter, Update, VersionDataSource, VersionTransform};
 
 /// The section with the keys of the file format.
 pub(super) fn update(update: &Update) -> Map<String, Value> {
@@ -46,7 +46,7 @@ pub(super) fn update(update: &Update) -> Map<String, Value> {
     if let Some(monitor) = &update.version_data {
         let mut inner = Object::default();
         inner.put("version_format", monitor.format.as_str());
-        let source = |source: &crate::resolved::VersionDataSource| {
+        let source = |source: &VersionDataSource| {
             let mut object = Object::default();
             object.put("name", source.name.as_str());
             object.put("stream", source.stream.as_str());
@@ -58,7 +58,7 @@ pub(super) fn update(update: &Update) -> Map<String, Value> {
         inner.put("sources", list(&monitor.sources, source));
         object.put("version_data", inner.0);
     }
-    let transform = |transform: &crate::resolved::VersionTransform| {
+    let transform = |transform: &VersionTransform| {
         let mut object = Object::default();
         object.put("match", transform.pattern.as_str());
         object.0.insert(
@@ -75,7 +75,7 @@ pub(super) fn update(update: &Update) -> Map<String, Value> {
     if let Some(schedule) = &update.schedule {
         let mut inner = Object::default();
         inner.put("reason", schedule.reason.as_deref());
-        inner.put("period", schedule.period.map(|period| period.word()));
+        inner.put("period", schedule.period.map(Period::word));
         object.put("schedule", inner.0);
     }
     object.put("enable-prerelease-tags", update.enable_prerelease_tags);

@@ -95,52 +95,92 @@ fn what_the_languages_spell_differently_means_the_same() {
     check(r"(?)a(?:)|()x", "a", "-");
 }
 
+/// Texts that are no patterns.
+const WRONG: &[&str] = &[
+    "(",
+    "a)",
+    "[a",
+    "[b-a]",
+    "*",
+    "a|*",
+    "a**",
+    "a+*",
+    "a{2}{3}",
+    "a{1001}",
+    "a{3,2}",
+    r"\1",
+    r"\8",
+    r"\C",
+    r"\Z",
+    r"\q",
+    r"\é",
+    r"a\",
+    "(?<1>a)",
+    "(?<a",
+    "(?=a)",
+    "(?!a)",
+    "(?x)a",
+    "(?-)",
+    "(?i",
+    r"\pX",
+    r"\p{Nope}",
+    r"\p{a b}",
+    r"\p",
+    "[[:nope:]]",
+    r"\x{110000}",
+    r"\xg0",
+    r"[\b]",
+    "((a{1000}){1000}){1000}",
+    r"\pL{500}",
+];
+
 #[test]
 fn what_is_no_pattern_says_where() {
     let mut all = String::new();
-    for pattern in [
-        "(",
-        "a)",
-        "[a",
-        "[b-a]",
-        "*",
-        "a|*",
-        "a**",
-        "a+*",
-        "a{2}{3}",
-        "a{1001}",
-        "a{3,2}",
-        r"\1",
-        r"\8",
-        r"\C",
-        r"\Z",
-        r"\q",
-        r"\é",
-        r"a\",
-        "(?<1>a)",
-        "(?<a",
-        "(?=a)",
-        "(?!a)",
-        "(?x)a",
-        "(?-)",
-        "(?i",
-        r"\pX",
-        r"\p{Nope}",
-        r"\p{a b}",
-        r"\p",
-        "[[:nope:]]",
-        r"\x{110000}",
-        r"\xg0",
-        r"[\b]",
-        "((a{1000}){1000}){1000}",
-        r"\pL{500}",
-    ] {
+    for pattern in WRONG {
         let error = Pattern::parse(pattern)
             .map(|found| found.regex)
             .unwrap_err();
-        all += &format!("{pattern}  {}: {}\n", error.at, error.rule);
+        let at = error.at.to_string();
+        all.extend([pattern, "  ", &at, ": ", error.rule, "\n"]);
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r#"
+    (  1: ')' is missing
+    a)  2: this ')' closes nothing
+    [a  2: ']' is missing
+    [b-a]  4: a range goes from the lower to the higher character
+    *  1: there is nothing to repeat, or only flags
+    a|*  3: there is nothing to repeat, or only flags
+    a**  3: a repetition cannot be repeated
+    a+*  3: a repetition cannot be repeated
+    a{2}{3}  7: a repetition cannot be repeated
+    a{1001}  2: a repetition counts upwards, to at most 1000
+    a{3,2}  2: a repetition counts upwards, to at most 1000
+    \1  2: there are no references to groups
+    \8  2: there are no references to groups
+    \C  2: this escape is not known
+    \Z  2: this escape is not known
+    \q  2: this escape is not known
+    \é  2: this escape is not known
+    a\  2: '\' at the end escapes nothing
+    (?<1>a)  5: a group's name is letters, digits and '_', and no digit first
+    (?<a  3: a group's name is letters, digits and '_', and no digit first
+    (?=a)  3: only the flags i, m, s and U are known, and no look-around
+    (?!a)  3: only the flags i, m, s and U are known, and no look-around
+    (?x)a  3: only the flags i, m, s and U are known, and no look-around
+    (?-)  4: '-' takes no flag away
+    (?i  3: only the flags i, m, s and U are known, and no look-around
+    \pX  1: this is no class of characters
+    \p{Nope}  1: this is no class of characters
+    \p{a b}  7: this is no class of characters
+    \p  2: a class of characters is missing
+    [[:nope:]]  9: this is no class of characters
+    \x{110000}  10: this is no character's number
+    \xg0  4: this is no character's number
+    [\b]  3: this escape is not known here
+    ((a{1000}){1000}){1000}  23: the pattern grows too large: count to less, or nest fewer repetitions
+    \pL{500}  8: the pattern grows too large: count to less, or nest fewer repetitions
+    "#);
 }
 
 #[test]

@@ -327,17 +327,11 @@ impl Translator<'_> {
 
     fn escape(&mut self) -> Result<(), PatternError> {
         if self.cursor.eat("Q") {
-            let quoted = match self.cursor.rest().split_once(r"\E") {
-                Some((quoted, _)) => {
-                    self.cursor.at += quoted.len() + 2;
-                    quoted
-                }
-                None => {
-                    let quoted = self.cursor.rest();
-                    self.cursor.at = self.cursor.text.len();
-                    quoted
-                }
-            };
+            let rest = self.cursor.rest();
+            let (quoted, end) = rest
+                .split_once(r"\E")
+                .map_or((rest, 0), |(text, _)| (text, 2));
+            self.cursor.at += quoted.len() + end;
             quoted.chars().for_each(|character| self.literal(character));
             return Ok(());
         }

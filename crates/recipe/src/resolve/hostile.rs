@@ -145,6 +145,104 @@ fn hostile_files_are_refused() {
     );
 }
 
+#[test]
+fn a_million_packages_are_refused_before_any_is_made() {
+    // 2,000 items, 500 times: a million packages, of little text.
+    let items: Vec<_> = (0..2_000).map(|i| format!("k{i}: v")).collect();
+    let ranges = "- {range: d, name: 'x-${{range.key}}'}\n".repeat(500);
+    let million = format!(
+        "data: [{{name: d, items: {{{}}}}}]\nsubpackages:\n{ranges}",
+        items.join(", ")
+    );
+    let error = bad(&million);
+    assert!(
+        error.contains("makes too many packages: the limit is 20000"),
+        "{error}"
+    );
+    assert!(error.starts_with("demo.yaml:16:11: "), "{error}");
+
+    // Two thousand are fine, with steps and tests of their own.
+    let many = format!(
+        "data: [{{name: d, items: {{{}}}}}]\nsubpackages:\n- range: d\n  name: x-${{{{range.key}}}}\n  \
+         pipeline: [{{uses: split/dev}}, {{runs: a}}]\n  test: {{pipeline: [{{runs: b}}]}}\n",
+        items.join(", ")
+    );
+    assert_eq!(good(&many).subpackages.len(), 2_000);
+
+    // Few packages of very much text.
+    let long = "x".repeat(100_000);
+    let large = format!(
+        "data: [{{name: d, items: {{{}}}}}]\nsubpackages: [{{range: d, name: 'x-${{{{range.key}}}}', description: {long}}}]\n",
+        items.join(", ")
+    );
+    let error = bad(&large);
+    assert!(error.contains("grows too long"), "{}", &error[..200]);
+}
+
+#[test]
+fn transformations_that_blow_up_are_refused() {
+    let transforms = |all: &str| bad(&format!("var-transforms:\n{all}"));
+    let check = |all: &str, expected: &str| {
+        let error = transforms(all);
+        assert!(
+            error.contains(expected),
+            "{}",
+            &error[..error.len().min(300)]
+        );
+    };
+    // Each result is ten times the one before.
+    let tenfold = |i: u32| {
+        let from = match i.checked_sub(1) {
+            Some(before) => format!("${{{{vars.v{before}}}}}"),
+            None => "x".to_owned(),
+        };
+        format!("- {{from: '{from}', match: x, replace: xxxxxxxxxx, to: v{i}}}\n")
+    };
+    let tenfold = (0..20).map(tenfold).collect::<Vec<_>>().concat();
+    check(&tenfold, "the text to transform is too long");
+    let wide = format!(
+        "- {{from: {}, match: x, replace: {}, to: v}}\n",
+        "x".repeat(200),
+        "y".repeat(1000)
+    );
+    check(&wide, "the transformed text is too long");
+    // Patterns that are huge, or grow to be.
+    let huge = |pattern: &str| format!("- {{from: x, match: '{pattern}', replace: y, to: v}}\n");
+    check(&huge(&"a".repeat(5000)), "longer than 4096 bytes");
+    check(&huge("((a{1,1000}){1,1000}){1,1000}"), "grows too large");
+    check(&huge(r"\pL{1000}"), "grows too large");
+    check(&huge(&"(".repeat(4000)), "nested too deeply");
+    // A pattern that tries much for each character of a long text.
+    let slow = format!(
+        "- {{from: {}, match: '(x*?y|x){{100}}', replace: y, to: v}}\n",
+        "x".repeat(4000)
+    );
+    check(&slow, "do too much work");
+    // Very many small ones.
+    check(&huge("a").repeat(20_000), "do too much work");
+}
+
+#[test]
+fn ten_megabytes_are_refused_unread() {
+    let ten = |line: &str| {
+        format!(
+            "package: {{name: a, version: 1}}\n{}",
+            line.repeat((10 << 20) / line.len())
+        )
+    };
+    for line in [
+        "# comment\n",
+        "- - - - - - -",
+        "vars: {a: b}\n",
+        "[[[[{{{{",
+        "\"${{",
+        "&a *a ",
+    ] {
+        let error = parse_recipe("h.yaml", &ten(line)).unwrap_err().to_string();
+        assert!(error.contains("the limit is 4194304"), "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_change_to_a_recipe_panics(

@@ -105,7 +105,7 @@ struct Resolver<'a> {
     pipelines: Pipelines<'a>,
 }
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     fn scope<'s>(&'s self, variables: &'s Variables) -> Scope<'s> {
         Scope {
             variables,
@@ -291,5 +291,7 @@ pub(super) fn unique<'a>(all: impl Iterator<Item = &'a Dependency>) -> Vec<Depen
 
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod language;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,6 @@ use crate::resolved::{
 use crate::{Error, Problem};
 
 /// Reads fields of a recipe where `Scope` says what they may name.
-#[derive(Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a Scope<'a>);
 
 impl Fields<'_> {

@@ -313,7 +313,10 @@ fn first_text(step: &parsed::Step) -> &Text {
 
 /// Fewer steps may have run than a pipeline asserts: conditions decide.
 fn check_assertions(step: &parsed::Step, resolved: &Step, scope: &Scope<'_>) -> Result<(), Error> {
-    let (run, required) = (resolved.pipeline.len(), step.assertions.required_steps);
+    // A pipeline that is one script is a step too.
+    let script = usize::from(resolved.uses.is_some() && resolved.runs.is_some());
+    let run = resolved.pipeline.len() + script;
+    let required = step.assertions.required_steps;
     if run >= required.value as usize {
         return Ok(());
     }

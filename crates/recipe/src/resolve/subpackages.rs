@@ -90,17 +90,17 @@ impl<'a> Resolver<'a> {
             let range = subpackage.range.as_ref();
             let items = match range.filter(|range| !range.is_empty()) {
                 None => None,
-                Some(range) => match data.get(range.as_str()) {
-                    Some(set) => Some(&set.items),
-                    None => {
+                Some(range) => {
+                    let set = data.get(range.as_str()).ok_or_else(|| {
                         let known = data.keys().copied();
                         let problem = Problem::UnknownData {
                             name: range.chars().take(160).collect(),
                             suggestion: closest(range, known).map(str::to_owned),
                         };
-                        return Err(scope.problem(range, problem));
-                    }
-                },
+                        scope.problem(range, problem)
+                    })?;
+                    Some(&set.items)
+                }
             };
             packages = packages.saturating_add(items.map_or(1, BTreeMap::len));
             if packages > MAX_PACKAGES {

@@ -27,22 +27,22 @@ pub(super) fn update(scope: &Scope<'_>, parsed: &parsed::Update) -> Result<Updat
         release_monitor: parsed
             .release_monitor
             .as_ref()
-            .map(|monitor| release_monitor(fields, monitor))
+            .map(|monitor| release_monitor(&fields, monitor))
             .transpose()?,
         github: parsed
             .github
             .as_ref()
-            .map(|monitor| github(fields, monitor))
+            .map(|monitor| github(&fields, monitor))
             .transpose()?,
         git: parsed
             .git
             .as_ref()
-            .map(|monitor| git(fields, monitor))
+            .map(|monitor| git(&fields, monitor))
             .transpose()?,
         oci: parsed
             .oci
             .as_ref()
-            .map(|monitor| oci(fields, monitor))
+            .map(|monitor| oci(&fields, monitor))
             .transpose()?,
         version_data: parsed.version_data.as_ref().map(version_data),
         version_transform: parsed.version_transform.iter().map(transform).collect(),
@@ -56,7 +56,7 @@ pub(super) fn update(scope: &Scope<'_>, parsed: &parsed::Update) -> Result<Updat
 }
 
 fn release_monitor(
-    fields: Fields<'_>,
+    fields: &Fields<'_>,
     monitor: &parsed::ReleaseMonitor,
 ) -> Result<ReleaseMonitor, Error> {
     Ok(ReleaseMonitor {
@@ -70,7 +70,7 @@ fn release_monitor(
     })
 }
 
-fn github(fields: Fields<'_>, monitor: &parsed::GitHubMonitor) -> Result<GitHubMonitor, Error> {
+fn github(fields: &Fields<'_>, monitor: &parsed::GitHubMonitor) -> Result<GitHubMonitor, Error> {
     Ok(GitHubMonitor {
         identifier: fields.0.fill_known(&monitor.identifier)?,
         use_tag: monitor.use_tag,
@@ -84,7 +84,7 @@ fn github(fields: Fields<'_>, monitor: &parsed::GitHubMonitor) -> Result<GitHubM
     })
 }
 
-fn git(fields: Fields<'_>, monitor: &parsed::GitMonitor) -> Result<TagFilter, Error> {
+fn git(fields: &Fields<'_>, monitor: &parsed::GitMonitor) -> Result<TagFilter, Error> {
     Ok(TagFilter {
         strip_prefix: fields.known(monitor.strip_prefix.as_ref())?,
         strip_suffix: fields.known(monitor.strip_suffix.as_ref())?,
@@ -93,7 +93,7 @@ fn git(fields: Fields<'_>, monitor: &parsed::GitMonitor) -> Result<TagFilter, Er
     })
 }
 
-fn oci(fields: Fields<'_>, monitor: &parsed::OciMonitor) -> Result<OciMonitor, Error> {
+fn oci(fields: &Fields<'_>, monitor: &parsed::OciMonitor) -> Result<OciMonitor, Error> {
     Ok(OciMonitor {
         identifier: fields.0.fill_known(&monitor.identifier)?,
         filter: TagFilter {
