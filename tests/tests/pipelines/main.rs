@@ -1,14 +1,16 @@
 //! The built-in pipelines with real tools: sources of a few lines each, built twice in two places
 //! from Debian's compilers and interpreters. The recipes in `factory/` also test what they made.
 
-mod made;
-
-#[expect(
+#![expect(
     clippy::disallowed_methods,
     reason = "files are what the tests are about"
 )]
-use std::fs::read;
+
+mod made;
+
+use std::fs::{metadata, read};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::Command;
@@ -110,7 +112,7 @@ fn python_builds_and_installs_a_wheel() -> Result<()> {
     made.holds("py3-greet", &files)?;
     made.provides("py3-greet", &["cmd:py-greet=0.1-r0"])?;
     is_compiled_for_good(&made.file("py3-greet", &compiled), &module)?;
-    let mode = std::fs::metadata(made.file("py3-greet", "usr/bin/py-greet"))?;
+    let mode = metadata(made.file("py3-greet", "usr/bin/py-greet"))?;
     ensure!(mode.permissions().mode() & 0o777 == 0o755);
     Ok(())
 }
@@ -129,7 +131,7 @@ fn python_installs_by_setup_py() -> Result<()> {
 }
 
 /// A compiled file knows no time, and its source where it will be.
-fn is_compiled_for_good(compiled: &std::path::Path, source: &str) -> Result<()> {
+fn is_compiled_for_good(compiled: &Path, source: &str) -> Result<()> {
     let bytes = read(compiled).with_context(|| compiled.display().to_string())?;
     let name = format!("/{source}");
     ensure!(bytes.get(4..8) == Some(&UNCHECKED), "{:?}", bytes.get(..16));
