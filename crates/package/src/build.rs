@@ -1,18 +1,20 @@
-//! The whole of it: workspace, steps, analysis, packages, record.
+//! The whole of it: workspace, steps, linters, analysis, packages, record.
 
 use std::collections::BTreeMap;
 
 use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, SourceKind};
-use boltworks_recipe::resolved::Recipe;
+use boltworks_recipe::resolved::{Recipe, Test};
 use rayon::prelude::*;
 
 use crate::Error;
 use crate::emit::{Parcel, Shipment, emit};
+use crate::lint::{self, Refused, Report, lint};
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::steps::{HOME, Runner, Stopped, Used};
+use crate::survey::{Family, Survey, survey};
 use crate::workspace::{Contents, Workspace, left_out};
 
 /// Files that are not copied, of which each is warned of by name.
@@ -42,6 +44,8 @@ pub struct Built {
     pub log: Sha256,
     /// What the steps used.
     pub used: Used,
+    /// What the linters found, as JSON in the store.
+    pub lint: Sha256,
 }
 
 /// Builds all packages of a recipe.
@@ -82,13 +86,16 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
             log,
         });
     }
-    let packages = pack(order, shop, &workspace, &materials)?;
+    let parcels = parcels(order, &workspace)?;
+    let (packages, lint) = pack(order, shop, &parcels, &materials, ambient)?;
+    drop(parcels);
     workspace.remove()?;
     Ok(Built {
         packages,
         materials,
         log,
         used,
+        lint,
     })
 }
 
@@ -168,28 +175,10 @@ pub(crate) fn base_environment() -> BTreeMap<String, String> {
         .into()
 }
 
-/// Emits every package of the recipe, in parallel; their order is the recipe's.
-fn pack(
-    order: &Order<'_>,
-    shop: &Shop<'_>,
-    workspace: &Workspace,
-    materials: &[Material],
-) -> Result<Vec<BuiltPackage>, Error> {
+/// What the steps left for each package, with what the recipe says of it; in the recipe's order.
+fn parcels<'a>(order: &Order<'a>, workspace: &Workspace) -> Result<Vec<Parcel<'a>>, Error> {
     let recipe = order.recipe;
     let package = &recipe.package;
-    let embedded_recipe = recipe.canonical_json();
-    let shipment = Shipment {
-        origin: &package.name,
-        version: &package.full_version,
-        upstream_version: &package.version.to_string(),
-        architecture: recipe.architecture,
-        epoch: order.epoch,
-        materials,
-        embedded_recipe: &embedded_recipe,
-        vendor: shop.vendor,
-        signer: shop.signer,
-        store: shop.store,
-    };
     let results = |name: &str| {
         let found = workspace.results(name, order.epoch);
         found.map_err(|error| error.about_results(name))
@@ -218,11 +207,80 @@ fn pack(
             tree: results(subpackage.name.as_str())?,
         });
     }
+    Ok(parcels)
+}
+
+/// Lints and emits every package of the recipe, in parallel; gives them in order, and what the
+/// linters found.
+fn pack(
+    order: &Order<'_>,
+    shop: &Shop<'_>,
+    parcels: &[Parcel<'_>],
+    materials: &[Material],
+    ambient: &Ambient<'_>,
+) -> Result<(Vec<BuiltPackage>, Sha256), Error> {
+    let recipe = order.recipe;
+    let package = &recipe.package;
     let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
-    parcels
+    let family = Family::new(&trees)?;
+    let surveys = trees
         .par_iter()
-        .map(|parcel| emit(&shipment, parcel, &trees))
+        .map(|tree| survey(tree, &family))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let reports = lint_all(recipe, &surveys);
+    for text in reports.iter().flat_map(Report::warnings) {
+        ambient.sink.event(Event::Warning { text: &text });
+    }
+    if let Some(refused) = Refused::from_reports(&reports) {
+        return Err(Error::Lint(refused));
+    }
+    let embedded_recipe = recipe.canonical_json();
+    let shipment = Shipment {
+        origin: &package.name,
+        version: &package.full_version,
+        upstream_version: &package.version.to_string(),
+        architecture: recipe.architecture,
+        epoch: order.epoch,
+        materials,
+        embedded_recipe: &embedded_recipe,
+        vendor: shop.vendor,
+        signer: shop.signer,
+        store: shop.store,
+    };
+    let packages = parcels
+        .par_iter()
+        .zip(&surveys)
+        .map(|(parcel, survey)| emit(&shipment, parcel, survey))
+        .collect::<Result<_, Error>>()?;
+    let document = shop.store.put_bytes(&lint::document(&reports))?;
+    Ok((packages, document.digest))
+}
+
+/// Lints every package: each with its own exceptions and its own test.
+fn lint_all(recipe: &Recipe, surveys: &[Survey<'_>]) -> Vec<Report> {
+    let package = &recipe.package;
+    let main = (&package.name, &package.checks_disabled, &recipe.test);
+    let subpackages = recipe.subpackages.iter();
+    let subpackages = subpackages.map(|sub| (&sub.name, &sub.checks_disabled, &sub.test));
+    let packages: Vec<_> = std::iter::once(main).chain(subpackages).collect();
+    packages
+        .par_iter()
+        .zip(surveys)
+        .map(|((name, disabled, test), survey)| {
+            let subject = lint::Subject {
+                name: name.as_str(),
+                disabled,
+                tested_with: Some(test.as_ref().map(pipelines_of).unwrap_or_default()),
+                ..lint::Subject::default()
+            };
+            lint(&subject, survey)
+        })
         .collect()
+}
+
+fn pipelines_of(test: &Test) -> Vec<&str> {
+    let used = test.pipelines_used.iter();
+    used.map(|pipeline| pipeline.name.as_str()).collect()
 }
 
 /// Everything that goes into a build, in the order: recipe, pipelines, sources, files beside the

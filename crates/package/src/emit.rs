@@ -15,6 +15,7 @@ use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
 use crate::analysis::{Analysis, Subject, analyse};
+use crate::survey::Survey;
 use crate::{BuiltPackage, Error};
 
 /// Compression of packages: zlib level, part of the bytes' contract.
@@ -66,20 +67,18 @@ pub struct Shipment<'a> {
     pub store: &'a Store,
 }
 
-/// Analyses, describes and writes one package.
+/// Analyses, describes and writes one package, of whose tree this is the survey.
 pub fn emit(
     shipment: &Shipment<'_>,
     parcel: &Parcel<'_>,
-    siblings: &[&Tree],
+    survey: &Survey<'_>,
 ) -> Result<BuiltPackage, Error> {
     let subject = Subject {
-        name: parcel.name,
-        version: shipment.version,
-        no_commands: parcel.options.no_commands,
-        no_provides: parcel.options.no_provides,
-        no_depends: parcel.options.no_depends,
+        options: *parcel.options,
+        declared: &parcel.dependencies.runtime,
+        ..Subject::new(parcel.name, shipment.version)
     };
-    let analysis = analyse(&subject, &parcel.tree, siblings)?;
+    let analysis = analyse(&subject, survey);
     let control = control(shipment, parcel, &analysis)?;
     let mut tree = parcel.tree.clone();
     let sbom = add_sbom(shipment, parcel, &mut tree)?;

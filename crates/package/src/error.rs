@@ -61,6 +61,9 @@ pub enum Error {
         #[source]
         source: boltworks_apk::Error,
     },
+    /// Linters found what must not be in a package.
+    #[error("{0}")]
+    Lint(crate::lint::Refused),
     /// The recipe leaves an empty package where it should not, or another semantic fault.
     #[error("package {package} {fault}")]
     Package {

@@ -6,9 +6,10 @@
 //! 2. [`workspace`]: the folders a build sees, laid out before and read back after.
 //! 3. [`steps`]: the recipe's steps, run one by one in the sandbox.
 //! 4. [`log`]: what the steps print, kept whole and shown by its end.
-//! 5. [`analysis`]: what a package needs and offers, read off its files.
-//! 6. [`emit`]: one tree of files to one signed package with its SBOM inside.
-//! 7. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
+//! 5. [`survey`](mod@survey): one walk over a package's files, which looks at each once.
+//! 6. [`analysis`]: what a package needs and offers; [`lint`](mod@lint): what is wrong with it.
+//! 7. [`emit`]: one tree of files to one signed package with its SBOM inside.
+//! 8. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
@@ -18,9 +19,11 @@ pub mod build;
 pub mod check;
 pub mod emit;
 mod error;
+pub mod lint;
 pub mod log;
 pub mod order;
 pub mod steps;
+pub mod survey;
 pub mod workspace;
 
 pub use build::{Built, BuiltPackage, build};
@@ -30,4 +33,4 @@ pub use order::{Order, RecipeFile, Shop, SourceInput};
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.
-pub const WRITER_VERSION: &str = "package-2";
+pub const WRITER_VERSION: &str = "package-3";

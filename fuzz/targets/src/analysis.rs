@@ -2,6 +2,8 @@
 
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
 use boltworks_package::analysis::{Analysis, Subject, analyse};
+use boltworks_package::lint::{self, Report, lint};
+use boltworks_package::survey::{Family, survey};
 
 use crate::taken;
 
@@ -13,29 +15,31 @@ fn put(tree: &mut Tree, path: &str, node: Node) {
     tree.insert(path, node).expect("a place for each");
 }
 
-fn look(tree: &Tree, siblings: &[&Tree]) -> Option<Analysis> {
+fn found(tree: &Tree, siblings: &[&Tree]) -> Option<(Analysis, Report)> {
     let (name, version) = ("subject".parse(), "1.0-r0".parse());
-    let subject = Subject {
-        name: &name.expect("a name"),
-        version: &version.expect("a version"),
-        no_commands: false,
-        no_provides: false,
-        no_depends: false,
-    };
-    let one = analyse(&subject, tree, siblings).ok();
-    let other = analyse(&subject, tree, siblings).ok();
+    let (name, version) = (name.expect("a name"), version.expect("a version"));
+    let family = Family::new(&[&[tree], siblings].concat()).ok()?;
+    let survey = survey(tree, &family).ok()?;
+    let report = lint(&lint::Subject::default(), &survey);
+    Some((analyse(&Subject::new(&name, &version), &survey), report))
+}
+
+fn look(tree: &Tree, siblings: &[&Tree]) -> Option<Analysis> {
+    let one = found(tree, siblings);
+    let other = found(tree, siblings);
     assert_eq!(one, other, "looked at twice, it differs");
-    if one.as_ref().is_some_and(|one| !one.depends.is_empty()) {
+    let (one, _) = one?;
+    if !one.depends.is_empty() {
         taken();
     }
-    for offer in one.iter().flat_map(|analysis| analysis.provides.values()) {
+    for offer in one.provides.values() {
         assert!(
             !offer.name.as_str().contains(char::is_whitespace),
             "{} is no name",
             offer.name
         );
     }
-    one
+    Some(one)
 }
 
 /// An ELF file as a library, a program and something that links lead to.
@@ -81,6 +85,17 @@ pub fn package_files(data: &[u8]) {
     put(
         &mut tree,
         "usr/share/pkgconfig/other.pc",
+        Node::file(meta(), data),
+    );
+    put(&mut tree, "boot/kernel", Node::file(meta(), data));
+    put(
+        &mut tree,
+        "lib/modules/1.0/module.ko",
+        Node::file(meta(), data),
+    );
+    put(
+        &mut tree,
+        "etc/ld.so.conf.d/subject.conf",
         Node::file(meta(), data),
     );
     put(&mut tree, "usr/bin/link", Node::symlink(meta(), first));

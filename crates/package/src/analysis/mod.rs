@@ -1,27 +1,22 @@
 //! What a package needs and what it offers, read off its files.
 //!
-//! One parallel walk looks at every file once (`facts`, `elf`); then an ordered list of plain
-//! functions ([`RULES`]) turns what was seen into dependencies and provides. A rule sees one
-//! file and adds to [`Findings`]; no rule sees another rule's result, so their order only
-//! decides which of two equal reasons is kept.
+//! An ordered list of plain functions ([`RULES`]) turns what the [`survey`](crate::survey) saw
+//! into dependencies and provides. A rule sees one path and adds to [`Findings`]; no rule sees
+//! another rule's result, so their order only decides which of two equal reasons is kept.
 
-mod elf;
-mod facts;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::Provide;
-use boltworks_fsx::{RelPath, Tree};
+use boltworks_fsx::RelPath;
 use boltworks_model::PackageName;
+use boltworks_recipe::resolved::PackageOptions;
 use boltworks_version::apk::{Dependency, Version};
-use rayon::prelude::*;
 
-pub use elf::ElfFacts;
-pub use facts::{FileFacts, PkgConfigFacts};
-pub use rules::RULES;
+pub use rules::{RULES, Rule};
 
-use crate::Error;
+use crate::survey::Survey;
 
 /// What rules may ask of the package that they look into.
 #[derive(Debug, Clone)]
@@ -30,12 +25,30 @@ pub struct Subject<'a> {
     pub name: &'a PackageName,
     /// Its full version, `1.3.1-r0`.
     pub version: &'a Version,
-    /// `no-commands`: no `cmd:` is offered.
-    pub no_commands: bool,
-    /// `no-provides`: nothing is offered.
-    pub no_provides: bool,
-    /// `no-depends`: nothing is needed.
-    pub no_depends: bool,
+    /// What the recipe says must be left out.
+    pub options: PackageOptions,
+    /// What the recipe itself says the package needs.
+    pub declared: &'a [Dependency],
+    /// The versions of the packages whose libraries it was linked with, by soname, where what it
+    /// needs shall be bound to them (`so-ver:libz.so.1>=1.3.1-r0`). melange does so only when it
+    /// is told; left empty, nothing is bound.
+    pub libraries: &'a BTreeMap<String, Version>,
+}
+
+/// No library's version is known.
+static NO_LIBRARIES: BTreeMap<String, Version> = BTreeMap::new();
+
+impl<'a> Subject<'a> {
+    /// A package of which the recipe says nothing more.
+    pub fn new(name: &'a PackageName, version: &'a Version) -> Self {
+        Self {
+            name,
+            version,
+            options: PackageOptions::default(),
+            declared: &[],
+            libraries: &NO_LIBRARIES,
+        }
+    }
 }
 
 /// What the files of a package say.
@@ -47,7 +60,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Notes that `path` needs `name`.
+    /// Notes that `path` needs `name`, which may have a condition: `perl~5`.
     pub fn need(&mut self, name: impl Into<String>, path: &RelPath) {
         self.needs
             .entry(name.into())
@@ -61,23 +74,11 @@ impl Findings {
             .or_insert_with(|| (version, path.clone()));
     }
 
-    /// Notes a library that lies outside the loader's folders: it serves this package alone.
+    /// Notes what lies where nobody else looks for it: it serves this package alone.
     pub fn vendor(&mut self, name: impl Into<String>, version: Option<Version>, path: &RelPath) {
         self.vendored
             .entry(name.into())
             .or_insert_with(|| (version, path.clone()));
-    }
-
-    fn merge(&mut self, other: Self) {
-        for (name, path) in other.needs {
-            self.needs.entry(name).or_insert(path);
-        }
-        for (name, offer) in other.offers {
-            self.offers.entry(name).or_insert(offer);
-        }
-        for (name, offer) in other.vendored {
-            self.vendored.entry(name).or_insert(offer);
-        }
     }
 }
 
@@ -88,36 +89,19 @@ pub struct Analysis {
     pub depends: BTreeSet<Dependency>,
     /// What the package offers.
     pub provides: BTreeMap<PackageName, Provide>,
-    /// Libraries it carries for its own use.
+    /// What it carries for its own use.
     pub vendored: BTreeMap<PackageName, Provide>,
 }
 
-/// Looks at every file of the tree and says what the package needs and offers. Links are
-/// followed into `siblings`, the other packages of the same build.
-///
-/// Cost: each file is read once; the work is spread over rayon's current pool.
-pub fn analyse(subject: &Subject<'_>, tree: &Tree, siblings: &[&Tree]) -> Result<Analysis, Error> {
-    let scope = facts::Scope {
-        own: tree,
-        siblings,
-    };
-    let entries: Vec<_> = tree.iter().collect();
-    let seen = entries
-        .par_iter()
-        .map(|(path, node)| {
-            let facts = facts::look(scope, path, node)?;
-            let mut findings = Findings::default();
-            for rule in RULES {
-                (rule.apply)(subject, &facts, &mut findings);
-            }
-            Ok(findings)
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let mut all = Findings::default();
-    for findings in seen {
-        all.merge(findings);
+/// Says what the package needs and offers.
+pub fn analyse(subject: &Subject<'_>, survey: &Survey<'_>) -> Analysis {
+    let mut findings = Findings::default();
+    for facts in &survey.files {
+        for rule in RULES {
+            (rule.apply)(subject, facts, &mut findings);
+        }
     }
-    Ok(conclude(subject, all))
+    conclude(subject, findings)
 }
 
 fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
@@ -127,12 +111,14 @@ fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
         vendored,
     } = findings;
     let mut analysis = Analysis::default();
-    if !subject.no_depends {
-        analysis.depends = needs
-            .keys()
-            .filter(|name| !offers.contains_key(*name) && !vendored.contains_key(*name))
-            .filter_map(|name| name.parse().ok())
-            .collect();
+    if !subject.options.no_depends {
+        let needs = needs.keys().filter_map(|need| need.parse().ok());
+        let is_own = |need: &Dependency| {
+            need.name == *subject.name
+                || offers.contains_key(need.name.as_str())
+                || vendored.contains_key(need.name.as_str())
+        };
+        analysis.depends = needs.filter(|need: &Dependency| !is_own(need)).collect();
     }
     let named = |offers: BTreeMap<String, (Option<Version>, RelPath)>| {
         offers
@@ -143,7 +129,7 @@ fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
             })
             .collect()
     };
-    if !subject.no_provides {
+    if !subject.options.no_provides {
         analysis.provides = named(offers);
     }
     analysis.vendored = named(vendored);
