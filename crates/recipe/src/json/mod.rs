@@ -131,7 +131,8 @@ impl Object {
                     ..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
             )
         };
-        if json.chars().all(is_kept) {
+        let is_plain = json.is_ascii() && !json.contains('\u{7f}');
+        if is_plain || json.chars().all(is_kept) {
             return json;
         }
         let shown = |c| {

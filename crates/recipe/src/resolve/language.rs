@@ -208,6 +208,25 @@ fn an_empty_input_is_the_default() {
 }
 
 #[test]
+fn tests_may_have_a_script_beside_what_they_use() {
+    let recipe = good(
+        "test:\n  pipeline:\n  - uses: greet\n    runs: first\n    with: {who: x}\n  - runs: plain\n    with: {setup: nobody}\n",
+    );
+    let test = recipe.test.unwrap();
+    let scripts = test.pipeline.iter().flat_map(resolved::Step::scripts);
+    let scripts: Vec<_> = scripts.filter_map(|step| step.runs.as_deref()).collect();
+    assert_eq!(
+        scripts,
+        ["first", "echo x in /home/build/melange-out/demo", "plain"]
+    );
+    let which = bad("test: {pipeline: [{uses: strip, runs: first}]}\n");
+    assert_eq!(
+        which,
+        "demo.yaml:5:26: the pipeline 'strip' has a script, as the step has: which is meant?"
+    );
+}
+
+#[test]
 fn a_compiled_recipe_can_be_read_again() {
     let recipe = good(
         "vars: {v: '1'}\npipeline:\n- uses: twice\n- uses: strip\n  assertions: {required-steps: 1}\n",

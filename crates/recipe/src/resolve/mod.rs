@@ -23,7 +23,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::{Dependency, DependencyError};
 
 use self::package::Fields;
-use self::scope::Scope;
+use self::scope::{Part, Scope};
 use self::steps::{Found, Pipelines};
 use self::subpackages::Kept;
 use self::variables::Variables;
@@ -112,7 +112,7 @@ impl Resolver<'_> {
             inputs: BTreeMap::new(),
             origin: self.recipe.origin.clone(),
             budget: self.budget,
-            is_pipeline: false,
+            part: Part::Build,
         }
     }
 
@@ -219,7 +219,11 @@ impl Resolver<'_> {
         let environment =
             image::resolve(&test.environment, &scope.origin, &|text| scope.fill(text))?;
         let mut found = Found::default();
-        let pipeline = self.pipelines.steps(&test.pipeline, scope, &mut found)?;
+        let scope = Scope {
+            part: Part::Test,
+            ..scope.clone()
+        };
+        let pipeline = self.pipelines.steps(&test.pipeline, &scope, &mut found)?;
         let wanted = [subject]
             .into_iter()
             .chain(&environment.packages)

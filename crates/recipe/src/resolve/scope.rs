@@ -23,8 +23,19 @@ pub(super) struct Scope<'a> {
     pub(super) inputs: BTreeMap<String, String>,
     pub(super) origin: Origin,
     pub(super) budget: &'a Budget,
-    /// Whether the text stands in a pipeline's file.
-    pub(super) is_pipeline: bool,
+    /// What the text is part of.
+    pub(super) part: Part,
+}
+
+/// What a text is part of; the rules differ a little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// How packages are made.
+    Build,
+    /// How packages are tested.
+    Test,
+    /// A pipeline's file.
+    Pipeline,
 }
 
 /// Why a variable has no value.

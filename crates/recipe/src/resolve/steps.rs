@@ -10,7 +10,7 @@ use boltworks_yaml::{Place, closest};
 
 use super::fetch;
 use super::package::Fields;
-use super::scope::Scope;
+use super::scope::{Part, Scope};
 use crate::library::{PipelineFile, PipelineLibrary};
 use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
@@ -199,7 +199,7 @@ impl Walk<'_, '_> {
         };
         // melange fills in no name in a pipeline's file, and none from it.
         resolved.written_name = match &step.name {
-            Some(written) if scope.is_pipeline => Some(written.as_str().to_owned()),
+            Some(written) if scope.part == Part::Pipeline => Some(written.as_str().to_owned()),
             _ => name.clone(),
         };
         resolved.required_steps = step.assertions.required_steps.value;
@@ -229,7 +229,7 @@ impl Walk<'_, '_> {
             inputs: BTreeMap::new(),
             origin: document.origin.clone(),
             budget: scope.budget,
-            is_pipeline: true,
+            part: Part::Pipeline,
         };
         let use_ = Use {
             step,
@@ -266,13 +266,21 @@ impl Walk<'_, '_> {
         let mut inner = around.clone();
         inner.pipelines.push(name.clone());
         // The file itself is a step: its folder, variables and condition hold within it.
-        let inside = self
+        let mut inside = self
             .step(&document.step, &inner_scope, &inner)?
             .unwrap_or_else(|| Step {
                 working_directory: around.directory.clone(),
                 environment: around.environment.clone(),
                 ..Step::default()
             });
+        if let Some(runs) = Fields(scope).optional(step.runs.as_ref())? {
+            if inside.runs.is_some() {
+                let rule = "has a script, as the step has: which is meant?";
+                let problem = Problem::value("the pipeline", &name, rule);
+                return Err(scope.problem(uses, problem));
+            }
+            inside.runs = Some(runs);
+        }
         Ok(Step {
             uses: Some(name),
             with,
@@ -336,6 +344,11 @@ fn check_assertions(step: &parsed::Step, resolved: &Step, scope: &Scope<'_>) -> 
 fn check_shape(step: &parsed::Step, scope: &Scope<'_>) -> Result<(), Error> {
     let bad = |text: &Text, what, rule| Err(scope.problem(text, Problem::value(what, text, rule)));
     let runs = step.runs.as_ref().filter(|runs| !runs.is_empty());
+    if scope.part == Part::Test {
+        // melange does not look at the form of tests, and public recipes have both: a script
+        // runs before what is used, and inputs of nothing are nothing.
+        return Ok(());
+    }
     match (used(step), runs) {
         (Some(uses), Some(_)) => bad(uses, "a step with uses", "cannot have runs too"),
         (None, _) => match step.with.values().next() {
