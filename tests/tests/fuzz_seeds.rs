@@ -73,6 +73,7 @@ replay! {
     oci_parts: ROUNDS,
     oci_reference: ROUNDS,
     package_files: FEW_ROUNDS,
+    pattern: ROUNDS,
     pem: FEW_ROUNDS,
     pip_configuration: ROUNDS,
     pipeline: ROUNDS,

@@ -73,6 +73,7 @@ targets![
     oci::oci_parts,
     oci::oci_reference,
     analysis::package_files,
+    yaml::pattern,
     keys::pem,
     machine::pip_configuration,
     yaml::pipeline,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use boltworks_model::{Architecture, PackageName};
+use boltworks_recipe::pattern::{Fuel, Pattern, Replacement};
 use boltworks_recipe::substitute::{Budget, Piece, fill_known, pieces};
 use boltworks_recipe::{
     PipelineLibrary, ResolveOptions, condition as grammar, parse_image, parse_recipe, resolve,
@@ -121,6 +122,38 @@ pub fn image(data: &[u8]) {
     let again = parse_image("printed.yaml", &printed).and_then(|parsed| resolve_image(&parsed));
     let again = again.unwrap_or_else(|error| panic!("{printed} is refused: {error}"));
     assert_eq!(again, resolved, "{printed} means something else");
+}
+
+/// A pattern, what its matches become, and a text: a line for each. Replacing a match by itself
+/// changes nothing, and what is made stays within what is asked.
+pub fn pattern(data: &[u8]) {
+    let Some(text) = text(data) else {
+        return;
+    };
+    let mut lines = text.splitn(3, '\n');
+    let (Some(pattern), Some(replacement)) = (lines.next(), lines.next()) else {
+        return;
+    };
+    let searched = lines.next().unwrap_or_default();
+    let found = match Pattern::parse(pattern) {
+        Ok(found) => found,
+        Err(error) => {
+            let most = pattern.chars().count().max(1);
+            assert!((1..=most).contains(&error.at), "{error:?} is nowhere");
+            return;
+        }
+    };
+    taken();
+    let fuel = Fuel::default();
+    let itself = Replacement::parse("${0}").expect("a group is a replacement");
+    if let Ok(same) = found.replace_all(searched, &itself, &fuel, usize::MAX) {
+        assert_eq!(same, searched, "a match is not what it matched");
+    }
+    if let Ok(replacement) = Replacement::parse(replacement)
+        && let Ok(made) = found.replace_all(searched, &replacement, &fuel, 1000)
+    {
+        assert!(made.len() <= 1000, "{} bytes were made", made.len());
+    }
 }
 
 /// A condition of a step, and the same in parentheses; and the text as one with variables in it.
