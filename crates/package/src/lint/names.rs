@@ -1,36 +1,27 @@
 //! Linters of what files are called.
 
-use memchr::memmem;
-
 use super::{Spot, Subject, spots};
 use crate::survey::{FileFacts, Shape, Survey};
 
+/// Words that stand alone in a name; what has a separator in it is two of them.
+struct Words {
+    single: &'static [&'static str],
+    pairs: &'static [(&'static str, &'static str)],
+}
+
 /// Systems that a package is not for.
-const OTHER_SYSTEMS: [&str; 10] = [
-    "darwin", "macos", "mac_os", "mac-os", "osx", "os_x", "os-x", "windows", "win32", "win64",
-];
+const OTHER_SYSTEMS: Words = Words {
+    single: &["darwin", "macos", "osx", "windows", "win32", "win64"],
+    pairs: &[("mac", "os"), ("os", "x")],
+};
 /// Machines that a package is not for.
-const OTHER_MACHINES: [&str; 19] = [
-    "i386",
-    "i686",
-    "x86_32",
-    "x86-32",
-    "ppc64",
-    "ppc64le",
-    "powerpc",
-    "s390x",
-    "s390",
-    "mips",
-    "mipsel",
-    "mips64",
-    "riscv",
-    "riscv64",
-    "sparc",
-    "sparc64",
-    "ia64",
-    "m68k",
-    "loongarch64",
-];
+const OTHER_MACHINES: Words = Words {
+    single: &[
+        "i386", "i686", "ppc64", "ppc64le", "powerpc", "s390x", "s390", "mips", "mipsel", "mips64",
+        "riscv", "riscv64", "sparc", "sparc64", "ia64", "m68k",
+    ],
+    pairs: &[("x86", "32")],
+};
 
 fn with_extension(survey: &Survey<'_>, extension: &str) -> Vec<Spot> {
     spots(survey, |facts| {
@@ -99,36 +90,55 @@ pub(super) fn unsupported_arch(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot
     named_after(survey, &OTHER_MACHINES)
 }
 
-fn named_after(survey: &Survey<'_>, words: &[&str]) -> Vec<Spot> {
+fn named_after(survey: &Survey<'_>, words: &Words) -> Vec<Spot> {
     let is_sbom = |facts: &FileFacts<'_>| facts.is_beneath("var/lib/db/sbom");
     let files = survey.files.iter();
     files
         .filter(|facts| facts.shape != Shape::Dir && !is_sbom(facts))
-        .filter_map(|facts| Some(Spot::noted(facts.path, *word_in(facts, words)?)))
+        .filter_map(|facts| Some(Spot::noted(facts.path, words.found_at(facts)?)))
         .collect()
 }
 
-/// The first of the words that a folder is called by or bears, or that a file's name bears after
-/// something else. In `libx-i386.so` and `i386-tools/x` the word stands alone; `osxphotos` has
-/// another meaning, and what a file called `mips.h` is about nobody knows.
-fn word_in<'w>(facts: &FileFacts<'_>, words: &'w [&'w str]) -> Option<&'w &'w str> {
-    let name = facts.name().to_ascii_lowercase();
-    let folders = facts.folder().to_ascii_lowercase();
-    let mut words = words.iter();
-    words.find(|word| {
-        let mut folders = folders.split(|&byte| byte == b'/');
-        folders.any(|folder| stands_in(folder, word, 0)) || stands_in(&name, word, 1)
-    })
+impl Words {
+    /// The first of the words that a folder is called by or bears, or that a file's name bears
+    /// after something else. In `libx-i386.so` and `i386-tools/x` the word stands alone;
+    /// `osxphotos` has another meaning, and what a file called `mips.h` is about nobody knows.
+    fn found_at(&self, facts: &FileFacts<'_>) -> Option<String> {
+        let folders = facts.folder().split(|&byte| byte == b'/');
+        let in_folders = folders.flat_map(runs);
+        let in_name = runs(facts.name()).filter(|(_, before, _)| before.is_some());
+        in_folders
+            .chain(in_name)
+            .find_map(|(run, _, behind)| self.at(run, behind))
+    }
+
+    /// The word that a run is, or begins.
+    fn at(&self, run: &[u8], behind: &[u8]) -> Option<String> {
+        let is = |run: &[u8], word: &str| run.eq_ignore_ascii_case(word.as_bytes());
+        if let Some(word) = self.single.iter().find(|word| is(run, word)) {
+            return Some((*word).to_owned());
+        }
+        let (separator, rest) = behind.split_first()?;
+        let next = rest.split(|byte| !byte.is_ascii_alphanumeric()).next()?;
+        let mut pairs = self.pairs.iter();
+        pairs
+            .find(|(one, two)| is(run, one) && is(next, two))
+            .filter(|_| b"_-".contains(separator))
+            .map(|(one, two)| format!("{one}{}{two}", char::from(*separator)))
+    }
 }
 
-/// Whether the word stands alone in a name, from a place on.
-fn stands_in(name: &[u8], word: &str, from: usize) -> bool {
-    let word = word.as_bytes();
-    let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    memmem::find_iter(name, word)
-        .filter(|&start| start >= from)
-        .any(|start| {
-            let before = start.checked_sub(1).and_then(|before| name.get(before));
-            is_edge(before) && is_edge(name.get(start + word.len()))
+/// The runs of letters and digits in a name: each with the byte before it and all behind it.
+fn runs(name: &[u8]) -> impl Iterator<Item = (&[u8], Option<u8>, &[u8])> {
+    let mut place = 0;
+    name.split(|byte| !byte.is_ascii_alphanumeric())
+        .map(move |run| {
+            let start = place;
+            place += run.len() + 1;
+            let before = start.checked_sub(1);
+            let before = before.and_then(|before| name.get(before).copied());
+            let behind = name.get(start + run.len()..).unwrap_or_default();
+            (run, before, behind)
         })
+        .filter(|(run, _, _)| !run.is_empty())
 }
