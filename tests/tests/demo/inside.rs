@@ -121,7 +121,7 @@ fn programs_are_those_of_the_server_and_there_is_no_shell() -> Result<()> {
     let demo = Demo::get()?;
     let root = demo.pulled("web", "1.4")?.root();
     let programs = executables(&root)?;
-    let wanted = ["usr/sbin/lighttpd", "usr/sbin/lighttpd-angel"];
+    let wanted = ["usr/bin/lighttpd", "usr/bin/lighttpd-angel"];
     ensure!(
         programs == boltworks_tests::factory::names(&wanted),
         "{programs:?}"

@@ -94,7 +94,7 @@ fn podman_runs_it_without_capabilities() -> Result<()> {
             "--ulimit",
             "nproc=1000:1000",
         ])
-        .args(["--entrypoint", "/usr/sbin/lighttpd", &image, "-V"])
+        .args(["--entrypoint", "/usr/bin/lighttpd", &image, "-V"])
         .run();
     // Its storage holds mounts that only it can undo.
     let cleaned = Command::new(need("podman")?)
