@@ -35,7 +35,7 @@ pub use package::{
     write_package,
 };
 pub use scripts::{ScriptKind, Scripts};
-pub use signature::{Signature, Signed, sign};
+pub use signature::{Signature, Signed, sign, unsign};
 
 /// Names the bytes that [`write_package`], [`Index::write`] and [`installed`] give for equal
 /// input. It goes up whenever they change; a test holds it against golden digests.

@@ -147,6 +147,20 @@ pub fn sign(
     mtime: i64,
     out: &mut impl Write,
 ) -> Result<Signed, Error> {
+    copy(input, out, |raw| section(raw, signer, mtime))
+}
+
+/// Copies a package or an index to `out` without any signature.
+pub fn unsign(input: impl Read, out: &mut impl Write) -> Result<Signed, Error> {
+    copy(input, out, |_| Ok(Vec::new()))
+}
+
+/// Copies a package or an index with another signature section.
+fn copy(
+    input: impl Read,
+    out: &mut impl Write,
+    signature: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
+) -> Result<Signed, Error> {
     let allowance = Allowance {
         size: Limit::mib(300),
         ratio: gzip::RATIO,
@@ -179,8 +193,7 @@ pub fn sign(
         action: "write what is signed",
         source,
     };
-    out.write_all(&self::section(&raw, signer, mtime)?)
-        .map_err(write)?;
+    out.write_all(&signature(&raw)?).map_err(write)?;
     out.write_all(&raw).map_err(write)?;
     if signed == Signed::Index {
         members.end(section)?;

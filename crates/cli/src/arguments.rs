@@ -75,6 +75,17 @@ pub(crate) enum Command {
     /// Work on the store.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Take melange's command line; a link named melange does the same.
+    #[command(disable_help_flag = true)]
+    Melange {
+        /// Its words.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "WORD"
+        )]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Print the JSON schema of boltworks.yaml.
     Schema,
     /// Print a completion script for a shell.

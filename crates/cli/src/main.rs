@@ -1,7 +1,7 @@
 //! The `boltworks` program: reads the command line, opens what it names, and hands over.
 //!
 //! The first process of every sandbox is this program too; it is recognised by its first argument,
-//! before there is any thread.
+//! before there is any thread. Called by the name `melange`, it takes that program's command line.
 
 mod ambient;
 mod arguments;
@@ -9,6 +9,7 @@ mod commands;
 mod excerpt;
 mod failure;
 mod host;
+mod melange;
 mod output;
 mod progress;
 mod signals;
@@ -28,6 +29,11 @@ fn main() -> ExitCode {
         .is_some_and(|word| word == boltworks_sandbox::HELPER_WORD)
     {
         return boltworks_sandbox::helper(arguments.into_iter().skip(2));
+    }
+    if let Some((program, words)) = arguments.split_first()
+        && melange::is_name(program)
+    {
+        return melange::run(words.iter().cloned());
     }
     let wants_json = output::is_json_wanted(&arguments);
     let arguments = match Arguments::try_parse_from(arguments) {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use boltworks_config::Channel;
 use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::{PackageName, chain};
-use boltworks_package::workspace::{LocalFile, LocalFiles, local_files, local_tree};
+use boltworks_package::workspace::{LocalFile, LocalFiles, RESULTS, local_files, local_tree};
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::resolved::{Image, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
 use crate::equipment::overrides;
 use crate::home::TEXT_LIMIT;
+use crate::ignored::Ignored;
 use crate::recipes::request;
 use crate::{Error, Home};
 
@@ -54,9 +55,29 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Hashes what is in a folder.
+    /// Hashes what is in a folder, but for what its `.melangeignore` leaves out.
     pub fn read(root: Root) -> Result<Self, Error> {
-        let files = local_files(&root)?;
+        Self::read_some(root, |_| Ok(true))
+    }
+
+    /// The same, of the files that are `wanted`: the others are not shown to a build.
+    pub(crate) fn read_some(
+        root: Root,
+        mut wanted: impl FnMut(&RelPath) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
+        let ignored = Ignored::read(&root)?;
+        let mut files = Vec::new();
+        for file in local_files(&root)? {
+            if file.path.components().next() == Some(RESULTS.as_bytes()) {
+                return Err(Error::asked(
+                    format!("'{RESULTS}' beside the recipe stands where steps leave packages"),
+                    "give it another name",
+                ));
+            }
+            if !ignored.has(&file.path) && wanted(&file.path)? {
+                files.push(file);
+            }
+        }
         let root = Arc::new(root);
         Ok(Self { root, files })
     }
@@ -91,11 +112,11 @@ impl Loaded {
         for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
             let subject =
                 loaded.add_recipe(home, &library, &path, text.as_ref().map(String::as_str));
-            taken(&mut files, subject, path)?;
+            loaded.take(&mut files, subject, path);
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
             let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));
-            taken(&mut files, subject, path)?;
+            loaded.take(&mut files, subject, path);
         }
         for (channel, Channel { image }) in &home.config.channels {
             if !files.contains_key(&Subject::image(image)) {
@@ -104,6 +125,28 @@ impl Loaded {
             }
         }
         Ok(loaded)
+    }
+
+    /// Two files that make the same leave open which one is meant: neither is made.
+    fn take(&mut self, files: &mut BTreeMap<Subject, String>, subject: Subject, path: String) {
+        let Some(first) = files.insert(subject.clone(), path.clone()) else {
+            return;
+        };
+        let Subject { kind, name } = &subject;
+        match kind {
+            ActionKind::Recipe => {
+                self.catalog.recipes.remove(name);
+                self.recipes.remove(name);
+            }
+            ActionKind::Image => {
+                self.catalog.images.remove(name);
+                self.images.remove(name);
+            }
+        }
+        let why = format!(
+            "it is made by two files, {first} and {path}: rename one of the two, or remove it"
+        );
+        self.catalog.unread.insert(subject, why);
     }
 
     /// Removes what failed builds left, where no recipe here could ever build it again. What is left
@@ -180,23 +223,6 @@ impl Loaded {
             Err(why) => drop(self.catalog.unread.insert(subject.clone(), why)),
         }
         subject
-    }
-}
-
-/// Two files that make the same leave open which one is meant.
-fn taken(
-    files: &mut BTreeMap<Subject, String>,
-    subject: Subject,
-    second: String,
-) -> Result<(), Error> {
-    let name = subject.name.clone();
-    match files.insert(subject, second.clone()) {
-        None => Ok(()),
-        Some(first) => Err(Error::Twice {
-            name,
-            first,
-            second,
-        }),
     }
 }
 
@@ -302,14 +328,14 @@ pub(crate) fn local_folder(
         Some(parent) => parent.push(package)?,
         None => RelPath::try_from(package)?,
     };
-    let is_folder = root
-        .stat(&folder)?
-        .is_some_and(|stat| stat.kind == FileKind::Dir);
-    Ok(if is_folder {
-        Some(root.dir(&folder)?)
-    } else {
-        None
-    })
+    match root.stat(&folder)?.map(|stat| stat.kind) {
+        Some(FileKind::Dir) => Ok(Some(root.dir(&folder)?)),
+        Some(FileKind::Symlink) => Err(Error::asked(
+            format!("{folder} is a symbolic link, and no files are taken through one"),
+            "put the folder itself beside the recipe",
+        )),
+        _ => Ok(None),
+    }
 }
 
 /// The program's pipelines and the factory's.

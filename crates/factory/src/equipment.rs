@@ -24,6 +24,7 @@ pub struct Reach {
     folder: Root,
     debian: Result<DebianArchive, boltworks_source::Error>,
     machine: Machine,
+    caches: Vec<Root>,
 }
 
 impl Reach {
@@ -37,6 +38,7 @@ impl Reach {
             folder: home.state_folder("sources")?,
             debian: debian(home, home.state_folder("apt")?, &machine),
             machine,
+            caches: caches(home)?,
         })
     }
 
@@ -56,9 +58,23 @@ impl Reach {
             overrides: overrides(home),
             debian: self.debian.as_ref().map_err(|why| chain(why)),
             machine: &self.machine,
+            caches: &self.caches,
             offline: home.host.offline,
         }
     }
+}
+
+/// The folders of sources that are there.
+fn caches(home: &Home) -> Result<Vec<Root>, Error> {
+    let mut caches = Vec::new();
+    for path in &home.caches {
+        match Root::open(path) {
+            Ok(folder) => caches.push(folder),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(caches)
 }
 
 fn debian(

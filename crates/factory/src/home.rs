@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
 use boltworks_fsx::{Limit, Lock, RelPath, Root};
 use boltworks_model::{Architecture, ChannelName, Sha256, Timestamp};
+use boltworks_package::lint::Level;
 use boltworks_records::Records;
 use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
@@ -35,6 +36,9 @@ const STORE: &str = "store";
 const RECORDS: &str = "records.sqlite";
 /// The time in every output, where the factory's file says none: 2026-01-01T00:00:00Z.
 const DEFAULT_EPOCH: Timestamp = Timestamp(1_767_225_600);
+
+/// A factory with nothing of its own.
+const MAKESHIFT: &str = "factory: makeshift\nstate: state\nstage0: {}\n";
 
 /// What the factory is told of the machine it runs on.
 #[derive(Debug, Clone)]
@@ -65,6 +69,13 @@ pub struct Home {
     pub store: Store,
     /// The machine.
     pub host: Host,
+    /// Folders of sources that were fetched before, as melange keeps them.
+    pub caches: Vec<PathBuf>,
+    /// Other levels of linters than their own, by name.
+    pub lint_levels: BTreeMap<String, Level>,
+    /// Whether it is made for a command that runs where no factory is: it has no recipes and no
+    /// stage 0, and of what it made before, no other command is told.
+    pub is_makeshift: bool,
     source: Source,
     records: Mutex<Records>,
     state_root: Root,
@@ -81,6 +92,28 @@ impl Home {
     /// Opens the factory whose file this is.
     pub fn open(file: &Path, host: Host) -> Result<Self, Error> {
         let (folder, source, config) = read(file)?;
+        Self::in_folder(folder, source, config, host)
+    }
+
+    /// A factory for a command that runs where there is none. Its state and its key, which nobody
+    /// is shown, lie in `folder`; what is kept there serves every such command.
+    pub fn makeshift(folder: &Path, host: Host) -> Result<Self, Error> {
+        let source = Source {
+            file: "makeshift".to_owned(),
+            text: MAKESHIFT.to_owned(),
+        };
+        let config = boltworks_config::parse(&source.file, &source.text)?;
+        let mut home = Self::in_folder(Root::create(folder)?, source, config, host)?;
+        home.is_makeshift = true;
+        Ok(home)
+    }
+
+    fn in_folder(
+        folder: Root,
+        source: Source,
+        config: boltworks_config::Factory,
+        host: Host,
+    ) -> Result<Self, Error> {
         let path = folder.path_for_children()?;
         let state = path.join(&config.state);
         let state_root = Root::create(&state)?;
@@ -93,6 +126,9 @@ impl Home {
             state,
             store,
             host,
+            caches: Vec::new(),
+            lint_levels: BTreeMap::new(),
+            is_makeshift: false,
             source,
             records,
             state_root,
@@ -184,6 +220,13 @@ impl Home {
             }
         }
         Ok(Some(keys))
+    }
+
+    /// Calls the factory by another name: in addresses of packages, not in the name of its key.
+    pub fn rename(&mut self, name: &str) {
+        let key = format!("keys/{}.rsa", self.config.factory);
+        self.config.keys.signing.get_or_insert(key);
+        name.clone_into(&mut self.config.factory);
     }
 
     fn key_path(&self) -> Result<RelPath, Error> {

@@ -87,9 +87,18 @@ pub struct KeyPair {
     pub public: PathBuf,
 }
 
-/// Makes a key pair of 4096 bits: a private key for its owner's eyes only, and beside it the
+/// How long a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    /// 4096 bits.
+    Long,
+    /// 2048 bits.
+    Short,
+}
+
+/// Makes a key pair: a private key for its owner's eyes only, and beside it the
 /// public key with `.pub` after the name. Nothing is replaced.
-pub fn make(path: &Path) -> Result<KeyPair, Error> {
+pub fn make(path: &Path, bits: Bits) -> Result<KeyPair, Error> {
     let private = Place::of(path)?;
     let mut public = OsString::from(path);
     public.push(".pub");
@@ -108,7 +117,10 @@ pub fn make(path: &Path) -> Result<KeyPair, Error> {
             return Err(place.is_taken());
         }
     }
-    let key = RsaPrivateKey::generate()?;
+    let key = match bits {
+        Bits::Long => RsaPrivateKey::generate()?,
+        Bits::Short => RsaPrivateKey::generate_short()?,
+    };
     let pem = key.to_pem()?;
     private.write_new(pem.expose().as_bytes(), 0o600)?;
     let written = key

@@ -26,6 +26,7 @@ pub mod evidence;
 pub mod explain;
 pub mod files;
 pub mod home;
+mod ignored;
 pub mod images;
 pub mod keys;
 pub mod line;

@@ -62,6 +62,18 @@ fn whole(mut file: &File) -> io::Result<Vec<u8>> {
     Bounded::new(file, INDEX_LIMIT).read_all()
 }
 
+/// Whether an index has any signature, good or not.
+pub fn is_signed(path: &Path) -> Result<bool, Error> {
+    let bytes = Place::of(path)?.read_vec(INDEX_LIMIT)?;
+    match Index::read(&bytes, Some(&Keyring::new())) {
+        Err(boltworks_apk::Error::Unsigned) => Ok(false),
+        Err(boltworks_apk::Error::Untrusted { .. }) => Ok(true),
+        other => other
+            .map(|_| true)
+            .map_err(|error| Error::from(error).of_file(path)),
+    }
+}
+
 /// What an index is made of.
 #[derive(Clone, Copy)]
 pub struct Listing<'a> {
@@ -71,8 +83,8 @@ pub struct Listing<'a> {
     pub arch: Option<&'a str>,
     /// Who signs it; nobody, where it is absent.
     pub keys: Option<&'a Keys>,
-    /// Whether what the index has already is kept.
-    pub merge: bool,
+    /// The index whose entries are kept, if there is one.
+    pub merge: Option<&'a Path>,
     /// The time of its entries.
     pub mtime: i64,
 }
@@ -92,10 +104,12 @@ pub struct Listed {
 /// index vouches for what it lists.
 pub fn list(output: &Path, listing: &Listing<'_>) -> Result<Listed, Error> {
     let place = Place::of(output)?;
-    let mut index = if listing.merge {
-        existing(&place, listing.keys.map(|keys| &keys.keyring))?.unwrap_or_default()
-    } else {
-        Index::default()
+    let mut index = match listing.merge {
+        Some(before) => {
+            let keyring = listing.keys.map(|keys| &keys.keyring);
+            existing(&Place::of(before)?, keyring)?.unwrap_or_default()
+        }
+        None => Index::default(),
     };
     let mut entries = Vec::new();
     let mut skipped = Vec::new();

@@ -19,6 +19,8 @@ pub const STAGE0: &str = "stage0";
 pub const ACTION_DOCUMENT: &str = "action";
 /// The name of the index of an action's packages among its documents.
 pub const INDEX_DOCUMENT: &str = "index";
+/// The name of what linters found among an action's documents.
+pub const LINT_DOCUMENT: &str = "lint";
 /// How the names of SBOMs among an action's documents begin.
 pub const SBOM_DOCUMENTS: &str = "sbom ";
 /// Largest document that is read back.

@@ -20,7 +20,7 @@ use crate::catalog::Loaded;
 use crate::evidence::Context;
 use crate::keys::Keys;
 use crate::origin::Environment;
-use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, SBOM_DOCUMENTS, Stage0};
+use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Stage0};
 use crate::{Error, Home};
 
 /// What every build of one run shares.
@@ -83,6 +83,7 @@ impl Workshop<'_> {
             tree: &tree,
             epoch: inputs.epoch,
             limits: self.limits(),
+            lint_levels: &self.means.home.lint_levels,
         };
         let built = build(&order, &shop, ambient)?;
         let mut record = self.record(action, inputs, &built, started)?;
@@ -187,6 +188,7 @@ impl Workshop<'_> {
             let name = &package.artifact.coordinate.name;
             (format!("{SBOM_DOCUMENTS}{name}"), package.sbom)
         }));
+        documents.insert(LINT_DOCUMENT.to_owned(), built.lint);
         Ok(ActionRecord {
             id: action,
             subject: inputs.subject.to_string(),

@@ -161,7 +161,7 @@ impl Line {
 }
 
 /// Every source of a recipe and of its tests, each once.
-fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
+pub(crate) fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
     let split = recipe.subpackages.iter();
     let tests = recipe
         .test

@@ -12,6 +12,9 @@ use crate::{Error, Home};
 impl Home {
     /// Stage 0 as it was made, if it still answers the factory's file. Starts no program.
     pub fn known_stage0(&self, keys: &Keys) -> Result<Option<Stage0>, Error> {
+        if self.is_makeshift {
+            return Ok(Some(Stage0::default()));
+        }
         self.with_stage0(keys, |config, means| {
             Ok(load(config, means)?.map(Stage0::from))
         })
@@ -19,6 +22,9 @@ impl Home {
 
     /// Makes stage 0, or finds that nothing is to do.
     pub fn ensure_stage0(&self, keys: &Keys, ambient: &Ambient<'_>) -> Result<Stage0, Error> {
+        if self.is_makeshift {
+            return Ok(Stage0::default());
+        }
         self.with_stage0(keys, |config, means| {
             Ok(ensure(config, means, ambient)?.into())
         })

@@ -227,7 +227,7 @@ fn pack(
         .par_iter()
         .map(|tree| survey(tree, &family))
         .collect::<Result<Vec<_>, Error>>()?;
-    let reports = lint_all(recipe, &surveys);
+    let reports = lint_all(order, &surveys);
     for text in reports.iter().flat_map(Report::warnings) {
         ambient.sink.event(Event::Warning { text: &text });
     }
@@ -257,7 +257,8 @@ fn pack(
 }
 
 /// Lints every package: each with its own exceptions and its own test.
-fn lint_all(recipe: &Recipe, surveys: &[Survey<'_>]) -> Vec<Report> {
+fn lint_all(order: &Order<'_>, surveys: &[Survey<'_>]) -> Vec<Report> {
+    let recipe = order.recipe;
     let package = &recipe.package;
     let main = (&package.name, &package.checks_disabled, &recipe.test);
     let subpackages = recipe.subpackages.iter();
@@ -271,7 +272,7 @@ fn lint_all(recipe: &Recipe, surveys: &[Survey<'_>]) -> Vec<Report> {
                 name: name.as_str(),
                 disabled,
                 tested_with: Some(test.as_ref().map(pipelines_of).unwrap_or_default()),
-                ..lint::Subject::default()
+                levels: order.lint_levels.clone(),
             };
             lint(&subject, survey)
         })

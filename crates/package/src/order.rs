@@ -1,5 +1,6 @@
 //! What to build, and with what.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use boltworks_crypto::Signer;
@@ -10,6 +11,7 @@ use boltworks_rootfs::Locked;
 use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
 
+use crate::lint::Level;
 use crate::workspace::LocalFiles;
 
 /// The recipe's file as written: material and error messages speak of it.
@@ -50,6 +52,8 @@ pub struct Order<'a> {
     pub epoch: Timestamp,
     /// What a step may use.
     pub limits: Limits,
+    /// Other levels of linters than their own, by name.
+    pub lint_levels: &'a BTreeMap<String, Level>,
 }
 
 impl Shop<'_> {

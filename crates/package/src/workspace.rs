@@ -81,7 +81,7 @@ impl Workspace {
         private.write_to(&workspace.parent, options)?;
         let root = workspace.parent.dir(&workspace.name)?;
         let mut tree = match contents.local_files {
-            Some(local) => prefixed("home", &local_tree(local.folder)?)?,
+            Some(local) => prefixed("home", &expected_tree(local)?)?,
             None => Tree::new(),
         };
         let folder = || Node::dir(Meta::new(0o755, 0));
@@ -177,6 +177,31 @@ pub fn local_files(folder: &Root) -> Result<Vec<LocalFile>, Error> {
         }
     }
     Ok(files)
+}
+
+/// The files that are expected and the folders they are in: what else lies there is not shown to
+/// the build.
+fn expected_tree(local: LocalFiles<'_>) -> Result<Tree, Error> {
+    let all = local_tree(local.folder)?;
+    let mut tree = Tree::new();
+    for file in local.expected {
+        for parent in file.path.ancestors() {
+            if let Some(folder) = all.get(&parent) {
+                tree.insert(parent, folder.clone())?;
+            }
+        }
+        let Some(mut node) = all.get(&file.path).cloned() else {
+            continue;
+        };
+        if let Kind::Hardlink(target) = &node.kind
+            && tree.get(target).is_none()
+            && let Some(content) = all.file(target)
+        {
+            node.kind = Kind::File(content.clone());
+        }
+        tree.insert(file.path.clone(), node)?;
+    }
+    Ok(tree)
 }
 
 /// The files and the folders they are in. Empty folders stay away, as git keeps none.

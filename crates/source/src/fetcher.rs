@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use boltworks_fsx::{Error as DiskError, Expected, Limit, Mismatch, Root, Verifying};
+use boltworks_fsx::{Error as DiskError, Expected, Limit, Mismatch, RelPath, Root, Verifying};
 use boltworks_model::{Ambient, Material, Sha256};
 use boltworks_net::{
     Address, Client, Download, Have, OriginBoundCredential, Part, Retry, download,
@@ -40,6 +40,9 @@ pub struct Fetcher<'a> {
     pub debian: Result<&'a DebianArchive, String>,
     /// The machine, which knows the index of Python packages; it is asked only when needed.
     pub machine: &'a Machine,
+    /// Folders of files that were fetched before, as melange keeps them: each is named by the
+    /// digest that recipes expect, `sha256:HEX` or `sha512:HEX`.
+    pub caches: &'a [Root],
     /// Whether the network is not to be used.
     pub offline: bool,
 }
@@ -66,6 +69,11 @@ impl Fetcher<'_> {
         let chain = self.chain(request)?;
         for candidate in &chain {
             if let Some(fetched) = self.kept(request, candidate)? {
+                return Ok(fetched);
+            }
+        }
+        for candidate in &chain {
+            if let Some(fetched) = self.cached(request, candidate)? {
                 return Ok(fetched);
             }
         }
@@ -314,6 +322,42 @@ impl Fetcher<'_> {
             note,
             false,
         )))
+    }
+
+    /// The file of a candidate in a cache, if there is one with the expected bytes.
+    fn cached(
+        &self,
+        request: &Request<'_>,
+        candidate: &Candidate,
+    ) -> Result<Option<Fetched>, Error> {
+        let expected = &candidate.expected;
+        let name = shown(expected);
+        let path = RelPath::try_from(name.as_str()).map_err(DiskError::from)?;
+        for cache in self.caches {
+            let file = match cache.open_file(&path) {
+                Err(error) if error.is_not_found() => continue,
+                file => file?,
+            };
+            match self.keep(&file, expected, &name) {
+                Ok((digest, size)) => {
+                    if let Some(sha512) = expected.sha512() {
+                        Notes(self.folder).name(&sha512, &digest)?;
+                    }
+                    return Ok(Some(fetched(
+                        request,
+                        candidate,
+                        (digest, size),
+                        None,
+                        true,
+                    )));
+                }
+                Err(error @ Error::WrongDigest { .. }) => {
+                    tracing::warn!(%name, %error, "a file of the cache is not what it is called");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     fn digest_of(&self, expected: &Expected) -> Option<Sha256> {

@@ -6,6 +6,7 @@ mod durable;
 mod failing;
 mod healing;
 mod honest;
+mod melange;
 mod offline;
 mod stopping;
 mod touching;

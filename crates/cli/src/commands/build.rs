@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, BuildOrder, Delivered, Made};
+use boltworks_factory::single::{self, BuildOrder, Delivered, Made, Signing};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Build};
@@ -21,7 +21,12 @@ pub(crate) fn run(
         file: build.file.clone(),
         reading: given::reading(&build.reading)?,
         given: given::packages(&build.packages),
-        signing_key: build.signing_key.clone(),
+        signing: build
+            .signing_key
+            .clone()
+            .map_or(Signing::Factory, Signing::Key),
+        tests: true,
+        apart: false,
         epoch: build.date,
         out: build.out_dir.clone(),
         index: build.generate_index,
@@ -35,7 +40,7 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(made: &Made) -> String {
+pub(crate) fn text(made: &Made) -> String {
     let record = &made.record;
     let first = if made.reasons.is_empty() {
         format!("{}: made before, from the same inputs", record.subject)

@@ -35,6 +35,7 @@ pub(crate) fn reading(reading: &arguments::Reading) -> Result<Reading, Failure> 
             Some(file) => variables(file)?,
             None => Reading::default().variables,
         },
+        ..Reading::default()
     })
 }
 

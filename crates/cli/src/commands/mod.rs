@@ -1,22 +1,22 @@
 //! The commands, one module each.
 
-mod apk;
-mod build;
+pub(crate) mod apk;
+pub(crate) mod build;
 mod explain;
 mod generated;
 mod given;
-mod image;
+pub(crate) mod image;
 mod init;
 mod plan;
 mod recipe;
 mod serve;
-mod session;
+pub(crate) mod session;
 mod solve;
 mod source;
 mod stage0;
 mod status;
 mod store;
-mod test;
+pub(crate) mod test;
 mod up;
 
 use std::process::ExitCode;
@@ -45,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Store(StoreCommand::Verify { set_aside }) => {
             store::verify(arguments, *set_aside, output)
         }
+        Command::Melange { words } => Ok(crate::melange::run(words.iter().cloned())),
         Command::Schema => generated::schema(output),
         Command::Completion { shell } => Ok(generated::completion(*shell, output)),
         Command::Man { folder } => generated::manual(folder, output),

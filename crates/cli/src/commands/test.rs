@@ -39,7 +39,7 @@ pub(crate) fn run(
     })
 }
 
-fn text(home: &Home, checked: &[Checked]) -> String {
+pub(crate) fn text(home: &Home, checked: &[Checked]) -> String {
     let mut lines = Vec::new();
     for Checked {
         package,

@@ -1,10 +1,8 @@
 //! The packages of one recipe: made if they are stale, and delivered into a folder.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 
-use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
 use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
 use boltworks_recipe::resolved::{Recipe, Test};
@@ -12,16 +10,17 @@ use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
 use super::Bench;
+use super::deliver::deliver;
+use super::linting;
 use super::reading::{Reading, apart, own_recipe};
 use crate::attempt::{self, announced};
 use crate::equipment::Equipment;
-use crate::files::Place;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes};
 use crate::recipes::Workshop;
 use crate::repository::Given;
 use crate::up::MADE;
-use crate::{Error, Home, packages};
+use crate::{Error, Home};
 
 /// One recipe to build.
 #[derive(Debug, Clone)]
@@ -32,14 +31,29 @@ pub struct BuildOrder {
     pub reading: Reading,
     /// Packages that are there already.
     pub given: Given,
-    /// The private key to sign with; the factory's, where it is absent.
-    pub signing_key: Option<PathBuf>,
+    /// Who signs.
+    pub signing: Signing,
+    /// Whether the recipe's tests are run too, and must pass.
+    pub tests: bool,
+    /// Whether it is built apart, even if nothing tells it from the factory's own.
+    pub apart: bool,
     /// The time in packages; the factory's, where it is absent.
     pub epoch: Option<Timestamp>,
     /// Where packages go: into `ARCH/` beneath it.
     pub out: PathBuf,
     /// Whether the index there is brought up to date.
     pub index: bool,
+}
+
+/// Who signs packages and index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// The factory's key.
+    Factory,
+    /// The private key in this file.
+    Key(PathBuf),
+    /// Nobody: what is delivered has no signature.
+    Nobody,
 }
 
 /// A package that was delivered.
@@ -70,11 +84,10 @@ pub struct Made {
 /// the factory that it needs are made first.
 pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<Made, Error> {
     let mut bench = Bench::open(home, &order.given)?;
-    let signing = order
-        .signing_key
-        .as_deref()
-        .map(Keys::from_file)
-        .transpose()?;
+    let signing = match &order.signing {
+        Signing::Key(file) => Some(Keys::from_file(file)?),
+        Signing::Factory | Signing::Nobody => None,
+    };
     let target = bench.take(order)?;
     let _lock = bench.lock(ambient)?;
     let wanted = bench.wanted(&target);
@@ -85,8 +98,14 @@ pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<M
         ambient,
     };
     let (record, reasons) = run.target(&target, signing.as_ref(), order.epoch)?;
+    if reasons.is_empty()
+        && !home.lint_levels.is_empty()
+        && let Some(item) = bench.loaded.catalog.recipes.get(&target.name)
+    {
+        linting::again(home, &record, &item.recipe, ambient)?;
+    }
     let keys = signing.as_ref().unwrap_or(&bench.keys);
-    let (packages, index) = bench.deliver(&record, keys, order)?;
+    let (packages, index) = deliver(&bench, &record, keys, order)?;
     Ok(Made {
         record,
         reasons,
@@ -111,11 +130,25 @@ pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
         .collect()
 }
 
+/// Leaves nothing of a recipe's tests to be run. They decide no byte of its packages; what they use
+/// stays, because linters ask for it.
+fn without_tests(recipe: &mut Recipe) {
+    let split = recipe.subpackages.iter_mut();
+    let split = split.filter_map(|package| package.test.as_mut());
+    for test in recipe.test.iter_mut().chain(split) {
+        test.pipeline.clear();
+        test.packages.clear();
+        test.sources.clear();
+    }
+}
+
 impl Bench<'_> {
     /// Finds the recipe in the catalog, or puts it there to be built apart.
     fn take(&mut self, order: &BuildOrder) -> Result<Subject, Error> {
         let as_the_factory_would = order.reading == Reading::default()
-            && order.signing_key.is_none()
+            && order.signing == Signing::Factory
+            && order.tests
+            && !order.apart
             && order.epoch.is_none()
             && self.repositories.is_empty();
         if as_the_factory_would
@@ -123,7 +156,10 @@ impl Bench<'_> {
         {
             return Ok(Subject::recipe(name));
         }
-        let (item, source) = order.reading.read(self.home, &order.file)?;
+        let (mut item, source) = order.reading.read(self.home, &order.file)?;
+        if !order.tests {
+            without_tests(&mut item.recipe);
+        }
         let name = item.recipe.package.name.to_string();
         let target = apart(&name);
         // It stands in for the factory's own recipe of the same package.
@@ -139,49 +175,6 @@ impl Bench<'_> {
         let item = self.loaded.catalog.recipes.get(&target.name);
         item.map(|item| all_wanted(&item.recipe))
             .unwrap_or_default()
-    }
-
-    fn deliver(
-        &self,
-        record: &ActionRecord,
-        keys: &Keys,
-        order: &BuildOrder,
-    ) -> Result<(Vec<Delivered>, Option<PathBuf>), Error> {
-        let path = order.out.join(self.home.architecture().apk());
-        let folder = Root::create(&path)?;
-        let entries = self.home.index_of(record)?.unwrap_or_default().entries;
-        let mut delivered = Vec::new();
-        for artifact in &record.artifacts {
-            let coordinate = &artifact.coordinate;
-            let name = format!("{}-{}.apk", coordinate.name, coordinate.version);
-            let mut draft = folder.draft(&RelPath::try_from(name.as_str())?, 0o644)?;
-            let mut blob = self.home.store.open_blob(&artifact.digest)?.reader();
-            io::copy(&mut blob, &mut draft).map_err(|source| boltworks_fsx::Error::Stream {
-                action: "write the package",
-                source,
-            })?;
-            draft.commit()?;
-            let entry = entries.iter().find(|entry| entry.file_name() == name);
-            delivered.push(Delivered {
-                artifact: artifact.clone(),
-                installed_size: entry.map_or(0, |entry| entry.installed_size),
-                path: path.join(name),
-            });
-        }
-        if !order.index {
-            return Ok((delivered, None));
-        }
-        let file = path.join(boltworks_apk::index::FILE_NAME);
-        let place = Place::of(&file)?;
-        let mut trusted = self.keyring.clone();
-        for (name, key) in keys.keyring.iter() {
-            trusted.insert(name, key.clone());
-        }
-        let mut index = packages::existing(&place, Some(&trusted))?.unwrap_or_default();
-        index.merge(entries);
-        let epoch = order.epoch.unwrap_or_else(|| self.home.epoch());
-        place.write(&index.write(&keys.signer, epoch.0)?, 0o644)?;
-        Ok((delivered, Some(file)))
     }
 }
 

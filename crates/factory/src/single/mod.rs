@@ -2,9 +2,12 @@
 //!
 //! 1. [`reading`]: the recipe, and what a command line changes about it.
 //! 2. [`mod@build`]: its packages, made if they are stale, and delivered into a folder.
+//!    `deliver`: into which folder, signed by whom.
 //! 3. [`mod@check`]: its tests, run against packages that are there.
 //! 4. [`mod@image`]: an image, assembled and delivered.
 //! 5. [`mod@choose`]: only the choice of packages.
+//! 6. [`cached`]: its sources, put into a folder.
+//! 7. [`linting`]: its packages, linted when they are there already.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -14,9 +17,12 @@
 //! neither a plan nor a release ever takes it for the factory's.
 
 pub mod build;
+pub mod cached;
 pub mod check;
 pub mod choose;
+mod deliver;
 pub mod image;
+pub mod linting;
 pub mod reading;
 
 use boltworks_apk::Index;
@@ -26,7 +32,8 @@ use boltworks_model::{Ambient, Event};
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
-pub use build::{BuildOrder, Delivered, Made, build};
+pub use build::{BuildOrder, Delivered, Made, Signing, build};
+pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, check};
 pub use choose::{Wish, choose};
 pub use image::{ImageOrder, ImageOut, image};

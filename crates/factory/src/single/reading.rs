@@ -40,8 +40,14 @@ pub struct Reading {
     pub sources: SourceFolder,
     /// Packages in the environment beside those the recipe names.
     pub packages: Vec<Dependency>,
-    /// Variables that steps see beside those the recipe sets.
+    /// Variables that steps see beside those the recipe sets, which win.
     pub variables: BTreeMap<String, String>,
+    /// Values of `vars` beside those the recipe sets, over which they win.
+    pub vars: BTreeMap<String, String>,
+    /// The commit of the recipe, for packages of which it names none.
+    pub commit: Option<String>,
+    /// Files and folders that no step is shown, wherever they are: keys, and what a command writes.
+    pub withheld: Vec<PathBuf>,
 }
 
 impl Default for Reading {
@@ -54,6 +60,9 @@ impl Default for Reading {
             sources: SourceFolder::default(),
             packages: Vec::new(),
             variables: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            commit: None,
+            withheld: Vec::new(),
         }
     }
 }
@@ -81,7 +90,7 @@ impl Reading {
             // Packages tell of their recipe; of where it was on this machine they must not.
             path: place.name().to_string(),
             text,
-            folder: folder.map(Folder::read).transpose()?,
+            folder: folder.map(|folder| self.shown(folder)).transpose()?,
         };
         let item = catalog::recipe_item(home, recipe, source.files())?;
         Ok((item, source))
@@ -94,8 +103,11 @@ impl Reading {
         architecture: Architecture,
         library: &PipelineLibrary,
     ) -> Result<Recipe, Error> {
-        let parsed = parse_recipe(&path.to_string_lossy(), text)?;
+        let mut parsed = parse_recipe(&path.to_string_lossy(), text)?;
         self.check_options(&parsed)?;
+        let vars = self.vars.iter();
+        let vars = vars.map(|(name, value)| (name.clone(), parsed::Text::unplaced(value)));
+        parsed.vars.extend(vars);
         let options = ResolveOptions {
             libc: self.libc,
             enabled: self.options.clone(),
@@ -103,9 +115,36 @@ impl Reading {
         };
         let mut recipe = resolve(&parsed, &options)?;
         add_new(&mut recipe.build_packages, &self.packages);
-        let variables = self.variables.clone();
-        recipe.environment.environment.extend(variables);
+        add_missing(&mut recipe.environment.environment, &self.variables);
+        if let Some(commit) = &self.commit {
+            let split = recipe.subpackages.iter_mut();
+            let commits = split.map(|package| &mut package.commit);
+            for of_package in commits.chain([&mut recipe.package.commit]) {
+                of_package.get_or_insert_with(|| commit.clone());
+            }
+        }
         Ok(recipe)
+    }
+
+    /// The files beside a recipe that steps are shown.
+    fn shown(&self, root: Root) -> Result<Folder, Error> {
+        let mut withheld = BTreeSet::new();
+        for path in &self.withheld {
+            // What lies where nothing is found lies in no folder that is shown.
+            if let Ok(place) = Place::of(path) {
+                withheld.extend(place.stat()?.map(|stat| (stat.dev, stat.inode)));
+            }
+        }
+        let own = root.try_clone()?;
+        Folder::read_some(root, |file| {
+            for path in file.ancestors().chain([file.clone()]) {
+                let stat = own.stat(&path)?;
+                if stat.is_some_and(|stat| withheld.contains(&(stat.dev, stat.inode))) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
     }
 
     /// Adds what the command line adds to every test of a recipe.
@@ -114,8 +153,7 @@ impl Reading {
         let tests = split.filter_map(|package| package.test.as_mut());
         for test in recipe.test.iter_mut().chain(tests) {
             add_new(&mut test.packages, &self.packages);
-            let variables = self.variables.clone();
-            test.environment.environment.extend(variables);
+            add_missing(&mut test.environment.environment, &self.variables);
         }
     }
 
@@ -162,6 +200,12 @@ fn add_new(list: &mut Vec<Dependency>, more: &[Dependency]) {
         if !list.contains(dependency) {
             list.push(dependency.clone());
         }
+    }
+}
+
+fn add_missing(map: &mut BTreeMap<String, String>, more: &BTreeMap<String, String>) {
+    for (name, value) in more {
+        map.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

@@ -91,6 +91,7 @@ impl Bench {
             overrides: Vec::new(),
             debian: Err("no archive here".to_owned()),
             machine: &self.machine,
+            caches: &[],
             offline: false,
         }
     }

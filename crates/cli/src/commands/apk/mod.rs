@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boltworks_apk::Signed;
-use boltworks_factory::keys::Keys;
+use boltworks_factory::keys::{Bits, Keys};
 use boltworks_factory::packages::{self, Listing, Sound};
 use boltworks_factory::{Error, keys};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::table::count;
 
 pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<ExitCode, Failure> {
     match apk {
-        Apk::Keygen { file } => keygen(file, output),
+        Apk::Keygen { file } => keygen(file, Bits::Long, output),
         Apk::Sign { signing_key, files } => sign(signing_key, files, output),
         Apk::Index {
             output: path,
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<E
                 files,
                 arch: arch.map(boltworks_model::Architecture::apk),
                 keys: keys.as_ref(),
-                merge: *merge,
+                merge: merge.then_some(path),
                 mtime: mtime()?,
             };
             index(path, &listing, output)
@@ -55,12 +55,12 @@ pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<E
 }
 
 /// The time of signatures and indexes: what the environment asks for, else 1970.
-fn mtime() -> Result<i64, Failure> {
+pub(crate) fn mtime() -> Result<i64, Failure> {
     Ok(source_date_epoch()?.unwrap_or_default().0)
 }
 
-fn keygen(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let pair = keys::make(file)?;
+pub(crate) fn keygen(file: &Path, bits: Bits, output: &Output) -> Result<ExitCode, Failure> {
+    let pair = keys::make(file, bits)?;
     output.text(&format!(
         "private key: {} (keep it secret)\npublic key:  {} (give it to everybody)",
         pair.private.display(),
@@ -70,7 +70,7 @@ fn keygen(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<ExitCode, Failure> {
     let keys = Keys::from_file(key)?;
     let mtime = mtime()?;
     let mut signed = Vec::new();
@@ -86,8 +86,12 @@ fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-fn index(path: &Path, listing: &Listing<'_>, output: &Output) -> Result<ExitCode, Failure> {
-    if listing.files.is_empty() && !listing.merge {
+pub(crate) fn index(
+    path: &Path,
+    listing: &Listing<'_>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    if listing.files.is_empty() && listing.merge.is_none() {
         return Err(Failure::Usage {
             what: "no package is named".to_owned(),
             help: "name packages, or say --merge to write the index anew".to_owned(),

@@ -1,0 +1,453 @@
+//! The commands and their flags, under melange's names and with melange's defaults.
+
+use super::flag::{Flag, Role, list, switch, text};
+
+/// A command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Command {
+    /// Its words: `source get`.
+    pub name: &'static str,
+    pub help: &'static str,
+    /// What it takes beside flags, for people.
+    pub usage: &'static str,
+    /// The fewest of those.
+    pub least: usize,
+    pub flags: &'static [Flag],
+    pub role: Role,
+}
+
+const fn command(
+    name: &'static str,
+    usage: &'static str,
+    least: usize,
+    flags: &'static [Flag],
+    help: &'static str,
+) -> Command {
+    Command {
+        name,
+        help,
+        usage,
+        least,
+        flags,
+        role: Role::Acts,
+    }
+}
+
+impl Command {
+    const fn refused(mut self, why: &'static str, instead: &'static str) -> Self {
+        self.role = Role::Refused(why, instead);
+        self
+    }
+}
+
+/// The flag that every command takes.
+pub(crate) const LOG_LEVEL: Flag =
+    text("log-level", "How much is said: debug, info, warn or error").or("INFO");
+
+const APK_CACHE_DIR: Flag = text("apk-cache-dir", "Packages are kept with the state").idle();
+const ARCH: Flag = list(
+    "arch",
+    "The architectures to build for, `host` and `all` among them",
+);
+const BUILD_DATE: Flag = text(
+    "build-date",
+    "The time in packages, like 2026-11-26T10:25:20Z",
+);
+const BUILD_OPTION: Flag = list("build-option", "Options of the recipe to switch on");
+const CACHE_DIR: Flag = text(
+    "cache-dir",
+    "A folder of sources that were fetched before, as `update-cache` fills it",
+);
+const CACHE_SOURCE: Flag = text("cache-source", "A second such folder");
+const CPU: Flag = text("cpu", "Every step may use all processors").idle();
+const CPUMODEL: Flag = text("cpumodel", "There is one model: this machine's").idle();
+const CREATE_BUILD_LOG: Flag = switch(
+    "create-build-log",
+    "Add a line for each package to the file packages.log",
+);
+const DEBUG: Flag = switch("debug", "Print every line that steps print");
+const DEBUG_RUNNER: Flag =
+    switch("debug-runner", "A failed guest's folders stay in any case").idle();
+const DEPENDENCY_LOG: Flag = text("dependency-log", "Not taken").refused(
+    "what was found in files is not kept apart from what the recipe says",
+    "read both off a package: boltworks apk info PACKAGE",
+);
+const DISK: Flag = text("disk", "A guest's disk is this machine's").idle();
+const EMPTY_WORKSPACE: Flag = switch("empty-workspace", "Lay no files into the workspace");
+const ENV_FILE: Flag = list(
+    "env-file",
+    "Files of variables that steps see; what the recipe sets wins",
+);
+const FAIL_ON_LINT_WARNING: Flag = switch("fail-on-lint-warning", "Not taken").refused(
+    "melange gave it up too",
+    "name the linters that must pass with --lint-require",
+);
+const GENERATE_INDEX: Flag = switch(
+    "generate-index",
+    "Bring the index in the out-dir up to date",
+)
+.on();
+const GENERATE_PROVENANCE: Flag = switch("generate-provenance", "Not taken").refused(
+    "melange's document names no materials, and no program could check it",
+    "build in a factory's folder (boltworks init): it records what went into each package, \
+     and `boltworks explain PACKAGE` shows it",
+);
+const GIT_COMMIT: Flag = text(
+    "git-commit",
+    "The recipe's commit, for packages of which it names none",
+);
+const GIT_REPO_URL: Flag = text("git-repo-url", "The SBOM names the recipe by its digest").idle();
+const IGNORE_SIGNATURES: Flag = switch(
+    "ignore-signatures",
+    "Take packages and indexes whoever signed them",
+);
+const INTERACTIVE: Flag = switch("interactive", "No shell is opened")
+    .short('i')
+    .told("no shell is opened where a step fails; the workspace of a failed build stays");
+const KEYRING_APPEND: Flag = list(
+    "keyring-append",
+    "Public keys that repositories are signed with",
+)
+.short('k');
+const LICENSE: Flag = text(
+    "license",
+    "The SBOM says nothing of the recipe's own licence",
+)
+.or("NOASSERTION")
+.idle();
+const LINT_REQUIRE: Flag = list(
+    "lint-require",
+    "Linters that must pass [default: those that boltworks has at that level]",
+);
+const LINT_WARN: Flag = list(
+    "lint-warn",
+    "Linters that only warn [default: those that boltworks has at that level]",
+);
+const PERSIST_LINT_RESULTS: Flag = switch(
+    "persist-lint-results",
+    "Write what linters found to OUT-DIR/ARCH/lint-PACKAGE-VERSION.json",
+);
+const MEMORY: Flag = text("memory", "The most memory a step may use, like 8Gi");
+const NAMESPACE: Flag = text(
+    "namespace",
+    "The namespace of packages' addresses in the SBOM",
+)
+.or("unknown");
+const OUT_DIR: Flag = text(
+    "out-dir",
+    "Where packages and index go: into ARCH/ beneath it",
+)
+.or("./packages/");
+const LIBC: Flag = text(
+    "override-host-triplet-libc-substitution-flavor",
+    "The C library that ${{host.triplet.*}} names: gnu or musl",
+)
+.or("gnu");
+const PACKAGE_APPEND: Flag = list(
+    "package-append",
+    "Packages in the environment beside those the recipe names",
+);
+const PIPELINE_DIR: Flag = text(
+    "pipeline-dir",
+    "A folder of pipelines; it goes before the others",
+);
+const PIPELINE_DIRS: Flag = list("pipeline-dirs", "Folders of pipelines");
+const REPOSITORY_APPEND: Flag = list(
+    "repository-append",
+    "Repositories to take packages from: folders that hold ARCH/APKINDEX.tar.gz",
+)
+.short('r');
+const RM: Flag = switch("rm", "What a finished build leaves is removed in any case")
+    .on()
+    .idle();
+const RUNNER: Flag = text("runner", "Steps run in the program's own sandbox");
+const SIGNING_KEY: Flag = text(
+    "signing-key",
+    "The private key to sign packages and index with",
+);
+const SOURCE_DIR: Flag = text(
+    "source-dir",
+    "The folder whose files are laid into the workspace",
+);
+const STRIP_ORIGIN_NAME: Flag = switch("strip-origin-name", "Not taken").refused(
+    "a package always names the recipe it comes from",
+    "leave it out: apk installs a package whatever its origin",
+);
+const TEST_OPTION: Flag = list("test-option", "Options of the recipe to switch on");
+const TEST_PACKAGE_APPEND: Flag = list(
+    "test-package-append",
+    "Packages in every test's environment",
+);
+const TIMEOUT: Flag = text("timeout", "The longest a step may take, like 1h30m");
+const TRACE: Flag = text("trace", "No trace is written").told("no trace is written");
+const VARS_FILE: Flag = text(
+    "vars-file",
+    "A YAML file of values for `vars`; they win over the recipe's",
+);
+const WORKSPACE_DIR: Flag = text(
+    "workspace-dir",
+    "A folder that must be empty: the workspace is elsewhere",
+);
+
+const BUILD: &[Flag] = &[
+    APK_CACHE_DIR,
+    ARCH,
+    BUILD_DATE,
+    BUILD_OPTION,
+    CACHE_DIR.or("./melange-cache/"),
+    CACHE_SOURCE,
+    switch(
+        "cleanup",
+        "What a finished build leaves is removed in any case",
+    )
+    .on()
+    .idle(),
+    CPU,
+    CPUMODEL,
+    CREATE_BUILD_LOG,
+    DEBUG,
+    DEBUG_RUNNER,
+    DEPENDENCY_LOG,
+    DISK,
+    EMPTY_WORKSPACE,
+    ENV_FILE,
+    FAIL_ON_LINT_WARNING,
+    GENERATE_INDEX,
+    GENERATE_PROVENANCE,
+    GIT_COMMIT,
+    GIT_REPO_URL,
+    IGNORE_SIGNATURES,
+    INTERACTIVE,
+    KEYRING_APPEND,
+    LICENSE,
+    LINT_REQUIRE,
+    LINT_WARN,
+    MEMORY,
+    NAMESPACE,
+    OUT_DIR,
+    LIBC,
+    PACKAGE_APPEND,
+    PERSIST_LINT_RESULTS,
+    PIPELINE_DIR,
+    PIPELINE_DIRS,
+    REPOSITORY_APPEND,
+    RM,
+    RUNNER,
+    SIGNING_KEY,
+    SOURCE_DIR,
+    STRIP_ORIGIN_NAME,
+    TIMEOUT,
+    TRACE,
+    VARS_FILE,
+    WORKSPACE_DIR,
+];
+
+const TEST: &[Flag] = &[
+    APK_CACHE_DIR,
+    ARCH,
+    CACHE_DIR,
+    CACHE_SOURCE,
+    CPU,
+    CPUMODEL,
+    DEBUG,
+    DEBUG_RUNNER,
+    DISK,
+    ENV_FILE,
+    IGNORE_SIGNATURES,
+    INTERACTIVE,
+    KEYRING_APPEND,
+    MEMORY,
+    PIPELINE_DIRS,
+    REPOSITORY_APPEND,
+    RM,
+    RUNNER,
+    SOURCE_DIR,
+    TEST_OPTION,
+    TEST_PACKAGE_APPEND,
+    TIMEOUT,
+    WORKSPACE_DIR,
+];
+
+/// `compile` takes most flags of `build`, and only what says how a recipe is read can matter to it.
+const COMPILE: &[Flag] = &[
+    APK_CACHE_DIR,
+    text("arch", "The architecture to compile for"),
+    BUILD_DATE.idle(),
+    BUILD_OPTION,
+    CACHE_DIR.or("./melange-cache/").idle(),
+    CACHE_SOURCE.idle(),
+    CPU,
+    CREATE_BUILD_LOG.idle(),
+    DEBUG.idle(),
+    DEBUG_RUNNER,
+    text("dependency-log", "Nothing is built").idle(),
+    EMPTY_WORKSPACE.idle(),
+    ENV_FILE,
+    switch("fail-on-lint-warning", "Nothing is built").idle(),
+    GENERATE_INDEX.idle(),
+    switch("generate-provenance", "Nothing is built").idle(),
+    GIT_COMMIT,
+    GIT_REPO_URL,
+    switch("interactive", "Nothing is built").short('i').idle(),
+    KEYRING_APPEND.idle(),
+    LICENSE,
+    list("log-policy", "Messages go to standard error").idle(),
+    MEMORY.idle(),
+    NAMESPACE.idle(),
+    OUT_DIR.idle(),
+    PACKAGE_APPEND,
+    PIPELINE_DIR,
+    REPOSITORY_APPEND.idle(),
+    switch("rm", "Nothing is built").idle(),
+    text("runner", "Nothing is built").idle(),
+    SIGNING_KEY.idle(),
+    SOURCE_DIR.idle(),
+    switch("strip-origin-name", "Nothing is built").idle(),
+    TIMEOUT.idle(),
+    VARS_FILE,
+    text("workspace-dir", "Nothing is built").idle(),
+];
+
+const INDEX: &[Flag] = &[
+    text("arch", "Only packages for this architecture").short('a'),
+    switch("merge", "Keep what the source index has already").short('m'),
+    text("output", "The index to write")
+        .short('o')
+        .or("APKINDEX.tar.gz"),
+    text("signing-key", "The private key to sign the index with"),
+    text("source", "The index that --merge keeps")
+        .short('s')
+        .or("APKINDEX.tar.gz"),
+];
+
+const SIGN: &[Flag] = &[text("signing-key", "The private key")
+    .short('k')
+    .or("local-melange.rsa")];
+
+const SIGN_INDEX: &[Flag] = &[
+    switch("force", "Sign anew what is signed already").short('f'),
+    text("signing-key", "The private key").or("melange.rsa"),
+];
+
+const KEYGEN: &[Flag] = &[text("key-size", "4096 or 2048 bits").or("4096")];
+
+const SOURCE: &[Flag] = &[
+    text("output", "The folder to write")
+        .short('o')
+        .or("./source"),
+    SOURCE_DIR,
+];
+
+const SCAN: &[Flag] = &[
+    ARCH,
+    switch("comments", "Comments in the difference too"),
+    switch("diff", "Show the difference"),
+    text("keyring-append", "A public key")
+        .short('k')
+        .or("local-melange.rsa.pub"),
+    NAMESPACE,
+    text("package", "The package").short('p'),
+    text("repository-append", "A repository")
+        .short('r')
+        .or("./packages"),
+];
+
+const LINT: &[Flag] = &[
+    FAIL_ON_LINT_WARNING,
+    LINT_REQUIRE,
+    LINT_WARN,
+    text(
+        "out-dir",
+        "Where --persist-lint-results writes: into ARCH/ beneath it",
+    )
+    .or("packages"),
+    PERSIST_LINT_RESULTS,
+];
+
+const LICENSE_CHECK: &[Flag] = &[
+    switch("fix", "Correct the recipe"),
+    text("format", "simple or flat").or("flat"),
+    text("scan-type", "shallow or deep").or("shallow"),
+    text("workdir", "Where sources are unpacked"),
+];
+
+const REBUILD: &[Flag] = &[
+    switch("diff", "Show how the packages differ").on(),
+    text("out-dir", "Where packages go").or("./rebuilt-packages/"),
+    text("runner", "Steps run in the program's own sandbox"),
+    SIGNING_KEY,
+    SOURCE_DIR,
+];
+
+const INITRAMFS: &[Flag] = &[
+    text("arch", "The architecture"),
+    text("init-package", "The package that starts").or("microvm-init"),
+    list("keyring", "Public keys").short('k'),
+    text("output", "The file to write").short('o'),
+    list("package", "More packages").short('p'),
+    list("repository", "Repositories").short('r'),
+];
+
+/// Every command.
+pub(crate) const COMMANDS: &[Command] = &[
+    command("build", "[RECIPE]", 0, BUILD, "Build the packages of a recipe"),
+    command("test", "RECIPE [PACKAGE]", 1, TEST, "Run the tests of a recipe"),
+    command("compile", "[RECIPE]", 0, COMPILE, "Print a recipe as it is understood"),
+    command("index", "PACKAGE…", 1, INDEX, "Make an index of packages"),
+    command("sign", "PACKAGE…", 1, SIGN, "Sign packages anew"),
+    command("sign-index", "INDEX", 1, SIGN_INDEX, "Sign an index"),
+    command("keygen", "[KEY.rsa]", 0, KEYGEN, "Make a key pair"),
+    command("query", "RECIPE TEMPLATE", 2, &[], "Print what a template asks of a recipe"),
+    command("package-version", "RECIPE", 1, &[], "Print name, version and epoch of a recipe's package"),
+    command(
+        "update-cache",
+        "RECIPE",
+        1,
+        &[text("cache-dir", "The folder that sources go to").or("/var/cache/melange")],
+        "Fetch the sources of a recipe into a folder",
+    ),
+    command(
+        "version",
+        "",
+        0,
+        &[switch("json", "Print JSON")],
+        "Print the version",
+    ),
+    command("completion", "bash|zsh|fish|powershell", 1, &[], "Print a completion script"),
+    command("lint", "PACKAGE…", 1, LINT, "Lint packages"),
+    command("scan", "RECIPE", 0, SCAN, "Not taken").refused(
+        "a package's relations are read off its files when it is built, and not again",
+        "build it again: what was found before costs nothing, and boltworks apk diff shows what differs",
+    ),
+    command("license-check", "FILE", 0, LICENSE_CHECK, "Not taken").refused(
+        "texts of licences are not compared with what recipes say yet",
+        "boltworks recipe compile shows the licences that a recipe names",
+    ),
+    command("rebuild", "PACKAGE…", 0, REBUILD, "Not taken").refused(
+        "a package is not made again from the recipe inside it yet",
+        "build its recipe again, and compare with boltworks apk diff BEFORE AFTER",
+    ),
+    command(
+        "bump",
+        "RECIPE VERSION",
+        0,
+        &[text("expected-commit", "The commit of a git source")],
+        "Not taken",
+    )
+    .refused(
+        "recipes are not edited yet",
+        "change version, epoch and digests by hand: a build says which digest it found",
+    ),
+    command("source get", "RECIPE", 0, SOURCE, "Not taken").refused(
+        "git sources are not fetched yet",
+        "melange update-cache --cache-dir FOLDER RECIPE fetches archives",
+    ),
+    command("source pop", "RECIPE", 0, SOURCE, "Not taken").refused(
+        "git sources are not fetched, and recipes are not edited yet",
+        "write patches with git format-patch, and apply them with the pipeline git-am",
+    ),
+    command("initramfs", "", 0, INITRAMFS, "Not taken").refused(
+        "it is for the QEMU runner, and there is none here: steps run in the program's own sandbox",
+        "leave it out: build needs none",
+    ),
+];

@@ -1,0 +1,414 @@
+//! From flags to what the factory wants: where it works, how a recipe is read, which packages there are.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use boltworks_config::{Bytes, Span};
+use boltworks_factory::files::Place;
+use boltworks_factory::repository::Given;
+use boltworks_factory::single::{Reading, SourceFolder, linting};
+use boltworks_factory::{Error, Home};
+use boltworks_fsx::{Limit, Root};
+use boltworks_model::Architecture;
+use boltworks_package::lint::Level;
+use boltworks_recipe::Libc;
+use boltworks_recipe::resolved::Image;
+
+use super::flag::Words;
+use super::{dotenv, quantity, usage};
+use crate::failure::Failure;
+use crate::host;
+use crate::output::Output;
+
+/// The factory's file that counts, if it is there.
+const FACTORY: &str = "boltworks.yaml";
+/// Names of recipes that are looked for where none is named.
+const RECIPES: [&str; 4] = [
+    ".melange.yaml",
+    ".melange.yml",
+    "melange.yaml",
+    "melange.yml",
+];
+/// The file that `--create-build-log` adds to.
+pub(super) const BUILD_LOG: &str = "packages.log";
+/// No file of variables is larger.
+const TEXT_LIMIT: Limit = Limit::mib(4);
+
+/// How much is said: warnings, more with `info`'s neighbours below it.
+pub(super) fn verbosity(words: &Words<'_>) -> Result<u8, Failure> {
+    let level = words.text("log-level").unwrap_or_default();
+    match level.to_ascii_lowercase().as_str() {
+        // What is told of a build at `info` is told by the progress lines.
+        "error" | "warn" | "warning" | "info" | "" => Ok(0),
+        "debug" => Ok(2),
+        _ => Err(usage(
+            format!("'{level}' is no log level"),
+            "there are debug, info, warn and error",
+        )),
+    }
+}
+
+/// The recipe of the command line, or the one that lies here. What follows it is told of.
+pub(super) fn recipe(words: &Words<'_>, output: &Output) -> Result<PathBuf, Failure> {
+    let mut operands = words.operands().into_iter();
+    let named = operands.next();
+    for more in operands {
+        output.note(&format!(
+            "! '{}' is not looked at: there is one recipe, and a flag's value that may be left out is \
+             written --flag=value",
+            more.display()
+        ));
+    }
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    for name in RECIPES {
+        if Place::of(Path::new(name))?.stat()?.is_some() {
+            output.note(&format!("no recipe is named: {name} is taken"));
+            return Ok(PathBuf::from(name));
+        }
+    }
+    Err(usage(
+        "no recipe is named, and there is no melange.yaml here",
+        "name one: melange build RECIPE.yaml",
+    ))
+}
+
+/// The factory of this folder; where there is none, one whose state lies in the user's cache folder.
+pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
+    let mut home = match Home::open(Path::new(FACTORY), host::host(None, false)) {
+        Err(Error::NoFactory { .. }) => Home::makeshift(&cache_folder()?, host::host(None, false))?,
+        other => other?,
+    };
+    let namespace = words.text("namespace").unwrap_or_default();
+    if !namespace.is_empty() && (home.is_makeshift || words.is_given("namespace")) {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !namespace.chars().all(is_name) {
+            return Err(usage(
+                format!("'{namespace}' is no namespace of packages"),
+                "letters, digits, '.', '-' and '_' are",
+            ));
+        }
+        home.rename(&namespace);
+    }
+    home.caches = caches(words)?;
+    if words.is_given("lint-require") || words.is_given("lint-warn") {
+        home.lint_levels = lint_levels(words)?;
+    }
+    let limits = &mut home.config.limits;
+    if let Some(text) = words.text("timeout") {
+        let span = quantity::duration(&text);
+        let span = span.ok_or_else(|| {
+            usage(
+                format!("'{text}' is no time"),
+                "write it like 90s, 20m or 1h30m",
+            )
+        })?;
+        limits.wall = span.map(Span).or(limits.wall);
+    }
+    if let Some(text) = words.text("memory") {
+        let bytes = quantity::bytes(&text);
+        let bytes = bytes.ok_or_else(|| {
+            usage(
+                format!("'{text}' is no amount of memory"),
+                "write it like 512Mi or 8Gi",
+            )
+        })?;
+        limits.memory = Some(Bytes(bytes));
+    }
+    Ok(home)
+}
+
+/// The level of every linter, as the flags say.
+pub(super) fn lint_levels(words: &Words<'_>) -> Result<BTreeMap<String, Level>, Failure> {
+    let list = |name| words.is_given(name).then(|| words.texts(name));
+    let (required, warned) = (list("lint-require"), list("lint-warn"));
+    Ok(linting::levels(required.as_deref(), warned.as_deref())?)
+}
+
+/// `boltworks` in the user's cache folder.
+fn cache_folder() -> Result<PathBuf, Failure> {
+    let environment = host::environment();
+    let folder = |name: &str| {
+        let path = environment.get(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let caches = caches.ok_or_else(|| usage(
+        "there is no folder for what is kept between builds",
+        "set XDG_CACHE_HOME or HOME to an absolute path, or make a factory: boltworks init FOLDER",
+    ))?;
+    Ok(caches.join("boltworks"))
+}
+
+/// Folders of sources that were fetched before.
+fn caches(words: &Words<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let source = words.path("cache-source");
+    if let Some(source) = &source
+        && source.to_string_lossy().contains("://")
+    {
+        return Err(usage(
+            format!(
+                "--cache-source {}: sources are not taken from buckets",
+                source.display()
+            ),
+            "copy them into a folder, and name that",
+        ));
+    }
+    let folders = words.path("cache-dir").into_iter().chain(source);
+    Ok(folders.map(|folder| host::absolute(&folder)).collect())
+}
+
+/// What is built for; whether what this machine cannot build for was asked for by name.
+pub(super) fn is_wanted(
+    words: &Words<'_>,
+    own: Architecture,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let asked = words.texts("arch");
+    let mut is_own = asked.is_empty();
+    for name in asked {
+        if name == "all" {
+            is_own = true;
+            continue;
+        }
+        let arch = architecture(&name)?;
+        if arch == own {
+            is_own = true;
+        } else {
+            output.note(&format!(
+                "! skipped for {arch}: this machine builds for {own}"
+            ));
+        }
+    }
+    Ok(is_own)
+}
+
+/// A processor architecture by apk's or OCI's name, or `host`.
+pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
+    let name = if name == "host" {
+        std::env::consts::ARCH
+    } else {
+        name
+    };
+    name.parse().map_err(|error: boltworks_model::NameError| {
+        usage(
+            error.to_string(),
+            "name one like x86_64 or aarch64, or say host",
+        )
+    })
+}
+
+/// How a recipe is read.
+pub(super) fn reading(words: &Words<'_>, recipe: &Path) -> Result<Reading, Failure> {
+    let sources = match words.path("source-dir") {
+        _ if words.is_on("empty-workspace") => SourceFolder::Nowhere,
+        Some(folder) => SourceFolder::Folder(folder),
+        None => SourceFolder::Folder(parent(recipe).to_owned()),
+    };
+    let libc = words.text("override-host-triplet-libc-substitution-flavor");
+    let mut pipelines: Vec<PathBuf> = words.path("pipeline-dir").into_iter().collect();
+    pipelines.extend(words.paths("pipeline-dirs"));
+    let options = [words.texts("build-option"), words.texts("test-option")];
+    let packages = [
+        words.texts("package-append"),
+        words.texts("test-package-append"),
+    ];
+    let packages = packages.concat().into_iter().map(|text| {
+        text.parse().map_err(|_| {
+            usage(
+                format!("'{text}' is no package"),
+                "write it like zlib or zlib>=1.3",
+            )
+        })
+    });
+    Ok(Reading {
+        pipelines,
+        libc: match libc.as_deref() {
+            None | Some("gnu" | "glibc") => Libc::Glibc,
+            Some("musl") => Libc::Musl,
+            Some(other) => {
+                return Err(usage(
+                    format!("'{other}' is no C library"),
+                    "there are gnu and musl",
+                ));
+            }
+        },
+        options: options.concat().into_iter().collect(),
+        sources,
+        packages: packages.collect::<Result<_, _>>()?,
+        variables: variables(&words.paths("env-file"))?,
+        vars: vars(words.path("vars-file").as_deref())?,
+        commit: words.text("git-commit"),
+        withheld: withheld(words, recipe),
+    })
+}
+
+/// What lies in a source folder and is none of its sources: keys, and what a build reads and writes
+/// itself. In the recipe's own folder the recipe and the repository's history are not either: every
+/// comment and every commit would make all packages anew.
+fn withheld(words: &Words<'_>, recipe: &Path) -> Vec<PathBuf> {
+    let single = [
+        "signing-key",
+        "out-dir",
+        "cache-dir",
+        "cache-source",
+        "workspace-dir",
+    ];
+    let several = ["keyring-append", "repository-append"];
+    let mut withheld: Vec<PathBuf> = single.iter().filter_map(|name| words.path(name)).collect();
+    withheld.extend(several.iter().flat_map(|name| words.paths(name)));
+    withheld.push(PathBuf::from(BUILD_LOG));
+    if words.path("source-dir").is_none() {
+        let folder = parent(recipe);
+        withheld.push(recipe.to_owned());
+        withheld.push(folder.join(".git"));
+        let files = Root::open(folder).and_then(|folder| folder.list());
+        let keys = files
+            .unwrap_or_default()
+            .into_iter()
+            .map(|entry| entry.name);
+        let keys = keys.filter(|name| name.ends_with(b".rsa"));
+        withheld.extend(keys.map(|name| folder.join(OsString::from_vec(name))));
+    }
+    withheld
+}
+
+/// The folder a path is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Variables of several files; of two that set the same one, the first counts.
+fn variables(files: &[PathBuf]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut variables = BTreeMap::new();
+    for file in files {
+        let text = Place::of(file)?.read_text(TEXT_LIMIT)?;
+        let read = dotenv::parse(&text).map_err(|(line, what)| {
+            usage(
+                format!("{}:{line}: {what}", file.display()),
+                "correct the line",
+            )
+        })?;
+        for (name, value) in read {
+            variables.entry(name).or_insert(value);
+        }
+    }
+    Ok(variables)
+}
+
+fn vars(file: Option<&Path>) -> Result<BTreeMap<String, String>, Failure> {
+    let Some(file) = file else {
+        return Ok(BTreeMap::new());
+    };
+    let text = Place::of(file)?.read_text(TEXT_LIMIT)?;
+    boltworks_yaml::parse(&file.to_string_lossy(), &text).map_err(|error| {
+        usage(
+            error.to_string(),
+            "it is a list of `name: value`, each a text",
+        )
+    })
+}
+
+/// Repositories and keys: those of the command line, then those that environments name.
+pub(super) fn packages<'a>(
+    words: &Words<'_>,
+    environments: impl Iterator<Item = &'a Image>,
+) -> Result<Given, Failure> {
+    let mut given = Given {
+        repositories: Vec::new(),
+        keys: words.paths("keyring-append"),
+        ignore_signatures: words.is_on("ignore-signatures"),
+    };
+    for repository in words.texts("repository-append") {
+        add_repository(&mut given, &repository)?;
+    }
+    for environment in environments {
+        let named = environment.repositories.iter();
+        for repository in named.chain(&environment.build_repositories) {
+            add_repository(&mut given, repository)?;
+        }
+        for key in &environment.keyring {
+            add_key(&mut given, key)?;
+        }
+    }
+    Ok(given)
+}
+
+fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
+    if named.contains("://") {
+        return Err(usage(
+            format!("packages are not fetched from {named}"),
+            "bring them and their index to a folder, as in mirror/x86_64/APKINDEX.tar.gz, and name that \
+             folder with -r and in the recipe's place",
+        ));
+    }
+    if named.starts_with('@') {
+        return Err(usage(
+            format!("'{named}': repositories have no tags here"),
+            "name the folder alone, and packages without @TAG",
+        ));
+    }
+    let path = PathBuf::from(named);
+    if !given.repositories.contains(&path) {
+        given.repositories.push(path);
+    }
+    Ok(())
+}
+
+fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
+    if named.contains("://") {
+        return Err(usage(
+            format!("keys are not fetched from {named}"),
+            "bring it here, look at it, and name its file",
+        ));
+    }
+    let path = PathBuf::from(named);
+    if !given.keys.contains(&path) {
+        given.keys.push(path);
+    }
+    Ok(())
+}
+
+/// Checks which runner is asked for; there is one.
+pub(super) fn runner(words: &Words<'_>, output: &Output) -> Result<(), Failure> {
+    match words.text("runner").as_deref() {
+        None => Ok(()),
+        Some(runner @ ("bubblewrap" | "docker" | "qemu")) => {
+            output.note(&format!(
+                "! --runner {runner}: steps run in the program's own sandbox all the same, and without a \
+                 network"
+            ));
+            Ok(())
+        }
+        Some(other) => Err(usage(
+            format!("'{other}' is no runner"),
+            "leave it out: steps run in the program's own sandbox",
+        )),
+    }
+}
+
+/// Refuses a workspace with something in it: what lay there would have counted.
+pub(super) fn workspace(words: &Words<'_>) -> Result<(), Failure> {
+    let Some(folder) = words.path("workspace-dir") else {
+        return Ok(());
+    };
+    let is_used = match Root::open(&folder) {
+        Ok(root) => !root.list()?.is_empty(),
+        Err(error) if error.is_not_found() => false,
+        Err(error) => return Err(error.into()),
+    };
+    if is_used {
+        return Err(usage(
+            format!("--workspace-dir {}: something is in it", folder.display()),
+            "name what a build shall find with --source-dir: every workspace is laid out anew, beneath \
+             the state",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `melange lint`, and what linters found as a file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use boltworks_factory::files::Place;
+use boltworks_factory::packages;
+use boltworks_factory::single::linting;
+use boltworks_fsx::Root;
+use boltworks_model::Architecture;
+use boltworks_package::lint::Refused;
+
+use super::flag::Words;
+use super::given;
+use crate::failure::{Failure, exit};
+use crate::host;
+use crate::output::Output;
+
+pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
+    let files = words.operands();
+    let scratch = host::environment().get("TMPDIR").map(PathBuf::from);
+    let scratch = scratch.unwrap_or_else(|| PathBuf::from("/tmp"));
+    let reports = linting::files(&files, &given::lint_levels(words)?, &scratch)?;
+    for (file, report) in files.iter().zip(&reports) {
+        for warning in report.warnings() {
+            output.note(&format!("! {warning}"));
+        }
+        if words.is_on("persist-lint-results") {
+            let folder = words.path("out-dir").unwrap_or_default();
+            keep(
+                file,
+                &folder,
+                &linting::as_json(std::slice::from_ref(report)),
+            )?;
+        }
+    }
+    let refused = Refused::from_reports(&reports);
+    if let Some(refused) = &refused {
+        output.note(&format!("error: {refused}"));
+    }
+    Ok(if refused.is_none() {
+        ExitCode::SUCCESS
+    } else {
+        exit::FAILED
+    })
+}
+
+fn keep(file: &Path, folder: &Path, document: &[u8]) -> Result<(), Failure> {
+    let package = packages::open(file, None)?;
+    let control = package.control();
+    let name = format!("lint-{}-{}.json", control.name, control.version);
+    let arch: Result<Architecture, _> = control.arch.parse();
+    write(
+        folder,
+        arch.unwrap_or(Architecture::X86_64),
+        (&name, document),
+    )
+}
+
+/// Writes a document into the folder of an architecture, which is made where it is missing.
+pub(super) fn write(
+    folder: &Path,
+    arch: Architecture,
+    (name, document): (&str, &[u8]),
+) -> Result<(), Failure> {
+    let folder = folder.join(arch.apk());
+    Root::create(&host::absolute(&folder))?;
+    Place::of(&folder.join(name))?.write(document, 0o644)?;
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! What a template can ask of a recipe, under the names that melange's own program has for it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use boltworks_model::Architecture;
+use boltworks_recipe::parsed::{self, Text};
+use boltworks_recipe::resolved::{self, Dependencies};
+use boltworks_recipe::{PipelineLibrary, ResolveOptions, resolve};
+use boltworks_version::apk::Dependency;
+
+use crate::failure::Failure;
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Data {
+    /// Nothing.
+    Nil,
+    Bool(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<Self>),
+    /// Keys of the user's.
+    Map(BTreeMap<String, Self>),
+    /// Fields, in their order.
+    Record(Vec<(&'static str, Self)>),
+}
+
+impl Data {
+    /// Whether it counts as true: it is neither empty nor zero.
+    pub(super) fn is_true(&self) -> bool {
+        match self {
+            Self::Nil => false,
+            Self::Bool(value) => *value,
+            Self::Number(value) => *value != 0,
+            Self::Text(value) => !value.is_empty(),
+            Self::List(value) => !value.is_empty(),
+            Self::Map(value) => !value.is_empty(),
+            Self::Record(_) => true,
+        }
+    }
+
+    /// As Go prints it.
+    pub(super) fn print(&self, out: &mut String) {
+        match self {
+            Self::Nil => out.push_str("<no value>"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Number(value) => drop(write!(out, "{value}")),
+            Self::Text(value) => out.push_str(value),
+            Self::List(values) => enclosed(out, ('[', ']'), values.iter().map(|value| ("", value))),
+            Self::Map(values) => {
+                out.push_str("map");
+                let values = values.iter();
+                enclosed(
+                    out,
+                    ('[', ']'),
+                    values.map(|(key, value)| (key.as_str(), value)),
+                );
+            }
+            Self::Record(fields) => {
+                enclosed(out, ('{', '}'), fields.iter().map(|(_, value)| ("", value)));
+            }
+        }
+    }
+}
+
+fn enclosed<'a>(
+    out: &mut String,
+    (open, close): (char, char),
+    values: impl Iterator<Item = (&'a str, &'a Data)>,
+) {
+    out.push(open);
+    for (index, (key, value)) in values.enumerate() {
+        if index > 0 {
+            out.push(' ');
+        }
+        if !key.is_empty() {
+            out.push_str(key);
+            out.push(':');
+        }
+        value.print(out);
+    }
+    out.push(close);
+}
+
+/// A recipe with its variables filled in, as far as that is possible without opening a pipeline:
+/// steps are as they are written.
+pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
+    let pipeline = steps(&std::mem::take(&mut parsed.pipeline));
+    let test = parsed.test.take();
+    let targets = std::mem::take(&mut parsed.package.target_architecture);
+    let written = parsed.subpackages.iter_mut();
+    let mut below = BTreeMap::new();
+    for package in written {
+        let steps = steps(&std::mem::take(&mut package.pipeline));
+        below.insert(package.name.line(), (steps, package.test.take()));
+    }
+    let lines: Vec<u32> = below.keys().copied().collect();
+    let library = PipelineLibrary::builtin();
+    let options = ResolveOptions::new(Architecture::X86_64, &library);
+    let resolved = resolve(&parsed, &options)?;
+    let is_one_to_one = lines.len() == resolved.subpackages.len();
+    let subpackages = resolved
+        .subpackages
+        .iter()
+        .enumerate()
+        .map(|(index, package)| {
+            // With `range` and `if`, which stanza a package comes from is not told apart here.
+            let line = lines.get(index).filter(|_| is_one_to_one);
+            let found = line.and_then(|line| below.get(line));
+            let (steps, test) = match found {
+                Some((steps, test)) => (steps.clone(), test.as_ref()),
+                None => (Data::List(Vec::new()), None),
+            };
+            Data::Record(vec![
+                ("Name", text(package.name.as_str())),
+                ("Pipeline", steps),
+                ("Dependencies", dependencies(&package.dependencies)),
+                ("Description", text(&package.description)),
+                ("URL", optional(package.url.as_deref())),
+                ("Commit", optional(package.commit.as_deref())),
+                ("Annotations", map(&package.annotations)),
+                ("Checks", checks(&package.checks_disabled)),
+                ("Options", switches(package.options)),
+                ("Test", tests(test)),
+            ])
+        });
+    let subpackages = subpackages.collect();
+    Ok(Data::Record(vec![
+        ("Package", package(&resolved.package, &targets)),
+        ("Environment", environment(&resolved.environment)),
+        ("Pipeline", pipeline),
+        ("Subpackages", Data::List(subpackages)),
+        ("Update", update(&parsed.update)),
+        ("Vars", texts_by_name(&parsed.vars)),
+        ("Test", tests(test.as_ref())),
+    ]))
+}
+
+fn package(package: &resolved::Package, targets: &[Text]) -> Data {
+    let copyright = package.copyright.iter().map(|copyright| {
+        Data::Record(vec![
+            ("Paths", list(&copyright.paths)),
+            ("Attestation", optional(copyright.attestation.as_deref())),
+            ("License", text(&copyright.license)),
+            ("LicensePath", optional(copyright.license_path.as_deref())),
+        ])
+    });
+    let resources = |resources: &resolved::Resources| {
+        Data::Record(vec![
+            ("CPU", optional(resources.cpu.as_deref())),
+            ("CPUModel", optional(resources.cpumodel.as_deref())),
+            ("Memory", optional(resources.memory.as_deref())),
+            ("Disk", optional(resources.disk.as_deref())),
+        ])
+    };
+    Data::Record(vec![
+        ("Name", text(package.name.as_str())),
+        ("Version", text(&package.version.to_string())),
+        (
+            "Epoch",
+            Data::Number(i64::try_from(package.epoch).unwrap_or(i64::MAX)),
+        ),
+        ("FullVersion", text(&package.full_version.to_string())),
+        ("Description", text(&package.description)),
+        ("Annotations", map(&package.annotations)),
+        ("URL", optional(package.url.as_deref())),
+        ("Commit", optional(package.commit.as_deref())),
+        ("TargetArchitecture", texts(targets)),
+        ("Copyright", Data::List(copyright.collect())),
+        ("Dependencies", dependencies(&package.dependencies)),
+        ("Options", switches(package.options)),
+        ("Checks", checks(&package.checks_disabled)),
+        ("Resources", resources(&package.resources)),
+        ("TestResources", resources(&package.test_resources)),
+    ])
+}
+
+fn dependencies(dependencies: &Dependencies) -> Data {
+    let words =
+        |list: &[Dependency]| Data::List(list.iter().map(|one| text(&one.to_string())).collect());
+    let priority =
+        |priority: Option<u32>| optional(priority.map(|number| number.to_string()).as_deref());
+    Data::Record(vec![
+        ("Runtime", words(&dependencies.runtime)),
+        ("Provides", words(&dependencies.provides)),
+        ("Replaces", words(&dependencies.replaces)),
+        ("ProviderPriority", priority(dependencies.provider_priority)),
+        ("ReplacesPriority", priority(dependencies.replaces_priority)),
+    ])
+}
+
+fn switches(options: resolved::PackageOptions) -> Data {
+    Data::Record(vec![
+        ("NoProvides", Data::Bool(options.no_provides)),
+        ("NoDepends", Data::Bool(options.no_depends)),
+        ("NoCommands", Data::Bool(options.no_commands)),
+        (
+            "NoVersionedShlibDeps",
+            Data::Bool(options.no_versioned_shlib_deps),
+        ),
+    ])
+}
+
+fn checks(disabled: &[String]) -> Data {
+    Data::Record(vec![("Disabled", list(disabled))])
+}
+
+fn environment(image: &resolved::Image) -> Data {
+    let packages = image
+        .packages
+        .iter()
+        .map(|package| text(&package.to_string()));
+    let contents = Data::Record(vec![
+        ("Repositories", list(&image.repositories)),
+        ("Keyring", list(&image.keyring)),
+        ("Packages", Data::List(packages.collect())),
+    ]);
+    Data::Record(vec![
+        ("Contents", contents),
+        ("Environment", map(&image.environment)),
+    ])
+}
+
+fn update(update: &parsed::Update) -> Data {
+    let github = match &update.github {
+        Some(github) => Data::Record(vec![
+            ("Identifier", text(&github.identifier)),
+            ("StripPrefix", written(github.strip_prefix.as_ref())),
+            ("StripSuffix", written(github.strip_suffix.as_ref())),
+            ("TagFilter", written(github.tag_filter.as_ref())),
+            ("UseTags", Data::Bool(github.use_tag)),
+        ]),
+        None => Data::Nil,
+    };
+    let monitor = match &update.release_monitor {
+        Some(monitor) => Data::Record(vec![(
+            "Identifier",
+            Data::Number(i64::try_from(monitor.identifier.value).unwrap_or(i64::MAX)),
+        )]),
+        None => Data::Nil,
+    };
+    Data::Record(vec![
+        ("Enabled", Data::Bool(update.enabled)),
+        ("Manual", Data::Bool(update.manual)),
+        ("RequireSequential", Data::Bool(update.require_sequential)),
+        ("Shared", Data::Bool(update.shared)),
+        (
+            "VersionSeparator",
+            written(update.version_separator.as_ref()),
+        ),
+        ("ReleaseMonitor", monitor),
+        ("GitHubMonitor", github),
+        ("ExcludeReason", written(update.exclude_reason.as_ref())),
+    ])
+}
+
+fn tests(test: Option<&parsed::Test>) -> Data {
+    let Some(test) = test else {
+        return Data::Nil;
+    };
+    let contents = &test.environment.contents;
+    let contents = Data::Record(vec![
+        ("Repositories", texts(&contents.repositories)),
+        ("Keyring", texts(&contents.keyring)),
+        ("Packages", texts(&contents.packages)),
+    ]);
+    let variables = texts_by_name(&test.environment.environment);
+    let environment = Data::Record(vec![("Contents", contents), ("Environment", variables)]);
+    Data::Record(vec![
+        ("Environment", environment),
+        ("Pipeline", steps(&test.pipeline)),
+    ])
+}
+
+fn steps(pipeline: &[parsed::Step]) -> Data {
+    let step = |step: &parsed::Step| {
+        Data::Record(vec![
+            ("If", written(step.condition.as_ref())),
+            ("Name", written(step.name.as_ref())),
+            ("Uses", written(step.uses.as_ref())),
+            ("With", texts_by_name(&step.with)),
+            ("Runs", written(step.runs.as_ref())),
+            ("Pipeline", steps(&step.pipeline)),
+            (
+                "Needs",
+                Data::Record(vec![("Packages", texts(&step.needs.packages))]),
+            ),
+            ("Label", written(step.label.as_ref())),
+            ("WorkDir", written(step.working_directory.as_ref())),
+            ("Environment", texts_by_name(&step.environment)),
+        ])
+    };
+    Data::List(pipeline.iter().map(step).collect())
+}
+
+fn text(text: &str) -> Data {
+    Data::Text(text.to_owned())
+}
+
+fn optional(value: Option<&str>) -> Data {
+    text(value.unwrap_or_default())
+}
+
+fn written(value: Option<&Text>) -> Data {
+    optional(value.map(Text::as_str))
+}
+
+fn list(values: &[String]) -> Data {
+    Data::List(values.iter().map(|value| text(value)).collect())
+}
+
+fn texts(values: &[Text]) -> Data {
+    Data::List(values.iter().map(|value| text(value)).collect())
+}
+
+fn map(values: &BTreeMap<String, String>) -> Data {
+    let values = values.iter();
+    Data::Map(
+        values
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect(),
+    )
+}
+
+fn texts_by_name(values: &BTreeMap<String, Text>) -> Data {
+    let values = values.iter();
+    Data::Map(
+        values
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect(),
+    )
+}

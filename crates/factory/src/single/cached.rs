@@ -1,0 +1,42 @@
+//! The sources of a recipe in a folder, as melange keeps them: each under the name of the digest that
+//! the recipe expects.
+
+use std::io;
+use std::path::Path;
+
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::Ambient;
+use boltworks_recipe::resolved::Recipe;
+
+use crate::equipment::Reach;
+use crate::recipes::request;
+use crate::sources::sources;
+use crate::{Error, Home};
+
+/// Fetches every source of a recipe and of its tests, and puts it into a folder, which is made where it
+/// is missing; how many there are.
+pub fn keep_sources(
+    home: &Home,
+    recipe: &Recipe,
+    folder: &Path,
+    ambient: &Ambient<'_>,
+) -> Result<usize, Error> {
+    let reach = Reach::new(home)?;
+    let fetcher = reach.fetcher(home);
+    let folder = Root::create(folder)?;
+    let version = recipe.package.version.to_string();
+    let all = sources(recipe);
+    for source in &all {
+        ambient.cancel.check()?;
+        let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient)?;
+        let path = RelPath::try_from(source.key.as_str())?;
+        let mut draft = folder.draft(&path, 0o644)?;
+        let mut blob = home.store.open_blob(&fetched.digest)?.reader();
+        io::copy(&mut blob, &mut draft).map_err(|source| boltworks_fsx::Error::Stream {
+            action: "write the source",
+            source,
+        })?;
+        draft.commit()?;
+    }
+    Ok(all.len())
+}

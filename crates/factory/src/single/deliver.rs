@@ -1,0 +1,140 @@
+//! Packages of a recipe written into a folder, and the index there brought up to date.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use boltworks_apk::{IndexEntry, index::FILE_NAME};
+use boltworks_crypto::Sha256Hasher;
+use boltworks_fsx::{RelPath, Root};
+use boltworks_model::Artifact;
+use boltworks_records::ActionRecord;
+
+use super::Bench;
+use super::build::{BuildOrder, Delivered, Signing};
+use crate::files::Place;
+use crate::keys::Keys;
+use crate::{Error, packages};
+
+/// Writes an action's packages, and lists them.
+pub(super) fn deliver(
+    bench: &Bench<'_>,
+    record: &ActionRecord,
+    keys: &Keys,
+    order: &BuildOrder,
+) -> Result<(Vec<Delivered>, Option<PathBuf>), Error> {
+    let path = order.out.join(bench.home.architecture().apk());
+    let folder = Root::create(&path)?;
+    let mut entries = bench.home.index_of(record)?.unwrap_or_default().entries;
+    let mut delivered = Vec::new();
+    for artifact in &record.artifacts {
+        let coordinate = &artifact.coordinate;
+        let name = format!("{}-{}.apk", coordinate.name, coordinate.version);
+        let blob = bench.home.store.open_blob(&artifact.digest)?.reader();
+        let artifact = if order.signing == Signing::Nobody {
+            unsigned(blob, &folder, &name, artifact)?
+        } else {
+            copied(blob, &folder, &name)?;
+            artifact.clone()
+        };
+        let entry = entries.iter_mut().find(|entry| entry.file_name() == name);
+        let installed_size = entry.map_or(0, |entry| {
+            entry.size = artifact.size;
+            entry.installed_size
+        });
+        delivered.push(Delivered {
+            artifact,
+            installed_size,
+            path: path.join(name),
+        });
+    }
+    if !order.index {
+        return Ok((delivered, None));
+    }
+    let index = list(bench, &path.join(FILE_NAME), entries, (keys, order))?;
+    Ok((delivered, Some(index)))
+}
+
+fn write_error(source: io::Error) -> Error {
+    boltworks_fsx::Error::Stream {
+        action: "write the package",
+        source,
+    }
+    .into()
+}
+
+fn copied(mut blob: impl Read, folder: &Root, name: &str) -> Result<(), Error> {
+    let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
+    io::copy(&mut blob, &mut draft).map_err(write_error)?;
+    draft.commit()?;
+    Ok(())
+}
+
+/// Writes a package without its signature; what it is then.
+fn unsigned(
+    blob: impl Read,
+    folder: &Root,
+    name: &str,
+    signed: &Artifact,
+) -> Result<Artifact, Error> {
+    let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
+    let mut counted = Counted {
+        out: &mut draft,
+        hasher: Sha256Hasher::new(),
+        size: 0,
+    };
+    boltworks_apk::unsign(blob, &mut counted)?;
+    let Counted { hasher, size, .. } = counted;
+    draft.commit()?;
+    Ok(Artifact {
+        digest: hasher.finish(),
+        size,
+        ..signed.clone()
+    })
+}
+
+/// Hashes and counts what is written.
+struct Counted<W> {
+    out: W,
+    hasher: Sha256Hasher,
+    size: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Adds packages to the index in a folder. It must be signed by somebody who is trusted, unless
+/// signatures do not count or nobody signs the new one either.
+fn list(
+    bench: &Bench<'_>,
+    file: &Path,
+    entries: Vec<IndexEntry>,
+    (keys, order): (&Keys, &BuildOrder),
+) -> Result<PathBuf, Error> {
+    let place = Place::of(file)?;
+    let mut trusted = bench.keyring.clone();
+    for (name, key) in keys.keyring.iter() {
+        trusted.insert(name, key.clone());
+    }
+    let is_signed = order.signing != Signing::Nobody;
+    let trusted = (is_signed && !bench.ignore_signatures).then_some(&trusted);
+    let mut index = packages::existing(&place, trusted)?.unwrap_or_default();
+    index.merge(entries);
+    let epoch = order.epoch.unwrap_or_else(|| bench.home.epoch());
+    let bytes = if is_signed {
+        index.write(&keys.signer, epoch.0)?
+    } else {
+        index.write_unsigned(epoch.0)?
+    };
+    place.write(&bytes, 0o644)?;
+    Ok(file.to_owned())
+}

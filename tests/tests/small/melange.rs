@@ -1,0 +1,223 @@
+//! A link named `melange`, in folders that are no factory: the commands of that program, one after the
+//! other, as a Makefile runs them.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use boltworks_tests::program::program;
+use boltworks_tests::small::{Small, recipe, writes};
+use boltworks_tests::{Command, Folder};
+use serde_json::Value;
+
+/// A folder with a recipe, a link, and stage 0 as somebody's repository.
+struct Desk {
+    folder: Folder,
+    small: Small,
+}
+
+const TEST: &str = "\
+test:
+  environment:
+    contents:
+      packages: [shell]
+  pipeline:
+    - runs: test \"$(cat /usr/share/echo)\" = echo
+";
+
+impl Desk {
+    fn new() -> Result<Self> {
+        let small = Small::new()?;
+        let folder = Folder::new()?;
+        std::os::unix::fs::symlink(program()?, folder.path().join("melange"))?;
+        let desk = Self { folder, small };
+        desk.bring_stage0()?;
+        let text = recipe("echo", "", &writes("echo")) + TEST;
+        std::fs::create_dir(desk.path("recipes"))?;
+        std::fs::write(desk.path("recipes/echo.yaml"), text)?;
+        Ok(desk)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Copies the packages of the factory's stage 0, and lists them.
+    fn bring_stage0(&self) -> Result<()> {
+        let lock = std::fs::read_to_string(self.small.state().join("stage0/lock.json"))?;
+        let lock: Value = serde_json::from_str(&lock)?;
+        let folder = self.path("os/x86_64");
+        std::fs::create_dir_all(&folder)?;
+        let mut files = Vec::new();
+        for package in lock["made"].as_array().context("nothing was made")? {
+            let word = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
+            let file = folder.join(format!("{}-{}.apk", word("name"), word("version")));
+            std::fs::copy(self.small.blob(&word("sha256")), &file)?;
+            files.push(file);
+        }
+        let key = self.small.path().join("keys/small.rsa");
+        let output = folder.join("APKINDEX.tar.gz");
+        let command = self.melange("index").arg("--signing-key").arg(key);
+        command.arg("-o").arg(output).args(files).ok()?;
+        Ok(())
+    }
+
+    /// `melange` with some words, in the folder.
+    fn melange(&self, words: &str) -> Command {
+        Command::new(self.path("melange"))
+            .dir(self.folder.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .args(words.split_whitespace())
+    }
+
+    /// The same with stage 0 among its repositories.
+    fn with_os(&self, words: &str) -> Command {
+        let key = self.small.path().join("keys/small.rsa.pub");
+        let command = self.melange(words).args(["--repository-append", "os"]);
+        command.arg("--keyring-append").arg(key)
+    }
+
+    fn verify(&self, words: &str) -> Result<Command> {
+        let command = Command::new(program()?).dir(self.folder.path());
+        Ok(command
+            .args(["apk", "verify"])
+            .args(words.split_whitespace()))
+    }
+}
+
+#[test]
+fn a_makefile_of_melange_runs_without_a_factory() -> Result<()> {
+    let desk = Desk::new()?;
+    desk.melange("keygen --key-size 2048 local.rsa").ok()?;
+    let built = "build recipes/echo.yaml --arch x86_64,aarch64 --signing-key local.rsa --out-dir packages \
+        --create-build-log --runner=bubblewrap --generate-index false";
+    let output = desk.with_os(built).ok()?;
+    output.says("skipped for aarch64")?;
+    output.says("own sandbox")?;
+    let package = "packages/x86_64/echo-1-r0.apk";
+    let index = "packages/x86_64/APKINDEX.tar.gz";
+    desk.verify(&format!("-k local.rsa.pub {package} {index}"))?
+        .ok()?;
+    let log = std::fs::read_to_string(desk.path("packages.log"))?;
+    ensure!(log == "x86_64|echo|echo|1-r0\n", "{log}");
+    let again = desk.with_os(built).ok()?;
+    again.says("made before")?;
+
+    // Only what -r brings is tested.
+    let test = "test recipes/echo.yaml -k local.rsa.pub";
+    desk.with_os(&format!("{test} -r packages"))
+        .ok()?
+        .says("1 test passed")?;
+    desk.with_os(test)
+        .fails(1)?
+        .says("no repository has echo")?;
+
+    index_anew(&desk, package)
+}
+
+fn index_anew(desk: &Desk, package: &str) -> Result<()> {
+    desk.melange(&format!("index -o new.tar.gz {package}"))
+        .ok()?;
+    desk.verify("-k local.rsa.pub new.tar.gz")?.fails(1)?;
+    let sign = "sign-index --signing-key local.rsa new.tar.gz";
+    desk.melange(sign).ok()?;
+    desk.verify("-k local.rsa.pub new.tar.gz")?.ok()?;
+    let before = std::fs::read(desk.path("new.tar.gz"))?;
+    desk.melange("keygen --key-size 2048 other.rsa").ok()?;
+    let other = "sign-index --signing-key=other.rsa new.tar.gz";
+    desk.melange(other).ok()?.says("is signed already")?;
+    ensure!(
+        std::fs::read(desk.path("new.tar.gz"))? == before,
+        "it was signed anew"
+    );
+    desk.melange(&format!("{other} -f")).ok()?;
+    desk.verify("-k other.rsa.pub new.tar.gz")?.ok()?;
+    desk.melange(&format!("sign -k other.rsa {package}")).ok()?;
+    desk.verify(&format!("-k other.rsa.pub {package}"))?.ok()?;
+    desk.melange(&format!("lint {package}")).ok()?;
+    Ok(())
+}
+
+#[test]
+fn what_is_not_signed_says_so_and_what_is_not_for_here_is_skipped() -> Result<()> {
+    let desk = Desk::new()?;
+    let output = desk.with_os("build recipes/echo.yaml --out-dir out").ok()?;
+    output.says("not signed")?;
+    let files = "out/x86_64/echo-1-r0.apk out/x86_64/APKINDEX.tar.gz";
+    desk.verify(&format!("--ignore-signatures {files}"))?.ok()?;
+    desk.melange("keygen --key-size 2048 local.rsa").ok()?;
+    let verified = desk
+        .verify(&format!("-k local.rsa.pub {files}"))?
+        .fails(1)?;
+    verified.says("there is none")?;
+    desk.with_os("build recipes/echo.yaml --arch arm64")
+        .fails(4)?
+        .says("skipped")?;
+    let text = std::fs::read_to_string(desk.path("recipes/echo.yaml"))?;
+    let text = text.replace(
+        "  epoch: 0\n",
+        "  epoch: 0\n  target-architecture: [aarch64]\n",
+    );
+    std::fs::write(desk.path("recipes/echo.yaml"), text)?;
+    desk.with_os("build recipes/echo.yaml")
+        .fails(4)?
+        .says("not meant for it")?;
+    Ok(())
+}
+
+#[test]
+fn a_factory_and_melange_make_the_same_bytes() -> Result<()> {
+    let desk = Desk::new()?;
+    desk.melange("keygen --key-size 2048 local.rsa").ok()?;
+    let flags = "--signing-key local.rsa --namespace small --git-commit 0123abcd";
+    desk.with_os(&format!("build recipes/echo.yaml {flags}"))
+        .ok()?;
+    // In the factory's folder its stage 0 is used, and its name is the namespace.
+    let copy = desk.small.path().join("mine");
+    std::fs::create_dir(&copy)?;
+    std::fs::copy(desk.path("recipes/echo.yaml"), copy.join("echo.yaml"))?;
+    let here = |words: &str| -> Result<()> {
+        let command = Command::new(desk.path("melange")).dir(desk.small.path());
+        command.args(words.split_whitespace()).ok()?;
+        Ok(())
+    };
+    let key = desk.path("local.rsa");
+    here(&format!(
+        "build mine/echo.yaml --signing-key {} --git-commit 0123abcd --out-dir {}",
+        key.display(),
+        desk.path("factory").display()
+    ))?;
+    let read = |folder: &str| -> Result<Vec<u8>> {
+        let path = Path::new(folder).join("x86_64/echo-1-r0.apk");
+        Ok(std::fs::read(desk.folder.path().join(path))?)
+    };
+    ensure!(read("packages")? == read("factory")?, "the bytes differ");
+    Ok(())
+}
+
+#[test]
+fn steps_are_shown_the_folder_without_its_keys() -> Result<()> {
+    let desk = Desk::new()?;
+    desk.melange("keygen --key-size=2048 recipes/local.rsa")
+        .ok()?;
+    std::fs::write(desk.path("recipes/file"), "shown")?;
+    std::fs::write(desk.path("recipes/hidden"), "not shown")?;
+    std::fs::write(desk.path("recipes/.melangeignore"), "hidden\n")?;
+    std::fs::write(desk.path("env"), "A=\"from file\"\nB=from file\n")?;
+    std::fs::write(desk.path("vars"), "word: from vars\n")?;
+    let script = "test -e file\ntest ! -e hidden\ntest ! -e local.rsa\ntest ! -e look.yaml\n\
+        test \"$A$B\" = 'from filerecipe'\ntest '${{vars.word}}' = 'from vars'";
+    let text = recipe("look", "", script).replace(
+        "environment:\n",
+        "vars:\n  word: recipe\nenvironment:\n  environment: {B: recipe}\n",
+    );
+    std::fs::write(desk.path("recipes/look.yaml"), text)?;
+    let flags = "--signing-key recipes/local.rsa --env-file env --vars-file vars";
+    desk.with_os(&format!("build recipes/look.yaml {flags}"))
+        .ok()?;
+    Ok(())
+}
