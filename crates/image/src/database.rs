@@ -3,24 +3,33 @@
 //! `world` is what the image file asks for, not every package that came with it, so that apk in
 //! the image may replace one dependency by another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use boltworks_apk::IndexEntry;
 use boltworks_apk::installed::{self, Database, InstalledPackage, side};
-use boltworks_fsx::{Content, Meta, RelPath, Tree};
+use boltworks_fsx::{Content, Kind, Meta, RelPath, Tree};
 use boltworks_rootfs::{Assembly, Opened};
 
 use crate::Error;
 use crate::build::ImageRequest;
-use crate::place::{ensure_dir, put_file, resolved};
+use crate::place::{ensure_dir, put_file, replace_file, resolved};
 use crate::skeleton::{MTIME, link_database};
 
-/// The installed packages and who owns which path, before the image file changes any.
-pub fn of(packages: &[Opened], assembly: &Assembly) -> Database {
+/// The folder of the database: what is in it is ours alone.
+pub const FOLDER: &str = "usr/lib/apk/db";
+
+/// The installed packages and who owns which path of the finished image; nobody those that it
+/// has `replaced`.
+fn of(
+    packages: &[Opened],
+    assembly: &Assembly,
+    tree: &Tree,
+    replaced: &BTreeSet<RelPath>,
+) -> Database {
     let installed = |(package, paths): (&Opened, &BTreeMap<RelPath, RelPath>)| {
-        let nodes = paths
-            .keys()
-            .filter_map(|path| Some((path, assembly.tree.get(path)?)));
+        let own = paths.keys().filter(|path| !replaced.contains(*path));
+        let nodes = own.filter_map(|path| Some((path, tree.get(path)?)));
         let checksum = |path: &RelPath| {
             let own = paths.get(path)?;
             package.files.checksums.get(own).copied()
@@ -36,7 +45,7 @@ pub fn of(packages: &[Opened], assembly: &Assembly) -> Database {
 }
 
 /// The folders that apk and scanners look for the database in.
-const FOLDERS: [&str; 2] = ["lib/apk/db", "usr/lib/apk/db"];
+const FOLDERS: [&str; 2] = ["lib/apk/db", FOLDER];
 /// What is in it.
 const FILES: [&str; 4] = ["installed", "scripts.tar", "triggers", "lock"];
 
@@ -76,32 +85,26 @@ impl Seen {
     }
 }
 
-/// Writes the database and what belongs to it into the tree.
-pub fn add(
-    tree: &mut Tree,
-    database: &Database,
-    packages: &[Opened],
-    request: &ImageRequest<'_>,
-) -> Result<(), Error> {
+/// Writes the database and what belongs to it into the tree. Its list is empty until the image
+/// is finished: see [`list`].
+pub fn add(tree: &mut Tree, packages: &[Opened], request: &ImageRequest<'_>) -> Result<(), Error> {
     link_database(tree)?;
     let folder = Meta::new(0o755, MTIME);
     for path in [
         "etc/apk",
         "etc/apk/keys",
         "usr/lib/apk",
-        "usr/lib/apk/db",
+        FOLDER,
         "var/cache/apk",
     ] {
         ensure_dir(tree, &RelPath::try_from(path)?, folder.clone())?;
     }
-    let entries: Vec<_> = database
-        .packages
-        .iter()
-        .map(|package| &package.entry)
-        .collect();
+    let entries = packages.iter().map(|one| &one.package).map(|package| {
+        IndexEntry::from_control(package.control(), package.identity(), package.size())
+    });
+    let entries: Vec<_> = entries.collect();
     let scripts = entries
         .iter()
-        .copied()
         .zip(packages.iter().map(|one| one.package.scripts()));
     let scripts = side::write_scripts(scripts, MTIME).map_err(Error::Database)?;
     let triggers = packages.iter().map(|one| {
@@ -110,12 +113,15 @@ pub fn add(
     });
     let triggers = side::write_triggers(triggers).map_err(Error::Database)?;
     let world = side::write_world(&request.image.packages);
-    let installed = database.write().map_err(Error::Database)?;
     let file = |mode| Meta::new(mode, MTIME);
-    put_file(tree, installed::DATABASE, file(0o644), installed)?;
-    put_file(tree, installed::SCRIPTS, file(0o644), scripts)?;
-    put_file(tree, installed::TRIGGERS, file(0o644), triggers)?;
-    put_file(tree, installed::LOCK, file(0o600), Vec::new())?;
+    for (path, mode, bytes) in [
+        (installed::DATABASE, 0o644, Vec::new()),
+        (installed::SCRIPTS, 0o644, scripts),
+        (installed::TRIGGERS, 0o644, triggers.into_bytes()),
+        (installed::LOCK, 0o600, Vec::new()),
+    ] {
+        replace_file(tree, RelPath::try_from(path)?, file(mode), bytes)?;
+    }
     put_file(tree, installed::WORLD, file(0o644), world)?;
     put_file(
         tree,
@@ -123,4 +129,23 @@ pub fn add(
         file(0o644),
         side::write_arch(&[request.architecture]),
     )
+}
+
+/// Writes down which packages there are and which paths of the finished image are theirs: all
+/// that they brought, but for what the image has `replaced`.
+pub fn list(
+    tree: &mut Tree,
+    packages: &[Opened],
+    assembly: &Assembly,
+    replaced: &BTreeSet<RelPath>,
+) -> Result<(), Error> {
+    let database = of(packages, assembly, tree, replaced);
+    let bytes = database.write().map_err(Error::Database)?;
+    // The image file may have given it another name, which is to say the same.
+    let path = RelPath::try_from(installed::DATABASE)?;
+    let file = tree.link_target(&path).cloned().unwrap_or(path);
+    if let Some(node) = tree.get_mut(&file) {
+        node.kind = Kind::File(Content::Bytes(bytes.into()));
+    }
+    Ok(())
 }

@@ -11,13 +11,15 @@
 //!    [`pieces`]: what is remembered of the last one.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
-//! 8. [`warnings`]: what of it a person should look at.
+//! 8. [`brought`]: what of it is as the packages brought it, and so is theirs in the database;
+//!    [`warnings`]: what of it a person should look at.
 //! 9. [`export`]: a built image as an OCI layout or an archive.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
 
 pub mod accounts;
+pub mod brought;
 pub mod build;
 pub mod certificates;
 pub mod contents;
@@ -42,4 +44,4 @@ pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.
-pub const WRITER_VERSION: &str = "image-2";
+pub const WRITER_VERSION: &str = "image-3";

@@ -14,7 +14,7 @@ use boltworks_recipe::resolved::{PathKind, PathMutation};
 
 use crate::Error;
 use crate::database::Seen;
-use crate::place::{beneath_root, ensure_dir, parent_resolved, resolved, verify_owner};
+use crate::place::{beneath_root, ensure_dir, parent_resolved, resolved, unlink, verify_owner};
 use crate::skeleton::MTIME;
 
 /// Carries out every mutation.
@@ -255,28 +255,6 @@ fn set(node: &mut Node, mutation: &PathMutation, default: u32) {
     let mode = mutation.permissions.or((default != 0).then_some(default));
     if let Some(mode) = mode.filter(|_| !matches!(node.kind, Kind::Symlink(_))) {
         node.meta.mode = mode & 0o7777;
-    }
-}
-
-/// Takes a name away. If other names of the same file are left, one of them becomes the file.
-fn unlink(tree: &mut Tree, path: &RelPath) {
-    let Some(mut gone) = tree.remove(path) else {
-        return;
-    };
-    if !matches!(gone.kind, Kind::File(_)) {
-        return;
-    }
-    let mut heir: Option<RelPath> = None;
-    for (other, node) in tree.iter_mut() {
-        if !matches!(&node.kind, Kind::Hardlink(target) if target == path) {
-            continue;
-        }
-        if let Some(heir) = &heir {
-            node.kind = Kind::Hardlink(heir.clone());
-        } else {
-            heir = Some(other.clone());
-            std::mem::swap(node, &mut gone);
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Tree};
 
 use crate::Error;
+use crate::database::FOLDER;
 
 /// More links than this on one path and it is a circle (`MAXSYMLINKS` of Linux).
 const MAX_HOPS: u32 = 40;
@@ -116,22 +117,64 @@ pub fn ensure_dir(tree: &mut Tree, path: &RelPath, meta: Meta) -> Result<RelPath
 }
 
 /// Puts a small file of ours in, in place of what is there. What it replaces must not be a
-/// directory.
+/// directory. Other names of what it replaces keep their content, owner and mode.
+///
+/// Nothing is put into apk's database: that is replaced as a whole, by [`replace_file`].
 pub fn put_file(
     tree: &mut Tree,
     path: &str,
     meta: Meta,
     bytes: impl Into<Vec<u8>>,
 ) -> Result<(), Error> {
-    let real = resolved(tree, &RelPath::try_from(path)?)?;
-    if tree.get(&real).is_some_and(Node::is_dir) {
+    let path = RelPath::try_from(path)?;
+    let real = resolved(tree, &path)?;
+    if real.starts_with(&RelPath::try_from(FOLDER)?) {
         return Err(Error::Path {
-            path: real,
+            path,
+            reason: "it leads into apk's database",
+        });
+    }
+    replace_file(tree, real, meta, bytes)
+}
+
+/// Puts a small file of ours in at exactly this path, as [`put_file`] does.
+pub fn replace_file(
+    tree: &mut Tree,
+    path: RelPath,
+    meta: Meta,
+    bytes: impl Into<Vec<u8>>,
+) -> Result<(), Error> {
+    if tree.get(&path).is_some_and(Node::is_dir) {
+        return Err(Error::Path {
+            path,
             reason: "it is a directory",
         });
     }
-    tree.insert(real, Node::file(meta, bytes.into()))?;
+    unlink(tree, &path);
+    tree.insert(path, Node::file(meta, bytes.into()))?;
     Ok(())
+}
+
+/// Takes a name away. If other names of the same file are left, one of them becomes the file.
+pub fn unlink(tree: &mut Tree, path: &RelPath) {
+    let Some(mut gone) = tree.remove(path) else {
+        return;
+    };
+    if !matches!(gone.kind, Kind::File(_)) {
+        return;
+    }
+    let mut heir: Option<RelPath> = None;
+    for (other, node) in tree.iter_mut() {
+        if !matches!(&node.kind, Kind::Hardlink(target) if target == path) {
+            continue;
+        }
+        if let Some(heir) = &heir {
+            node.kind = Kind::Hardlink(heir.clone());
+        } else {
+            heir = Some(other.clone());
+            std::mem::swap(node, &mut gone);
+        }
+    }
 }
 
 /// The bytes of a file at most 4 MiB long, links followed, and its attributes; `None` where

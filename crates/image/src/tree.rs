@@ -4,16 +4,18 @@
 //! 2. the skeleton, accounts, `/etc/apko.json`, apk's repositories and keys
 //! 3. the image file's `paths`
 //! 4. certificates, services, busybox's links
+//! 5. the database's list of what is still the packages'
 //!
 //! That is apko's order: a path may change what a package or an account made.
 
 use boltworks_fsx::Tree;
 use boltworks_rootfs::{Member, Opened, assemble};
 
+use crate::brought::Brought;
 use crate::build::ImageRequest;
-use crate::database;
-use crate::warnings::Brought;
-use crate::{Error, accounts, certificates, declaration, paths, services, skeleton};
+use crate::{
+    Error, accounts, certificates, database, declaration, paths, services, skeleton, warnings,
+};
 
 /// The files of the image that is asked for, made of these packages, in install order; and what
 /// of them is to be looked at.
@@ -24,11 +26,13 @@ pub fn compose(
     let image = request.image;
     let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
     let assembly = assemble(&members)?;
-    let brought = Brought::of(&assembly, &members);
-    let database = database::of(packages, &assembly);
-    let mut tree = assembly.tree;
+    let brought = Brought {
+        assembly: &assembly,
+        members: &members,
+    };
+    let mut tree = assembly.tree.clone();
     skeleton::add(&mut tree)?;
-    database::add(&mut tree, &database, packages, request)?;
+    database::add(&mut tree, packages, request)?;
     accounts::add(&mut tree, &image.accounts)?;
     declaration::add_configuration(&mut tree, image, request.architecture)?;
     declaration::add_repositories(&mut tree, image, request.keyring)?;
@@ -38,6 +42,8 @@ pub fn compose(
     services::add_busybox_links(&mut tree)?;
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
-    let warnings = brought.warnings(&tree);
+    let replaced = brought.replaced(&tree)?;
+    database::list(&mut tree, packages, &assembly, &replaced)?;
+    let warnings = warnings::warnings(&brought, &tree, &replaced);
     Ok((tree, warnings))
 }

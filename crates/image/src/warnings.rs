@@ -3,43 +3,36 @@
 //!
 //! Setuid and setgid programs, files that everybody may write, directories in which everybody may
 //! replace anybody's files, devices and named pipes. Each is told with the package it comes from,
-//! or with the image file if that made it so.
+//! or with the image file if that made it so. So is every file of a package that the image has
+//! replaced.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use boltworks_fsx::{Kind, Node, RelPath, Tree};
-use boltworks_rootfs::{Assembly, Member};
 
-/// What every package brings of that, before the image file changes any.
-#[derive(Debug)]
-pub struct Brought<'a>(BTreeMap<RelPath, (&'static str, Member<'a>)>);
+use crate::brought::Brought;
 
-impl<'a> Brought<'a> {
-    /// Looks through the packages' own files.
-    pub fn of(assembly: &Assembly, members: &[Member<'a>]) -> Self {
-        let notable = assembly.tree.iter().filter_map(|(path, node)| {
-            let member = members.get(*assembly.origin.get(path)?)?;
-            Some((path.clone(), (remarkable(node)?, *member)))
-        });
-        Self(notable.collect())
+/// One line for each path of the finished image, in byte order; `replaced` are the packages'
+/// paths at which it has something else. The text depends on nothing but the image.
+pub fn warnings(brought: &Brought<'_>, tree: &Tree, replaced: &BTreeSet<RelPath>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, node) in tree.iter() {
+        let package = brought.package(path);
+        let before = brought.node(path);
+        if let Some(package) = package.as_ref().filter(|_| replaced.contains(path))
+            && before.is_some_and(|node| !node.is_dir())
+        {
+            lines.push(format!(
+                "'/{path}' from {package} is replaced by the image's own, and no longer the package's"
+            ));
+        }
+        if let Some(what) = remarkable(node) {
+            let package = package.filter(|_| before.and_then(remarkable) == Some(what));
+            let from = package.as_deref().unwrap_or("the image file");
+            lines.push(format!("'/{path}' from {from} {what}"));
+        }
     }
-
-    /// One line for each path of the finished image, in byte order. Its text depends on nothing
-    /// but the image.
-    pub fn warnings(&self, tree: &Tree) -> Vec<String> {
-        let line = |(path, node): (&RelPath, &Node)| {
-            let what = remarkable(node)?;
-            let from = match self.0.get(path) {
-                Some((brought, member)) if *brought == what => {
-                    let control = member.control;
-                    format!("{}-{}", control.name, control.version)
-                }
-                _ => "the image file".to_owned(),
-            };
-            Some(format!("'/{path}' from {from} {what}"))
-        };
-        tree.iter().filter_map(line).collect()
-    }
+    lines
 }
 
 /// What is to be said of a path, if anything is. Names of the same file say the same.

@@ -229,7 +229,7 @@ fn every_attribute_arrives() {
 0755 0:0 usr/lib/
 0755 0:0 usr/lib/apk/
 0755 0:0 usr/lib/apk/db/
-0644 0:0 usr/lib/apk/db/installed 1961
+0644 0:0 usr/lib/apk/db/installed 1878
 0600 0:0 usr/lib/apk/db/lock 0
 0644 0:0 usr/lib/apk/db/scripts.tar 2048
 0644 0:0 usr/lib/apk/db/triggers 38
@@ -286,6 +286,8 @@ fn what_a_person_should_look_at_is_told_with_its_package() {
     });
     let built = site.build(&image, 2).unwrap();
     insta::assert_snapshot!(built.warnings.join("\n"), @r"
+'/etc/group' from baselayout-1-r0 is replaced by the image's own, and no longer the package's
+'/etc/passwd' from baselayout-1-r0 is replaced by the image's own, and no longer the package's
 '/opt/web' from the image file runs as its owner: it is setuid
 '/run/pipe' from other-1-r0 is a named pipe
 '/srv/all' from other-1-r0 can be written by everybody

@@ -1,0 +1,94 @@
+//! What of the image's files is still as the packages brought it.
+//!
+//! The image writes files of its own, some of them where a package has one: accounts go into the
+//! package's `/etc/passwd`, certificates into its bundle, `paths` wherever they say. Such a path
+//! is no longer the package's: the database does not list it, since apk would take the bytes for
+//! those of the package, and lay the next version's over them. A path the database does not know
+//! apk leaves as it is, beneath `/etc`, and puts the package's beside it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use boltworks_crypto::Sha256Hasher;
+use boltworks_fsx::{Content, Kind, Node, RelPath, Tree};
+use boltworks_model::Sha256;
+use boltworks_rootfs::{Assembly, Member};
+
+use crate::Error;
+
+/// The packages' files, before the image changes any.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'a> {
+    /// The packages, merged.
+    pub assembly: &'a Assembly,
+    /// The packages, in install order.
+    pub members: &'a [Member<'a>],
+}
+
+impl Brought<'_> {
+    /// Name and version of the package that a path came from.
+    pub fn package(&self, path: &RelPath) -> Option<String> {
+        let control = self.members.get(*self.assembly.origin.get(path)?)?.control;
+        Some(format!("{}-{}", control.name, control.version))
+    }
+
+    /// What a package brought at a path.
+    pub fn node(&self, path: &RelPath) -> Option<&Node> {
+        self.assembly.tree.get(path)
+    }
+
+    /// The packages' paths at which the finished image has something else: other bytes, or
+    /// another kind of file. Owners and modes do not count.
+    pub fn replaced(&self, tree: &Tree) -> Result<BTreeSet<RelPath>, Error> {
+        let mut replaced = BTreeSet::new();
+        for (path, node) in self.assembly.tree.iter() {
+            if !is_same(path, (&self.assembly.tree, node), tree)? {
+                replaced.insert(path.clone());
+            }
+        }
+        Ok(replaced)
+    }
+}
+
+fn is_same(path: &RelPath, (before, old): (&Tree, &Node), after: &Tree) -> Result<bool, Error> {
+    let Some(new) = after.get(path) else {
+        return Ok(false);
+    };
+    if let (Some(old), Some(new)) = (before.file(path), after.file(path)) {
+        return Ok(
+            is_one(old, new) || old.len() == new.len() && digest(path, old)? == digest(path, new)?
+        );
+    }
+    Ok(match (&old.kind, &new.kind) {
+        (Kind::Symlink(old), Kind::Symlink(new)) => old == new,
+        // Nothing here makes a device or a named pipe.
+        (old, new) => std::mem::discriminant(old) == std::mem::discriminant(new),
+    })
+}
+
+/// Whether these are the very same bytes, which need not be read to know it.
+fn is_one(old: &Content, new: &Content) -> bool {
+    match (old, new) {
+        (Content::Bytes(old), Content::Bytes(new)) => Arc::ptr_eq(old, new),
+        (
+            Content::Span { file, offset, len },
+            Content::Span {
+                file: new_file,
+                offset: new_offset,
+                len: new_len,
+            },
+        ) => Arc::ptr_eq(file, new_file) && (offset, len) == (new_offset, new_len),
+        _ => false,
+    }
+}
+
+fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
+    let mut hasher = Sha256Hasher::new();
+    content
+        .copy_to(&mut hasher)
+        .map_err(|source| Error::Content {
+            path: path.clone(),
+            source,
+        })?;
+    Ok(hasher.finish())
+}
