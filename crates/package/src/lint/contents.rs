@@ -23,16 +23,14 @@ pub(super) fn empty(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> {
 
 /// Folders may have these bits: there they say who owns new files, and who may remove them.
 pub(super) fn set_id(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> {
+    const BITS: [(u32, &str); 3] = [(0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky")];
     let files = survey.files.iter().filter(|facts| facts.is_regular());
     files
-        .filter_map(|facts| {
-            let note = match facts.mode & 0o6000 {
-                0 => return None,
-                0o4000 => "setuid",
-                0o2000 => "setgid",
-                _ => "setuid and setgid",
-            };
-            Some(Spot::noted(facts.path, note))
+        .filter(|facts| facts.mode & 0o7000 != 0)
+        .map(|facts| {
+            let bits = BITS.iter().filter(|(bit, _)| facts.mode & bit != 0);
+            let names: Vec<&str> = bits.map(|(_, name)| *name).collect();
+            Spot::noted(facts.path, names.join(", "))
         })
         .collect()
 }
@@ -135,7 +133,11 @@ pub(super) fn duplicate(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> {
 }
 
 fn is_licence(name: &[u8]) -> bool {
-    let name = name.to_ascii_uppercase();
-    let starts: [&[u8]; 5] = [b"LICENSE", b"LICENCE", b"COPYING", b"COPYRIGHT", b"NOTICE"];
-    starts.iter().any(|start| name.starts_with(start))
+    const NAMES: [&str; 4] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT"];
+    let stem = name.split(|byte| !byte.is_ascii_alphanumeric()).next();
+    stem.is_some_and(|stem| {
+        NAMES
+            .iter()
+            .any(|name| stem.eq_ignore_ascii_case(name.as_bytes()))
+    })
 }

@@ -7,12 +7,15 @@ use crate::survey::{FileFacts, Shape, Survey};
 struct Words {
     single: &'static [&'static str],
     pairs: &'static [(&'static str, &'static str)],
+    /// Whether a file may be called after it: what a file called `mips.h` is about nobody knows.
+    begins_names: bool,
 }
 
 /// Systems that a package is not for.
 const OTHER_SYSTEMS: Words = Words {
     single: &["darwin", "macos", "osx", "windows", "win32", "win64"],
     pairs: &[("mac", "os"), ("os", "x")],
+    begins_names: true,
 };
 /// Machines that a package is not for.
 const OTHER_MACHINES: Words = Words {
@@ -21,6 +24,7 @@ const OTHER_MACHINES: Words = Words {
         "riscv", "riscv64", "sparc", "sparc64", "ia64", "m68k",
     ],
     pairs: &[("x86", "32")],
+    begins_names: false,
 };
 
 fn with_extension(survey: &Survey<'_>, extension: &str) -> Vec<Spot> {
@@ -100,13 +104,13 @@ fn named_after(survey: &Survey<'_>, words: &Words) -> Vec<Spot> {
 }
 
 impl Words {
-    /// The first of the words that a folder is called by or bears, or that a file's name bears
-    /// after something else. In `libx-i386.so` and `i386-tools/x` the word stands alone;
-    /// `osxphotos` has another meaning, and what a file called `mips.h` is about nobody knows.
+    /// The first of the words that a folder or file bears. In `libx-i386.so` and `i386-tools/x`
+    /// the word stands alone; `osxphotos` has another meaning.
     fn found_at(&self, facts: &FileFacts<'_>) -> Option<String> {
         let folders = facts.folder().split(|&byte| byte == b'/');
         let in_folders = folders.flat_map(runs);
-        let in_name = runs(facts.name()).filter(|(_, before, _)| before.is_some());
+        let counts = |before: Option<u8>| before.is_some() || self.begins_names;
+        let in_name = runs(facts.name()).filter(|(_, before, _)| counts(*before));
         in_folders
             .chain(in_name)
             .find_map(|(run, _, behind)| self.at(run, behind))

@@ -42,16 +42,16 @@ pub(super) fn var_empty(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> {
     files_beneath(survey, "var/empty")
 }
 
-/// What is beneath `/tmp` and `/run` is gone when a system starts. Folders beneath `/run` may be
-/// there if the package also says how to make them anew.
+/// What is beneath `/tmp` and `/run` is gone when a system starts. Folders do no harm, but beneath
+/// `/run` something will look for them: the package must also say how to make them anew.
 pub(super) fn temp_dir(_: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> {
     let mut files = survey.files.iter();
     let makes_folders = files.any(|facts| is_file(facts) && facts.is_beneath("usr/lib/tmpfiles.d"));
     spots(survey, |facts| {
-        let is_folder_to_be = makes_folders && !is_file(facts);
         let in_run = ["run", "var/run"].iter().any(|run| facts.is_beneath(run));
         let in_tmp = ["tmp", "var/tmp"].iter().any(|tmp| facts.is_beneath(tmp));
-        in_tmp || (in_run && !is_folder_to_be)
+        let is_made_anew = makes_folders || in_tmp;
+        (in_run || in_tmp) && (is_file(facts) || !is_made_anew)
     })
 }
 

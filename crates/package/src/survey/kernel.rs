@@ -234,9 +234,10 @@ fn search(reader: &mut dyn Read, prefix: &[u8]) -> io::Result<Option<String>> {
     }
 }
 
-/// The version that a text begins with.
+/// The version that a text begins with. A `+` behind it says that the source was changed, and is
+/// left out in the names of packages.
 fn version(text: &[u8]) -> Option<String> {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b".+_~-".contains(byte);
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~-".contains(byte);
     let len = text.iter().take_while(|byte| is_part(byte)).count();
     let text = text.get(..len).filter(|_| len <= VERSION)?;
     let is_one = text.first().is_some_and(u8::is_ascii_digit) && text.contains(&b'.');

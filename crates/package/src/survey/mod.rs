@@ -26,7 +26,7 @@ use crate::Error;
 const TEXT_LIMIT: u64 = 1 << 20;
 /// How much of a file is read to see what it is.
 const HEAD: u64 = 1024;
-/// Files up to this size may lie about twice.
+/// Smaller files may lie about twice.
 const SMALL: u64 = 1024;
 /// The longest chain of links that is followed.
 const LINK_STEPS: usize = 8;
@@ -175,7 +175,7 @@ pub fn survey<'a>(tree: &'a Tree, family: &Family<'_>) -> Result<Survey<'a>, Err
 fn alike<'a>(files: &[FileFacts<'a>]) -> BTreeSet<(&'a [u8], u64)> {
     let files = files
         .iter()
-        .filter(|facts| facts.shape == Shape::File && facts.size > SMALL);
+        .filter(|facts| facts.shape == Shape::File && facts.size >= SMALL);
     let mut seen = BTreeSet::new();
     files
         .map(|facts| (facts.name(), facts.size))

@@ -451,7 +451,7 @@ fn kernels_offer_their_version() {
 
 #[test]
 fn modules_need_their_kernel() {
-    let module = b"license=GPL\0vermagic=6.12.25-v8-16k SMP preempt\0".to_vec();
+    let module = b"license=GPL\0vermagic=6.12.25-v8-16k+ SMP preempt\0".to_vec();
     for (name, bytes) in [
         ("uio.ko", module.clone()),
         ("uio.ko.gz", gzip(&module)),
@@ -459,7 +459,7 @@ fn modules_need_their_kernel() {
             "uio.ko.zst",
             zstd::encode_all(module.as_slice(), 1).unwrap(),
         ),
-        // Nothing here unpacks this.
+        // Nothing here unpacks this, so the path counts.
         ("uio.ko.xz", b"\xfd7zXZ\0".to_vec()),
     ] {
         let path = format!("usr/lib/modules/6.12.25-v8-16k/kernel/{name}");

@@ -95,6 +95,8 @@ fn places() {
         ("tempdir", "x", "run/lock/", true),
         ("tempdir", "x", "var/run/test.txt", true),
         ("tempdir", "x", "tmp/", false),
+        ("tempdir", "x", "tmp/x/", false),
+        ("tempdir", "x", "var/run/x/", true),
         ("tempdir", "x", "var/tmp/", false),
         ("tempdir", "x", "usr/lib/tmpfiles.d/x.conf", false),
         ("usrmerge", "x", "usr/sbin/test.sh", true),
@@ -187,6 +189,7 @@ fn names() {
         ("nonlinux", "x", "usr/lib/foo-OS-X.so", true),
         ("nonlinux", "x", "usr/lib/foo-os/x.so", false),
         ("unsupportedarch", "x", "usr/lib/x86-32/x.so", true),
+        ("nonlinux", "x", "usr/lib/windows.so", true),
         ("nonlinux", "x", "usr/lib/foo.so", false),
         ("nonlinux", "x", "usr/lib/osxphotos/foo.so", false),
         ("unsupportedarch", "x", "usr/lib/i386/libfoo.so", true),
@@ -198,6 +201,7 @@ fn names() {
         ("unsupportedarch", "x", "usr/lib/x86_64/libfoo.so", false),
         ("unsupportedarch", "x", "usr/lib/libfoo-amd64.so", false),
         ("unsupportedarch", "x", "usr/include/mips.h", false),
+        ("unsupportedarch", "x", "usr/lib/x_i386", true),
         (
             "python/docs",
             "x",
@@ -292,7 +296,8 @@ fn modes() {
     let with = |linter: &str, path, mode| ask(linter, &named("x"), &tree(&[(path, mode, b"")]));
     assert_eq!(with("setuidgid", "usr/bin/x", 0o4755), ["usr/bin/x setuid"]);
     assert_eq!(with("setuidgid", "usr/bin/x", 0o2755), ["usr/bin/x setgid"]);
-    assert_eq!(with("setuidgid", "x", 0o6770), ["x setuid and setgid"]);
+    assert_eq!(with("setuidgid", "x", 0o6770), ["x setuid, setgid"]);
+    assert_eq!(with("setuidgid", "x", 0o1755), ["x sticky"]);
     assert!(with("setuidgid", "x", 0o755).is_empty());
     assert!(with("setuidgid", "var/x/", 0o2775).is_empty());
     assert_eq!(with("worldwrite", "x", 0o776), ["x"]);
@@ -314,9 +319,9 @@ fn modes() {
 
 #[test]
 fn duplicates() {
-    let (long, short) = ([b'x'; 1025], [b'x'; 1024]);
+    let (long, short) = ([b'x'; 1024], [b'x'; 1023]);
     let mut other = long;
-    other[1024] = b'y';
+    other[1023] = b'y';
     let files = tree(&[
         ("usr/lib/a", 0o644, &long),
         ("usr/share/a", 0o644, &long),
