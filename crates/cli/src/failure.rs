@@ -197,7 +197,6 @@ fn code(failure: &Failure) -> u8 {
     match error.cause() {
         FactoryError::NoFactory { .. }
         | FactoryError::Folder { .. }
-        | FactoryError::Twice { .. }
         | FactoryError::Missing { .. }
         | FactoryError::Asked { .. }
         | FactoryError::Config(_)
@@ -280,13 +279,14 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
             one("make the folder, or correct its name in the factory's file")
         }
         FactoryError::NotListed { .. } => one("make the index anew with `boltworks apk index`"),
-        FactoryError::Twice { .. } => one("rename one of the two, or remove it"),
         FactoryError::KeyGone { file } => one(format!(
-            "put it back, or make a new one with `boltworks apk keygen {file}`: then everything is made anew",
+            "put it back, or remove {file}.pub and make a new one with `boltworks apk keygen {file}`: then everything is made anew",
         )),
         // The solver's words bring their own advice.
         FactoryError::Unsolvable { why, .. } if why.contains("help: ") => Vec::new(),
-        FactoryError::Unsolvable { .. } | FactoryError::Blocked { .. } => {
+        FactoryError::Unsolvable { .. }
+        | FactoryError::Blocked { .. }
+        | FactoryError::Refusal { .. } => {
             one("`boltworks plan` says of every recipe whether it can be made")
         }
         FactoryError::Config(_) | FactoryError::Recipe(_) => Vec::new(),

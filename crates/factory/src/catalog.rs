@@ -112,11 +112,11 @@ impl Loaded {
         for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
             let subject =
                 loaded.add_recipe(home, &library, &path, text.as_ref().map(String::as_str));
-            loaded.take(&mut files, subject, path);
+            loaded.take(&mut files, subject, &path);
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
             let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));
-            loaded.take(&mut files, subject, path);
+            loaded.take(&mut files, subject, &path);
         }
         for (channel, Channel { image }) in &home.config.channels {
             if !files.contains_key(&Subject::image(image)) {
@@ -128,8 +128,8 @@ impl Loaded {
     }
 
     /// Two files that make the same leave open which one is meant: neither is made.
-    fn take(&mut self, files: &mut BTreeMap<Subject, String>, subject: Subject, path: String) {
-        let Some(first) = files.insert(subject.clone(), path.clone()) else {
+    fn take(&mut self, files: &mut BTreeMap<Subject, String>, subject: Subject, path: &str) {
+        let Some(first) = files.insert(subject.clone(), path.to_owned()) else {
             return;
         };
         let Subject { kind, name } = &subject;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use boltworks_model::Cancelled;
+use boltworks_model::{Cancelled, ChannelName};
 
 /// Why the factory could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -28,16 +28,6 @@ pub enum Error {
         #[source]
         source: boltworks_fsx::Error,
     },
-    /// Two files make the same thing.
-    #[error("'{name}' is made by two files, {first} and {second}")]
-    Twice {
-        /// The recipe or image.
-        name: String,
-        /// One file.
-        first: String,
-        /// The other.
-        second: String,
-    },
     /// Something is not in the catalog.
     #[error("there is no {what} '{name}' in this factory")]
     Missing {
@@ -61,6 +51,14 @@ pub enum Error {
     Blocked {
         /// `recipe zlib`.
         subject: String,
+        /// Why not, in lines.
+        why: String,
+    },
+    /// A channel that never pointed at anything, because of this.
+    #[error("the channel {channel} was not moved by the last run: {why}")]
+    Refusal {
+        /// The channel.
+        channel: ChannelName,
         /// Why not, in lines.
         why: String,
     },

@@ -100,6 +100,16 @@ impl Home {
                 why: why + &log.unwrap_or_default(),
             });
         }
+        let refusals = self.refusals()?;
+        let refused = refusals
+            .iter()
+            .find(|(channel, _)| channel.as_str() == text);
+        if let Some((channel, why)) = refused {
+            return Ok(Error::Refusal {
+                channel: channel.clone(),
+                why: why.clone(),
+            });
+        }
         Ok(Error::Missing {
             what: "artifact",
             name: text.to_owned(),

@@ -139,15 +139,12 @@ fn is_class(pattern: &[u8], name: &[u8]) -> bool {
     let mut is_in = false;
     let mut left = class;
     while let Some((first, beyond)) = left.split_first() {
-        match beyond {
-            [b'-', last, after @ ..] => {
-                is_in |= (first..=last).contains(&found);
-                left = after;
-            }
-            _ => {
-                is_in |= first == found;
-                left = beyond;
-            }
+        if let [b'-', last, after @ ..] = beyond {
+            is_in |= (first..=last).contains(&found);
+            left = after;
+        } else {
+            is_in |= first == found;
+            left = beyond;
         }
     }
     is_in != is_negated && is_name(rest, more)

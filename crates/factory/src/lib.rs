@@ -6,7 +6,7 @@
 //! 2. [`catalog`]: the recipes and images it can make, read and resolved.
 //! 3. [`planning`]: the plan, from catalog, records and stage 0.
 //! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out.
-//! 5. [`evidence`] and [`origin`]: what is said of an artifact before it is judged.
+//! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
 //! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
@@ -33,6 +33,7 @@ pub mod line;
 pub mod origin;
 pub mod packages;
 pub mod planning;
+pub mod programs;
 pub mod recipes;
 pub mod releasing;
 pub mod repository;

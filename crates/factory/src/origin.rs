@@ -1,8 +1,13 @@
 //! Whether a package carries files of stage 0: seen by comparing bytes, not told by the build.
 //!
-//! Every file of a package is held against the files of the environment it was built in: first by
-//! size, then by SHA-256. What equals a file that only stage 0 has is refused. This finds copies,
-//! whole and unchanged; what the compiler puts *into* a program (start files, libgcc) stays.
+//! - No program or library may be one of any package of stage 0, see [`programs`](crate::programs),
+//!   on whatever way it came.
+//! - Of other files, the longer ones are held against the environment they were built in: first by
+//!   size, then by SHA-256. What equals a file that only stage 0 has is refused. Short texts,
+//!   licences and manuals are everybody's: two packages of one upstream have the same.
+//!
+//! This finds copies, whole and unchanged; what the compiler puts *into* a program (start files,
+//! libgcc) stays.
 //!
 //! The sizes of an environment's files are noted beside its tree the first time they are needed.
 
@@ -11,17 +16,24 @@ use std::path::Path;
 
 use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_fsx::{Content, Kind, Limit, RelPath, Root, ScanOptions, Tree};
-use boltworks_model::{Reasons, Sha256, Verdict};
+use boltworks_model::{EvidenceKind, Reasons, Sha256, Verdict};
 use boltworks_plan::Pick;
 use std::sync::Arc;
 
-use crate::planning::STAGE0;
+use crate::planning::{STAGE0, Stage0};
+use crate::programs::Programs;
 use crate::{Error, Home};
 
-/// Shorter files are too alike to prove anything: empty ones, one-line lists.
-const SHORTEST: u64 = 64;
+/// Shorter files are too alike to prove anything: lists of one line, a wheel's own description.
+const SHORTEST: u64 = 4096;
+/// Where stage 0 has texts that upstream's sources have too.
+const TEXTS: &[&str] = &[
+    "usr/share/common-licenses",
+    "usr/share/doc",
+    "usr/share/man",
+];
 /// The note of an environment's sizes.
-const NOTE: &str = "sizes";
+const NOTE: &str = "sizes-2";
 /// So many copies are named.
 const NAMED: usize = 10;
 
@@ -31,11 +43,17 @@ pub struct Environment<'a> {
     root: Arc<Root>,
     sizes: BTreeMap<u64, Vec<RelPath>>,
     packages: &'a [Pick],
+    programs: Programs,
 }
 
 impl<'a> Environment<'a> {
     /// The environment with this tree, made of these packages.
-    pub fn open(home: &'a Home, tree: &Path, packages: &'a [Pick]) -> Result<Self, Error> {
+    pub fn open(
+        home: &'a Home,
+        stage0: &Stage0,
+        tree: &Path,
+        packages: &'a [Pick],
+    ) -> Result<Self, Error> {
         let root = Arc::new(Root::open(tree)?);
         let folder = Root::open(tree.parent().unwrap_or(tree))?;
         let sizes = match read_note(&folder)? {
@@ -47,6 +65,7 @@ impl<'a> Environment<'a> {
             root,
             sizes,
             packages,
+            programs: Programs::of(home, stage0)?,
         })
     }
 
@@ -55,9 +74,13 @@ impl<'a> Environment<'a> {
         let mut copies = Vec::new();
         let mut own: Option<BTreeSet<Sha256>> = None;
         for (path, facts) in package.files()? {
-            let Some(digest) = facts.sha256.filter(|_| facts.size >= SHORTEST) else {
+            let Some(digest) = facts.sha256 else {
                 continue;
             };
+            if let Some(original) = self.programs.get(&digest) {
+                copies.push(format!("{path} is stage 0's {original}, byte for byte"));
+                continue;
+            }
             let Some(original) = self.equal(facts.size, &digest)? else {
                 continue;
             };
@@ -99,7 +122,7 @@ impl<'a> Environment<'a> {
         Ok(None)
     }
 
-    /// The files of the environment's packages that the factory made itself.
+    /// The files of the environment's packages that the factory made itself, and that are its own.
     fn own_files(&self) -> Result<BTreeSet<Sha256>, Error> {
         let mut own = BTreeSet::new();
         for pick in self
@@ -107,6 +130,9 @@ impl<'a> Environment<'a> {
             .iter()
             .filter(|pick| pick.repository != STAGE0)
         {
+            if !self.is_known_as_own(&pick.sha256)? {
+                continue;
+            }
             let blob = self.home.store.open_blob(&pick.sha256)?;
             let package = PackageFile::open(Arc::clone(blob.file()), &OpenOptions::default())?;
             own.extend(
@@ -117,6 +143,17 @@ impl<'a> Environment<'a> {
             );
         }
         Ok(own)
+    }
+
+    /// Whether nothing of stage 0 was found in a package when it was made. What one package
+    /// carried off, the next must not pass on as its own.
+    fn is_known_as_own(&self, package: &Sha256) -> Result<bool, Error> {
+        let said = self.home.records().evidence_for(package)?;
+        let newest = said
+            .iter()
+            .rev()
+            .find(|said| said.kind == EvidenceKind::Origin);
+        Ok(newest.is_some_and(|said| said.verdict.is_pass()))
     }
 }
 
@@ -156,7 +193,11 @@ fn scan(root: &Arc<Root>, folder: &Root) -> Result<BTreeMap<u64, Vec<RelPath>>, 
         let Kind::File(content) = &node.kind else {
             continue;
         };
-        let is_noted = content.len() >= SHORTEST && !path.as_bytes().contains(&b'\n');
+        let is_text = TEXTS.iter().any(|folder| {
+            let below = path.as_bytes().strip_prefix(folder.as_bytes());
+            below.is_some_and(|below| below.starts_with(b"/"))
+        });
+        let is_noted = content.len() >= SHORTEST && !is_text && !path.as_bytes().contains(&b'\n');
         if is_noted {
             sizes.entry(content.len()).or_default().push(path.clone());
             note.extend_from_slice(format!("{} ", content.len()).as_bytes());

@@ -8,7 +8,7 @@ use boltworks_apk::Index;
 use boltworks_model::{ActionId, Ambient, Evidence, Sha1, Sha256};
 use boltworks_package::check::Check;
 use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build, check};
-use boltworks_plan::{ActionInputs, ActionKind, Pick, World, picks};
+use boltworks_plan::{ActionInputs, ActionKind, Pick, Subject, World, picks};
 use boltworks_recipe::resolved::{Recipe, SourceRef, Test};
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::{Environments, Locked, LockedPackage};
@@ -22,6 +22,9 @@ use crate::keys::Keys;
 use crate::origin::Environment;
 use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Stage0};
 use crate::{Error, Home};
+
+/// How the names of subjects end that are built apart.
+pub(crate) const APART: &str = " (apart)";
 
 /// What every build of one run shares.
 pub struct Means<'a> {
@@ -281,8 +284,15 @@ impl Workshop<'_> {
             order,
             tests,
         } = judged;
-        let Means { home, keys, .. } = self.means;
-        let environment = Environment::open(home, order.tree, &inputs.packages)?;
+        let Means {
+            home, keys, stage0, ..
+        } = self.means;
+        if is_apart(&inputs.subject) {
+            // Nothing of it is ever released: what is said of its bytes must not speak for a
+            // package of the factory that has the same.
+            return Ok(Vec::new());
+        }
+        let environment = Environment::open(home, stage0, order.tree, &inputs.packages)?;
         let context = Context::new(home, keys, record, inputs, order.sources);
         let mut evidence = Vec::new();
         for package in &built.packages {
@@ -306,6 +316,11 @@ struct Judged<'a> {
     order: &'a Order<'a>,
     /// Name and log of each test that passed.
     tests: &'a [(String, Sha256)],
+}
+
+/// Whether something is built apart from the factory's own, see [`single`](crate::single).
+fn is_apart(subject: &Subject) -> bool {
+    subject.name.ends_with(APART)
 }
 
 /// The name of a package's test among an action's documents.

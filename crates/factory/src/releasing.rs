@@ -1,5 +1,7 @@
 //! What was made is judged, and channels are moved to what the gate clears.
 
+use std::collections::BTreeMap;
+
 use boltworks_apk::Index;
 use boltworks_gate::{Judgement, Origin, Policy, Subject as _, judge};
 use boltworks_model::{
@@ -20,8 +22,13 @@ use crate::{Error, Home};
 const SPDX_TYPE: &str = "application/spdx+json";
 /// What a `CycloneDX` document is served as.
 const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
+/// What the refusals of the last run are kept under.
+const REFUSALS: &str = "refusals";
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
+
+/// Channels that were not moved, and why.
+pub type Refusals = BTreeMap<ChannelName, String>;
 
 /// A channel and what it points at now.
 #[derive(Debug, Clone)]
@@ -201,6 +208,7 @@ pub fn release(
         let outcome = office.image(channel, &points_at.image, &mut released);
         released.keep_going(channel, outcome)?;
     }
+    home.note_refusals(&released)?;
     let known = home.records().channels()?;
     let is_unnamed = |channel: &ChannelName| {
         *channel != repository && !home.config.channels.contains_key(channel)
@@ -211,6 +219,28 @@ pub fn release(
         .filter(is_unnamed)
         .collect();
     Ok(released)
+}
+
+impl Home {
+    /// Keeps for later questions which channels the last run did not move, and why.
+    fn note_refusals(&self, released: &Released) -> Result<(), Error> {
+        let refused = released.refused.iter();
+        let refusals: Refusals = refused
+            .map(|refused| (refused.channel.clone(), refused.why.clone()))
+            .collect();
+        if refusals != self.refusals()? {
+            let text = serde_json::to_string(&refusals)?;
+            self.records().set_meta(REFUSALS, &text)?;
+        }
+        Ok(())
+    }
+
+    /// The channels that the last run did not move, and why.
+    pub fn refusals(&self) -> Result<Refusals, Error> {
+        let text = self.records().meta(REFUSALS)?;
+        let refusals = text.as_deref().map(serde_json::from_str).transpose()?;
+        Ok(refusals.unwrap_or_default())
+    }
 }
 
 struct Office<'a> {

@@ -5,10 +5,11 @@
     reason = "files are what the tests are about"
 )]
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::Report;
 use boltworks_tests::factory::names;
 use boltworks_tests::small::{Small, recipe, writes};
+use serde_json::Value;
 
 const IN_RESULTS: &str = "mkdir -p ${{targets.destdir}}/opt\n";
 
@@ -31,13 +32,50 @@ fn no_image_holds_a_package_that_the_gate_refuses() -> Result<()> {
     let output = small.command(["up"])?.fails(1)?;
     output.says("✗ os/x86_64 was not moved")?;
     output.says("✗ loot:1 was not moved")?;
-    output.says("opt/mine is stage 0's usr/bin/true, byte for byte")?;
+    output.says("opt/mine is stage 0's usr/bin/true of coreutils, byte for byte")?;
     output.says("released small:1")?;
     ensure!(!small.channels()?.contains_key("loot:1"), "{output}");
+    let explained = small.command(["explain", "loot"])?.ok()?;
+    explained.says("origin       fail")?;
+    // It stays known after the run.
     small
-        .command(["explain", "loot"])?
+        .command(["status"])?
         .ok()?
-        .says("origin       fail")
+        .says("✗ loot:1 was not moved")?;
+    let explained = small.command(["explain", "loot:1"])?.run()?;
+    explained.says("the channel loot:1 was not moved by the last run")
+}
+
+#[test]
+fn what_was_refused_once_comes_no_other_way() -> Result<()> {
+    let small = Small::new()?;
+    let copies = |from: &str| format!("{IN_RESULTS}cp {from} ${{{{targets.destdir}}}}/opt/mine");
+    let quiet = "epoch: 0\n  options: { no-depends: true }";
+    let thief = recipe("thief", "", &copies("/usr/bin/true")).replace("epoch: 0", quiet);
+    small.write("recipes/thief.yaml", &thief)?;
+    let fence = recipe("fence", "thief", &format!("{}2", copies("/opt/mine")));
+    small.write("recipes/fence.yaml", &fence.replace("epoch: 0", quiet))?;
+    small.edit("images/small.yaml", "[one,", "[fence, one,")?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("✗ small:1 was not moved")?;
+    output.says("opt/mine2 is stage 0's usr/bin/true of coreutils, byte for byte")?;
+    // Built apart, nobody speaks for it: the factory's own might have the same bytes.
+    let apart = [
+        "build",
+        "recipes/thief.yaml",
+        "--package-append",
+        "one",
+        "--out-dir",
+        "out",
+    ];
+    small.command(apart)?.ok()?;
+    let explained = small.explain("recipe thief (apart)")?;
+    let built = explained.first().context("nothing is known of it")?;
+    ensure!(built["evidence"] == Value::Array(Vec::new()), "{built}");
+    small
+        .command(["up"])?
+        .fails(1)?
+        .says("✗ os/x86_64 was not moved")
 }
 
 #[test]

@@ -57,9 +57,11 @@ fn a_circle_is_named() -> Result<()> {
 fn two_recipes_of_one_name_are_refused() -> Result<()> {
     let small = Small::new()?;
     small.write("recipes/again.yaml", &recipe("two", "", &writes("two")))?;
-    let output = small.command(["plan"])?.fails(2)?;
-    output.says("two")?;
-    output.says("again.yaml")
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("✗ recipe two")?;
+    output.says("it is made by two files, recipes/again.yaml and recipes/two.yaml")?;
+    output.says("✓ recipe one")?;
+    output.says("- image small")
 }
 
 #[test]

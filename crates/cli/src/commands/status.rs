@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
     let home = session::open_home(arguments, None)?;
     let channels = home.records().channels().map_err(Error::from)?;
     let failures = home.records().unresolved_failures().map_err(Error::from)?;
+    let refusals = home.refusals()?;
     let usage = home.store.usage().map_err(Error::from)?;
     let failures = if failures.is_empty() {
         failures
@@ -42,11 +43,16 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
             failure.subject, failure.at
         ));
     }
+    for (channel, why) in &refusals {
+        let why = why.replace('\n', "\n    ");
+        lines.push(format!("✗ {channel} was not moved: {why}"));
+    }
     let size = table::size(usage.bytes);
     lines.push(format!("store: {} blobs, {size}", usage.blobs));
     output.text(&lines.join("\n"));
     output.json(&json!({
         "channels": channels.iter().map(release).collect::<Vec<_>>(),
+        "refused": refusals,
         "failures": failures.iter().map(failure).collect::<Vec<_>>(),
         "store": {"blobs": usage.blobs, "bytes": usage.bytes},
     }));

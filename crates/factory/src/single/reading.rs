@@ -13,6 +13,7 @@ use boltworks_version::apk::Dependency;
 use crate::catalog::{self, Folder, Loaded, RecipeSource};
 use crate::files::{Place, folder as folder_of};
 use crate::home::TEXT_LIMIT;
+use crate::recipes::APART;
 use crate::{Error, Home};
 
 /// Where the files beside a recipe are.
@@ -231,7 +232,7 @@ pub(super) fn own_recipe(
 
 /// What a recipe is called in the records when it was not built as the factory would build it.
 pub(super) fn apart(package: &str) -> Subject {
-    Subject::recipe(format!("{package} (apart)"))
+    Subject::recipe(format!("{package}{APART}"))
 }
 
 /// Variables from a file of `NAME=VALUE` lines; empty lines and those that begin with `#` say
