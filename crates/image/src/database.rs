@@ -12,6 +12,7 @@ use boltworks_fsx::{Content, Kind, Meta, RelPath, Tree};
 use boltworks_rootfs::{Assembly, Opened};
 
 use crate::Error;
+use crate::brought::Brought;
 use crate::build::ImageRequest;
 use crate::place::{ensure_dir, put_file, replace_file, resolved};
 use crate::skeleton::{MTIME, link_database};
@@ -85,10 +86,29 @@ impl Seen {
     }
 }
 
+/// Refuses packages that have something else in the place of the database's folder, or above it:
+/// what apk then finds would be another package's file, or would overwrite one.
+pub fn verify_place(brought: &Brought<'_>) -> Result<(), Error> {
+    let folder = RelPath::try_from(FOLDER)?;
+    for path in folder.ancestors().chain([folder.clone()]) {
+        if brought.node(&path).is_some_and(|node| !node.is_dir()) {
+            let package = brought.package(&path).unwrap_or_default();
+            let reason = format!("'/{path}' must be a folder: apk's database is in /{FOLDER}");
+            return Err(Error::refused(package, reason));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the database and what belongs to it into the tree. Its list is empty until the image
 /// is finished: see [`list`].
-pub fn add(tree: &mut Tree, packages: &[Opened], request: &ImageRequest<'_>) -> Result<(), Error> {
-    link_database(tree)?;
+pub fn add(
+    tree: &mut Tree,
+    brought: &Brought<'_>,
+    packages: &[Opened],
+    request: &ImageRequest<'_>,
+) -> Result<(), Error> {
+    link_database(tree, brought)?;
     let folder = Meta::new(0o755, MTIME);
     for path in [
         "etc/apk",

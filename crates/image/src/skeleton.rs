@@ -6,6 +6,8 @@
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 
 use crate::Error;
+use crate::brought::Brought;
+use crate::database::FOLDER;
 use crate::place::{ensure_dir, resolved};
 
 /// The time of what this room makes: the beginning. Packages' files keep their own.
@@ -42,27 +44,27 @@ pub fn complete(tree: &mut Tree) {
 /// Makes `/lib/apk` lead to `/usr/lib/apk`, so that every apk finds the database. Where `lib`
 /// itself is a link to `usr/lib`, it does already; where a package brings `/lib/apk` as a folder,
 /// `db` in it becomes the link. A package cannot bring a database of its own there.
-pub fn link_database(tree: &mut Tree) -> Result<(), Error> {
+pub fn link_database(tree: &mut Tree, brought: &Brought<'_>) -> Result<(), Error> {
     let lib = ensure_dir(tree, &RelPath::try_from("lib")?, Meta::new(0o755, MTIME))?;
-    let folder = RelPath::try_from("usr/lib/apk")?;
-    let database = resolved(tree, &folder.push("db")?)?;
-    let link = lib.push("apk")?;
-    let (link, target) = match tree.get(&link) {
-        Some(node) if node.is_dir() => (link.push("db")?, "../../usr/lib/apk/db"),
-        _ => (link, "../usr/lib/apk"),
-    };
-    if resolved(tree, &RelPath::try_from("lib/apk/db")?)? == database {
+    let asked = RelPath::try_from("lib/apk/db")?;
+    let database = RelPath::try_from(FOLDER)?;
+    if resolved(tree, &asked)? == database {
         return Ok(());
     }
+    let link = lib.push("apk")?;
+    let (link, target) = match tree.get(&link) {
+        Some(node) if node.is_dir() => (link.push("db")?, FOLDER),
+        _ => (link, "usr/lib/apk"),
+    };
     let is_free = tree
         .get(&link)
         .is_none_or(|node| node.is_dir() && tree.beneath(&link).next().is_none());
     if !is_free {
-        return Err(Error::Path {
-            path: link,
-            reason: "a package brings it, and apk's database is looked for there",
-        });
+        let package = brought.package(&link).unwrap_or_default();
+        let reason = format!("it brings '/{link}', and apk's database is looked for there");
+        return Err(Error::refused(package, reason));
     }
+    let target = "../".repeat(link.ancestors().count()) + target;
     tree.insert(link, Node::symlink(Meta::new(0o777, MTIME), target))?;
     Ok(())
 }

@@ -31,8 +31,9 @@ pub fn compose(
         members: &members,
     };
     let mut tree = assembly.tree.clone();
+    database::verify_place(&brought)?;
     skeleton::add(&mut tree)?;
-    database::add(&mut tree, packages, request)?;
+    database::add(&mut tree, &brought, packages, request)?;
     accounts::add(&mut tree, &image.accounts)?;
     declaration::add_configuration(&mut tree, image, request.architecture)?;
     declaration::add_repositories(&mut tree, image, request.keyring)?;

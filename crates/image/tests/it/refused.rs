@@ -91,7 +91,7 @@ fn a_package_with_a_database_of_its_own() {
     let (site, image) = with(other().file("lib/apk/db/installed", 0o644, "P:nothing\n"));
     insta::assert_snapshot!(refused(&site, &image), @"lay 'lib/apk/db/installed' of other-1-r0: no package may have that, apk's own database lies there");
     let (site, image) = with(other().symlink("lib/apk", "/srv"));
-    insta::assert_snapshot!(refused(&site, &image), @"'/lib/apk': a package brings it, and apk's database is looked for there");
+    insta::assert_snapshot!(refused(&site, &image), @"other-1-r0: it brings '/lib/apk', and apk's database is looked for there");
     for harmless in [
         other().dir("lib/apk/db", 0o755),
         other().file("lib/apk/exec", 0o644, ""),
@@ -104,6 +104,53 @@ fn a_package_with_a_database_of_its_own() {
             matches!(&link.kind, boltworks_fsx::Kind::Symlink(to) if to == b"../../usr/lib/apk/db")
         );
     }
+}
+
+#[test]
+fn a_package_that_moves_the_database() {
+    let refused = |packages: Vec<Package>| {
+        let mut site = Site::new();
+        for package in packages {
+            site.add(package);
+        }
+        refused(&site, &Image::default())
+    };
+    let other = || Package::new("other", "1-r0");
+    let moved = other()
+        .symlink("usr/lib/apk", "/opt/l")
+        .file("opt/l/db/installed", 0o644, "mine");
+    insta::assert_snapshot!(refused(vec![moved]), @"other-1-r0: '/usr/lib/apk' must be a folder: apk's database is in /usr/lib/apk/db");
+    for (link, target) in [
+        ("usr/lib/apk/db", "/opt"),
+        ("usr/lib/apk", "../share/apk"),
+        ("usr/lib", "../lib"),
+        ("usr", "opt"),
+    ] {
+        let first = Package::new("first", "1-r0").dir("opt", 0o755);
+        let text = refused(vec![first, other().symlink(link, target)]);
+        assert!(
+            text.starts_with(&format!("other-1-r0: '/{link}' must be a folder")),
+            "{text}"
+        );
+    }
+    let text = refused(vec![other().file("usr/lib/apk/db", 0o644, "")]);
+    assert!(
+        text.starts_with("other-1-r0: '/usr/lib/apk/db' must"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_package_whose_lib_is_somewhere_else() {
+    let mut site = Site::new();
+    site.add(Package::new("other", "1-r0").symlink("lib", "/a/b"));
+    let built = site.build(&Image::default(), 1).unwrap();
+    let tree = layer_of(&site, &built);
+    let link = &tree.get(&rel("a/b/apk")).unwrap().kind;
+    assert!(
+        matches!(link, boltworks_fsx::Kind::Symlink(to) if to == b"../../usr/lib/apk"),
+        "{link:?}"
+    );
 }
 
 #[test]
