@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::quantity::{Bytes, Span, one_at_least};
+use crate::quantity::{Bytes, Span, processes};
 use crate::state;
 
 /// A factory: what it builds, from what, and what it may release.
@@ -192,7 +192,7 @@ pub struct Limits {
     /// Memory.
     pub memory: Option<Bytes>,
     /// Processes and threads at once.
-    #[serde(deserialize_with = "one_at_least")]
+    #[serde(deserialize_with = "processes")]
     #[schemars(range(min = 1))]
     pub processes: Option<u64>,
 }
@@ -489,6 +489,7 @@ mod tests {
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  wall: 0s\n"), @"boltworks.yaml:4:9: nothing runs in '0s': 1s at least");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  memory: 1\n"), @"boltworks.yaml:4:11: nothing runs in '1', which counts bytes: 1MiB at least");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  processes: 0\n"), @"boltworks.yaml:4:14: nothing runs with '0': 1 at least");
+        insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits:\n  processes: 4194305\n"), @"boltworks.yaml:4:14: '4194305' is more than Linux can count: 4194304 at most");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nlimits: {wall: 2}\n"), @"boltworks.yaml:3:16: '2' is not a time like 90s, 20m or 2h");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: 8589934592\n"), @"boltworks.yaml:3:1: 8589934592 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");
         insta::assert_snapshot!(refused("factory: web\nstage0: {}\nsource-date-epoch: -1\n"), @"boltworks.yaml:3:1: -1 is no time that a package can carry: from 0 to 8589934591 seconds since 1970");

@@ -86,12 +86,18 @@ macro_rules! from_text {
     };
 }
 
-/// Reads how many of something there may be, one at least.
-pub(crate) fn one_at_least<'de, D: Deserializer<'de>>(
+/// The kernel's `PID_MAX_LIMIT`.
+const MOST_PROCESSES: u64 = 1 << 22;
+
+/// Reads how many processes there may be, one at least.
+pub(crate) fn processes<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u64>, D::Error> {
     match Option::deserialize(deserializer)? {
         Some(0) => Err(de::Error::custom("nothing runs with '0': 1 at least")),
+        Some(count) if count > MOST_PROCESSES => Err(de::Error::custom(format!(
+            "'{count}' is more than Linux can count: {MOST_PROCESSES} at most"
+        ))),
         count => Ok(count),
     }
 }

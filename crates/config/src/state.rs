@@ -32,7 +32,7 @@ pub(crate) fn fault(factory: &Factory) -> Option<String> {
         if state.starts_with(&other) || other.starts_with(&state) {
             let state = &factory.state;
             return Some(format!(
-                "the state cannot be in '{state}', where {what} are: '{path}'; it has a folder of its own"
+                "the state cannot be in '{state}', where '{path}' is, the folder of {what}: it has a folder of its own"
             ));
         }
     }
