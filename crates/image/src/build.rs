@@ -130,8 +130,8 @@ pub fn build(
     let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
-    note.write(digest, &pieces)?;
     let mut notes = sbom.notes;
+    notes.extend(forgotten(note.write(digest, &pieces)));
     notes.extend(loader_note(&tree));
     notes.extend(layering_note(request.image));
     Ok(BuiltImage {
@@ -198,6 +198,18 @@ fn describe(
         packages: &packages,
     };
     Ok(boltworks_sbom::for_image(&facts, sha256)?)
+}
+
+/// That a layer is not remembered makes the next one slower, and no image worse.
+fn forgotten(written: Result<(), Error>) -> Option<String> {
+    let error = written.err()?;
+    let mut text = "the layer is not remembered, and the next one will take longer".to_owned();
+    let mut next: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    Some(text)
 }
 
 /// glibc's loader finds libraries in folders of `/etc/ld.so.conf` only by its cache, which is

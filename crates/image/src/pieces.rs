@@ -2,23 +2,28 @@
 //!
 //! A layer is compressed in pieces that do not look at each other (see [`gzip`](crate::gzip)),
 //! so a piece that was in the image's last layer need not be compressed again: its bytes are in
-//! that layer's blob. `layers/<key>` beside the blobs says where: the digest of the rest, the
-//! blob's digest, and for each piece, in their order in the blob, the digest of its plain bytes
-//! and its compressed length, eight bytes, the highest first.
+//! that layer's blob. `layers/<key>` beside the blobs says where: a digest, the blob's digest, and
+//! for each piece, in their order in the blob, the digest of its plain bytes and its compressed
+//! length, eight bytes, the highest first.
 //!
-//! The blob is hashed before it is used. A note that is damaged or names a blob that is not
-//! there is no error: everything is compressed anew, to the same bytes.
+//! The first digest is of [`WRITER_VERSION`](crate::WRITER_VERSION) and of all that follows. A
+//! piece's compressed bytes depend on the writer: its level, the longest piece, the library. Whoever
+//! changes one of them raises that version, and no note of the writer before is believed.
+//!
+//! The blob is hashed before it is used. A note that is damaged, of another writer, or names a blob
+//! that is not there is no error: everything is compressed anew, to the same bytes. Nor is it one
+//! that a note cannot be read or written: then the next image takes longer.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
 
-use boltworks_crypto::sha256;
+use boltworks_crypto::{Sha256Hasher, sha256};
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Sha256;
 use boltworks_store::{BlobFile, Store};
 
-use crate::Error;
 use crate::gzip::HEADER;
+use crate::{Error, WRITER_VERSION};
 
 const FOLDER: &str = "layers";
 /// No note is larger: a layer of 400 GB.
@@ -55,7 +60,8 @@ impl Pieces {
 /// The note on one image's last layer.
 #[derive(Debug)]
 pub struct Note {
-    folder: Root,
+    /// Where it is kept, if that can be used.
+    folder: Result<Root, Error>,
     name: RelPath,
     layer: Option<Sha256>,
 }
@@ -64,9 +70,13 @@ impl Note {
     /// The note on the image of that name, and the pieces it names; none if there is no such
     /// note or it cannot be believed.
     pub fn read(image: &str, store: &Store) -> Result<(Self, Pieces), Error> {
-        let folder = store.folder(&RelPath::try_from(FOLDER)?)?;
+        let folder = store.folder(&RelPath::try_from(FOLDER)?);
+        let folder = folder.map_err(Error::from);
         let name = RelPath::try_from(sha256(image.as_bytes()).to_string())?;
-        let found = folder.read_vec(&name, MAX_NOTE).ok();
+        let found = folder
+            .as_ref()
+            .ok()
+            .and_then(|folder| folder.read_vec(&name, MAX_NOTE).ok());
         let found = found.and_then(|bytes| parse(&bytes, store));
         let (layer, pieces) = found.map_or((None, Pieces::default()), |(layer, pieces)| {
             (Some(layer), pieces)
@@ -79,8 +89,9 @@ impl Note {
         Ok((note, pieces))
     }
 
-    /// Writes the note anew if it is of another layer. The layer must be durable.
-    pub fn write(&self, layer: Sha256, pieces: &[Piece]) -> Result<(), Error> {
+    /// Writes the note anew if it is of another layer. The layer must be durable. An error says
+    /// that nothing is remembered, and nothing else.
+    pub fn write(self, layer: Sha256, pieces: &[Piece]) -> Result<(), Error> {
         if self.layer == Some(layer) {
             return Ok(());
         }
@@ -89,15 +100,24 @@ impl Note {
             rest.extend_from_slice(digest.as_bytes());
             rest.extend_from_slice(&len.to_be_bytes());
         }
-        let note = [sha256(&rest).as_bytes().as_slice(), &rest].concat();
-        self.folder.write(&self.name, &note, MODE)?;
+        let note = [seal(WRITER_VERSION, &rest).as_bytes().as_slice(), &rest].concat();
+        self.folder?.write(&self.name, &note, MODE)?;
         Ok(())
     }
 }
 
+/// The digest in front of a note that this writer wrote.
+fn seal(writer: &str, rest: &[u8]) -> Sha256 {
+    let mut hasher = Sha256Hasher::new();
+    hasher.update(writer.as_bytes());
+    hasher.update(b"\n");
+    hasher.update(rest);
+    hasher.finish()
+}
+
 fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
     let (expected, rest) = bytes.split_first_chunk::<32>()?;
-    if sha256(rest) != Sha256::new(*expected) {
+    if seal(WRITER_VERSION, rest) != Sha256::new(*expected) {
         return None;
     }
     let (layer, records) = rest.split_first_chunk::<32>()?;

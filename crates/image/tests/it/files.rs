@@ -117,6 +117,49 @@ fn what_is_remembered_of_a_layer_changes_nothing() {
 }
 
 #[test]
+fn a_note_of_another_writer_is_not_believed() {
+    let site = Site::filled();
+    let first = site.build(&image(), 2).unwrap();
+    let (folder, name, good) = note(&site);
+    let sealed = |prefix: &[u8], rest: &[u8]| {
+        let digest = boltworks_crypto::sha256(&[prefix, rest].concat());
+        [digest.as_bytes().as_slice(), rest].concat()
+    };
+    let own = format!("{}\n", boltworks_image::WRITER_VERSION);
+    assert_eq!(sealed(own.as_bytes(), &good[32..]), good);
+    // Whoever believes this one takes the plain bytes for compressed ones.
+    let mut rest = good[32..].to_vec();
+    rest[32 + 39] -= 1;
+    for other in ["", "image-0\n"] {
+        let other = sealed(other.as_bytes(), &rest);
+        folder.write(&name, &other, 0o644).unwrap();
+        assert_eq!(site.build(&image(), 2).unwrap().parts, first.parts);
+        assert_eq!(note(&site).2, good);
+    }
+}
+
+#[test]
+fn what_cannot_be_remembered_stops_no_image() {
+    let site = Site::filled();
+    let first = site.build(&image(), 2).unwrap();
+    let (folder, name, _) = note(&site);
+    folder.remove_file(&name).unwrap();
+    folder.make_dir(&name).unwrap();
+    let second = site.build(&image(), 2).unwrap();
+    let root = Root::open(site.path()).unwrap();
+    root.remove_tree(&rel("layers")).unwrap();
+    root.write(&rel("layers"), b"", 0o644).unwrap();
+    let third = site.build(&image(), 2).unwrap();
+    for built in [second, third] {
+        assert_eq!(built.parts, first.parts);
+        assert_eq!(built.notes.len(), first.notes.len() + 1);
+        let said = "the layer is not remembered, and the next one will take longer: ";
+        let is_said = built.notes.iter().any(|note| note.starts_with(said));
+        assert!(is_said, "{:?}", built.notes);
+    }
+}
+
+#[test]
 fn a_damaged_layer_is_not_copied_from() {
     let site = Site::filled();
     let built = site.build(&image(), 2).unwrap();
