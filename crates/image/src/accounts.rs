@@ -9,12 +9,16 @@ use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_recipe::resolved::{Accounts, Group, User};
 
 use crate::Error;
-use crate::place::{beneath_root, put_file, read_file, resolved, verify_owner};
+use crate::place::{
+    WHITEOUT_REASON, beneath_root, is_whiteout, put_file, read_file, resolved, verify_owner,
+};
 use crate::skeleton::MTIME;
 
 const PASSWD: &str = "etc/passwd";
 const GROUP: &str = "etc/group";
 const SHADOW: &str = "etc/shadow";
+/// Homes of users who are to have none: no folder is made there, or beneath.
+const NO_HOMES: [&str; 2] = ["dev/null", "nonexistent"];
 
 /// Adds the accounts of the image file and checks that the user it runs as is one.
 pub fn add(tree: &mut Tree, accounts: &Accounts) -> Result<(), Error> {
@@ -130,6 +134,11 @@ fn user_line(user: &User) -> Result<String, Error> {
     verify_field("username", username, true)?;
     verify_field("shell", shell, false)?;
     verify_field("homedir", homedir, false)?;
+    if !homedir.starts_with('/') {
+        let reason =
+            format!("'{homedir}' cannot be the homedir of '{username}': write a path from /");
+        return Err(Error::refused("accounts", reason));
+    }
     Ok(format!(
         "{username}:x:{uid}:{gid}:Account created by boltworks:{homedir}:{shell}"
     ))
@@ -163,12 +172,24 @@ fn verify_field(field: &str, value: &str, is_name: bool) -> Result<(), Error> {
     ))
 }
 
-/// Makes the home, with mode 0700, unless something is there already.
+/// Makes the home, with mode 0700, unless something is there already or nothing is to be.
 fn add_home(tree: &mut Tree, user: &User) -> Result<(), Error> {
     let Some(home) = beneath_root(&user.homedir)? else {
         return Ok(());
     };
+    for nowhere in NO_HOMES {
+        if home.starts_with(&RelPath::try_from(nowhere)?) {
+            return Ok(());
+        }
+    }
     let home = resolved(tree, &home)?;
+    if is_whiteout(&home) {
+        let reason = format!(
+            "the home of '{}' is '/{home}': {WHITEOUT_REASON}",
+            user.username
+        );
+        return Err(Error::refused("accounts", reason));
+    }
     if !tree.contains(&home) {
         let meta = Meta {
             uid: user.uid,
@@ -269,6 +290,30 @@ old:!::0:99999:7:::
     }
 
     #[test]
+    fn who_has_no_home_gets_no_folder() {
+        let mut tree = with_files();
+        let homes = [
+            "/dev/null",
+            "//dev/null/",
+            "/nonexistent",
+            "/dev/null/x",
+            "/",
+        ];
+        let user = |(uid, home): (u32, &str)| User {
+            homedir: home.to_owned(),
+            ..user(&format!("user{uid}"), uid)
+        };
+        let accounts = Accounts {
+            users: (1000..).zip(homes).map(user).collect(),
+            ..Accounts::default()
+        };
+        add(&mut tree, &accounts).unwrap();
+        let found: Vec<String> = tree.iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(found, [GROUP, PASSWD, SHADOW]);
+        assert!(text(&tree, PASSWD).contains(":/dev/null:"));
+    }
+
+    #[test]
     fn what_would_be_another_account_is_refused() {
         let refused = |change: fn(&mut Accounts)| {
             let mut accounts = Accounts {
@@ -282,6 +327,8 @@ old:!::0:99999:7:::
         insta::assert_snapshot!(refused(|all| all.users[0].username = "a:b".into()), @"accounts: 'a:b' cannot be a username");
         insta::assert_snapshot!(refused(|all| all.users[0].username = "old".into()), @"accounts: 'old' is in /etc/passwd already, as 'old:x:7:7::/:/bin/sh'");
         insta::assert_snapshot!(refused(|all| all.users[0].homedir = "/home/../..".into()), @"use 'home/../..' as a relative path: a component is '..'");
+        insta::assert_snapshot!(refused(|all| all.users[0].homedir = "home/web".into()), @"accounts: 'home/web' cannot be the homedir of 'web': write a path from /");
+        insta::assert_snapshot!(refused(|all| all.users[0].homedir = "/home/.wh.x".into()), @"accounts: the home of 'web' is '/home/.wh.x': no name may begin with '.wh.': image layers take it for a removal");
         insta::assert_snapshot!(refused(|all| all.run_as = Some("nobody".into())), @"accounts.run-as: 'nobody' has no line in /etc/passwd: add it under accounts");
         insta::assert_snapshot!(refused(|all| all.run_as = Some("web:nobody".into())), @"accounts.run-as: 'nobody' has no line in /etc/group: add it under accounts");
     }

@@ -14,7 +14,10 @@ use boltworks_recipe::resolved::{PathKind, PathMutation};
 
 use crate::Error;
 use crate::database::Seen;
-use crate::place::{beneath_root, ensure_dir, parent_resolved, resolved, unlink, verify_owner};
+use crate::place::{
+    WHITEOUT_REASON, beneath_root, ensure_dir, is_whiteout, parent_resolved, resolved, unlink,
+    verify_owner,
+};
 use crate::skeleton::MTIME;
 
 /// Carries out every mutation.
@@ -36,6 +39,14 @@ fn carry_out(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), 
     let Some(path) = beneath_root(&mutation.path)? else {
         return root(tree, at, mutation);
     };
+    let real = match mutation.kind {
+        PathKind::Directory | PathKind::EmptyFile => resolved(tree, &path)?,
+        PathKind::Hardlink | PathKind::Symlink => parent_resolved(tree, &path)?,
+        PathKind::Permissions => path.clone(),
+    };
+    if is_whiteout(&path) || is_whiteout(&real) {
+        return Err(refused(at, mutation, WHITEOUT_REASON));
+    }
     match mutation.kind {
         PathKind::Directory => directory(tree, at, &path, mutation),
         PathKind::EmptyFile => empty_file(tree, &path, mutation),
@@ -532,6 +543,29 @@ mod tests {
         let symlink = mode(0o777, from("/srv", mutation(PathKind::Symlink, "/y")));
         apply(&mut tree(), &[none, link, symlink]).unwrap();
         apply(&mut tree(), &[recursive]).unwrap();
+    }
+
+    #[test]
+    fn no_path_removes_another() {
+        let reason = "no name may begin with '.wh.': image layers take it for a removal";
+        let to = |path: &str| from("/srv/app/run", mutation(PathKind::Symlink, path));
+        for bad in [
+            mutation(PathKind::Directory, "/.wh.srv"),
+            mutation(PathKind::EmptyFile, "/srv/.wh..wh..opq"),
+            mutation(PathKind::EmptyFile, "/srv/.wh.x/y"),
+            from("/srv/app/run", mutation(PathKind::Hardlink, "/srv/.wh.run")),
+            to("/srv/.wh.run"),
+        ] {
+            let path = bad.path.clone();
+            assert_eq!(said(tree(), bad), format!("paths[1] {path}: {reason}"));
+        }
+        // Nor by way of a link.
+        let mut through = tree();
+        let link = Node::symlink(Meta::new(0o777, 0), "/srv/.wh.app");
+        through.insert(rel("odd"), link).unwrap();
+        let bad = mutation(PathKind::Directory, "/odd/x");
+        assert_eq!(said(through, bad), format!("paths[1] /odd/x: {reason}"));
+        apply(&mut tree(), &[to("/srv/x.wh.")]).unwrap();
     }
 
     #[test]

@@ -27,6 +27,28 @@ pub fn verify_owner(what: &str, uid: u32, gid: u32) -> Result<(), Error> {
     Err(Error::refused(what, reason))
 }
 
+/// How names begin that a layer takes for the removal of another (image-spec, "whiteouts").
+const WHITEOUT: &[u8] = b".wh.";
+/// Why such a name is refused.
+pub const WHITEOUT_REASON: &str =
+    "no name may begin with '.wh.': image layers take it for a removal";
+
+/// Whether a layer takes a part of the path for the removal of something else.
+pub fn is_whiteout(path: &RelPath) -> bool {
+    path.components().any(|name| name.starts_with(WHITEOUT))
+}
+
+/// Refuses a path that a layer takes for something else.
+pub fn verify_name(path: &RelPath) -> Result<(), Error> {
+    if is_whiteout(path) {
+        return Err(Error::Path {
+            path: path.clone(),
+            reason: WHITEOUT_REASON,
+        });
+    }
+    Ok(())
+}
+
 /// An absolute path of an image file beneath the root: without the `/` in front; `None` for
 /// the root itself.
 pub fn beneath_root(path: &str) -> Result<Option<RelPath>, Error> {
@@ -110,6 +132,7 @@ pub fn ensure_dir(tree: &mut Tree, path: &RelPath, meta: Meta) -> Result<RelPath
             });
         }
         None => {
+            verify_name(&real)?;
             tree.insert(real.clone(), Node::dir(meta))?;
         }
     }
@@ -150,6 +173,7 @@ pub fn replace_file(
             reason: "it is a directory",
         });
     }
+    verify_name(&path)?;
     unlink(tree, &path);
     tree.insert(path, Node::file(meta, bytes.into()))?;
     Ok(())

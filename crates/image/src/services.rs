@@ -4,7 +4,7 @@ use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
 use boltworks_recipe::resolved::{EntrypointKind, Image};
 
 use crate::Error;
-use crate::place::{beneath_root, exists, parent_resolved, put_file, read_file};
+use crate::place::{beneath_root, exists, parent_resolved, put_file, read_file, verify_name};
 use crate::skeleton::MTIME;
 
 /// What a service bundle needs, and the command that brings it.
@@ -79,6 +79,7 @@ pub fn add_busybox_links(tree: &mut Tree) -> Result<(), Error> {
             };
             let real = parent_resolved(tree, &command)?;
             if !tree.contains(&real) {
+                verify_name(&real)?;
                 let target = format!("/{BUSYBOX}");
                 tree.insert(real, Node::symlink(Meta::new(0o777, MTIME), target))?;
             }
@@ -121,6 +122,15 @@ mod tests {
             );
         }
         assert!(add_services(&mut Tree::new(), &Image::default()).is_ok());
+    }
+
+    #[test]
+    fn busybox_has_no_command_that_removes_another() {
+        let mut tree = Tree::new();
+        put(&mut tree, "bin/busybox", "");
+        put(&mut tree, "etc/busybox-paths.d/busybox", "/bin/.wh.ls\n");
+        let refused = add_busybox_links(&mut tree).unwrap_err();
+        insta::assert_snapshot!(refused, @"'/bin/.wh.ls': no name may begin with '.wh.': image layers take it for a removal");
     }
 
     #[test]
