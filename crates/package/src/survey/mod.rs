@@ -289,9 +289,7 @@ fn look_inside(content: &Content, facts: &mut FileFacts<'_>) -> Result<(), Error
     let bytes = Bytes::open(content)?;
     let head = bytes.at(0, HEAD)?;
     facts.elf = elf::read(&bytes, &head)?.map(Box::new);
-    if facts.elf.is_none() && facts.mode & 0o111 != 0 {
-        facts.shebang = script::parse_shebang(&head);
-    }
+    facts.shebang = script::parse_shebang(&head);
     facts.kernel = kernel::read(facts, &bytes, &head)?;
     Ok(())
 }

@@ -3,8 +3,8 @@
 /// The fields of a pkg-config file that name other packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PkgConfigFacts {
-    /// The names in `Requires:`. What is only needed to link statically (`Requires.private:`) is
-    /// not among them.
+    /// The names in `Requires:`, then those in `Requires.private:`: whoever asks for the flags of
+    /// a compiler needs both.
     pub requires: Vec<String>,
 }
 
@@ -29,15 +29,16 @@ pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Reads the names in `Requires:`; version conditions are left out.
+/// Reads the names in `Requires:` and `Requires.private:`; version conditions are left out.
 pub(super) fn parse_pkg_config(text: &str) -> PkgConfigFacts {
-    let mut facts = PkgConfigFacts::default();
-    for line in text.lines() {
-        if let Some(value) = line.strip_prefix("Requires:") {
-            facts.requires = parse_requires(value);
-        }
+    let of = |field: &str| {
+        let mut lines = text.lines().rev();
+        let value = lines.find_map(|line| line.strip_prefix(field));
+        value.map(parse_requires).unwrap_or_default()
+    };
+    PkgConfigFacts {
+        requires: [of("Requires:"), of("Requires.private:")].concat(),
     }
-    facts
 }
 
 fn parse_requires(value: &str) -> Vec<String> {
@@ -104,10 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn requires_lose_their_versions_and_private_ones_are_left_out() {
+    fn requires_lose_their_versions() {
         let facts =
             parse_pkg_config("Version: 1.2\nRequires: a >= 1.0, b  c<2\nRequires.private: d\n");
-        assert_eq!(facts.requires, ["a", "b", "c"]);
+        assert_eq!(facts.requires, ["a", "b", "c", "d"]);
     }
 
     #[test]

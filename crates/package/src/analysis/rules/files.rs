@@ -28,8 +28,8 @@ pub(super) fn command(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &m
     }
 }
 
-/// `zlib.pc` offers `pc:zlib`; what its `Requires:` lists is needed. Where pkg-config does not
-/// search, it serves this package alone.
+/// `zlib.pc` offers `pc:zlib`; what its `Requires:` and `Requires.private:` list is needed. Where
+/// pkg-config does not search, it serves this package alone.
 pub(super) fn pkg_config(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &mut Findings) {
     let Some(config) = &facts.pkg_config else {
         return;
