@@ -58,6 +58,8 @@ pub struct Seen(Vec<Option<Found>>);
 struct Found {
     path: RelPath,
     bytes: Arc<[u8]>,
+    /// Whether it is root's, and can be read by those who are to read it.
+    is_open: bool,
 }
 
 impl PartialEq for Found {
@@ -76,14 +78,41 @@ impl Seen {
             let Content::Bytes(bytes) = tree.file(&path)? else {
                 return None;
             };
-            let bytes = Arc::clone(bytes);
-            Some(Found { path, bytes })
+            Some(Found {
+                bytes: Arc::clone(bytes),
+                is_open: is_open(tree, &path),
+                path,
+            })
         };
         let all = FOLDERS
             .iter()
             .flat_map(|folder| FILES.iter().map(move |file| (folder, file)));
         Self(all.map(|(folder, file)| find(folder, file)).collect())
     }
+
+    /// Whether all of it that is there is root's and readable.
+    pub fn is_open(&self) -> bool {
+        self.0.iter().flatten().all(|found| found.is_open)
+    }
+}
+
+/// Whether a file of the database is root's and everybody can read it; the lock, only root can.
+/// So for the folders above it, the innermost of which is root's too.
+fn is_open(tree: &Tree, path: &RelPath) -> bool {
+    let meta = |path: &RelPath| tree.get(path).map(|node| &node.meta);
+    let needed = if path.as_bytes() == installed::LOCK.as_bytes() {
+        0o400
+    } else {
+        0o444
+    };
+    let file = tree.link_target(path).and_then(meta);
+    let folder = path.parent();
+    let folder = folder.as_ref().and_then(meta);
+    file.is_some_and(|meta| meta.uid == 0 && meta.mode & needed == needed)
+        && folder.is_none_or(|meta| meta.uid == 0 && meta.mode & 0o555 == 0o555)
+        && path
+            .ancestors()
+            .all(|above| meta(&above).is_none_or(|meta| meta.mode & 0o111 == 0o111))
 }
 
 /// Refuses packages that have something else in the place of the database's folder, or above it:

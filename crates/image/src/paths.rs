@@ -25,9 +25,15 @@ pub fn apply(tree: &mut Tree, mutations: &[PathMutation]) -> Result<(), Error> {
     let database = Seen::of(tree);
     for (at, mutation) in mutations.iter().enumerate() {
         carry_out(tree, at, mutation)?;
-        if Seen::of(tree) != database {
+        let now = Seen::of(tree);
+        if now != database {
             let reason = "apk's database would be taken away or replaced: apk and every scanner \
                           read in it what is installed";
+            return Err(refused(at, mutation, reason));
+        }
+        if database.is_open() && !now.is_open() {
+            let reason = "apk's database would no longer be root's and readable: apk and every \
+                          scanner read in it what is installed";
             return Err(refused(at, mutation, reason));
         }
     }
@@ -66,7 +72,8 @@ fn root(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), Error
             "the root itself has no entry in an image's layer",
         ));
     }
-    let all = tree.iter().map(|(path, _)| path.clone()).collect();
+    let all = tree.iter().filter(|(_, node)| !is_link(node));
+    let all = all.map(|(path, _)| path.clone()).collect();
     change(tree, at, mutation, &all)
 }
 
@@ -201,17 +208,23 @@ fn permissions(
     change(tree, at, mutation, &names)
 }
 
-/// A path and, if it is asked for, everything beneath it.
+/// A path and, if it is asked for, everything beneath it. Symbolic links there are left alone:
+/// whose they are and what is written of their mode means nothing.
 fn names(tree: &Tree, path: RelPath, mutation: &PathMutation) -> BTreeSet<RelPath> {
     let mut names = BTreeSet::new();
     if mutation.recursive {
-        names.extend(tree.beneath(&path).map(|(path, _)| path.clone()));
+        let beneath = tree.beneath(&path).filter(|(_, node)| !is_link(node));
+        names.extend(beneath.map(|(path, _)| path.clone()));
     }
     names.insert(path);
     names
 }
 
-/// Sets owner and mode of these names. Symbolic links keep their mode. A file that would change
+const fn is_link(node: &Node) -> bool {
+    matches!(node.kind, Kind::Symlink(_))
+}
+
+/// Sets owner and mode of these names, none of which is a symbolic link. A file that would change
 /// under a name that is not among them is an error.
 fn change(
     tree: &mut Tree,
@@ -264,7 +277,7 @@ fn set(node: &mut Node, mutation: &PathMutation, default: u32) {
     node.meta.uid = mutation.uid;
     node.meta.gid = mutation.gid;
     let mode = mutation.permissions.or((default != 0).then_some(default));
-    if let Some(mode) = mode.filter(|_| !matches!(node.kind, Kind::Symlink(_))) {
+    if let Some(mode) = mode {
         node.meta.mode = mode & 0o7777;
     }
 }
@@ -414,7 +427,7 @@ mod tests {
 0755 0:0 run/
 0700 5:6 srv/
 0700 5:6 srv/app/
-0777 5:6 srv/app/log -> /var/log
+0777 0:0 srv/app/log -> /var/log
 0700 5:6 srv/app/run (2 bytes)
 0700 5:6 srv/app/start = srv/app/run
 0755 0:0 var/
@@ -428,7 +441,7 @@ mod tests {
 0755 0:0 run/
 0755 0:0 srv/
 0755 5:0 srv/app/
-0777 5:0 srv/app/log -> /var/log
+0777 0:0 srv/app/log -> /var/log
 4755 5:0 srv/app/run (2 bytes)
 4755 5:0 srv/app/start = srv/app/run
 0755 0:0 var/
@@ -506,12 +519,31 @@ mod tests {
                 "{text}"
             );
         }
+        let change = |path: &str, uid, mode| PathMutation {
+            permissions: Some(mode),
+            uid,
+            recursive: true,
+            ..mutation(PathKind::Permissions, path)
+        };
+        for bad in [
+            change("/usr/lib/apk/db/installed", 0, 0),
+            change("/lib/apk/db/installed", 0, 0o600),
+            change("/lib/apk/db/installed", 33, 0o644),
+            change("/usr/lib/apk/db", 0, 0o644),
+            change("/usr/lib/apk", 0, 0),
+            change("/usr", 0, 0o700),
+            change("/usr", 33, 0o755),
+            change("/", 33, 0o755),
+        ] {
+            let path = bad.path.clone();
+            let text = said(with_database(), bad);
+            assert!(
+                text.starts_with(&format!("paths[1] {path}: apk's database would no longer")),
+                "{text}"
+            );
+        }
         let around = [
-            PathMutation {
-                permissions: Some(0o700),
-                recursive: true,
-                ..mutation(PathKind::Permissions, "/usr")
-            },
+            change("/usr", 0, 0o755),
             mutation(PathKind::EmptyFile, "/lib/apk/db/other"),
             from("/lib/apk/db/installed", mutation(PathKind::Hardlink, "/a")),
         ];
