@@ -49,9 +49,19 @@ fn remarkable(node: &Node) -> Option<&'static str> {
         Kind::File(_) | Kind::Hardlink(_) => match (mode & 0o6000, for_all) {
             (0, false) => None,
             (0, true) => Some("can be written by everybody"),
-            (0o4000, _) => Some("runs as its owner: it is setuid"),
-            (0o2000, _) => Some("runs as its group: it is setgid"),
-            _ => Some("runs as its owner and group: it is setuid and setgid"),
+            (0o4000, false) => Some("runs as its owner: it is setuid"),
+            (0o4000, true) => {
+                Some("runs as its owner, and can be written by everybody: it is setuid")
+            }
+            (0o2000, false) => Some("runs as its group: it is setgid"),
+            (0o2000, true) => {
+                Some("runs as its group, and can be written by everybody: it is setgid")
+            }
+            (_, false) => Some("runs as its owner and group: it is setuid and setgid"),
+            (_, true) => Some(
+                "runs as its owner and group, and can be written by everybody: it is setuid and \
+                 setgid",
+            ),
         },
     }
 }

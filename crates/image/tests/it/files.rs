@@ -315,7 +315,11 @@ fn what_a_person_should_look_at_is_told_with_its_package() {
         .dir("srv/sticky", 0o1777)
         .file("srv/mine", 0o600, "")
         .file("srv/all", 0o666, "")
-        .file("srv/group", 0o2755, "");
+        .file("srv/group", 0o2755, "")
+        .file("srv/owner-all", 0o4777, "")
+        .file("srv/group-all", 0o2757, "")
+        .file("srv/both", 0o6755, "")
+        .file("srv/both-all", 0o6777, "");
     site.add(other);
     let mut image = image();
     image.paths.push(PathMutation {
@@ -334,9 +338,13 @@ fn what_a_person_should_look_at_is_told_with_its_package() {
 '/opt/web' from the image file runs as its owner: it is setuid
 '/run/pipe' from other-1-r0 is a named pipe
 '/srv/all' from other-1-r0 can be written by everybody
+'/srv/both' from other-1-r0 runs as its owner and group: it is setuid and setgid
+'/srv/both-all' from other-1-r0 runs as its owner and group, and can be written by everybody: it is setuid and setgid
 '/srv/group' from other-1-r0 runs as its group: it is setgid
+'/srv/group-all' from other-1-r0 runs as its group, and can be written by everybody: it is setgid
 '/srv/mine' from the image file can be written by everybody
 '/srv/open' from other-1-r0 is a directory in which everybody may replace files: it has no sticky bit
+'/srv/owner-all' from other-1-r0 runs as its owner, and can be written by everybody: it is setuid
 '/usr/bin/web' from web-2.0_rc1-r0 runs as its owner: it is setuid
 '/usr/bin/web-admin' from web-2.0_rc1-r0 runs as its owner: it is setuid
 ");
