@@ -96,7 +96,7 @@ pub fn build(
     ambient.cancel.check()?;
     step("compose");
     let (tree, warnings) = tree::compose(request, &opened)?;
-    let created = request.created.unwrap_or_else(|| newest(&opened));
+    let created = created(request.created, &opened)?;
     let annotations = process::annotations(request.image, created);
     let process = process::process(request.image, annotations.clone())?;
     step("compress");
@@ -147,12 +147,29 @@ pub fn build(
     })
 }
 
-/// When the newest package was built.
-fn newest(opened: &[Opened]) -> Timestamp {
-    let dates = opened
-        .iter()
-        .filter_map(|one| one.package.control().build_date);
-    Timestamp(dates.max().unwrap_or_default().max(0))
+/// The time of the image: the one asked for, or when its newest package was built. It stands in the
+/// configuration, the annotations and the SBOMs; what the layer holds has times of its own. One that
+/// no package can have is refused: some readers of those documents have no room for it.
+fn created(asked: Option<Timestamp>, opened: &[Opened]) -> Result<Timestamp, Error> {
+    let of_package = |one: &Opened| {
+        let control = one.package.control();
+        let what = format!("the build date of {}-{}", control.name, control.version);
+        Some((Timestamp(control.build_date?), what))
+    };
+    let newest = || opened.iter().filter_map(of_package).max();
+    let asked = asked.map(|time| (time, "the image's time".to_owned()));
+    let Some((time, what)) = asked.or_else(newest) else {
+        return Ok(Timestamp::EPOCH);
+    };
+    if time.is_packable() {
+        return Ok(time);
+    }
+    let last = Timestamp::LAST;
+    let reason = format!(
+        "{time} is no time that an image can carry: from 0 to {} seconds since 1970, {last}",
+        last.0
+    );
+    Err(Error::refused(what, reason))
 }
 
 fn artifact(request: &ImageRequest<'_>, parts: &ImageParts) -> Artifact {

@@ -30,6 +30,8 @@ pub(crate) struct Site {
     pub(crate) locked: Locked,
     signer: Signer,
     pub(crate) keyring: Keyring,
+    /// What is asked for as the time of images.
+    pub(crate) created: Option<Timestamp>,
 }
 
 impl Site {
@@ -48,6 +50,7 @@ impl Site {
             },
             keyring,
             locked: Locked::default(),
+            created: None,
             folder,
         }
     }
@@ -80,7 +83,7 @@ impl Site {
             tree.insert(path, Node::file(Meta::new(0o644, EPOCH), document))
                 .unwrap();
         }
-        control.build_date = Some(EPOCH);
+        control.build_date.get_or_insert(EPOCH);
         let parts = Parts {
             control: &control,
             scripts: &scripts,
@@ -115,7 +118,7 @@ impl Site {
             architecture: Architecture::X86_64,
             locked: &self.locked,
             keyring: &self.keyring,
-            created: None,
+            created: self.created,
         };
         let cancel = Cancel::default();
         let ambient = Ambient {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::FileExt;
 
 use boltworks_fsx::{Meta, Node};
+use boltworks_model::Timestamp;
 use boltworks_recipe::resolved::{EntrypointKind, Image, PathKind, PathMutation};
 
 use crate::files::layer_of;
@@ -171,6 +172,29 @@ fn a_package_that_rotted_on_the_disk() {
         text.contains("zlib-1.3.1-r2") && text.contains(&digest.to_string()),
         "{text}"
     );
+}
+
+#[test]
+fn a_time_that_not_every_reader_takes() {
+    let mut site = Site::filled();
+    let at = |seconds| Some(Timestamp(seconds));
+    site.created = at(-1);
+    insta::assert_snapshot!(refused(&site, &image()), @"the image's time: 1969-12-31T23:59:59Z is no time that an image can carry: from 0 to 8589934591 seconds since 1970, 2242-03-16T12:56:31Z");
+    site.created = at(253_402_300_799);
+    insta::assert_snapshot!(refused(&site, &image()), @"the image's time: @253402300799 is no time that an image can carry: from 0 to 8589934591 seconds since 1970, 2242-03-16T12:56:31Z");
+    site.created = at(i64::MAX);
+    insta::assert_snapshot!(refused(&site, &image()), @"the image's time: @9223372036854775807 is no time that an image can carry: from 0 to 8589934591 seconds since 1970, 2242-03-16T12:56:31Z");
+    for good in [Timestamp::EPOCH, Timestamp::LAST] {
+        site.created = Some(good);
+        let built = site.build(&image(), 1).unwrap();
+        let config = boltworks_oci::read_config(&built.parts.config.bytes).unwrap();
+        assert_eq!(config.created, Some(good.to_string()));
+    }
+    site.created = None;
+    let mut late = Package::new("late", "1-r0");
+    late.control.build_date = Some(Timestamp::LAST.0 + 1);
+    site.add(late);
+    insta::assert_snapshot!(refused(&site, &image()), @"the build date of late-1-r0: 2242-03-16T12:56:32Z is no time that an image can carry: from 0 to 8589934591 seconds since 1970, 2242-03-16T12:56:31Z");
 }
 
 #[test]

@@ -50,7 +50,9 @@ fn listed(tree: &Tree, package: &str) -> Vec<String> {
             ("F:", path) => path.clone_into(&mut folder),
             ("R:", name) => lines.push(format!("{folder}/{name}")),
             ("a:" | "Z:", rest) if !lines.is_empty() => {
-                *lines.last_mut().unwrap() += &format!(" {rest}");
+                let line = lines.last_mut().unwrap();
+                line.push(' ');
+                line.push_str(rest);
             }
             _ => {}
         }
