@@ -33,4 +33,4 @@ pub use order::{Order, RecipeFile, Shop, SourceInput};
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.
-pub const WRITER_VERSION: &str = "package-3";
+pub const WRITER_VERSION: &str = "package-4";
