@@ -17,6 +17,9 @@ use crate::ignored::Ignored;
 use crate::recipes::request;
 use crate::{Error, Home};
 
+/// The folder of pipelines beside recipes.
+const PIPELINES: &str = "pipelines";
+
 /// The catalog, and the files behind it.
 pub struct Loaded {
     /// What can be made.
@@ -350,19 +353,41 @@ pub(crate) fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
 
 /// Adds every `.yaml` file beneath a folder; `shown` is the folder's name for messages.
 pub(crate) fn with_pipelines(
-    mut library: PipelineLibrary,
+    library: PipelineLibrary,
     root: &Root,
     shown: &str,
 ) -> Result<PipelineLibrary, Error> {
+    added(library, (root, shown), PipelineLibrary::with_file)
+}
+
+/// Adds those of the folder `pipelines` beside recipes, if it is there. They go before the program's
+/// own, and after all that are given.
+pub(crate) fn with_own_pipelines(
+    library: PipelineLibrary,
+    recipes: &Root,
+) -> Result<PipelineLibrary, Error> {
+    let folder = RelPath::try_from(PIPELINES)?;
+    match recipes.stat(&folder)?.map(|stat| stat.kind) {
+        Some(FileKind::Dir) => {
+            let place = (&recipes.dir(&folder)?, PIPELINES);
+            added(library, place, PipelineLibrary::with_recipes_own)
+        }
+        _ => Ok(library),
+    }
+}
+
+fn added(
+    mut library: PipelineLibrary,
+    (root, shown): (&Root, &str),
+    add: impl Fn(PipelineLibrary, &str, &str, &str) -> PipelineLibrary,
+) -> Result<PipelineLibrary, Error> {
     let tree = local_tree(root)?;
-    for (path, _) in tree
-        .iter()
-        .filter(|(path, _)| path.as_bytes().ends_with(b".yaml"))
-    {
+    for (path, _) in tree.iter() {
+        let Some(name) = path.as_str().and_then(PipelineLibrary::name_of) else {
+            continue;
+        };
         let text = root.read_text(path, TEXT_LIMIT)?;
-        let path = path.to_string();
-        let file = format!("{shown}/{path}");
-        library = library.with_file(path.trim_end_matches(".yaml"), &file, &text);
+        library = add(library, name, &format!("{shown}/{path}"), &text);
     }
     Ok(library)
 }

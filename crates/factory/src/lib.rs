@@ -17,6 +17,7 @@
 //! 12. [`sources`]: the sources of recipes, fetched or hashed.
 //! 13. [`packages`] and [`mod@keys`]: packages, indexes and keys as files, outside of any factory;
 //!     [`files`]: what a person names on the command line.
+//! 14. [`graph`]: who needs whom among the recipes of some folders.
 
 pub mod attempt;
 pub mod catalog;
@@ -25,6 +26,7 @@ mod error;
 pub mod evidence;
 pub mod explain;
 pub mod files;
+pub mod graph;
 pub mod home;
 mod ignored;
 pub mod images;

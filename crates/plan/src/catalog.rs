@@ -1,6 +1,6 @@
 //! What there is to make, and who needs whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use boltworks_model::PackageName;
 use boltworks_recipe::resolved::{Dependencies, Image, Recipe, Test};
@@ -42,14 +42,16 @@ pub struct Catalog {
 
 /// Who needs whom, and in which order recipes can be made.
 #[derive(Debug, Default)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// For each recipe and image the recipes it needs first, as far as names tell: packages that
     /// files turn out to need (`so:`) are known only once they are built.
-    pub(crate) needs: BTreeMap<Subject, BTreeSet<String>>,
+    pub needs: BTreeMap<Subject, BTreeSet<String>>,
     /// The recipes, each after those it needs; ties by name.
-    pub(crate) order: Vec<String>,
+    pub order: Vec<String>,
     /// The recipes that contradict one another, and how: none of them can be made.
-    pub(crate) faults: BTreeMap<String, String>,
+    pub faults: BTreeMap<String, String>,
+    /// Recipes that need one another, each circle from its smallest name round to it again.
+    pub circles: Vec<Vec<String>>,
 }
 
 /// Who makes a package, and what that package needs at run time.
@@ -60,7 +62,7 @@ struct Maker<'a> {
 
 impl Catalog {
     /// Lays the recipes out.
-    pub(crate) fn layout(&self) -> Layout {
+    pub fn layout(&self) -> Layout {
         let mut layout = Layout::default();
         let makers = self.makers(&mut layout.faults);
         for (name, item) in &self.recipes {
@@ -78,6 +80,21 @@ impl Catalog {
         }
         layout.put_in_order(self.recipes.keys().cloned().collect());
         layout
+    }
+
+    /// How recipes come to need others for their builds: for each pair the packages, each of which
+    /// needs the next, the last one made by the second recipe. As short as it can be; empty, where
+    /// it does not need it.
+    pub fn chains(&self, pairs: &[(&str, &str)]) -> Vec<Vec<String>> {
+        let makers = self.makers(&mut BTreeMap::new());
+        let chain = |&(from, to): &(&str, &str)| {
+            let from = self.recipes.get(from)?;
+            chain(&makers, &from.recipe.build_packages, to)
+        };
+        pairs
+            .iter()
+            .map(|pair| chain(pair).unwrap_or_default())
+            .collect()
     }
 
     fn makers<'a>(&'a self, faults: &mut BTreeMap<String, String>) -> BTreeMap<&'a str, Maker<'a>> {
@@ -205,6 +222,7 @@ impl Layout {
             "recipes need one another in a circle: {}",
             circle.join(" needs ")
         );
+        self.circles.push(circle.clone());
         circle.pop();
         for name in &circle {
             self.faults
@@ -258,6 +276,41 @@ fn reachable<'a>(
         }
     }
     found
+}
+
+/// The shortest way from some packages to one that a recipe makes.
+fn chain<'a>(
+    makers: &BTreeMap<&'a str, Maker<'a>>,
+    wanted: &'a [Dependency],
+    to: &str,
+) -> Option<Vec<String>> {
+    let names = |list: &'a [Dependency]| {
+        let list = list.iter().filter(|dependency| !dependency.conflict);
+        list.map(|dependency| dependency.name.as_str())
+    };
+    let mut before: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    let mut open: VecDeque<(&str, Option<&str>)> = names(wanted).map(|name| (name, None)).collect();
+    while let Some((name, needed_by)) = open.pop_front() {
+        if before.contains_key(name) {
+            continue;
+        }
+        before.insert(name, needed_by);
+        let Some(maker) = makers.get(name) else {
+            continue;
+        };
+        if maker.recipe == to {
+            let mut chain = vec![name.to_owned()];
+            let mut here = name;
+            while let Some(Some(above)) = before.get(here) {
+                chain.push((*above).to_owned());
+                here = above;
+            }
+            chain.reverse();
+            return Some(chain);
+        }
+        open.extend(names(maker.runtime).map(|next| (next, Some(name))));
+    }
+    None
 }
 
 /// A circle among the waiting, from its smallest name round to it again.

@@ -101,6 +101,7 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
         needs,
         order,
         faults,
+        ..
     } = catalog.layout();
     let unread = |kind| catalog.unread_of(kind).cloned();
     let subjects = unread(ActionKind::Recipe)

@@ -24,6 +24,6 @@ pub mod catalog;
 pub mod evaluate;
 pub mod inputs;
 
-pub use catalog::{Catalog, ImageItem, RecipeItem};
+pub use catalog::{Catalog, ImageItem, Layout, RecipeItem};
 pub use evaluate::{Item, Known, Made, Plan, State, World, evaluate, picks};
 pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};

@@ -217,7 +217,13 @@ fn steps_are_shown_the_folder_without_its_keys() -> Result<()> {
     );
     std::fs::write(desk.path("recipes/look.yaml"), text)?;
     let flags = "--signing-key recipes/local.rsa --env-file env --vars-file vars";
-    desk.with_os(&format!("build recipes/look.yaml {flags}"))
-        .ok()?;
+    let build = format!("build recipes/look.yaml {flags}");
+    desk.with_os(&build).ok()?;
+    // What was made before is linted again, where other linters must pass.
+    let strict = format!("{build} --lint-require empty");
+    desk.with_os(&strict).fails(1)?.says("linter empty")?;
+    desk.with_os(&format!("{build} --lint-warn empty"))
+        .ok()?
+        .says("linter empty")?;
     Ok(())
 }

@@ -5,6 +5,7 @@ pub(crate) mod build;
 mod explain;
 mod generated;
 mod given;
+mod graph;
 pub(crate) mod image;
 mod init;
 mod plan;

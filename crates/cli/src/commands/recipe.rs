@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use boltworks_factory::single::Reading;
 
 use crate::arguments::{Compile, Recipe};
-use crate::commands::given;
+use crate::commands::{given, graph};
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) fn run(recipe: &Recipe, output: &Output) -> Result<ExitCode, Failure> {
     match recipe {
         Recipe::Compile(compile) => run_compile(compile, output),
+        Recipe::Graph(graph) => graph::run(graph, output),
     }
 }
 

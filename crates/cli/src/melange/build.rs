@@ -127,10 +127,9 @@ fn add_to_log(recipe: &Recipe, made: &Made) -> Result<(), Failure> {
         let coordinate = &package.artifact.coordinate;
         let arch = coordinate.architecture.apk();
         let (name, version) = (&coordinate.name, &coordinate.version);
-        text.push_str(&format!(
-            "{arch}|{}|{name}|{version}\n",
-            recipe.package.name
-        ));
+        let line = [arch, recipe.package.name.as_str(), name, version].join("|");
+        text.push_str(&line);
+        text.push('\n');
     }
     place.write(text.as_bytes(), 0o644)?;
     Ok(())

@@ -106,7 +106,9 @@ pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
                 "write it like 90s, 20m or 1h30m",
             )
         })?;
-        limits.wall = span.map(Span).or(limits.wall);
+        if !span.is_zero() {
+            limits.wall = Some(Span(span));
+        }
     }
     if let Some(text) = words.text("memory") {
         let bytes = quantity::bytes(&text);

@@ -97,7 +97,10 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
     let mut name = String::new();
     let mut matches = matches;
     while let Some((word, below)) = matches.subcommand() {
-        name = format!("{name} {word}").trim_start().to_owned();
+        if !name.is_empty() {
+            name.push(' ');
+        }
+        name.push_str(word);
         matches = below;
     }
     let command = COMMANDS.iter().find(|command| command.name == name);

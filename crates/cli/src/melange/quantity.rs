@@ -13,10 +13,10 @@ const UNITS: &[(&str, u64)] = &[
     ("h", 3_600_000_000_000),
 ];
 
-/// `1h30m`, `90s`, `1.5h`; none, where it is zero.
-pub(super) fn duration(text: &str) -> Option<Option<Duration>> {
+/// `1h30m`, `90s`, `1.5h`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
-        return Some(None);
+        return Some(Duration::ZERO);
     }
     let mut total: u64 = 0;
     let mut rest = text;
@@ -33,7 +33,7 @@ pub(super) fn duration(text: &str) -> Option<Option<Duration>> {
         rest = after.strip_prefix(unit.0)?;
     }
     let is_something = !text.is_empty();
-    is_something.then(|| (total > 0).then(|| Duration::from_nanos(total)))
+    is_something.then(|| Duration::from_nanos(total))
 }
 
 /// A number with a fraction, times a scale.
@@ -77,13 +77,13 @@ mod tests {
 
     #[test]
     fn times_are_read_as_go_reads_them() {
-        let seconds = |text| duration(text).map(|span| span.map(|span| span.as_secs_f64()));
-        assert_eq!(seconds("1h30m"), Some(Some(5400.0)));
-        assert_eq!(seconds("1.5h"), Some(Some(5400.0)));
-        assert_eq!(seconds("90s"), Some(Some(90.0)));
-        assert_eq!(seconds("250ms"), Some(Some(0.25)));
-        assert_eq!(seconds("0"), Some(None));
-        assert_eq!(seconds("0s"), Some(None));
+        let millis = |text| duration(text).map(|span| span.as_millis());
+        assert_eq!(millis("1h30m"), Some(5_400_000));
+        assert_eq!(millis("1.5h"), Some(5_400_000));
+        assert_eq!(millis("90s"), Some(90_000));
+        assert_eq!(millis("250ms"), Some(250));
+        assert_eq!(millis("0"), Some(0));
+        assert_eq!(millis("0s"), Some(0));
         for wrong in ["", "90", "s", "1x", "-1s", "1h30", "99999999999h"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }

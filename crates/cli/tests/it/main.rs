@@ -11,5 +11,6 @@ mod factory;
 mod generated;
 mod image;
 mod kit;
+mod melange;
 mod recipe;
 mod solve;

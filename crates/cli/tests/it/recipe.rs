@@ -136,3 +136,54 @@ fn a_file_that_is_not_there_is_named() {
     help: check the name, and the folder you are in
     ");
 }
+
+/// A recipe that builds with some packages and tests with others.
+fn node(name: &str, builds: &str, tests: &str) -> String {
+    format!(
+        "package: {{name: {name}, version: 1, copyright: [{{license: MIT}}]}}\n\
+         environment: {{contents: {{packages: [{builds}]}}}}\n\
+         pipeline: [{{runs: 'true'}}]\n\
+         subpackages: [{{name: {name}-dev, dependencies: {{runtime: [{name}]}}}}]\n\
+         test: {{environment: {{contents: {{packages: [{tests}]}}}}, pipeline: [{{runs: 'true'}}]}}\n"
+    )
+}
+
+#[test]
+fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
+    let desk = Desk::new();
+    for (name, builds, tests) in [
+        ("web", "zlib-dev, make", "curl"),
+        ("zlib", "make", "web"),
+        ("make", "", ""),
+        ("curl", "zlib", ""),
+        ("hen", "egg-dev", ""),
+        ("egg", "hen", ""),
+    ] {
+        desk.write(&format!("os/{name}.yaml"), node(name, builds, tests));
+    }
+    desk.write("os/broken.yaml", "package: [");
+    let text = desk.run("recipe graph os").with_code(0);
+    insta::assert_snapshot!(text.out, @r"
+    make
+    zlib: make (tests: web)
+    curl: zlib
+    web: make zlib (tests: curl)
+    egg: hen
+    hen: egg
+    ");
+    insta::assert_snapshot!(text.err, @r"
+    ! 2 recipes need one another:
+        egg builds with hen
+        hen builds with egg-dev
+    ! os/broken.yaml:1:10: a mapping is needed here: keys and values
+    6 recipes in order, 0 for other architectures, 1 not understood
+    ");
+    let document = desk.run("recipe graph os --json").with_code(0).json();
+    assert_eq!(document["recipes"][0]["name"], "make");
+    assert_eq!(document["circles"][0][0]["packages"][0], "hen");
+    assert_eq!(document["unread"][0]["file"], "os/broken.yaml");
+    let dot = desk.run("recipe graph os --dot").with_code(0).out;
+    assert!(dot.contains("\"web\" -> \"zlib\";"), "{dot}");
+    assert!(dot.contains("\"zlib\" -> \"web\" [style=dashed];"), "{dot}");
+    desk.run("recipe graph nowhere").with_code(2);
+}

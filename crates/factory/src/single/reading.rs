@@ -72,7 +72,7 @@ impl Reading {
     /// Understands a recipe's file without a factory.
     pub fn recipe(&self, path: &Path, architecture: Architecture) -> Result<Recipe, Error> {
         let text = Place::of(path)?.read_text(TEXT_LIMIT)?;
-        let library = self.library(PipelineLibrary::builtin())?;
+        let library = self.library(PipelineLibrary::builtin(), path)?;
         self.resolve(path, &text, architecture, &library)
     }
 
@@ -84,7 +84,7 @@ impl Reading {
     ) -> Result<(RecipeItem, RecipeSource), Error> {
         let place = Place::of(path)?;
         let text = place.read_text(TEXT_LIMIT)?;
-        let library = self.library(catalog::pipelines(home)?)?;
+        let library = self.library(catalog::pipelines(home)?, path)?;
         let recipe = self.resolve(path, &text, home.architecture(), &library)?;
         let folder = self.folder(&place, recipe.package.name.as_str())?;
         let source = RecipeSource {
@@ -97,7 +97,7 @@ impl Reading {
         Ok((item, source))
     }
 
-    fn resolve(
+    pub(super) fn resolve(
         &self,
         path: &Path,
         text: &str,
@@ -178,7 +178,14 @@ impl Reading {
         ))
     }
 
-    fn library(&self, mut library: PipelineLibrary) -> Result<PipelineLibrary, Error> {
+    /// The pipelines that a recipe can use: `library`, those beside it, and those added.
+    pub(super) fn library(
+        &self,
+        library: PipelineLibrary,
+        recipe: &Path,
+    ) -> Result<PipelineLibrary, Error> {
+        let place = Place::of(recipe)?;
+        let mut library = catalog::with_own_pipelines(library, place.folder())?;
         // What is added last goes first.
         for folder in self.pipelines.iter().rev() {
             let root = folder_of(folder)?;

@@ -1,7 +1,6 @@
 //! What a template can ask of a recipe, under the names that melange's own program has for it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use boltworks_model::Architecture;
 use boltworks_recipe::parsed::{self, Text};
@@ -45,7 +44,7 @@ impl Data {
         match self {
             Self::Nil => out.push_str("<no value>"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Number(value) => drop(write!(out, "{value}")),
+            Self::Number(value) => out.push_str(&value.to_string()),
             Self::Text(value) => out.push_str(value),
             Self::List(values) => enclosed(out, ('[', ']'), values.iter().map(|value| ("", value))),
             Self::Map(values) => {

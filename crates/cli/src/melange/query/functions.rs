@@ -1,7 +1,6 @@
 //! The functions of templates.
 
 use std::cmp::Ordering;
-use std::fmt::Write as _;
 
 use super::data::Data;
 
@@ -139,12 +138,12 @@ fn format(format: &str, values: &[Data]) -> Result<Data, String> {
             .ok_or_else(|| format!("there is no value for '%{verb}'"))?;
         match (verb, value) {
             ('v', value) | ('s', value @ (Data::Text(_) | Data::List(_) | Data::Map(_))) => {
-                value.print(&mut out)
+                value.print(&mut out);
             }
-            ('d', Data::Number(number)) => drop(write!(out, "{number}")),
-            ('t', Data::Bool(value)) => drop(write!(out, "{value}")),
+            ('d', Data::Number(number)) => out.push_str(&number.to_string()),
+            ('t', Data::Bool(value)) => out.push_str(&value.to_string()),
             ('q', Data::Text(text)) => {
-                drop(write!(out, "{}", serde_json::Value::from(text.as_str())))
+                out.push_str(&serde_json::Value::from(text.as_str()).to_string());
             }
             ('s' | 'd' | 't' | 'q', _) => return Err(format!("'%{verb}' is not for such a value")),
             _ => {

@@ -44,7 +44,16 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             Some(after) if after.starts_with(|c: char| c.is_ascii_whitespace()) => (after, true),
             _ => (after, false),
         };
-        pieces.extend(piece_of_text(before, is_trimmed, trims_before));
+        let before = if is_trimmed {
+            before.trim_start_matches(is_space)
+        } else {
+            before
+        };
+        pieces.extend(piece_of_text(if trims_before {
+            before.trim_end_matches(is_space)
+        } else {
+            before
+        }));
         let end = end_of_action(after).ok_or("an action is never closed with '}}'")?;
         let (action, beyond) = after.split_at(end);
         rest = beyond.strip_prefix("}}").unwrap_or(beyond);
@@ -58,7 +67,12 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             pieces.push(Piece::Action(tokens(action)?));
         }
     }
-    pieces.extend(piece_of_text(rest, is_trimmed, false));
+    let rest = if is_trimmed {
+        rest.trim_start_matches(is_space)
+    } else {
+        rest
+    };
+    pieces.extend(piece_of_text(rest));
     Ok(pieces)
 }
 
@@ -66,18 +80,12 @@ fn is_comment(action: &str) -> bool {
     action.starts_with("/*") && action.ends_with("*/")
 }
 
-fn piece_of_text(text: &str, trims_start: bool, trims_end: bool) -> Option<Piece> {
-    let is_space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
-    let text = if trims_start {
-        text.trim_start_matches(is_space)
-    } else {
-        text
-    };
-    let text = if trims_end {
-        text.trim_end_matches(is_space)
-    } else {
-        text
-    };
+/// White space that is cut beside an action.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+fn piece_of_text(text: &str) -> Option<Piece> {
     (!text.is_empty()).then(|| Piece::Text(text.to_owned()))
 }
 
@@ -179,7 +187,7 @@ fn path(text: &str) -> (Vec<String>, &str) {
 fn number(text: &str) -> Result<(Token, &str), String> {
     let end = text
         .char_indices()
-        .find(|(index, c)| !c.is_ascii_digit() && !(*index == 0 && *c == '-'));
+        .find(|(index, c)| !(c.is_ascii_digit() || *index == 0 && *c == '-'));
     let (digits, after) = text.split_at(end.map_or(text.len(), |(index, _)| index));
     let is_whole = !after.starts_with(|c: char| c.is_alphanumeric() || c == '.' || c == '_');
     match digits.parse() {

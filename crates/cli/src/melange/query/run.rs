@@ -207,11 +207,9 @@ fn follow(value: &Data, path: &[String]) -> Result<Data, String> {
 
 fn no_field(name: &str, fields: &[(&'static str, Data)]) -> String {
     let known = fields.iter().map(|(field, _)| *field);
-    match closest(name, known.clone()) {
-        Some(near) => format!("there is no field '{name}': did you mean '{near}'?"),
-        None => {
-            let known: Vec<&str> = known.collect();
-            format!("there is no field '{name}', but {}", known.join(", "))
-        }
+    if let Some(near) = closest(name, known.clone()) {
+        return format!("there is no field '{name}': did you mean '{near}'?");
     }
+    let known: Vec<&str> = known.collect();
+    format!("there is no field '{name}', but {}", known.join(", "))
 }

@@ -1,0 +1,122 @@
+//! `boltworks recipe graph`: who needs whom, and in which order recipes can be built.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use boltworks_factory::graph::{self, GraphOrder, Link, Node};
+use serde_json::{Value, json};
+
+use crate::arguments::Graph;
+use crate::failure::Failure;
+use crate::output::{Output, shown};
+use crate::table::count;
+
+pub(crate) fn run(graph: &Graph, output: &Output) -> Result<ExitCode, Failure> {
+    let order = GraphOrder {
+        folders: graph.folders.clone(),
+        pipelines: graph.pipeline_dir.clone(),
+        architecture: graph.arch,
+    };
+    let found = graph::graph(&order)?;
+    if output.is_json() {
+        output.json(&document(&found));
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.text(&if graph.dot { dot(&found) } else { text(&found) });
+    output.note(&notes(&found));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(graph: &graph::Graph) -> String {
+    let joined = |names: &BTreeSet<String>| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.join(" ")
+    };
+    let line = |node: &Node| {
+        let mut line = node.name.clone();
+        if !node.needs.is_empty() {
+            line = format!("{line}: {}", joined(&node.needs));
+        }
+        if !node.tests.is_empty() {
+            line = format!("{line} (tests: {})", joined(&node.tests));
+        }
+        line
+    };
+    let lines: Vec<String> = graph.recipes.iter().map(line).collect();
+    lines.join("\n")
+}
+
+fn dot(graph: &graph::Graph) -> String {
+    let mut lines = vec!["digraph recipes {".to_owned()];
+    for node in &graph.recipes {
+        // Names of packages have no quotes in them.
+        lines.push(format!("  \"{}\";", node.name));
+        let needs = node.needs.iter();
+        lines.extend(needs.map(|other| format!("  \"{}\" -> \"{other}\";", node.name)));
+        let tests = node.tests.iter();
+        let dashed = |other| format!("  \"{}\" -> \"{other}\" [style=dashed];", node.name);
+        lines.extend(tests.map(dashed));
+    }
+    lines.push("}".to_owned());
+    lines.join("\n")
+}
+
+/// What a person must know beside the order.
+fn notes(graph: &graph::Graph) -> String {
+    let mut lines = Vec::new();
+    for circle in &graph.circles {
+        lines.push(format!(
+            "! {} need one another:",
+            count(circle.len(), "recipe")
+        ));
+        lines.extend(circle.iter().map(|link| format!("    {}", explained(link))));
+    }
+    lines.extend(
+        graph
+            .faults
+            .iter()
+            .map(|(name, why)| format!("! {name}: {why}")),
+    );
+    lines.extend(graph.reasons().map(|reason| format!("! {reason}")));
+    lines.push(format!(
+        "{} in order, {} for other architectures, {} not understood",
+        count(graph.recipes.len(), "recipe"),
+        graph.elsewhere.len(),
+        graph.unread.len()
+    ));
+    lines.join("\n")
+}
+
+/// Through which packages a recipe comes to need the next of its circle.
+fn explained(link: &Link) -> String {
+    format!(
+        "{} builds with {}",
+        link.recipe,
+        link.packages.join(", which needs ")
+    )
+}
+
+fn document(graph: &graph::Graph) -> Value {
+    let recipe = |node: &Node| {
+        json!({
+            "name": node.name,
+            "file": shown(&node.file),
+            "needs": node.needs,
+            "tests": node.tests,
+        })
+    };
+    let circle = |circle: &Vec<Link>| -> Value {
+        let link = |link: &Link| json!({"recipe": link.recipe, "packages": link.packages});
+        circle.iter().map(link).collect()
+    };
+    let unread = graph.unread.iter().zip(graph.reasons());
+    json!({
+        "recipes": graph.recipes.iter().map(recipe).collect::<Vec<_>>(),
+        "circles": graph.circles.iter().map(circle).collect::<Vec<_>>(),
+        "faults": graph.faults,
+        "unread": unread
+            .map(|((file, _), why)| json!({"file": shown(file), "why": why}))
+            .collect::<Vec<_>>(),
+        "elsewhere": graph.elsewhere.iter().map(|file| shown(file)).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,139 @@
+//! The command line of melange: by the name of a link, by the first word, and what it needs no guest for.
+
+use std::process::Command;
+
+use crate::kit::Desk;
+
+const RECIPE: &str = "package:
+  name: hello
+  version: 3.10
+  epoch: 2
+  description: says hello
+  copyright:
+    - license: MIT
+pipeline:
+  - uses: local/step
+  - runs: echo ${{host.triplet.gnu}}
+";
+
+#[test]
+fn a_link_named_melange_is_melange() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    let link = desk.path("melange");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_boltworks"), &link).unwrap();
+    let output = Command::new(&link)
+        .args(["package-version", "hello.yaml"])
+        .current_dir(desk.path("."))
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"hello-3.10-r2\n", "{output:?}");
+    // Under any other name it is boltworks.
+    let other = desk.path("melange2");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_boltworks"), &other).unwrap();
+    let output = Command::new(&other)
+        .arg("package-version")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn the_first_word_is_as_good_as_the_name() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
+    let version = desk.run("melange package-version hello.yaml").with_code(0);
+    assert_eq!(version.out, "hello-3.10-r2\n");
+    let query = desk
+        .run("melange query hello.yaml {{.Package.Name}}")
+        .with_code(0);
+    assert_eq!(query.out, "hello\n");
+    let help = desk.run("melange --help").with_code(0);
+    assert!(help.out.contains("update-cache"), "{help:?}");
+    // The folder `pipelines` beside the recipe is looked into, and the C library is GNU's.
+    let compiled = desk
+        .run("melange compile hello.yaml --arch arm64")
+        .with_code(0);
+    assert_eq!(compiled.out.lines().count(), 1);
+    let pipeline = compiled.json()["pipeline"].to_string();
+    assert!(pipeline.contains("ours"), "{pipeline}");
+    assert!(pipeline.contains("aarch64-unknown-linux-gnu"), "{pipeline}");
+    let recipe = desk.run("melange compile").with_code(2);
+    assert!(recipe.err.contains("melange.yaml"), "{recipe:?}");
+}
+
+#[test]
+fn what_is_unknown_or_refused_ends_with_two() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
+    for (words, said) in [
+        ("build hello.yaml --signing-kye k", "'--signing-key'"),
+        ("biuld hello.yaml", "'build'"),
+        ("build hello.yaml --strip-origin-name", "is not taken"),
+        (
+            "build hello.yaml -r https://example.org/os",
+            "packages are not fetched from",
+        ),
+        (
+            "build hello.yaml --cache-source gs://bucket",
+            "not taken from buckets",
+        ),
+        ("build hello.yaml --namespace a/b", "is no namespace"),
+        ("build hello.yaml --timeout soon", "is no time"),
+        ("build hello.yaml --memory lots", "is no amount of memory"),
+        (
+            "build hello.yaml --lint-require dyllib",
+            "there is no linter 'dyllib'",
+        ),
+        ("query hello.yaml {{.Package.Nmae}}", "did you mean 'Name'"),
+        ("initramfs", "QEMU"),
+        ("completion tcsh", "fish"),
+    ] {
+        let cache = desk.path("cache").display().to_string();
+        let answer = desk
+            .run_with(&format!("melange {words}"), &[("XDG_CACHE_HOME", &cache)])
+            .with_code(2);
+        assert!(answer.err.contains(said), "{words}: {answer:?}");
+    }
+}
+
+#[test]
+fn indexes_are_merged_from_their_source() {
+    let desk = Desk::new();
+    desk.package("a.apk", "web", "a 1-r0");
+    desk.package("b.apk", "web", "b 1-r0");
+    desk.package("arm.apk", "web", "c 1-r0 arch aarch64");
+    desk.run("melange index -o one --signing-key web.rsa a.apk")
+        .with_code(0);
+    let both = "melange index -o two -s one -m --signing-key web.rsa -a x86_64 b.apk arm.apk";
+    let answer = desk.run(both).with_code(0);
+    assert!(
+        answer.err.contains("arm.apk is for another architecture"),
+        "{answer:?}"
+    );
+    assert!(answer.out.contains("2 packages"), "{answer:?}");
+    desk.run("melange index b.apk").with_code(0);
+    let alone = desk
+        .run("apk verify --ignore-signatures APKINDEX.tar.gz")
+        .with_code(0);
+    assert!(alone.out.contains("1 package"), "{alone:?}");
+}
+
+#[test]
+fn packages_are_linted_with_the_levels_that_are_asked_for() {
+    let desk = Desk::new();
+    desk.package("a.apk", "web", "a 1-r0");
+    desk.run("melange lint a.apk --persist-lint-results --out-dir out")
+        .with_code(0);
+    let document = String::from_utf8(desk.read("out/x86_64/lint-a-1-r0.json")).unwrap();
+    assert!(document.contains("\"package\":\"a\""), "{document}");
+    desk.package("page.apk", "web", "a.md 1-r0");
+    desk.run("melange lint page.apk").with_code(0);
+    let strict = desk.run("melange lint page.apk a.apk --lint-require documentation");
+    let strict = strict.with_code(1);
+    assert!(strict.err.contains("usr/share/a.md"), "{strict:?}");
+    let warned = desk.run("melange lint page.apk --lint-require= --lint-warn documentation");
+    assert!(warned.with_code(0).err.contains("usr/share/a.md"));
+}
