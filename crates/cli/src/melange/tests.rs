@@ -1,3 +1,5 @@
+//! The command line, and the guide that is held against it.
+
 use std::collections::BTreeMap;
 
 use super::flag::{Flag, Kind};

@@ -1,5 +1,7 @@
 //! The command line: every command and flag in one place, help texts included.
 
+mod recipe;
+
 use std::path::PathBuf;
 
 use boltworks_config::{Bytes, Span};
@@ -7,6 +9,8 @@ use boltworks_model::{Architecture, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::recipe::{Compile, Graph, Recipe};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
 #[derive(Debug, Parser)]
@@ -262,63 +266,6 @@ pub(crate) struct Test {
     pub reading: Reading,
     #[command(flatten)]
     pub packages: Packages,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Recipe {
-    /// Print a recipe as it is understood: one line of JSON.
-    Compile(Compile),
-    /// Print the recipes of folders in an order in which they can be built, each with those it needs.
-    Graph(Graph),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Graph {
-    /// Folders of recipes.
-    #[arg(required = true, value_name = "FOLDER")]
-    pub folders: Vec<PathBuf>,
-    /// The architecture to read recipes for.
-    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
-    pub arch: Architecture,
-    /// A folder of pipelines; they go before the built-in ones.
-    #[arg(
-        long,
-        visible_alias = "pipeline-dirs",
-        value_delimiter = ',',
-        value_name = "FOLDER"
-    )]
-    pub pipeline_dir: Vec<PathBuf>,
-    /// Print it for Graphviz; what tests need is dashed.
-    #[arg(long, conflicts_with = "json")]
-    pub dot: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Compile {
-    /// The recipe.
-    pub file: PathBuf,
-    /// The architecture to resolve it for.
-    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
-    pub arch: Architecture,
-    /// A folder of pipelines; they go before the built-in ones.
-    #[arg(
-        long,
-        visible_alias = "pipeline-dirs",
-        value_delimiter = ',',
-        value_name = "FOLDER"
-    )]
-    pub pipeline_dir: Vec<PathBuf>,
-    /// The C library that ${{host.triplet.gnu}} names.
-    #[arg(
-        long,
-        alias = "override-host-triplet-libc-substitution-flavor",
-        default_value = "musl",
-        value_name = "LIBC"
-    )]
-    pub libc: Libc,
-    /// An option of the recipe to switch on.
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
-    pub build_option: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
