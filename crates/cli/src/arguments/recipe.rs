@@ -1,0 +1,65 @@
+//! The command line of `boltworks recipe`.
+
+use std::path::PathBuf;
+
+use boltworks_model::Architecture;
+use clap::{Args, Subcommand};
+
+use super::{Libc, architecture};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recipe {
+    /// Print a recipe as it is understood: one line of JSON.
+    Compile(Compile),
+    /// Print the recipes of folders in an order in which they can be built, each with those it needs.
+    Graph(Graph),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// Folders of recipes.
+    #[arg(required = true, value_name = "FOLDER")]
+    pub folders: Vec<PathBuf>,
+    /// The architecture to read recipes for.
+    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
+    pub arch: Architecture,
+    /// A folder of pipelines; they go before the built-in ones.
+    #[arg(
+        long,
+        visible_alias = "pipeline-dirs",
+        value_delimiter = ',',
+        value_name = "FOLDER"
+    )]
+    pub pipeline_dir: Vec<PathBuf>,
+    /// Print it for Graphviz; what tests need is dashed.
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// The recipe.
+    pub file: PathBuf,
+    /// The architecture to resolve it for.
+    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
+    pub arch: Architecture,
+    /// A folder of pipelines; they go before the built-in ones.
+    #[arg(
+        long,
+        visible_alias = "pipeline-dirs",
+        value_delimiter = ',',
+        value_name = "FOLDER"
+    )]
+    pub pipeline_dir: Vec<PathBuf>,
+    /// The C library that ${{host.triplet.gnu}} names.
+    #[arg(
+        long,
+        alias = "override-host-triplet-libc-substitution-flavor",
+        default_value = "musl",
+        value_name = "LIBC"
+    )]
+    pub libc: Libc,
+    /// An option of the recipe to switch on.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub build_option: Vec<String>,
+}
