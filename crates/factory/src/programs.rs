@@ -17,6 +17,8 @@ use crate::{Error, Home};
 
 /// How the contents begin that are machine code: ELF, and archives of such.
 const MAGICS: &[&[u8]] = &[b"\x7fELF", b"!<arch>\n"];
+/// Shorter ones are nobody's: every empty archive is its magic alone.
+const SHORTEST: u64 = 64;
 const NOTE_LIMIT: Limit = Limit::mib(64);
 
 /// By digest: the package and the path.
@@ -39,7 +41,7 @@ impl Programs {
         for (_, digest) in &packages {
             hasher.update(digest.as_bytes());
         }
-        let name = RelPath::try_from(format!("programs-{}", hasher.finish()).as_str())?;
+        let name = RelPath::try_from(format!("programs-2-{}", hasher.finish()).as_str())?;
         let folder = home.state_folder("stage0")?;
         if folder.exists(&name)?
             && let Some(known) = parse(&folder.read_text(&name, NOTE_LIMIT)?)
@@ -112,8 +114,7 @@ fn of_package(
 /// The digest of machine code; of nothing else.
 fn code_digest(content: &Content) -> std::io::Result<Option<Sha256>> {
     let mut start = [0; 8];
-    let length = MAGICS.iter().map(|magic| magic.len()).max().unwrap_or(0);
-    if content.len() < length as u64 {
+    if content.len() < SHORTEST {
         return Ok(None);
     }
     std::io::Read::read_exact(&mut content.open()?, &mut start)?;
@@ -143,13 +144,15 @@ mod tests {
     #[test]
     fn only_machine_code_counts() {
         let of = |bytes: &[u8]| code_digest(&Content::Bytes(bytes.into())).unwrap();
-        assert_eq!(
-            of(b"\x7fELF1234"),
-            Some(boltworks_crypto::sha256(b"\x7fELF1234"))
-        );
-        assert!(of(b"!<arch>\nx").is_some());
-        for other in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", b"!<arch>x"] {
-            assert_eq!(of(other), None);
+        let long = |start: &str| start.bytes().chain([0; 64]).collect::<Vec<u8>>();
+        let program = long("\x7fELF");
+        assert_eq!(of(&program), Some(boltworks_crypto::sha256(&program)));
+        assert!(of(&long("!<arch>\n")).is_some());
+        for other in [long("#!/bin/sh\n"), long("!<arch>"), long("ELF")] {
+            assert_eq!(of(&other), None);
+        }
+        for short in ["", "\x7fELF", "!<arch>\n"] {
+            assert_eq!(of(short.as_bytes()), None);
         }
     }
 }
