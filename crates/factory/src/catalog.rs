@@ -112,10 +112,14 @@ impl Loaded {
             images: BTreeMap::new(),
         };
         let mut files = BTreeMap::new();
-        for (path, text) in yaml_files(home, "recipes", &home.config.recipes)? {
-            let subject =
-                loaded.add_recipe(home, &library, &path, text.as_ref().map(String::as_str));
-            loaded.take(&mut files, subject, &path);
+        for folder in &home.config.recipes {
+            let root = open_folder(home, "recipes", folder)?;
+            let library = with_own_pipelines(library.clone(), &root)?;
+            for (path, text) in yaml_files(home, "recipes", std::slice::from_ref(folder))? {
+                let text = text.as_ref().map(String::as_str);
+                let subject = loaded.add_recipe(home, &library, &path, text);
+                loaded.take(&mut files, subject, &path);
+            }
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
             let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));

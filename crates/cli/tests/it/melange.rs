@@ -137,3 +137,27 @@ fn packages_are_linted_with_the_levels_that_are_asked_for() {
     let warned = desk.run("melange lint page.apk --lint-require= --lint-warn documentation");
     assert!(warned.with_code(0).err.contains("usr/share/a.md"));
 }
+
+#[test]
+fn sources_of_a_cache_are_hashed_before_they_are_used() {
+    let desk = Desk::new();
+    let digest = boltworks_crypto::sha256(b"bytes").to_string();
+    let recipe = "package: {name: fetches, version: 1}\n\
+        pipeline:\n  - uses: fetch\n    with:\n      uri: http://127.0.0.1:9/a.tar.gz\n      expected-sha256: ";
+    desk.write("fetches.yaml", format!("{recipe}{digest}\n"));
+    let state = desk.path("state").display().to_string();
+    let run = |words: &str| desk.run_with(words, &[("XDG_CACHE_HOME", &state), ("no_proxy", "*")]);
+    let update = "melange update-cache --cache-dir cache fetches.yaml";
+    desk.write(&format!("cache/sha256:{digest}"), b"other");
+    let wrong = run(update).with_code(1);
+    assert!(wrong.err.contains("127.0.0.1"), "{wrong:?}");
+    desk.write(&format!("cache/sha256:{digest}"), b"bytes");
+    let kept = run(update).with_code(0);
+    assert_eq!(kept.out, "1 source in cache\n");
+    // It is kept between commands, and goes to any other folder from there.
+    run("melange update-cache --cache-dir=more/beneath fetches.yaml").with_code(0);
+    assert_eq!(
+        desk.read(&format!("more/beneath/sha256:{digest}")),
+        b"bytes"
+    );
+}
