@@ -110,3 +110,39 @@ fn a_wrong_digest_is_refused_and_a_fetched_source_is_kept() -> Result<()> {
     let output = small.command(["--offline", "up"])?.fails(1)?;
     output.says("offline")
 }
+
+#[test]
+fn a_bump_changes_what_it_must() -> Result<()> {
+    let small = Small::new()?;
+    let folder = small.folder().path().join("upstream");
+    std::fs::create_dir(&folder)?;
+    let source = folder.join("source.txt");
+    std::fs::write(&source, "from upstream\n")?;
+    let (_server, port) = upstream(&folder)?;
+    let known = "0".repeat(64);
+    fetching(&small, port, &known, "one # two")?;
+    let recipe = small.path().join("recipes/two.yaml");
+    let before = std::fs::read_to_string(&recipe)?.replace("epoch: 0", "epoch: 7 # again");
+    std::fs::write(&recipe, &before)?;
+    let missing = small
+        .command(["recipe", "bump", "recipes/two.yaml", "1$"])?
+        .run()?;
+    ensure!(!missing.status.success(), "{missing}");
+    ensure!(
+        std::fs::read_to_string(&recipe)? == before,
+        "a refused bump changes nothing"
+    );
+
+    let bumped = small
+        .command(["recipe", "bump", "recipes/two.yaml", "2", "--json"])?
+        .ok()?;
+    let now = hash(&source)?;
+    let after = before
+        .replace("version: \"1\"", "version: \"2\"")
+        .replace("epoch: 7 # again", "epoch: 0 # again")
+        .replace(&known, &now);
+    ensure!(std::fs::read_to_string(&recipe)? == after, "{bumped}");
+    ensure!(bumped.json()?["renewed"][0]["now"] == now, "{bumped}");
+    small.up()?;
+    Ok(())
+}

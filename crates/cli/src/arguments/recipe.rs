@@ -11,6 +11,8 @@ use super::{Libc, architecture};
 pub(crate) enum Recipe {
     /// Print a recipe as it is understood: one line of JSON.
     Compile(Compile),
+    /// Move a recipe to another version: its epoch and the digests of its sources follow.
+    Bump(Bump),
     /// Print the recipes of folders in an order in which they can be built, each with those it needs.
     Graph(Graph),
 }
@@ -34,6 +36,26 @@ pub(crate) struct Graph {
     /// Print it for Graphviz; what tests need is dashed.
     #[arg(long, conflicts_with = "json")]
     pub dot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bump {
+    /// The recipe.
+    pub file: PathBuf,
+    /// The new version.
+    #[arg(value_name = "VERSION")]
+    pub to: String,
+    /// The commit of the new version, of a recipe that checks one out.
+    #[arg(long, value_name = "COMMIT")]
+    pub expected_commit: Option<String>,
+    /// A folder of pipelines; they go before the factory's and the built-in ones.
+    #[arg(
+        long,
+        visible_alias = "pipeline-dirs",
+        value_delimiter = ',',
+        value_name = "FOLDER"
+    )]
+    pub pipeline_dir: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

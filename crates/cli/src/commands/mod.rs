@@ -2,6 +2,7 @@
 
 pub(crate) mod apk;
 pub(crate) mod build;
+pub(crate) mod bump;
 mod explain;
 mod generated;
 mod given;
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Status => status::run(arguments, output),
         Command::Build(build) => build::run(arguments, build, output),
         Command::Test(test) => test::run(arguments, test, output),
-        Command::Recipe(recipe) => recipe::run(recipe, output),
+        Command::Recipe(recipe) => recipe::run(arguments, recipe, output),
         Command::Image(image) => image::run(arguments, image, output),
         Command::Apk(apk) => apk::run(arguments, apk, output),
         Command::Solve(solve) => solve::run(arguments, solve, output),

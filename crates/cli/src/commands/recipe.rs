@@ -2,15 +2,31 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::single::Reading;
+use boltworks_factory::single::{BumpOrder, Reading};
 
-use crate::arguments::{Compile, Recipe};
-use crate::commands::{given, graph};
+use crate::arguments::{Arguments, Compile, Recipe};
+use crate::commands::{bump, given, graph, session};
 use crate::failure::Failure;
 use crate::output::Output;
 
-pub(crate) fn run(recipe: &Recipe, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    recipe: &Recipe,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     match recipe {
+        Recipe::Bump(bump) => {
+            let order = BumpOrder {
+                file: bump.file.clone(),
+                version: bump.to.clone(),
+                commit: bump.expected_commit.clone(),
+                reading: Reading {
+                    pipelines: bump.pipeline_dir.clone(),
+                    ..Reading::default()
+                },
+            };
+            bump::run(&session::open_home(arguments, None)?, &order, output)
+        }
         Recipe::Compile(compile) => run_compile(compile, output),
         Recipe::Graph(graph) => graph::run(graph, output),
     }

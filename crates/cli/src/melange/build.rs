@@ -37,8 +37,13 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         }
         None => Signing::Factory,
     };
+    let machine = session::machine()?;
+    let watcher = session::watcher(words.is_on("debug"));
+    let ambient = machine.ambient(watcher.as_ref());
+    let named = given::packages(words, std::iter::once(&recipe.environment))?;
+    let wanted = (format!("recipe {}", recipe.package.name), recipe.build_packages.clone());
     let order = BuildOrder {
-        given: given::packages(words, std::iter::once(&recipe.environment))?,
+        given: single::mirrored(&home, named, &[wanted], &ambient)?,
         file,
         reading,
         signing,
@@ -48,9 +53,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         out: words.path("out-dir").unwrap_or_else(|| "packages".into()),
         index: words.is_on("generate-index"),
     };
-    let machine = session::machine()?;
-    let watcher = session::watcher(words.is_on("debug"));
-    let made = single::build(&home, &order, &machine.ambient(watcher.as_ref()));
+    let made = single::build(&home, &order, &ambient);
     let made = made.map_err(in_these_words)?;
     drop(watcher);
     output.text(&build::text(&made));

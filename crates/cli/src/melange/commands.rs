@@ -430,13 +430,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     command(
         "bump",
         "RECIPE VERSION",
-        0,
+        2,
         &[text("expected-commit", "The commit of a git source")],
-        "Not taken",
-    )
-    .refused(
-        "recipes are not edited yet",
-        "change version, epoch and digests by hand: a build says which digest it found",
+        "Move a recipe to another version",
     ),
     command("source get", "RECIPE", 0, SOURCE, "Not taken").refused(
         "git sources are not fetched yet",

@@ -343,11 +343,11 @@ pub(super) fn packages<'a>(
 }
 
 fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
-    if named.contains("://") {
+    let is_http = named.starts_with("http://") || named.starts_with("https://");
+    if named.contains("://") && !is_http {
         return Err(usage(
             format!("packages are not fetched from {named}"),
-            "bring them and their index to a folder, as in mirror/x86_64/APKINDEX.tar.gz, and name that \
-             folder with -r and in the recipe's place",
+            "name a folder, or an address that begins with https:// or http://",
         ));
     }
     if named.starts_with('@') {
@@ -363,14 +363,19 @@ fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Adds a key's file. One at an address must be here too, under its own name: who signs is nothing to
+/// take from a server.
 fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
-    if named.contains("://") {
-        return Err(usage(
-            format!("keys are not fetched from {named}"),
-            "bring it here, look at it, and name its file",
-        ));
-    }
     let path = PathBuf::from(named);
+    if named.contains("://") {
+        let is_here = given.keys.iter().any(|key| key.file_name() == path.file_name());
+        return is_here.then_some(()).ok_or_else(|| {
+            usage(
+                format!("keys are not fetched from {named}"),
+                "bring it here, look at it, and name its file with -k",
+            )
+        });
+    }
     if !given.keys.contains(&path) {
         given.keys.push(path);
     }

@@ -132,6 +132,7 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
         "lint" => lint::run(&words, output),
         "keygen" => files::keygen(&words, output),
         "update-cache" => cache::update(&words, output),
+        "bump" => other::bump(&words, output),
         "version" => other::version(&words, output),
         _ => other::completion(&words, output),
     }

@@ -1,10 +1,12 @@
-//! `melange version` and `completion`.
+//! `melange version`, `completion` and `bump`.
 
 use std::process::ExitCode;
 
+use boltworks_factory::single::{BumpOrder, Reading};
 use serde_json::json;
 
 use super::flag::Words;
+use super::given;
 use super::{NAME, parser, usage};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -41,4 +43,23 @@ pub(super) fn completion(words: &Words<'_>, output: &Output) -> Result<ExitCode,
     clap_complete::generate(shell, &mut parser(), NAME, &mut script);
     output.text(&String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn bump(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
+    let operands = words.operands();
+    let [file, version] = operands.as_slice() else {
+        return Err(usage(
+            "melange bump takes a recipe and a version",
+            "melange bump RECIPE.yaml VERSION",
+        ));
+    };
+    let order = BumpOrder {
+        file: file.into(),
+        version: version.to_string_lossy().into_owned(),
+        commit: words
+            .text("expected-commit")
+            .filter(|commit| !commit.is_empty()),
+        reading: Reading::default(),
+    };
+    crate::commands::bump::run(&given::home(words)?, &order, output)
 }

@@ -1,8 +1,11 @@
 //! `melange test`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, CheckOrder, SourceFolder};
+use boltworks_factory::single::{self, CheckOrder, Reading, SourceFolder};
+use boltworks_recipe::resolved::Recipe;
+use boltworks_version::apk::Dependency;
 
 use super::flag::Words;
 use super::{SKIPPED, build, given};
@@ -35,15 +38,18 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         .iter()
         .chain(tests)
         .map(|test| &test.environment);
+    let named = given::packages(words, environments)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(words.is_on("debug"));
+    let ambient = machine.ambient(watcher.as_ref());
+    let wants = wants(&recipe, package.as_deref(), &reading);
     let order = CheckOrder {
-        given: given::packages(words, environments)?,
+        given: single::mirrored(&home, named, &wants, &ambient)?,
         file,
         package: package.map(|name| name.to_string_lossy().into_owned()),
         reading,
     };
-    let machine = session::machine()?;
-    let watcher = session::watcher(words.is_on("debug"));
-    let checked = single::check(&home, &order, &machine.ambient(watcher.as_ref()))?;
+    let checked = single::check(&home, &order, &ambient)?;
     drop(watcher);
     output.text(&test::text(&home, &checked));
     let passed = checked.iter().all(|checked| checked.fault.is_none());
@@ -52,4 +58,20 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     } else {
         exit::FAILED
     })
+}
+
+/// What each test that is run asks for.
+fn wants(recipe: &Recipe, only: Option<&Path>, reading: &Reading) -> Vec<(String, Vec<Dependency>)> {
+    let own = std::iter::once((&recipe.package.name, &recipe.test));
+    let split = recipe.subpackages.iter();
+    let all = own.chain(split.map(|package| (&package.name, &package.test)));
+    let wanted = all.filter(|(name, _)| only.is_none_or(|only| only == Path::new(name.as_str())));
+    let tests = wanted.filter_map(|(name, test)| Some((name, test.as_ref()?)));
+    tests
+        .filter(|(_, test)| !test.pipeline.is_empty())
+        .map(|(name, test)| {
+            let packages = test.packages.iter().chain(&reading.packages);
+            (format!("the test of {name}"), packages.cloned().collect())
+        })
+        .collect()
 }

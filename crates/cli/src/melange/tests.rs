@@ -171,7 +171,7 @@ fn what_would_change_something_is_refused() {
             "melange build --generate-provenance x.yaml",
             "--generate-provenance is not taken",
         ),
-        ("melange bump x.yaml 2", "melange bump is not taken"),
+        ("melange bump x.yaml", "melange bump needs more"),
         (
             "melange source get x.yaml",
             "melange source get is not taken",

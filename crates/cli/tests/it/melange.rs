@@ -73,7 +73,7 @@ fn what_is_unknown_or_refused_ends_with_two() {
         ("biuld hello.yaml", "'build'"),
         ("build hello.yaml --strip-origin-name", "is not taken"),
         (
-            "build hello.yaml -r https://example.org/os",
+            "build hello.yaml -r ftp://example.org/os",
             "packages are not fetched from",
         ),
         (

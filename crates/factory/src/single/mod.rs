@@ -8,6 +8,8 @@
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
 //! 7. [`linting`]: its packages, linted when they are there already.
+//! 8. [`mod@mirrored`]: repositories at addresses, brought into folders.
+//! 8. [`mod@bump`]: its text, moved to another version.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -17,12 +19,14 @@
 //! neither a plan nor a release ever takes it for the factory's.
 
 pub mod build;
+pub mod bump;
 pub mod cached;
 pub mod check;
 pub mod choose;
 mod deliver;
 pub mod image;
 pub mod linting;
+pub mod mirrored;
 pub mod reading;
 
 use boltworks_apk::Index;
@@ -33,10 +37,12 @@ use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
 pub use build::{BuildOrder, Delivered, Made, Signing, build};
+pub use bump::{BumpOrder, Bumped, Renewed, bump};
 pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, check};
 pub use choose::{Wish, choose};
 pub use image::{ImageOrder, ImageOut, image};
+pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};
 
 use crate::catalog::Loaded;

@@ -1,0 +1,170 @@
+//! A recipe moved to another version of upstream: of its text changes what must, and nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use boltworks_model::{Ambient, chain};
+use boltworks_recipe::bump::{Known, KnownKind, known_as, known_by, version};
+use boltworks_recipe::parse_recipe;
+use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_source::Discovered;
+
+use super::reading::Reading;
+use crate::catalog;
+use crate::equipment::Reach;
+use crate::files::Place;
+use crate::home::TEXT_LIMIT;
+use crate::{Error, Home};
+
+/// One recipe to move.
+#[derive(Debug, Clone)]
+pub struct BumpOrder {
+    /// Its file.
+    pub file: PathBuf,
+    /// The new version.
+    pub version: String,
+    /// The new commit, of recipes that check one out.
+    pub commit: Option<String>,
+    /// How the recipe is understood.
+    pub reading: Reading,
+}
+
+/// A recipe that was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bumped {
+    /// The version before.
+    pub before: String,
+    /// The version now.
+    pub version: String,
+    /// What its sources are known by now.
+    pub renewed: Vec<Renewed>,
+    /// Digests that stayed as they were because their step does not run here.
+    pub left: Vec<String>,
+}
+
+/// A digest or commit that was written anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    /// `expected-sha256`, `expected-sha512`, `expected-commit`.
+    pub input: &'static str,
+    /// What stood there.
+    pub before: String,
+    /// What stands there.
+    pub now: String,
+    /// Where the file came from, where one was fetched.
+    pub from: Option<String>,
+}
+
+/// Moves a recipe: version, epoch 0, and the digests of what it fetches, which is fetched for that
+/// as it is now. The file is replaced at once, or not at all.
+pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bumped, Error> {
+    let place = Place::of(&order.file)?;
+    let text = place.read_text(TEXT_LIMIT)?;
+    let name = order.file.to_string_lossy();
+    let before = parse_recipe(&name, &text)?;
+    let text = version(&before, &text, &order.version)?;
+    let parsed = parse_recipe(&name, &text)?;
+    let library = order
+        .reading
+        .library(catalog::pipelines(home)?, &order.file)?;
+    let understood = |text: &str| {
+        order
+            .reading
+            .resolve(&order.file, text, home.architecture(), &library)
+    };
+    let mut renewal = Renewal {
+        home,
+        order,
+        recipe: &understood(&text)?,
+        fetched: BTreeMap::new(),
+        ambient,
+    };
+    let mut values = Vec::new();
+    let mut bumped = Bumped {
+        before: before.package.version.to_string(),
+        version: order.version.clone(),
+        renewed: Vec::new(),
+        left: Vec::new(),
+    };
+    for known in known_by(&parsed) {
+        match renewal.renewed(&known)? {
+            Some(renewed) => {
+                values.push((known, renewed.now.clone()));
+                bumped.renewed.push(renewed);
+            }
+            None => bumped.left.push(known.value.to_string()),
+        }
+    }
+    let text = known_as(&parsed, &text, &values)?;
+    understood(&text)?;
+    place.write(
+        text.as_bytes(),
+        place.stat()?.map_or(0o644, |stat| stat.mode),
+    )?;
+    Ok(bumped)
+}
+
+struct Renewal<'a> {
+    home: &'a Home,
+    order: &'a BumpOrder,
+    /// With the new version, and what its sources were known by before.
+    recipe: &'a Recipe,
+    /// By address.
+    fetched: BTreeMap<String, Discovered>,
+    ambient: &'a Ambient<'a>,
+}
+
+impl Renewal<'_> {
+    fn renewed(&mut self, known: &Known) -> Result<Option<Renewed>, Error> {
+        let before = known.value.to_string();
+        if known.kind == KnownKind::Commit {
+            let commit = self.order.commit.as_ref().ok_or_else(|| {
+                Error::asked(
+                    format!("the recipe checks out the commit {before}"),
+                    "name that of the new version with `--expected-commit`",
+                )
+            })?;
+            return Ok(Some(Renewed {
+                input: "expected-commit",
+                before,
+                now: commit.clone(),
+                from: None,
+            }));
+        }
+        let is_it = |source: &&SourceRef| match known.kind {
+            KnownKind::Sha256 => before.parse().ok() == source.expected_sha256,
+            _ => before.parse().ok() == source.expected_sha512,
+        };
+        let Some(source) = self.recipe.sources.iter().find(is_it) else {
+            return Ok(None);
+        };
+        let found = self.fetch(&source.uri.clone())?;
+        let (input, now) = match known.kind {
+            KnownKind::Sha256 => ("expected-sha256", found.sha256.to_string()),
+            _ => ("expected-sha512", found.sha512.to_string()),
+        };
+        Ok(Some(Renewed {
+            input,
+            before,
+            now,
+            from: Some(found.from),
+        }))
+    }
+
+    fn fetch(&mut self, uri: &str) -> Result<Discovered, Error> {
+        if let Some(found) = self.fetched.get(uri) {
+            return Ok(found.clone());
+        }
+        let reach = Reach::new(self.home)?;
+        let found = reach.fetcher(self.home).discover(uri, self.ambient);
+        let found = found.map_err(|error| match error {
+            boltworks_source::Error::Cancelled(cancelled) => cancelled.into(),
+            error => Error::asked(
+                format!("the new version's source is not there: {}", chain(&error)),
+                "check the version; nothing was changed in the recipe",
+            ),
+        })?;
+        self.fetched.insert(uri.to_owned(), found.clone());
+        Ok(found)
+    }
+}
