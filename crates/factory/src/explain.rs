@@ -8,7 +8,7 @@ use boltworks_model::{Artifact, ArtifactKind, Evidence, Material, Sha256};
 use boltworks_records::ActionRecord;
 use serde_json::{Value, json};
 
-use crate::planning::is_lost;
+use crate::planning::{LINT_DOCUMENT, is_lost};
 use crate::{Error, Home};
 
 /// The largest signed index that is read back.
@@ -25,6 +25,8 @@ pub struct Explanation {
     pub reasons: Vec<String>,
     /// What is said of it.
     pub evidence: Vec<Evidence>,
+    /// What linters found in it, as the action's document has it.
+    pub lint: Vec<Value>,
     /// Channels that point at it, or at an index that lists it.
     pub channels: Vec<String>,
     /// Whether the newest good run for its subject gave it.
@@ -195,12 +197,35 @@ impl Home {
         let newest = self.records().latest_good_for(&record.subject)?;
         Ok(Explanation {
             reasons: self.reasons(&record)?,
+            lint: self.lint(&artifact, &record)?,
             is_current: newest.is_some_and(|newest| newest.artifacts.contains(&artifact)),
             artifact,
             record,
             evidence,
             channels,
         })
+    }
+
+    /// What linters found in a package. A document that the store has lost says nothing.
+    fn lint(&self, artifact: &Artifact, record: &ActionRecord) -> Result<Vec<Value>, Error> {
+        let Some(digest) = record.documents.get(LINT_DOCUMENT) else {
+            return Ok(Vec::new());
+        };
+        let bytes = match self
+            .store
+            .read_bytes(digest, INDEX_LIMIT)
+            .map_err(Error::from)
+        {
+            Ok(bytes) => bytes.into_inner(),
+            Err(error) if is_lost(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let document: Value = serde_json::from_slice(&bytes)?;
+        let packages = document["packages"].as_array();
+        let is_it = |package: &&Value| package["package"] == artifact.coordinate.name;
+        let own = packages.into_iter().flatten().find(is_it);
+        let findings = own.and_then(|own| own["findings"].as_array());
+        Ok(findings.cloned().unwrap_or_default())
     }
 
     /// What had changed since the good action before.
@@ -273,6 +298,10 @@ impl Explanation {
                 format!("    {:<12} {}", statement.kind.word(), statement.verdict)
             }),
         );
+        if !self.lint.is_empty() {
+            lines.push("  linters".to_owned());
+            lines.extend(self.lint.iter().map(finding));
+        }
         lines.join("\n")
     }
 
@@ -291,8 +320,32 @@ impl Explanation {
             "log": self.record.log,
             "limits": self.record.limits,
             "evidence": self.evidence,
+            "lint": self.lint,
         })
     }
+}
+
+/// How many paths of a finding are shown to people.
+const SHOWN: usize = 5;
+
+/// What one linter found, in a line.
+fn finding(finding: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let spots = finding["spots"].as_array();
+    let spot = |spot: &Value| match (text(&spot["path"]), text(&spot["note"])) {
+        (path, note) if note.is_empty() => path,
+        (path, note) if path.is_empty() => note,
+        (path, note) => format!("{path} ({note})"),
+    };
+    let mut shown: Vec<String> = spots.into_iter().flatten().take(SHOWN).map(spot).collect();
+    let count = finding["count"].as_u64().unwrap_or(0);
+    let more = count.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        shown.push(format!("{more} more"));
+    }
+    let (linter, level) = (text(&finding["linter"]), text(&finding["level"]));
+    let advice = text(&finding["advice"]);
+    format!("    {linter:<12} {level}: {}; {advice}", shown.join(", "))
 }
 
 fn stage0_made(record: &ActionRecord) -> bool {

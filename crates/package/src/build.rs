@@ -228,7 +228,7 @@ fn pack(
         .map(|tree| survey(tree, &family))
         .collect::<Result<Vec<_>, Error>>()?;
     let reports = lint_all(order, &surveys);
-    for text in reports.iter().flat_map(Report::warnings) {
+    for text in reports.iter().filter_map(Report::summary) {
         ambient.sink.event(Event::Warning { text: &text });
     }
     if let Some(refused) = Refused::from_reports(&reports) {

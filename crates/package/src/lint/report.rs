@@ -60,6 +60,26 @@ impl Report {
         findings.filter(|finding| finding.level == Level::Error)
     }
 
+    /// One line for all warnings, but for those that the recipe asks not to be stopped by.
+    pub fn summary(&self) -> Option<String> {
+        let findings = self.findings.iter();
+        let told = findings.filter(|finding| finding.level == Level::Warn && !finding.is_disabled);
+        let names: Vec<&str> = told.map(|finding| finding.linter).collect();
+        let unknown = self.unknown.iter();
+        let unknown: Vec<String> = unknown
+            .map(|name| format!("`checks.disabled` lists '{name}', which is no linter"))
+            .collect();
+        let warn = (!names.is_empty()).then(|| {
+            let names = names.join(", ");
+            format!(
+                "linters warn: {names} (`boltworks explain {}` says of what)",
+                self.package
+            )
+        });
+        let all: Vec<String> = warn.into_iter().chain(unknown).collect();
+        (!all.is_empty()).then(|| format!("package {}: {}", self.package, all.join("; ")))
+    }
+
     /// A sentence for each warning.
     pub fn warnings(&self) -> Vec<String> {
         let findings = self.findings.iter();
