@@ -4,13 +4,16 @@
 //! Setuid and setgid programs, files that everybody may write, directories in which everybody may
 //! replace anybody's files, devices and named pipes. Each is told with the package it comes from,
 //! or with the image file if that made it so. So is every file of a package that the image has
-//! replaced.
+//! replaced, but for those of accounts.
 
 use std::collections::BTreeSet;
 
 use boltworks_fsx::{Kind, Node, RelPath, Tree};
 
 use crate::brought::Brought;
+
+/// Packages bring these for the image's own accounts to go into.
+const ACCOUNTS: &[&[u8]] = &[b"etc/group", b"etc/passwd", b"etc/shadow"];
 
 /// One line for each path of the finished image, in byte order; `replaced` are the packages'
 /// paths at which it has something else. The text depends on nothing but the image.
@@ -21,6 +24,7 @@ pub fn warnings(brought: &Brought<'_>, tree: &Tree, replaced: &BTreeSet<RelPath>
         let before = brought.node(path);
         if let Some(package) = package.as_ref().filter(|_| replaced.contains(path))
             && before.is_some_and(|node| !node.is_dir())
+            && !ACCOUNTS.contains(&path.as_bytes())
         {
             lines.push(format!(
                 "'/{path}' from {package} is replaced by the image's own, and no longer the package's"

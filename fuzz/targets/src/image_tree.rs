@@ -3,6 +3,7 @@
 use boltworks_crypto::Keyring;
 use boltworks_fsx::tar::{Policy, Writer};
 use boltworks_fsx::{Limit, RelPath, Tree};
+use boltworks_image::brought::Brought;
 use boltworks_image::contents::System;
 use boltworks_image::{
     Error, accounts, certificates, declaration, paths, process, services, skeleton,
@@ -10,6 +11,7 @@ use boltworks_image::{
 use boltworks_model::{Architecture, Timestamp};
 use boltworks_recipe::resolved::Image;
 use boltworks_recipe::{parse_image, resolve_image};
+use boltworks_rootfs::Assembly;
 
 use crate::{archive, mend, taken, text};
 
@@ -64,6 +66,14 @@ pub fn image_tree(data: &[u8]) {
 
 /// What the image room does, in its order.
 fn finish(tree: &mut Tree, image: &Image) -> Result<(), Error> {
+    let assembly = Assembly {
+        tree: tree.clone(),
+        ..Assembly::default()
+    };
+    let brought = Brought {
+        assembly: &assembly,
+        members: &[],
+    };
     skeleton::add(tree)?;
     accounts::add(tree, &image.accounts)?;
     services::add_busybox_links(tree)?;
@@ -72,7 +82,7 @@ fn finish(tree: &mut Tree, image: &Image) -> Result<(), Error> {
     declaration::add_configuration(tree, image, Architecture::X86_64)?;
     declaration::add_repositories(tree, image, &Keyring::new())?;
     paths::apply(tree, &image.paths)?;
-    skeleton::link_database(tree)?;
+    skeleton::link_database(tree, &brought)?;
     paths::share_attributes(tree);
     skeleton::complete(tree);
     if let Some(system) = System::read(tree)? {

@@ -333,8 +333,6 @@ fn what_a_person_should_look_at_is_told_with_its_package() {
     });
     let built = site.build(&image, 2).unwrap();
     insta::assert_snapshot!(built.warnings.join("\n"), @r"
-'/etc/group' from baselayout-1-r0 is replaced by the image's own, and no longer the package's
-'/etc/passwd' from baselayout-1-r0 is replaced by the image's own, and no longer the package's
 '/opt/web' from the image file runs as its owner: it is setuid
 '/run/pipe' from other-1-r0 is a named pipe
 '/srv/all' from other-1-r0 can be written by everybody
