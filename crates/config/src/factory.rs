@@ -193,7 +193,7 @@ pub struct Limits {
     pub memory: Option<Bytes>,
     /// Processes and threads at once.
     #[serde(deserialize_with = "processes")]
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_194_304))]
     pub processes: Option<u64>,
 }
 
