@@ -48,6 +48,11 @@ impl Reach {
         Ok(debian(home, home.state_folder("apt")?, &machine)?)
     }
 
+    /// What talks to servers.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Gets sources into the factory's store.
     pub fn fetcher<'a>(&'a self, home: &'a Home) -> Fetcher<'a> {
         Fetcher {

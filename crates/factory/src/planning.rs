@@ -30,7 +30,7 @@ const OWN_PREFERENCE: i32 = 10;
 /// The repositories that a command line names. No factory's repository can be called so.
 pub const GIVEN: &str = "local repository";
 /// How much those are preferred to everything else.
-const GIVEN_PREFERENCE: i32 = 20;
+pub(crate) const GIVEN_PREFERENCE: i32 = 20;
 
 /// Stage 0 as planning needs it.
 #[derive(Debug, Clone, Default)]

@@ -14,6 +14,8 @@ use boltworks_tests::small::{Small, recipe, writes};
 use boltworks_tests::{Command, Folder};
 use serde_json::Value;
 
+use crate::offline::upstream;
+
 /// A folder with a recipe, a link, and stage 0 as somebody's repository.
 struct Desk {
     folder: Folder,
@@ -166,6 +168,39 @@ fn what_is_not_signed_says_so_and_what_is_not_for_here_is_skipped() -> Result<()
     desk.with_os("build recipes/echo.yaml")
         .fails(4)?
         .says("not meant for it")?;
+    Ok(())
+}
+
+#[test]
+fn a_repository_may_be_at_an_address() -> Result<()> {
+    let desk = Desk::new()?;
+    let (server, port) = upstream(desk.folder.path())?;
+    let key = desk.small.path().join("keys/small.rsa.pub");
+    let build = |folder: &str, repository: &str| {
+        let command = desk.melange("build recipes/echo.yaml --signing-key local.rsa --out-dir");
+        let command = command.arg(folder).arg("-r").arg(repository);
+        command.arg("-k").arg(&key).env("no_proxy", "127.0.0.1")
+    };
+    let read = |folder: &str| std::fs::read(desk.path(folder).join("x86_64/echo-1-r0.apk"));
+    desk.melange("keygen --key-size 2048 local.rsa").ok()?;
+    let address = format!("http://127.0.0.1:{port}/os");
+    build("remote", &address).ok()?;
+    let asked = server.said()?;
+    ensure!(asked.contains("/os/x86_64/bash-"), "{asked}");
+    build("local", "os").ok()?;
+    ensure!(read("remote")? == read("local")?, "the bytes differ");
+    // Packages are fetched once; without the server the last index is taken, and told of.
+    drop(server);
+    let offline = build("offline", &address).ok()?;
+    offline.says("the index fetched last is taken")?;
+    ensure!(read("offline")? == read("local")?, "the bytes differ");
+    let other = desk
+        .melange("build recipes/echo.yaml -k local.rsa.pub -r")
+        .arg(&address);
+    other
+        .env("no_proxy", "127.0.0.1")
+        .fails(1)?
+        .says("is not trusted")?;
     Ok(())
 }
 

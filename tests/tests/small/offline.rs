@@ -17,7 +17,7 @@ use boltworks_tests::{Command, Running, factory::names, layout::hash};
 const STARTING: Duration = Duration::from_secs(20);
 
 /// Python's own web server over a folder, and its port.
-fn upstream(folder: &Path) -> Result<(Running, u16)> {
+pub(crate) fn upstream(folder: &Path) -> Result<(Running, u16)> {
     let running = Command::new(need("python3")?)
         .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
         .dir(folder)

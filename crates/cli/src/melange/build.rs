@@ -41,7 +41,10 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let watcher = session::watcher(words.is_on("debug"));
     let ambient = machine.ambient(watcher.as_ref());
     let named = given::packages(words, std::iter::once(&recipe.environment))?;
-    let wanted = (format!("recipe {}", recipe.package.name), recipe.build_packages.clone());
+    let wanted = (
+        format!("recipe {}", recipe.package.name),
+        recipe.build_packages.clone(),
+    );
     let order = BuildOrder {
         given: single::mirrored(&home, named, &[wanted], &ambient)?,
         file,

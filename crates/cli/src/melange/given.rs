@@ -368,7 +368,10 @@ fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
 fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
     let path = PathBuf::from(named);
     if named.contains("://") {
-        let is_here = given.keys.iter().any(|key| key.file_name() == path.file_name());
+        let is_here = given
+            .keys
+            .iter()
+            .any(|key| key.file_name() == path.file_name());
         return is_here.then_some(()).ok_or_else(|| {
             usage(
                 format!("keys are not fetched from {named}"),

@@ -61,7 +61,11 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
 }
 
 /// What each test that is run asks for.
-fn wants(recipe: &Recipe, only: Option<&Path>, reading: &Reading) -> Vec<(String, Vec<Dependency>)> {
+fn wants(
+    recipe: &Recipe,
+    only: Option<&Path>,
+    reading: &Reading,
+) -> Vec<(String, Vec<Dependency>)> {
     let own = std::iter::once((&recipe.package.name, &recipe.test));
     let split = recipe.subpackages.iter();
     let all = own.chain(split.map(|package| (&package.name, &package.test)));

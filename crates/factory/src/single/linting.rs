@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_apk::{OpenOptions, PackageFile};
-use boltworks_fsx::{Limit, Root};
+use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::{Ambient, Event};
-use boltworks_package::lint::{LINTERS, Level, Refused, Report, Subject, document, lint_package};
+use boltworks_package::lint::{
+    LINTERS, Level, Refused, Report, Subject, document, lint_package, lint_tree,
+};
 use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_records::ActionRecord;
 
@@ -110,7 +112,12 @@ pub(super) fn again(
             tested_with: Some(used.into_iter().flatten().collect()),
             levels: home.lint_levels.clone(),
         };
-        reports.push(lint_package(&subject, &package, &scratch)?);
+        // Linters look at what the steps left, and the SBOM came later.
+        let mut tree = package.tree(&scratch)?;
+        let version = artifact.coordinate.version.as_str();
+        let sbom = boltworks_sbom::package_path(name, version);
+        tree.remove(&RelPath::try_from(sbom.as_str())?);
+        reports.push(lint_tree(&subject, &tree)?);
     }
     for text in reports.iter().flat_map(Report::warnings) {
         ambient.sink.event(Event::Warning { text: &text });
