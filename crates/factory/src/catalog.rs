@@ -252,7 +252,7 @@ fn read_recipe(
         text: text.to_owned(),
         folder: folder.map(Folder::read).transpose()?,
     };
-    let item = recipe_item(home, recipe, source.files())?;
+    let item = recipe_item(home, recipe, source.files());
     Ok((item, source))
 }
 
@@ -275,33 +275,16 @@ fn package_named_in(text: &str) -> Option<&str> {
 }
 
 /// A recipe with the digests of what it fetches and of the files beside it.
-pub(crate) fn recipe_item(
-    home: &Home,
-    recipe: Recipe,
-    files: &[LocalFile],
-) -> Result<RecipeItem, Error> {
-    let asks = !recipe.package.setcap.is_empty()
-        || recipe
-            .subpackages
-            .iter()
-            .any(|package| !package.setcap.is_empty());
-    if asks {
-        return Err(Error::Inconsistent {
-            what: format!(
-                "recipe {}: setcap is not supported yet, and is not silently left out",
-                recipe.package.name
-            ),
-        });
-    }
+pub(crate) fn recipe_item(home: &Home, recipe: Recipe, files: &[LocalFile]) -> RecipeItem {
     let sources = recipe.sources.iter();
-    Ok(RecipeItem {
+    RecipeItem {
         sources: sources.map(|source| pin(home, &recipe, source)).collect(),
         files: files
             .iter()
             .map(|file| file_pin(recipe.package.name.as_str(), file))
             .collect(),
         recipe,
-    })
+    }
 }
 
 /// The digest that will be fetched: the recipe's, or that of the file the factory maps it to.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boltworks_apk::IndexEntry;
 use boltworks_fsx::Tree;
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, SourceKind};
-use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_recipe::resolved::{Capability, Recipe, Test};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -13,6 +13,7 @@ use crate::emit::{Parcel, Shipment, emit};
 use crate::lint::{self, Refused, Report, lint};
 use crate::log::Log;
 use crate::order::{Order, Shop};
+use crate::setcap;
 use crate::steps::{HOME, Runner, Stopped, Used};
 use crate::survey::{Family, Survey, survey};
 use crate::workspace::{Contents, Workspace, left_out};
@@ -179,9 +180,11 @@ pub(crate) fn base_environment() -> BTreeMap<String, String> {
 fn parcels<'a>(order: &Order<'a>, workspace: &Workspace) -> Result<Vec<Parcel<'a>>, Error> {
     let recipe = order.recipe;
     let package = &recipe.package;
-    let results = |name: &str| {
+    let results = |name: &str, setcap: &[Capability]| {
         let found = workspace.results(name, order.epoch);
-        found.map_err(|error| error.about_results(name))
+        let mut tree = found.map_err(|error| error.about_results(name))?;
+        setcap::apply(name, setcap, &mut tree)?;
+        Ok::<_, Error>(tree)
     };
     let mut parcels = vec![Parcel {
         name: &package.name,
@@ -192,7 +195,7 @@ fn parcels<'a>(order: &Order<'a>, workspace: &Workspace) -> Result<Vec<Parcel<'a
         dependencies: &package.dependencies,
         options: &package.options,
         scriptlets: &package.scriptlets,
-        tree: results(package.name.as_str())?,
+        tree: results(package.name.as_str(), &package.setcap)?,
     }];
     for subpackage in &recipe.subpackages {
         parcels.push(Parcel {
@@ -204,7 +207,7 @@ fn parcels<'a>(order: &Order<'a>, workspace: &Workspace) -> Result<Vec<Parcel<'a
             dependencies: &subpackage.dependencies,
             options: &subpackage.options,
             scriptlets: &subpackage.scriptlets,
-            tree: results(subpackage.name.as_str())?,
+            tree: results(subpackage.name.as_str(), &subpackage.setcap)?,
         });
     }
     Ok(parcels)

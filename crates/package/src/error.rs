@@ -64,6 +64,16 @@ pub enum Error {
     /// Linters found what must not be in a package.
     #[error("{0}")]
     Lint(crate::lint::Refused),
+    /// A file cannot have the capabilities that the recipe asks for.
+    #[error("package {package}: set the capabilities of '{path}': {why}")]
+    Setcap {
+        /// The package's name.
+        package: String,
+        /// The file, as the recipe names it.
+        path: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// The recipe leaves an empty package where it should not, or another semantic fault.
     #[error("package {package} {fault}")]
     Package {

@@ -8,8 +8,9 @@
 //! 4. [`log`]: what the steps print, kept whole and shown by its end.
 //! 5. [`survey`](mod@survey): one walk over a package's files, which looks at each once.
 //! 6. [`analysis`]: what a package needs and offers; [`lint`](mod@lint): what is wrong with it.
-//! 7. [`emit`]: one tree of files to one signed package with its SBOM inside.
-//! 8. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
+//! 7. [`setcap`]: file capabilities that the recipe asks for.
+//! 8. [`emit`]: one tree of files to one signed package with its SBOM inside.
+//! 9. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
@@ -22,6 +23,7 @@ mod error;
 pub mod lint;
 pub mod log;
 pub mod order;
+pub mod setcap;
 pub mod steps;
 pub mod survey;
 pub mod workspace;

@@ -93,7 +93,7 @@ impl Reading {
             text,
             folder: folder.map(|folder| self.shown(folder)).transpose()?,
         };
-        let item = catalog::recipe_item(home, recipe, source.files())?;
+        let item = catalog::recipe_item(home, recipe, source.files());
         Ok((item, source))
     }
 
