@@ -44,17 +44,27 @@ pub enum KnownKind {
     Commit,
 }
 
-/// What the sources of the main package's steps are known by, in the order of the steps. What a
-/// variable says is left out: whoever wrote it changes it where it is set.
-pub fn known_by(recipe: &Recipe) -> Vec<Known> {
+/// What the sources of all steps are known by, those of subpackages and tests too, in the order of
+/// the file.
+///
+/// # Errors
+/// [`Problem::Unchangeable`] where a variable says it: nobody would notice that it stayed.
+pub fn known_by(recipe: &Recipe) -> Result<Vec<Known>, Error> {
+    let split = recipe.subpackages.iter();
+    let split = split.flat_map(|package| {
+        let test = package.test.iter().flat_map(|test| &test.pipeline);
+        package.pipeline.iter().chain(test)
+    });
+    let own = recipe.pipeline.iter();
+    let tests = recipe.test.iter().flat_map(|test| &test.pipeline);
     let mut known = Vec::new();
-    for step in &recipe.pipeline {
-        gather(step, &mut known);
+    for step in own.chain(split).chain(tests) {
+        gather(recipe, step, &mut known)?;
     }
-    known
+    Ok(known)
 }
 
-fn gather(step: &Step, known: &mut Vec<Known>) {
+fn gather(recipe: &Recipe, step: &Step, known: &mut Vec<Known>) -> Result<(), Error> {
     let inputs: &[(&str, KnownKind)] = match step.uses.as_deref() {
         Some("fetch") => &[
             ("expected-sha256", KnownKind::Sha256),
@@ -64,16 +74,26 @@ fn gather(step: &Step, known: &mut Vec<Known>) {
         _ => &[],
     };
     for (input, kind) in inputs {
-        let value = step.with.get(*input);
-        let literal = value.filter(|value| !value.is_empty() && !value.contains("${{"));
-        known.extend(literal.map(|value| Known {
+        let Some(value) = step.with.get(*input).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if value.contains("${{") {
+            let problem = Problem::Unchangeable {
+                old: value.to_string(),
+                reason: "a variable says what the source is known by: write it here, or change \
+                         version, epoch and variable by hand",
+            };
+            return Err(Error::at(recipe.origin.place(value), problem));
+        }
+        known.push(Known {
             kind: *kind,
             value: value.clone(),
-        }));
+        });
     }
     for inner in &step.pipeline {
-        gather(inner, known);
+        gather(recipe, inner, known)?;
     }
+    Ok(())
 }
 
 /// The text with other values for what sources are known by.
@@ -133,7 +153,16 @@ pipeline:
       - uses: fetch
         with:
           uri: https://a.example/data
-          expected-sha512: ${{vars.known}}
+          expected-sha512: dd
+subpackages:
+  - name: more
+    pipeline:
+      - uses: fetch
+        with: {uri: x, expected-sha256: ee}
+    test:
+      pipeline:
+        - uses: fetch
+          with: {uri: y, expected-sha256: ff}
 ";
 
     #[test]
@@ -145,9 +174,10 @@ pipeline:
             .replace("epoch: 4", "epoch: 0");
         assert_eq!(bumped, expected);
         let recipe = parse_recipe("zlib.yaml", &bumped).unwrap();
-        let known = known_by(&recipe);
+        let known = known_by(&recipe).unwrap();
         let kinds: Vec<_> = known.iter().map(|known| known.kind).collect();
-        assert_eq!(kinds, [KnownKind::Sha256, KnownKind::Commit]);
+        let (digest, commit, long) = (KnownKind::Sha256, KnownKind::Commit, KnownKind::Sha512);
+        assert_eq!(kinds, [digest, commit, long, digest, digest]);
         let values: Vec<_> = known
             .into_iter()
             .zip(["bb".to_owned(), "beef".to_owned()])
@@ -156,6 +186,15 @@ pipeline:
         let expected = expected.replace("\"aa\"", "\"bb\"").replace("cafe", "beef");
         assert_eq!(known, expected);
         assert_eq!(known_as(&recipe, &bumped, &[]).unwrap(), bumped);
+    }
+
+    #[test]
+    fn what_a_variable_says_is_refused() {
+        let text = TEXT.replace("expected-sha512: dd", "expected-sha512: ${{vars.known}}");
+        let recipe = parse_recipe("zlib.yaml", &text).unwrap();
+        let error = known_by(&recipe).unwrap_err().to_string();
+        assert!(error.starts_with("zlib.yaml:20:28: "), "{error}");
+        assert!(error.contains("by hand"), "{error}");
     }
 
     #[test]

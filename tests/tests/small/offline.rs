@@ -116,33 +116,54 @@ fn a_bump_changes_what_it_must() -> Result<()> {
     let small = Small::new()?;
     let folder = small.folder().path().join("upstream");
     std::fs::create_dir(&folder)?;
-    let source = folder.join("source.txt");
+    let source = folder.join("source-2.txt");
+    let other = folder.join("other-2.txt");
     std::fs::write(&source, "from upstream\n")?;
+    std::fs::write(&other, "from there too\n")?;
+    std::fs::write(folder.join("always.txt"), "as ever\n")?;
     let (_server, port) = upstream(&folder)?;
-    let known = "0".repeat(64);
+    let (known, always) = ("0".repeat(64), hash(&folder.join("always.txt"))?);
     fetching(&small, port, &known, "one # two")?;
     let recipe = small.path().join("recipes/two.yaml");
-    let before = std::fs::read_to_string(&recipe)?.replace("epoch: 0", "epoch: 7 # again");
+    let upstream = format!("http://127.0.0.1:{port}");
+    let more = [
+        "  - uses: fetch".to_owned(),
+        "    with:".to_owned(),
+        format!("      uri: {upstream}/other-${{{{package.version}}}}.txt"),
+        format!("      expected-sha256: {known}"),
+        "      extract: false".to_owned(),
+        "  - uses: fetch".to_owned(),
+        format!("    with: {{ uri: '{upstream}/always.txt', extract: false,"),
+        format!("      expected-sha256: '{always}' }} # never another"),
+        String::new(),
+    ]
+    .join("\n");
+    let before = std::fs::read_to_string(&recipe)?
+        .replace("epoch: 0", "epoch: 7 # again")
+        .replace("/source.txt", "/source-${{package.version}}.txt")
+        .replace("cp source.txt", "cp source-*.txt")
+        + &more;
     std::fs::write(&recipe, &before)?;
-    let missing = small
-        .command(["recipe", "bump", "recipes/two.yaml", "1$"])?
-        .run()?;
-    ensure!(!missing.status.success(), "{missing}");
-    ensure!(
-        std::fs::read_to_string(&recipe)? == before,
-        "a refused bump changes nothing"
-    );
-
+    for version in ["1$", "3"] {
+        let refused = small
+            .command(["recipe", "bump", "recipes/two.yaml", version])?
+            .run()?;
+        ensure!(!refused.status.success(), "{refused}");
+        ensure!(
+            std::fs::read_to_string(&recipe)? == before,
+            "a refused bump changes nothing"
+        );
+    }
     let bumped = small
         .command(["recipe", "bump", "recipes/two.yaml", "2", "--json"])?
         .ok()?;
-    let now = hash(&source)?;
     let after = before
         .replace("version: \"1\"", "version: \"2\"")
         .replace("epoch: 7 # again", "epoch: 0 # again")
-        .replace(&known, &now);
+        .replacen(&known, &hash(&source)?, 1)
+        .replacen(&known, &hash(&other)?, 1);
     ensure!(std::fs::read_to_string(&recipe)? == after, "{bumped}");
-    ensure!(bumped.json()?["renewed"][0]["now"] == now, "{bumped}");
+    ensure!(bumped.json()?["left"][0] == always, "{bumped}");
     small.up()?;
     Ok(())
 }

@@ -38,10 +38,9 @@ fn text(order: &BumpOrder, bumped: &Bumped) -> String {
         let from = from.as_ref().map(|from| format!(" (of {from})"));
         format!("  {input}: {now}{}", from.unwrap_or_default())
     }));
-    lines
-        .extend(left.iter().map(|digest| {
-            format!("! {digest} stays: its step does not run for this architecture")
-        }));
+    lines.extend(left.iter().map(|digest| {
+        format!("  {digest} stays: its address is the same, or its step does not run here")
+    }));
     lines.join("\n")
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use boltworks_model::{Ambient, chain};
 use boltworks_recipe::bump::{Known, KnownKind, known_as, known_by, version};
-use boltworks_recipe::parse_recipe;
 use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_recipe::{parse_recipe, parsed};
 use boltworks_source::Discovered;
 
 use super::reading::Reading;
@@ -38,7 +38,8 @@ pub struct Bumped {
     pub version: String,
     /// What its sources are known by now.
     pub renewed: Vec<Renewed>,
-    /// Digests that stayed as they were because their step does not run here.
+    /// Digests that stayed: their address is the same for both versions, or their step does not run
+    /// for this architecture.
     pub left: Vec<String>,
 }
 
@@ -62,7 +63,8 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     let text = place.read_text(TEXT_LIMIT)?;
     let name = order.file.to_string_lossy();
     let before = parse_recipe(&name, &text)?;
-    let text = version(&before, &text, &order.version)?;
+    let unmoved = text;
+    let text = version(&before, &unmoved, &order.version)?;
     let parsed = parse_recipe(&name, &text)?;
     let library = order
         .reading
@@ -72,10 +74,13 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
             .reading
             .resolve(&order.file, text, home.architecture(), &library)
     };
+    let known = known_by(&parsed)?;
+    let addresses = addresses(&parsed, &text, &known, &understood)?;
+    let earlier = known_by(&before)?;
+    let earlier = self::addresses(&before, &unmoved, &earlier, &understood)?;
     let mut renewal = Renewal {
         home,
         order,
-        recipe: &understood(&text)?,
         fetched: BTreeMap::new(),
         ambient,
     };
@@ -86,14 +91,16 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
         renewed: Vec::new(),
         left: Vec::new(),
     };
-    for known in known_by(&parsed) {
-        match renewal.renewed(&known)? {
-            Some(renewed) => {
-                values.push((known, renewed.now.clone()));
-                bumped.renewed.push(renewed);
-            }
-            None => bumped.left.push(known.value.to_string()),
+    for ((known, address), earlier) in known.into_iter().zip(addresses).zip(earlier) {
+        let is_left = known.kind != KnownKind::Commit && (address.is_none() || address == earlier);
+        if is_left {
+            // The address does not change with the version, or the step does not run here.
+            bumped.left.push(known.value.to_string());
+            continue;
         }
+        let renewed = renewal.renewed(&known, address.as_deref())?;
+        values.push((known, renewed.now.clone()));
+        bumped.renewed.push(renewed);
     }
     let text = known_as(&parsed, &text, &values)?;
     understood(&text)?;
@@ -104,51 +111,82 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     Ok(bumped)
 }
 
+/// The address behind each of what sources are known by; none where a step does not run for this
+/// architecture. Each is given a digest of its own first, since two may have the same.
+fn addresses(
+    recipe: &parsed::Recipe,
+    text: &str,
+    known: &[Known],
+    understood: &impl Fn(&str) -> Result<Recipe, Error>,
+) -> Result<Vec<Option<String>>, Error> {
+    let marked = |(number, one): (usize, &Known)| {
+        let seed = format!("{number}");
+        let mark = match one.kind {
+            KnownKind::Sha256 => boltworks_crypto::sha256(seed.as_bytes()).to_string(),
+            KnownKind::Sha512 => boltworks_crypto::sha512(seed.as_bytes()).to_string(),
+            KnownKind::Commit => one.value.to_string(),
+        };
+        (one.clone(), mark)
+    };
+    let marked: Vec<(Known, String)> = known.iter().enumerate().map(marked).collect();
+    let recipe = understood(&known_as(recipe, text, &marked)?)?;
+    let split = recipe.subpackages.iter();
+    let tests = recipe
+        .test
+        .iter()
+        .chain(split.filter_map(|package| package.test.as_ref()));
+    let sources: Vec<&SourceRef> = recipe
+        .sources
+        .iter()
+        .chain(tests.flat_map(|test| &test.sources))
+        .collect();
+    let address = |(one, mark): &(Known, String)| {
+        let is_it = |source: &&&SourceRef| match one.kind {
+            KnownKind::Sha256 => mark.parse().ok() == source.expected_sha256,
+            KnownKind::Sha512 => mark.parse().ok() == source.expected_sha512,
+            KnownKind::Commit => false,
+        };
+        sources.iter().find(is_it).map(|source| source.uri.clone())
+    };
+    Ok(marked.iter().map(address).collect())
+}
+
 struct Renewal<'a> {
     home: &'a Home,
     order: &'a BumpOrder,
-    /// With the new version, and what its sources were known by before.
-    recipe: &'a Recipe,
     /// By address.
     fetched: BTreeMap<String, Discovered>,
     ambient: &'a Ambient<'a>,
 }
 
 impl Renewal<'_> {
-    fn renewed(&mut self, known: &Known) -> Result<Option<Renewed>, Error> {
+    fn renewed(&mut self, known: &Known, address: Option<&str>) -> Result<Renewed, Error> {
         let before = known.value.to_string();
-        if known.kind == KnownKind::Commit {
+        let Some(address) = address else {
             let commit = self.order.commit.as_ref().ok_or_else(|| {
                 Error::asked(
                     format!("the recipe checks out the commit {before}"),
                     "name that of the new version with `--expected-commit`",
                 )
             })?;
-            return Ok(Some(Renewed {
+            return Ok(Renewed {
                 input: "expected-commit",
                 before,
                 now: commit.clone(),
                 from: None,
-            }));
-        }
-        let is_it = |source: &&SourceRef| match known.kind {
-            KnownKind::Sha256 => before.parse().ok() == source.expected_sha256,
-            _ => before.parse().ok() == source.expected_sha512,
+            });
         };
-        let Some(source) = self.recipe.sources.iter().find(is_it) else {
-            return Ok(None);
-        };
-        let found = self.fetch(&source.uri.clone())?;
+        let found = self.fetch(address)?;
         let (input, now) = match known.kind {
-            KnownKind::Sha256 => ("expected-sha256", found.sha256.to_string()),
-            _ => ("expected-sha512", found.sha512.to_string()),
+            KnownKind::Sha512 => ("expected-sha512", found.sha512.to_string()),
+            _ => ("expected-sha256", found.sha256.to_string()),
         };
-        Ok(Some(Renewed {
+        Ok(Renewed {
             input,
             before,
             now,
             from: Some(found.from),
-        }))
+        })
     }
 
     fn fetch(&mut self, uri: &str) -> Result<Discovered, Error> {
