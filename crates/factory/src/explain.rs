@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
-use boltworks_model::{Artifact, ArtifactKind, Evidence, Material, Sha256};
+use boltworks_model::{Artifact, ArtifactKind, ChannelName, Evidence, Material, Sha256};
 use boltworks_records::ActionRecord;
 use serde_json::{Value, json};
 
@@ -29,6 +29,8 @@ pub struct Explanation {
     pub lint: Vec<Value>,
     /// Channels that point at it, or at an index that lists it.
     pub channels: Vec<String>,
+    /// Why the last run did not move such a channel to something newer, where it was refused.
+    pub held_back: Vec<String>,
     /// Whether the newest good run for its subject gave it.
     pub is_current: bool,
 }
@@ -111,6 +113,14 @@ impl Home {
                 channel: channel.clone(),
                 why: why.clone(),
             });
+        }
+        if let Ok(channel) = text.parse::<ChannelName>()
+            && self.records().current(&channel)?.is_some()
+        {
+            return Ok(Error::asked(
+                format!("{channel} is a repository, which no action made"),
+                "explain one of its packages",
+            ));
         }
         Ok(Error::Missing {
             what: "artifact",
@@ -195,7 +205,17 @@ impl Home {
     ) -> Result<Explanation, Error> {
         let evidence = self.records().evidence_for(&artifact.digest)?;
         let newest = self.records().latest_good_for(&record.subject)?;
+        let refusals = self.refusals()?;
+        let held_back = refusals
+            .iter()
+            .filter(|(channel, _)| channels.iter().any(|own| own == channel.as_str()))
+            .map(|(channel, why)| {
+                let why = why.lines().next().unwrap_or_default();
+                format!("the last run did not move {channel}: {why} (`boltworks status` has more)")
+            })
+            .collect();
         Ok(Explanation {
+            held_back,
             reasons: self.reasons(&record)?,
             lint: self.lint(&artifact, &record)?,
             is_current: newest.is_some_and(|newest| newest.artifacts.contains(&artifact)),
@@ -273,6 +293,11 @@ impl Explanation {
             (true, true) => format!("  current   the newest of {}, not released", record.subject),
             (true, false) => format!("  old       {} was made anew since", record.subject),
         });
+        lines.extend(
+            self.held_back
+                .iter()
+                .map(|why| format!("  but       {why}")),
+        );
         lines.push(format!(
             "  made by   {}, action {}",
             record.subject, record.id
@@ -310,6 +335,7 @@ impl Explanation {
         json!({
             "artifact": self.artifact,
             "channels": self.channels,
+            "held-back": self.held_back,
             "current": self.is_current,
             "subject": self.record.subject,
             "action": self.record.id,

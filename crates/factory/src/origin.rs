@@ -72,7 +72,7 @@ impl<'a> Environment<'a> {
     /// Whether any file of the package is stage 0's.
     pub fn judge(&self, package: &PackageFile) -> Result<Verdict, Error> {
         let mut copies = Vec::new();
-        let mut own: Option<BTreeSet<Sha256>> = None;
+        let mut own: Option<BTreeSet<RelPath>> = None;
         for (path, facts) in package.files()? {
             let Some(digest) = facts.sha256 else {
                 continue;
@@ -81,15 +81,15 @@ impl<'a> Environment<'a> {
                 copies.push(format!("{path} is stage 0's {original}, byte for byte"));
                 continue;
             }
-            let Some(original) = self.equal(facts.size, &digest)? else {
-                continue;
-            };
-            let own = match &mut own {
-                Some(own) => own,
-                None => own.insert(self.own_files()?),
-            };
-            if !own.contains(&digest) {
-                copies.push(format!("{path} is stage 0's {original}, byte for byte"));
+            for original in self.equal(facts.size, &digest)? {
+                let own = match &mut own {
+                    Some(own) => own,
+                    None => own.insert(self.own_files()?),
+                };
+                if !own.contains(original) {
+                    copies.push(format!("{path} is stage 0's {original}, byte for byte"));
+                    break;
+                }
             }
         }
         let more = copies.len().saturating_sub(NAMED);
@@ -100,8 +100,9 @@ impl<'a> Environment<'a> {
         Ok(Reasons::try_from(copies).map_or(Verdict::Pass, Verdict::Fail))
     }
 
-    /// A file of the environment with these bytes.
-    fn equal(&self, size: u64, digest: &Sha256) -> Result<Option<&RelPath>, Error> {
+    /// The files of the environment with these bytes.
+    fn equal(&self, size: u64, digest: &Sha256) -> Result<Vec<&RelPath>, Error> {
+        let mut equal = Vec::new();
         for path in self.sizes.get(&size).into_iter().flatten() {
             let content = Content::Path {
                 root: Arc::clone(&self.root),
@@ -116,14 +117,14 @@ impl<'a> Environment<'a> {
                     source,
                 })?;
             if hasher.finish() == *digest {
-                return Ok(Some(path));
+                equal.push(path);
             }
         }
-        Ok(None)
+        Ok(equal)
     }
 
-    /// The files of the environment's packages that the factory made itself, and that are its own.
-    fn own_files(&self) -> Result<BTreeSet<Sha256>, Error> {
+    /// Where in the environment the files lie that the factory made itself, and that are its own.
+    fn own_files(&self) -> Result<BTreeSet<RelPath>, Error> {
         let mut own = BTreeSet::new();
         for pick in self
             .packages
@@ -135,12 +136,11 @@ impl<'a> Environment<'a> {
             }
             let blob = self.home.store.open_blob(&pick.sha256)?;
             let package = PackageFile::open(Arc::clone(blob.file()), &OpenOptions::default())?;
-            own.extend(
-                package
-                    .files()?
-                    .into_values()
-                    .filter_map(|facts| facts.sha256),
-            );
+            for (path, _) in package.files()? {
+                // Where `/lib` is a link to `/usr/lib`, its files lie there.
+                own.insert(RelPath::try_from("usr")?.join(&path)?);
+                own.insert(path);
+            }
         }
         Ok(own)
     }
