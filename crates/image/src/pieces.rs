@@ -6,7 +6,7 @@
 //! for each piece, in their order in the blob, the digest of its plain bytes and its compressed
 //! length, eight bytes, the highest first.
 //!
-//! The first digest is of [`WRITER_VERSION`](crate::WRITER_VERSION) and of all that follows. A
+//! The first digest is of [`WRITER_VERSION`] and of all that follows. A
 //! piece's compressed bytes depend on the writer: its level, the longest piece, the library. Whoever
 //! changes one of them raises that version, and no note of the writer before is believed.
 //!
