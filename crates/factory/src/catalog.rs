@@ -12,9 +12,9 @@ use boltworks_recipe::resolved::{Image, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
 use crate::equipment::overrides;
-use crate::home::TEXT_LIMIT;
+use crate::equipment::request;
+use crate::files::TEXT_LIMIT;
 use crate::ignored::Ignored;
-use crate::recipes::request;
 use crate::{Error, Home};
 
 /// The folder of pipelines beside recipes.

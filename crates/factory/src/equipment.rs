@@ -7,15 +7,12 @@ use boltworks_config::SourceMap;
 use boltworks_fsx::Root;
 use boltworks_model::chain;
 use boltworks_net::Client;
+use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
-use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override};
+use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override, Request};
 
-use crate::catalog::Loaded;
-use crate::keys::Keys;
-use crate::planning::Stage0;
-use crate::recipes::Means;
 use crate::{Error, Home};
 
 /// What reaches out of the factory.
@@ -151,11 +148,33 @@ fn origin(source: &SourceMap) -> Origin {
     Origin::Address(source.address.clone().unwrap_or_default())
 }
 
+/// What is asked of the fetcher for one source of a recipe.
+pub fn request<'a>(
+    recipe: &'a Recipe,
+    source: &'a SourceRef,
+    version: &'a str,
+) -> Result<Request<'a>, Error> {
+    let expected = match (source.expected_sha256, source.expected_sha512) {
+        (Some(sha256), _) => sha256.into(),
+        (None, Some(sha512)) => sha512.into(),
+        (None, None) => {
+            let what = format!("{} names no digest for {}", recipe.package.name, source.uri);
+            return Err(Error::Inconsistent { what });
+        }
+    };
+    Ok(Request {
+        uri: &source.uri,
+        expected,
+        package: recipe.package.name.as_str(),
+        version,
+    })
+}
+
 /// Everything work needs, opened at once.
 pub struct Equipment {
-    reach: Reach,
-    sandbox: Local,
-    environments: Environments,
+    pub(crate) reach: Reach,
+    pub(crate) sandbox: Local,
+    pub(crate) environments: Environments,
 }
 
 impl Equipment {
@@ -166,24 +185,5 @@ impl Equipment {
             sandbox: Local::probe(&home.host.exe)?,
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
         })
-    }
-
-    /// The means to carry out items of a plan.
-    pub fn means<'a>(
-        &'a self,
-        home: &'a Home,
-        loaded: &'a Loaded,
-        keys: &'a Keys,
-        stage0: &'a Stage0,
-    ) -> Means<'a> {
-        Means {
-            home,
-            loaded,
-            keys,
-            stage0,
-            fetcher: self.reach.fetcher(home),
-            sandbox: &self.sandbox,
-            environments: &self.environments,
-        }
     }
 }

@@ -11,7 +11,7 @@ use boltworks_plan::{ActionInputs, Pick, Pin};
 use boltworks_records::ActionRecord;
 use boltworks_sbom::spdx::Document;
 
-use crate::home::TEXT_LIMIT;
+use crate::files::TEXT_LIMIT;
 use crate::keys::Keys;
 use crate::origin::Environment;
 use crate::planning::STAGE0;

@@ -13,6 +13,9 @@ use boltworks_fsx::{Draft, FileKind, Limit, RelPath, Root, Stat};
 
 use crate::Error;
 
+/// The largest `boltworks.yaml`, key or recipe.
+pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
+
 /// So many links lead on, before they are taken for a circle.
 const LINKS: usize = 16;
 

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::catalog::{with_own_pipelines, with_pipelines};
+use crate::files::TEXT_LIMIT;
 use crate::files::folder;
-use crate::home::TEXT_LIMIT;
 
 /// What a graph is made of.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
-use boltworks_fsx::{Limit, Lock, RelPath, Root};
+use boltworks_fsx::{Lock, RelPath, Root};
 use boltworks_model::{Architecture, ChannelName, Sha256, Timestamp};
 use boltworks_package::lint::Level;
 use boltworks_records::Records;
@@ -26,10 +26,9 @@ use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
+use crate::files::TEXT_LIMIT;
 use crate::keys::Keys;
 
-/// The largest `boltworks.yaml`, key or recipe.
-pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
 /// The store's folder in the state.
 const STORE: &str = "store";
 /// The records' file in the state.

@@ -7,7 +7,7 @@
 use boltworks_fsx::{RelPath, Root};
 
 use crate::Error;
-use crate::home::TEXT_LIMIT;
+use crate::files::TEXT_LIMIT;
 
 /// The file.
 const FILE: &str = ".melangeignore";

@@ -7,8 +7,7 @@ use boltworks_crypto::{Keyring, RsaPrivateKey, RsaPublicKey, Signer};
 use boltworks_model::Sha256;
 
 use crate::Error;
-use crate::files::Place;
-use crate::home::TEXT_LIMIT;
+use crate::files::{Place, TEXT_LIMIT};
 
 /// How the names of private keys end; apk looks for public keys whose names end in `.rsa.pub`.
 const ENDING: &[u8] = b".rsa";

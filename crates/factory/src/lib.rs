@@ -9,7 +9,8 @@
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
-//! 8. [`stage`] and [`equipment`]: stage 0, and what work needs beside the factory itself.
+//! 8. [`stage`], [`equipment`] and [`means`]: stage 0, and what work needs beside the factory
+//!    itself.
 //! 9. [`mod@line`]: all of it behind one type, [`Line`], that the door's commands call.
 //! 10. [`explain`]: why an artifact was made, and from what.
 //! 11. [`single`]: one recipe or one image, wherever its file is; [`repository`]: packages that a
@@ -32,6 +33,7 @@ mod ignored;
 pub mod images;
 pub mod keys;
 pub mod line;
+pub mod means;
 pub mod origin;
 pub mod packages;
 pub mod planning;

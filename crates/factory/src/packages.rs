@@ -10,8 +10,8 @@ use boltworks_crypto::Keyring;
 use boltworks_fsx::{Bounded, Limit};
 
 use crate::Error;
+use crate::files::TEXT_LIMIT;
 use crate::files::{Place, parent};
-use crate::home::TEXT_LIMIT;
 use crate::keys::Keys;
 
 /// No index is larger, compressed.

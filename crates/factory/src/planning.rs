@@ -10,7 +10,6 @@ use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, Worl
 use boltworks_records::{ActionRecord, Recorded};
 
 use crate::catalog::Loaded;
-use crate::recipes::Means;
 use crate::{Error, Home};
 
 /// The repository that only ever builds.
@@ -54,17 +53,6 @@ pub struct Planner<'a> {
     pub key: Sha256,
     /// Stage 0.
     pub stage0: &'a Stage0,
-}
-
-impl<'a> From<&Means<'a>> for Planner<'a> {
-    fn from(means: &Means<'a>) -> Self {
-        Self {
-            home: means.home,
-            loaded: means.loaded,
-            key: means.keys.fingerprint,
-            stage0: means.stage0,
-        }
-    }
 }
 
 /// The actions of the recipes that a plan found fresh.

@@ -11,38 +11,19 @@ use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build, chec
 use boltworks_plan::{ActionInputs, ActionKind, Pick, Subject, World, picks};
 use boltworks_recipe::resolved::{Recipe, SourceRef, Test};
 use boltworks_records::ActionRecord;
-use boltworks_rootfs::{Environments, Locked, LockedPackage};
-use boltworks_sandbox::{Limits, Local};
+use boltworks_rootfs::{Locked, LockedPackage};
+use boltworks_sandbox::Limits;
 use boltworks_solver::{Options, solve};
-use boltworks_source::{Fetcher, Request};
 
-use crate::catalog::Loaded;
+use crate::Error;
+use crate::equipment::request;
 use crate::evidence::Context;
-use crate::keys::Keys;
+use crate::means::Means;
 use crate::origin::Environment;
-use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Stage0};
-use crate::{Error, Home};
+use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS};
 
 /// How the names of subjects end that are built apart.
 pub(crate) const APART: &str = " (apart)";
-
-/// What every build of one run shares.
-pub struct Means<'a> {
-    /// The factory.
-    pub home: &'a Home,
-    /// What it can make.
-    pub loaded: &'a Loaded,
-    /// Its keys.
-    pub keys: &'a Keys,
-    /// Stage 0.
-    pub stage0: &'a Stage0,
-    /// Gets sources.
-    pub fetcher: Fetcher<'a>,
-    /// Where steps run.
-    pub sandbox: &'a Local,
-    /// Lays environments out.
-    pub environments: &'a Environments,
-}
 
 /// Where one item is made: the means, and what is made already.
 pub struct Workshop<'a> {
@@ -326,28 +307,6 @@ fn is_apart(subject: &Subject) -> bool {
 /// The name of a package's test among an action's documents.
 fn test_name(package: &str) -> String {
     format!("test {package}")
-}
-
-/// What is asked of the fetcher for one source of a recipe.
-pub fn request<'a>(
-    recipe: &'a Recipe,
-    source: &'a SourceRef,
-    version: &'a str,
-) -> Result<Request<'a>, Error> {
-    let expected = match (source.expected_sha256, source.expected_sha512) {
-        (Some(sha256), _) => sha256.into(),
-        (None, Some(sha512)) => sha512.into(),
-        (None, None) => {
-            let what = format!("{} names no digest for {}", recipe.package.name, source.uri);
-            return Err(Error::Inconsistent { what });
-        }
-    };
-    Ok(Request {
-        uri: &source.uri,
-        expected,
-        package: recipe.package.name.as_str(),
-        version,
-    })
 }
 
 /// Picks as the room that lays them out wants them.

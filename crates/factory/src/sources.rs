@@ -6,7 +6,7 @@ use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_source::{Checked, Error as SourceError, Fetcher, Request};
 
 use crate::equipment::Reach;
-use crate::recipes::request;
+use crate::equipment::request;
 use crate::{Error, Line};
 
 /// One source and what became of it.

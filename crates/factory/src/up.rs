@@ -13,8 +13,9 @@ use boltworks_records::FailureRecord;
 
 use crate::Error;
 use crate::attempt::{self, announced};
+use crate::means::Means;
 use crate::planning::{Planner, fresh_recipes};
-use crate::recipes::{Means, Workshop};
+use crate::recipes::Workshop;
 
 /// What is said of something that was made with other bytes than before.
 pub(crate) const MADE: &str = "made";

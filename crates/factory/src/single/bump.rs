@@ -12,8 +12,7 @@ use boltworks_source::Discovered;
 use super::reading::Reading;
 use crate::catalog;
 use crate::equipment::Reach;
-use crate::files::Place;
-use crate::home::TEXT_LIMIT;
+use crate::files::{Place, TEXT_LIMIT};
 use crate::{Error, Home};
 
 /// One recipe to move.

@@ -9,7 +9,7 @@ use boltworks_model::Ambient;
 use boltworks_recipe::resolved::Recipe;
 
 use crate::equipment::Reach;
-use crate::recipes::request;
+use crate::equipment::request;
 use crate::sources::sources;
 use crate::{Error, Home};
 

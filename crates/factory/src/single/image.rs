@@ -18,8 +18,8 @@ use boltworks_version::apk::Dependency;
 
 use super::last_records;
 use crate::catalog::Loaded;
+use crate::files::TEXT_LIMIT;
 use crate::files::{self, Place, parent};
-use crate::home::TEXT_LIMIT;
 use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;

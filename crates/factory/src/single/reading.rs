@@ -11,8 +11,8 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, pars
 use boltworks_version::apk::Dependency;
 
 use crate::catalog::{self, Folder, Loaded, RecipeSource};
+use crate::files::TEXT_LIMIT;
 use crate::files::{Place, folder as folder_of};
-use crate::home::TEXT_LIMIT;
 use crate::recipes::APART;
 use crate::{Error, Home};
 
