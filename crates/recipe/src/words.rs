@@ -80,8 +80,8 @@ mod tests {
             assert_eq!(split(text).unwrap(), expected, "{text}");
         };
         check(
-            "/usr/sbin/lighttpd -D -f /etc/x.conf",
-            &["/usr/sbin/lighttpd", "-D", "-f", "/etc/x.conf"],
+            "/usr/bin/lighttpd -D -f /etc/x.conf",
+            &["/usr/bin/lighttpd", "-D", "-f", "/etc/x.conf"],
         );
         check("nginx -g \"daemon off;\"", &["nginx", "-g", "daemon off;"]);
         check(r#"a'b c'"d\"e\x" \ f"#, &["ab cd\"e\\x", " f"]);

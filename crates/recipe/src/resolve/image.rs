@@ -451,13 +451,13 @@ mod tests {
     #[test]
     fn an_image_is_understood() {
         let text = "contents:\n  packages: [baselayout, lighttpd>=1.4, baselayout]\n  repositories: ['https://example.org/os']\n\
-            entrypoint:\n  command: /usr/sbin/lighttpd -D -f \"/etc/a b.conf\"\ncmd: --help\n\
+            entrypoint:\n  command: /usr/bin/lighttpd -D -f \"/etc/a b.conf\"\ncmd: --help\n\
             accounts:\n  groups: [{groupname: nonroot, gid: 65532}]\n  users: [{username: nonroot, uid: 65532}]\n  run-as: 65532\n\
             archs: [x86_64, arm64, amd64]\nwork-dir: /srv\nenvironment: {PATH: /bin}\n\
             paths:\n- {path: /run/x, type: directory, uid: 65532, gid: 65532, permissions: 0o755}\n- {path: /a, type: symlink, source: ../b}\n\
             annotations: {a: 1.10}\nlayering: {strategy: origin, budget: 10}\n";
         let image = resolve_image(&parse_image("web.yaml", text).unwrap()).unwrap();
-        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":"/usr/sbin/lighttpd -D -f '/etc/a b.conf'"},"cmd":"--help","work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":"0o755","source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
+        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":"/usr/bin/lighttpd -D -f '/etc/a b.conf'"},"cmd":"--help","work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":"0o755","source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
         assert_eq!(image.archs, [Architecture::X86_64, Architecture::Aarch64]);
         let empty = resolve_image(&parse_image("e.yaml", "contents:\n").unwrap()).unwrap();
         assert_eq!(empty.archs, Architecture::ALL);
