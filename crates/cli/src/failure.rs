@@ -325,9 +325,10 @@ fn package_advice(error: &PackageError) -> String {
         PackageError::Step { log, .. } => {
             format!("correct the recipe; the whole log is the blob {log} of the store")
         }
-        PackageError::Package { .. } | PackageError::Provide { .. } => {
-            "correct the recipe".to_owned()
-        }
+        PackageError::Package { .. }
+        | PackageError::Provide { .. }
+        | PackageError::Setcap { .. }
+        | PackageError::Lint(_) => "correct the recipe".to_owned(),
         PackageError::NotStarted {
             program, listed, ..
         } => format!(

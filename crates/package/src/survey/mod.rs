@@ -226,14 +226,20 @@ impl<'a> Look<'a, '_> {
             Kind::Hardlink(target) => {
                 facts.shape = Shape::Hardlink;
                 let home = self.tree.link_target(target);
-                let node = home.and_then(|home| self.tree.get(home));
-                if let Some(Node {
-                    meta,
-                    kind: Kind::File(content),
-                }) = node
-                {
-                    facts.mode = meta.mode;
-                    look_inside(content, &mut facts)?;
+                match home.and_then(|home| self.tree.get(home)) {
+                    Some(Node {
+                        meta,
+                        kind: Kind::File(content),
+                    }) => {
+                        facts.mode = meta.mode;
+                        look_inside(content, &mut facts)?;
+                    }
+                    // It is another name of that, and no package can hold it.
+                    Some(Node {
+                        kind: Kind::Symlink(_),
+                        ..
+                    }) => facts.shape = Shape::Symlink,
+                    _ => facts.shape = Shape::Special,
                 }
             }
             Kind::File(content) => {
