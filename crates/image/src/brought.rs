@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Node, RelPath, Tree};
 use boltworks_model::Sha256;
 use boltworks_rootfs::{Assembly, Member};
@@ -83,12 +82,8 @@ fn is_one(old: &Content, new: &Content) -> bool {
 }
 
 fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
-    let mut hasher = Sha256Hasher::new();
-    content
-        .copy_to(&mut hasher)
-        .map_err(|source| Error::Content {
-            path: path.clone(),
-            source,
-        })?;
-    Ok(hasher.finish())
+    content.sha256().map_err(|source| Error::Content {
+        path: path.clone(),
+        source,
+    })
 }

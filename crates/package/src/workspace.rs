@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{
     Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
 };
@@ -171,7 +170,7 @@ pub fn local_files(folder: &Root) -> Result<Vec<LocalFile>, Error> {
         if let Some(content) = content {
             files.push(LocalFile {
                 path: path.clone(),
-                sha256: digest_of(content)?,
+                sha256: content.sha256()?,
                 is_executable: is_executable(node),
             });
         }
@@ -262,12 +261,6 @@ fn as_expected(local: LocalFiles<'_>, home: &Root) -> Result<(), Error> {
 
 fn is_executable(node: &Node) -> bool {
     node.meta.mode & 0o111 != 0
-}
-
-fn digest_of(content: &Content) -> Result<Sha256, Error> {
-    let mut hasher = Sha256Hasher::new();
-    content.copy_to(&mut hasher)?;
-    Ok(hasher.finish())
 }
 
 fn prefixed(prefix: &str, tree: &Tree) -> Result<Tree, Error> {

@@ -21,7 +21,6 @@
 use std::collections::BTreeMap;
 
 use boltworks_apk::Control;
-use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Node, RelPath, Tree};
 use boltworks_model::Sha256;
 
@@ -451,12 +450,8 @@ impl<'a> Site<'a> {
 }
 
 pub(crate) fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
-    let mut hasher = Sha256Hasher::new();
-    content
-        .copy_to(&mut hasher)
-        .map_err(|source| Error::Content {
-            path: path.clone(),
-            source,
-        })?;
-    Ok(hasher.finish())
+    content.sha256().map_err(|source| Error::Content {
+        path: path.clone(),
+        source,
+    })
 }

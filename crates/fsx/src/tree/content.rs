@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use boltworks_crypto::Sha256Hasher;
+use boltworks_model::Sha256;
+
 use crate::{Bounded, Error, Limit, RelPath, Root};
 
 const BUFFER: usize = 256 * 1024;
@@ -72,6 +75,13 @@ impl Content {
                 }))
             }
         }
+    }
+
+    /// The digest of the bytes, read now.
+    pub fn sha256(&self) -> io::Result<Sha256> {
+        let mut hasher = Sha256Hasher::new();
+        self.copy_to(&mut hasher)?;
+        Ok(hasher.finish())
     }
 
     /// Writes exactly [`Content::len`] bytes.

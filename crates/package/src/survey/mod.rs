@@ -10,7 +10,6 @@ mod script;
 
 use std::collections::BTreeSet;
 
-use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Limit, Node, RelPath, Tree};
 use boltworks_model::Sha256;
 use rayon::prelude::*;
@@ -164,7 +163,7 @@ pub fn survey<'a>(tree: &'a Tree, family: &Family<'_>) -> Result<Survey<'a>, Err
         .filter(|(facts, _)| alike.contains(&(facts.name(), facts.size)))
         .try_for_each(|(facts, (_, node))| {
             if let Kind::File(content) = &node.kind {
-                facts.digest = Some(digest(content)?);
+                facts.digest = Some(content.sha256()?);
             }
             Ok::<(), Error>(())
         })?;
@@ -181,12 +180,6 @@ fn alike<'a>(files: &[FileFacts<'a>]) -> BTreeSet<(&'a [u8], u64)> {
         .map(|facts| (facts.name(), facts.size))
         .filter(|key| !seen.insert(*key))
         .collect()
-}
-
-fn digest(content: &Content) -> Result<Sha256, Error> {
-    let mut hasher = Sha256Hasher::new();
-    content.copy_to(&mut hasher)?;
-    Ok(hasher.finish())
 }
 
 /// What a look needs to know of its surroundings.
