@@ -13,7 +13,7 @@ use boltworks_sbom::spdx::Document;
 
 use crate::files::TEXT_LIMIT;
 use crate::keys::Keys;
-use crate::origin::Environment;
+use crate::origin::{Environment, newest};
 use crate::planning::STAGE0;
 use crate::{Error, Home};
 
@@ -153,13 +153,7 @@ impl<'a> Context<'a> {
                 verdicts.push(Verdict::Fail(Reasons::one(why)));
                 continue;
             }
-            let said = self.home.records().evidence_for(sha256)?;
-            let of_origin = said.into_iter().rev();
-            let newest = of_origin
-                .filter(|said| said.kind == EvidenceKind::Origin)
-                .map(|said| said.verdict)
-                .next();
-            verdicts.push(newest.unwrap_or_else(|| {
+            verdicts.push(newest(self.home, sha256)?.unwrap_or_else(|| {
                 Verdict::Unknown(Gaps::one(format!(
                     "it is not known where the files of {name}-{version} come from"
                 )))

@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
 use boltworks_fsx::{Lock, RelPath, Root};
-use boltworks_model::{Architecture, ChannelName, Sha256, Timestamp};
+use boltworks_model::{Ambient, Architecture, ChannelName, Event, Sha256, Timestamp};
 use boltworks_package::lint::Level;
 use boltworks_records::Records;
 use boltworks_release::ReleasedStore;
@@ -139,8 +139,13 @@ impl Home {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody else changes this factory; `waiting` is called if somebody does.
-    pub fn lock(&self, waiting: impl FnOnce()) -> Result<Lock, Error> {
+    /// Waits until nobody else changes this factory, and says so if somebody does.
+    pub fn lock(&self, ambient: &Ambient<'_>) -> Result<Lock, Error> {
+        let waiting = || {
+            ambient.sink.event(Event::Warning {
+                text: "another run holds this factory: waiting for it",
+            });
+        };
         Ok(self.state_root.lock(&RelPath::try_from("lock")?, waiting)?)
     }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_fsx::Lock;
-use boltworks_model::{Ambient, Event, Sha256};
+use boltworks_model::{Ambient, Sha256};
 use boltworks_plan::Plan;
 
 use crate::catalog::Loaded;
@@ -49,7 +48,7 @@ impl Line {
 
     /// Makes, judges and releases everything.
     pub fn up(&self, ambient: &Ambient<'_>) -> Result<(Report, Released), Error> {
-        let _lock = self.lock(ambient)?;
+        let _lock = self.home.lock(ambient)?;
         let keys = self.home.keys()?;
         let (report, plan) = self.make(&keys, ambient)?;
         match release(&self.home, &self.loaded, &keys, &plan, ambient) {
@@ -83,13 +82,5 @@ impl Line {
         }
         let equipment = Equipment::open(home)?;
         up(&equipment.means(home, loaded, keys, &stage0), ambient)
-    }
-
-    fn lock(&self, ambient: &Ambient<'_>) -> Result<Lock, Error> {
-        self.home.lock(|| {
-            ambient.sink.event(Event::Warning {
-                text: "another run holds this factory: waiting for it",
-            });
-        })
     }
 }

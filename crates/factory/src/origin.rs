@@ -109,14 +109,11 @@ impl<'a> Environment<'a> {
                 path: path.clone(),
                 len: size,
             };
-            let mut hasher = boltworks_crypto::Sha256Hasher::new();
-            content
-                .copy_to(&mut hasher)
-                .map_err(|source| Error::Environment {
-                    path: path.to_string(),
-                    source,
-                })?;
-            if hasher.finish() == *digest {
+            let found = content.sha256().map_err(|source| Error::Environment {
+                path: path.to_string(),
+                source,
+            })?;
+            if found == *digest {
                 equal.push(path);
             }
         }
@@ -131,7 +128,9 @@ impl<'a> Environment<'a> {
             .iter()
             .filter(|pick| pick.repository != STAGE0)
         {
-            if !self.is_known_as_own(&pick.sha256)? {
+            // What one package carried off, the next must not pass on as its own.
+            let origin = newest(self.home, &pick.sha256)?;
+            if !origin.is_some_and(|verdict| verdict.is_pass()) {
                 continue;
             }
             let blob = self.home.store.open_blob(&pick.sha256)?;
@@ -144,17 +143,14 @@ impl<'a> Environment<'a> {
         }
         Ok(own)
     }
+}
 
-    /// Whether nothing of stage 0 was found in a package when it was made. What one package
-    /// carried off, the next must not pass on as its own.
-    fn is_known_as_own(&self, package: &Sha256) -> Result<bool, Error> {
-        let said = self.home.records().evidence_for(package)?;
-        let newest = said
-            .iter()
-            .rev()
-            .find(|said| said.kind == EvidenceKind::Origin);
-        Ok(newest.is_some_and(|said| said.verdict.is_pass()))
-    }
+/// The newest word on where the files of a package come from.
+pub(crate) fn newest(home: &Home, package: &Sha256) -> Result<Option<Verdict>, Error> {
+    let said = home.records().evidence_for(package)?;
+    let mut said = said.into_iter().rev();
+    let newest = said.find(|said| said.kind == EvidenceKind::Origin);
+    Ok(newest.map(|said| said.verdict))
 }
 
 /// Lines of a size and a path.

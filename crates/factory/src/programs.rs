@@ -121,9 +121,7 @@ fn code_digest(content: &Content) -> std::io::Result<Option<Sha256>> {
     if !MAGICS.iter().any(|magic| start.starts_with(magic)) {
         return Ok(None);
     }
-    let mut hasher = Sha256Hasher::new();
-    content.copy_to(&mut hasher)?;
-    Ok(Some(hasher.finish()))
+    content.sha256().map(Some)
 }
 
 #[cfg(test)]

@@ -22,14 +22,14 @@ pub(crate) fn verify(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let home = session::open_home(arguments, None)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
     // Nobody makes anything while blobs are moved.
     let lock = if set_aside {
-        let note = || output.note("another run holds this factory: waiting for it");
-        Some(home.lock(note)?)
+        Some(home.lock(&machine.ambient(watcher.as_ref()))?)
     } else {
         None
     };
-    let machine = session::machine()?;
     let report = home
         .store
         .verify(&mut |_, _| machine.cancel().check())

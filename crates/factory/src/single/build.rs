@@ -89,7 +89,7 @@ pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<M
         Signing::Factory | Signing::Nobody => None,
     };
     let target = bench.take(order)?;
-    let _lock = bench.lock(ambient)?;
+    let _lock = bench.home.lock(ambient)?;
     let wanted = bench.wanted(&target);
     let stage0 = bench.stage0(&wanted, ambient)?;
     let run = Run {

@@ -68,7 +68,7 @@ pub fn check(
     if tests.is_empty() {
         return Ok(Vec::new());
     }
-    let _lock = bench.lock(ambient)?;
+    let _lock = bench.home.lock(ambient)?;
     let wanted: Vec<Dependency> = tests
         .iter()
         .flat_map(|(_, test)| test.packages.iter().cloned())

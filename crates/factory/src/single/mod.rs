@@ -31,8 +31,7 @@ pub mod reading;
 
 use boltworks_apk::Index;
 use boltworks_crypto::Keyring;
-use boltworks_fsx::Lock;
-use boltworks_model::{Ambient, Event};
+use boltworks_model::Ambient;
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
@@ -74,14 +73,6 @@ impl<'h> Bench<'h> {
             keyring,
             ignore_signatures: given.ignore_signatures,
             repositories,
-        })
-    }
-
-    fn lock(&self, ambient: &Ambient<'_>) -> Result<Lock, Error> {
-        self.home.lock(|| {
-            ambient.sink.event(Event::Warning {
-                text: "another run holds this factory: waiting for it",
-            });
         })
     }
 
