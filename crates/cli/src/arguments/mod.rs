@@ -145,11 +145,10 @@ pub(crate) struct Packages {
     pub ignore_signatures: bool,
 }
 
-/// How a recipe is understood, and what its steps may use.
+/// Pipelines beside those that are built in.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Recipe")]
-pub(crate) struct Reading {
-    /// A folder of pipelines; they go before the factory's and the built-in ones.
+pub(crate) struct Pipelines {
+    /// A folder of pipelines; they go before the factory's, if there is one, and the built-in ones.
     #[arg(
         long,
         visible_alias = "pipeline-dirs",
@@ -157,6 +156,14 @@ pub(crate) struct Reading {
         value_name = "FOLDER"
     )]
     pub pipeline_dir: Vec<PathBuf>,
+}
+
+/// How a recipe is understood, and what its steps may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub pipelines: Pipelines,
     /// The folder whose files are laid into the workspace [default: the one beside the recipe that
     /// is named like the package]
     #[arg(long, value_name = "FOLDER")]

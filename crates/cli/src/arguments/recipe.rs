@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use boltworks_model::Architecture;
 use clap::{Args, Subcommand};
 
-use super::{Libc, architecture};
+use super::{Libc, Pipelines, architecture};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recipe {
@@ -25,14 +25,8 @@ pub(crate) struct Graph {
     /// The architecture to read recipes for.
     #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
     pub arch: Architecture,
-    /// A folder of pipelines; they go before the built-in ones.
-    #[arg(
-        long,
-        visible_alias = "pipeline-dirs",
-        value_delimiter = ',',
-        value_name = "FOLDER"
-    )]
-    pub pipeline_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub pipelines: Pipelines,
     /// Print it for Graphviz; what tests need is dashed.
     #[arg(long, conflicts_with = "json")]
     pub dot: bool,
@@ -48,14 +42,8 @@ pub(crate) struct Bump {
     /// The commit of the new version, of a recipe that checks one out.
     #[arg(long, value_name = "COMMIT")]
     pub expected_commit: Option<String>,
-    /// A folder of pipelines; they go before the factory's and the built-in ones.
-    #[arg(
-        long,
-        visible_alias = "pipeline-dirs",
-        value_delimiter = ',',
-        value_name = "FOLDER"
-    )]
-    pub pipeline_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub pipelines: Pipelines,
 }
 
 #[derive(Debug, Args)]
@@ -65,14 +53,8 @@ pub(crate) struct Compile {
     /// The architecture to resolve it for.
     #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
     pub arch: Architecture,
-    /// A folder of pipelines; they go before the built-in ones.
-    #[arg(
-        long,
-        visible_alias = "pipeline-dirs",
-        value_delimiter = ',',
-        value_name = "FOLDER"
-    )]
-    pub pipeline_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub pipelines: Pipelines,
     /// The C library that ${{host.triplet.gnu}} names.
     #[arg(
         long,

@@ -26,7 +26,7 @@ pub(crate) fn reading(reading: &arguments::Reading) -> Result<Reading, Failure> 
         None => SourceFolder::Beside,
     };
     Ok(Reading {
-        pipelines: reading.pipeline_dir.clone(),
+        pipelines: reading.pipelines.pipeline_dir.clone(),
         libc: libc(reading.libc),
         options: reading.build_option.iter().cloned().collect(),
         sources,

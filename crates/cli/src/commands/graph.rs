@@ -14,7 +14,7 @@ use crate::table::count;
 pub(crate) fn run(graph: &Graph, output: &Output) -> Result<ExitCode, Failure> {
     let order = GraphOrder {
         folders: graph.folders.clone(),
-        pipelines: graph.pipeline_dir.clone(),
+        pipelines: graph.pipelines.pipeline_dir.clone(),
         architecture: graph.arch,
     };
     let found = graph::graph(&order)?;

@@ -21,7 +21,7 @@ pub(crate) fn run(
                 version: bump.to.clone(),
                 commit: bump.expected_commit.clone(),
                 reading: Reading {
-                    pipelines: bump.pipeline_dir.clone(),
+                    pipelines: bump.pipelines.pipeline_dir.clone(),
                     ..Reading::default()
                 },
             };
@@ -34,7 +34,7 @@ pub(crate) fn run(
 
 fn run_compile(compile: &Compile, output: &Output) -> Result<ExitCode, Failure> {
     let reading = Reading {
-        pipelines: compile.pipeline_dir.clone(),
+        pipelines: compile.pipelines.pipeline_dir.clone(),
         libc: given::libc(compile.libc),
         options: compile.build_option.iter().cloned().collect(),
         ..Reading::default()
