@@ -57,12 +57,9 @@ fn room(file: &Path) -> Option<String> {
 }
 
 fn is_test(file: &Path) -> bool {
-    file.components().any(|part| {
-        matches!(
-            part.as_os_str().to_str(),
-            Some("tests" | "benches" | "examples")
-        )
-    }) || file.file_name().is_some_and(|name| name == "tests.rs")
+    file.components()
+        .any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches")))
+        || file.file_name().is_some_and(|name| name == "tests.rs")
 }
 
 fn is_compile_fail(file: &Path) -> bool {
