@@ -210,7 +210,8 @@ impl Home {
             .iter()
             .filter(|(channel, _)| channels.iter().any(|own| own == channel.as_str()))
             .map(|(channel, why)| {
-                let why = why.lines().next().unwrap_or_default();
+                let why: Vec<&str> = why.lines().take(2).collect();
+                let why = why.join(" ");
                 format!("the last run did not move {channel}: {why} (`boltworks status` has more)")
             })
             .collect();

@@ -72,7 +72,7 @@ impl<'a> Environment<'a> {
     /// Whether any file of the package is stage 0's.
     pub fn judge(&self, package: &PackageFile) -> Result<Verdict, Error> {
         let mut copies = Vec::new();
-        let mut own: Option<BTreeSet<RelPath>> = None;
+        let mut own: Option<BTreeSet<(RelPath, Sha256)>> = None;
         for (path, facts) in package.files()? {
             let Some(digest) = facts.sha256 else {
                 continue;
@@ -86,7 +86,7 @@ impl<'a> Environment<'a> {
                     Some(own) => own,
                     None => own.insert(self.own_files()?),
                 };
-                if !own.contains(original) {
+                if !own.contains(&(original.clone(), digest)) {
                     copies.push(format!("{path} is stage 0's {original}, byte for byte"));
                     break;
                 }
@@ -120,8 +120,9 @@ impl<'a> Environment<'a> {
         Ok(equal)
     }
 
-    /// Where in the environment the files lie that the factory made itself, and that are its own.
-    fn own_files(&self) -> Result<BTreeSet<RelPath>, Error> {
+    /// Where in the environment the files lie that the factory made itself, and that are its own;
+    /// each with its bytes, for another package's may lie in its place.
+    fn own_files(&self) -> Result<BTreeSet<(RelPath, Sha256)>, Error> {
         let mut own = BTreeSet::new();
         for pick in self
             .packages
@@ -135,10 +136,13 @@ impl<'a> Environment<'a> {
             }
             let blob = self.home.store.open_blob(&pick.sha256)?;
             let package = PackageFile::open(Arc::clone(blob.file()), &OpenOptions::default())?;
-            for (path, _) in package.files()? {
+            for (path, facts) in package.files()? {
+                let Some(digest) = facts.sha256 else {
+                    continue;
+                };
                 // Where `/lib` is a link to `/usr/lib`, its files lie there.
-                own.insert(RelPath::try_from("usr")?.join(&path)?);
-                own.insert(path);
+                own.insert((RelPath::try_from("usr")?.join(&path)?, digest));
+                own.insert((path, digest));
             }
         }
         Ok(own)

@@ -65,6 +65,8 @@ pub struct Released {
     pub moved: Vec<Moved>,
     /// Channels the gate kept where they were, and those whose candidate could not be opened.
     pub refused: Vec<RefusedMove>,
+    /// Channels whose image could not be made: they stay where they are. The report has the reasons.
+    pub unmade: Vec<RefusedMove>,
     /// Channels that are served still, though the factory's file no longer names them.
     pub unnamed: Vec<ChannelName>,
     /// Why nothing was judged at all, where that is so.
@@ -224,7 +226,7 @@ pub fn release(
 impl Home {
     /// Keeps for later questions which channels the last run did not move, and why.
     fn note_refusals(&self, released: &Released) -> Result<(), Error> {
-        let refused = released.refused.iter();
+        let refused = released.refused.iter().chain(&released.unmade);
         let refusals: Refusals = refused
             .map(|refused| (refused.channel.clone(), refused.why.clone()))
             .collect();
@@ -344,7 +346,14 @@ impl Office<'_> {
             return Ok(());
         };
         let State::Fresh(action) = item.state else {
-            // What could not be made is in the report already; the channel stays where it is.
+            let why = match &item.state {
+                State::Blocked(why) => why.clone(),
+                _ => "it could not be made".to_owned(),
+            };
+            released.unmade.push(RefusedMove {
+                channel: channel.clone(),
+                why: format!("its image is not made: {why}"),
+            });
             return Ok(());
         };
         let Some(record) = self.home.records().action(&action)? else {

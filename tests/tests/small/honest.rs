@@ -79,6 +79,18 @@ fn what_was_refused_once_comes_no_other_way() -> Result<()> {
 }
 
 #[test]
+fn a_script_of_the_environment_is_no_ones_own() -> Result<()> {
+    let small = Small::new()?;
+    let quiet = "epoch: 0\n  options: { no-depends: true }";
+    small.recipe("own", "", &writes("own"))?;
+    let copies = format!("{IN_RESULTS}cp /usr/bin/bashbug ${{{{targets.destdir}}}}/opt/mine");
+    let thief = recipe("thief", "own", &copies).replace("epoch: 0", quiet);
+    small.write("recipes/thief.yaml", &thief)?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("opt/mine is stage 0's usr/bin/bashbug, byte for byte")
+}
+
+#[test]
 fn a_file_that_is_edited_meanwhile_is_not_built_as_what_it_was() -> Result<()> {
     let small = Small::new()?;
     let file = small.path().join("recipes/q/f");
