@@ -36,11 +36,11 @@ pub struct Known {
 /// What a source is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownKind {
-    /// `expected-sha256` of a `fetch`.
+    /// `expected-sha256`.
     Sha256,
-    /// `expected-sha512` of a `fetch`.
+    /// `expected-sha512`.
     Sha512,
-    /// `expected-commit` of a `git-checkout`.
+    /// `expected-commit`.
     Commit,
 }
 
@@ -65,16 +65,14 @@ pub fn known_by(recipe: &Recipe) -> Result<Vec<Known>, Error> {
 }
 
 fn gather(recipe: &Recipe, step: &Step, known: &mut Vec<Known>) -> Result<(), Error> {
-    let inputs: &[(&str, KnownKind)] = match step.uses.as_deref() {
-        Some("fetch") => &[
-            ("expected-sha256", KnownKind::Sha256),
-            ("expected-sha512", KnownKind::Sha512),
-        ],
-        Some("git-checkout") => &[("expected-commit", KnownKind::Commit)],
-        _ => &[],
-    };
-    for (input, kind) in inputs {
-        let Some(value) = step.with.get(*input).filter(|value| !value.is_empty()) else {
+    // These inputs say what a source is known by, whatever pipeline takes them.
+    const INPUTS: [(&str, KnownKind); 3] = [
+        ("expected-sha256", KnownKind::Sha256),
+        ("expected-sha512", KnownKind::Sha512),
+        ("expected-commit", KnownKind::Commit),
+    ];
+    for (input, kind) in INPUTS {
+        let Some(value) = step.with.get(input).filter(|value| !value.is_empty()) else {
             continue;
         };
         if value.contains("${{") {
@@ -86,7 +84,7 @@ fn gather(recipe: &Recipe, step: &Step, known: &mut Vec<Known>) -> Result<(), Er
             return Err(Error::at(recipe.origin.place(value), problem));
         }
         known.push(Known {
-            kind: *kind,
+            kind,
             value: value.clone(),
         });
     }
@@ -161,7 +159,7 @@ subpackages:
         with: {uri: x, expected-sha256: ee}
     test:
       pipeline:
-        - uses: fetch
+        - uses: our/fetch
           with: {uri: y, expected-sha256: ff}
 ";
 

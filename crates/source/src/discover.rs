@@ -36,7 +36,7 @@ impl Fetcher<'_> {
         if self.offline {
             return Err(Error::Offline {
                 uri: uri.to_owned(),
-                wanted: "its digest is to be found".to_owned(),
+                wanted: "known, since its digest is yet to be found".to_owned(),
             });
         }
         if let Some(what) = parse_pypi(uri) {

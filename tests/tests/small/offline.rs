@@ -154,6 +154,16 @@ fn a_bump_changes_what_it_must() -> Result<()> {
             "a refused bump changes nothing"
         );
     }
+    let commit = [
+        "recipe",
+        "bump",
+        "recipes/two.yaml",
+        "2",
+        "--expected-commit",
+        "cafe",
+    ];
+    let refused = small.command(commit)?.fails(2)?;
+    refused.says("the recipe checks nothing out")?;
     let bumped = small
         .command(["recipe", "bump", "recipes/two.yaml", "2", "--json"])?
         .ok()?;

@@ -1,6 +1,6 @@
 //! A recipe moved to another version of upstream: of its text changes what must, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use boltworks_model::{Ambient, chain};
@@ -74,9 +74,16 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
             .resolve(&order.file, text, home.architecture(), &library)
     };
     let known = known_by(&parsed)?;
-    let addresses = addresses(&parsed, &text, &known, &understood)?;
+    verify_commits(&known, order.commit.as_deref())?;
+    let (addresses, unmarked) = addresses(&parsed, &text, &known, &understood)?;
     let earlier = known_by(&before)?;
-    let earlier = self::addresses(&before, &unmoved, &earlier, &understood)?;
+    let (earlier, unmarked_before) = self::addresses(&before, &unmoved, &earlier, &understood)?;
+    if let Some(uri) = unmarked.iter().find(|uri| !unmarked_before.contains(uri)) {
+        return Err(Error::asked(
+            format!("what {uri} is known by does not stand in the recipe as an expected-… input"),
+            "change version, epoch and digest by hand; nothing was changed in the recipe",
+        ));
+    }
     let mut renewal = Renewal {
         home,
         order,
@@ -110,14 +117,35 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     Ok(bumped)
 }
 
-/// The address behind each of what sources are known by; none where a step does not run for this
-/// architecture. Each is given a digest of its own first, since two may have the same.
+/// A commit is written where exactly one is.
+fn verify_commits(known: &[Known], commit: Option<&str>) -> Result<(), Error> {
+    let commits = known.iter().filter(|one| one.kind == KnownKind::Commit);
+    let commits: BTreeSet<&str> = commits.map(|one| one.value.as_str()).collect();
+    match (commits.len(), commit) {
+        (0, Some(commit)) => Err(Error::asked(
+            format!("the recipe checks nothing out, and '{commit}' would stand nowhere"),
+            "leave `--expected-commit` out",
+        )),
+        (2.., _) => Err(Error::asked(
+            "the recipe checks several commits out, and it is not told which are of this version",
+            "change version, epoch and commits by hand",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is behind each of what sources are known by, none where a step does not run for this
+/// architecture; and the addresses that none of them is about.
+type Addresses = (Vec<Option<String>>, Vec<String>);
+
+/// Finds the addresses. Each known thing is given a digest of its own first, since two may have the
+/// same.
 fn addresses(
     recipe: &parsed::Recipe,
     text: &str,
     known: &[Known],
     understood: &impl Fn(&str) -> Result<Recipe, Error>,
-) -> Result<Vec<Option<String>>, Error> {
+) -> Result<Addresses, Error> {
     let marked = |(number, one): (usize, &Known)| {
         let seed = format!("{number}");
         let mark = match one.kind {
@@ -139,15 +167,23 @@ fn addresses(
         .iter()
         .chain(tests.flat_map(|test| &test.sources))
         .collect();
-    let address = |(one, mark): &(Known, String)| {
-        let is_it = |source: &&&SourceRef| match one.kind {
-            KnownKind::Sha256 => mark.parse().ok() == source.expected_sha256,
-            KnownKind::Sha512 => mark.parse().ok() == source.expected_sha512,
-            KnownKind::Commit => false,
-        };
-        sources.iter().find(is_it).map(|source| source.uri.clone())
+    let is_about = |(one, mark): &(Known, String), source: &SourceRef| match one.kind {
+        KnownKind::Sha256 => mark.parse().ok() == source.expected_sha256,
+        KnownKind::Sha512 => mark.parse().ok() == source.expected_sha512,
+        KnownKind::Commit => false,
     };
-    Ok(marked.iter().map(address).collect())
+    let address = |one| {
+        let mut sources = sources.iter();
+        let found = sources.find(|source| is_about(one, source));
+        found.map(|source| source.uri.clone())
+    };
+    let unmarked = sources
+        .iter()
+        .filter(|source| !marked.iter().any(|one| is_about(one, source)));
+    Ok((
+        marked.iter().map(address).collect(),
+        unmarked.map(|source| source.uri.clone()).collect(),
+    ))
 }
 
 struct Renewal<'a> {
