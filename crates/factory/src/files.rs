@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -176,6 +176,17 @@ impl Place {
 /// Opens a folder that a person names.
 pub fn folder(path: &Path) -> Result<Root, Error> {
     Root::open(path).map_err(|error| self::error(error, path))
+}
+
+/// Writes a package into a folder, whole or not at all.
+pub(crate) fn write_package(mut bytes: impl Read, folder: &Root, name: &str) -> Result<(), Error> {
+    let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
+    io::copy(&mut bytes, &mut draft).map_err(|source| boltworks_fsx::Error::Stream {
+        action: "write the package",
+        source,
+    })?;
+    draft.commit()?;
+    Ok(())
 }
 
 /// What is not there was named wrongly.

@@ -1,6 +1,7 @@
 //! A factory with everything laid out for work: the door's commands are methods here.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use boltworks_model::{Ambient, Sha256};
 use boltworks_plan::Plan;
@@ -64,6 +65,11 @@ impl Line {
     /// Makes or refreshes stage 0.
     pub fn stage0(&self, ambient: &Ambient<'_>) -> Result<Stage0, Error> {
         self.home.ensure_stage0(&self.home.keys()?, ambient)
+    }
+
+    /// Writes stage 0 as a signed repository into a folder; where its index is.
+    pub fn write_stage0(&self, stage0: &Stage0, out: &Path) -> Result<PathBuf, Error> {
+        self.home.write_stage0(&self.home.keys()?, stage0, out)
     }
 
     fn make(&self, keys: &Keys, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {

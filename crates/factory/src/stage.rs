@@ -1,10 +1,15 @@
-//! Stage 0 of a factory: made once, then only looked at.
+//! Stage 0 of a factory: made once, then only looked at, or written as a repository for others.
 
+use std::path::{Path, PathBuf};
+
+use boltworks_apk::index::FILE_NAME;
+use boltworks_fsx::{RelPath, Root};
 use boltworks_model::Ambient;
 use boltworks_source::DebianArchive;
 use boltworks_stage0::{Config, Means, ensure, load};
 
 use crate::equipment::Reach;
+use crate::files::write_package;
 use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::{Error, Home};
@@ -28,6 +33,22 @@ impl Home {
         self.with_stage0(keys, |config, means| {
             Ok(ensure(config, means, ambient)?.into())
         })
+    }
+
+    /// Writes stage 0 as a repository, `out/ARCH/…`, with an index that the factory's key signs; where
+    /// that index is. The packages are copies: whoever changes one changes nothing of the store.
+    pub fn write_stage0(&self, keys: &Keys, stage0: &Stage0, out: &Path) -> Result<PathBuf, Error> {
+        let path = out.join(self.architecture().apk());
+        let folder = Root::create(&path)?;
+        for entry in &stage0.index.entries {
+            if let Some(digest) = stage0.files.get(&entry.identity) {
+                let blob = self.store.open_blob(digest)?.reader();
+                write_package(blob, &folder, &entry.file_name())?;
+            }
+        }
+        let index = stage0.index.write(&keys.signer, self.epoch().0)?;
+        folder.write(&RelPath::try_from(FILE_NAME)?, &index, 0o644)?;
+        Ok(path.join(FILE_NAME))
     }
 
     fn with_stage0<T>(

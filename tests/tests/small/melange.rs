@@ -8,11 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use boltworks_tests::program::program;
 use boltworks_tests::small::{Small, recipe, writes};
 use boltworks_tests::{Command, Folder};
-use serde_json::Value;
 
 use crate::offline::upstream;
 
@@ -48,24 +47,11 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// Copies the packages of the factory's stage 0, and lists them.
+    /// Writes the factory's stage 0 as a repository.
     fn bring_stage0(&self) -> Result<()> {
-        let lock = std::fs::read_to_string(self.small.state().join("stage0/lock.json"))?;
-        let lock: Value = serde_json::from_str(&lock)?;
-        let folder = self.path("os/x86_64");
-        std::fs::create_dir_all(&folder)?;
-        let mut files = Vec::new();
-        for package in lock["made"].as_array().context("nothing was made")? {
-            let word = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
-            let file = folder.join(format!("{}-{}.apk", word("name"), word("version")));
-            std::fs::copy(self.small.blob(&word("sha256")), &file)?;
-            files.push(file);
-        }
-        let key = self.small.path().join("keys/small.rsa");
-        let output = folder.join("APKINDEX.tar.gz");
-        let command = self.melange("index").arg("--signing-key").arg(key);
-        command.arg("-o").arg(output).args(files).ok()?;
-        Ok(())
+        let folder = self.path("os").display().to_string();
+        let written = self.small.command(["stage0", "--out-dir", &folder])?.ok()?;
+        written.says("x86_64/APKINDEX.tar.gz")
     }
 
     /// `melange` with some words, in the folder.

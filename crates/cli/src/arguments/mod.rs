@@ -73,7 +73,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Source(Source),
     /// Make or refresh the packages the first compiler comes from.
-    Stage0,
+    Stage0(Stage0),
     /// Serve what is released, over HTTP.
     Serve(Serve),
     /// Work on the store.
@@ -118,6 +118,13 @@ pub(crate) struct Up {
     /// Print every line that builds print.
     #[arg(long)]
     pub log: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stage0 {
+    /// Write the packages and a signed index there, as a repository: DIR/ARCH/APKINDEX.tar.gz.
+    #[arg(long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Apk(apk) => apk::run(arguments, apk, output),
         Command::Solve(solve) => solve::run(arguments, solve, output),
         Command::Source(source) => source::run(arguments, source, output),
-        Command::Stage0 => stage0::run(arguments, output),
+        Command::Stage0(stage0) => stage0::run(arguments, stage0, output),
         Command::Serve(serve) => serve::run(arguments, serve, output),
         Command::Store(StoreCommand::Verify { set_aside }) => {
             store::verify(arguments, *set_aside, output)

@@ -4,17 +4,24 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Stage0};
 use crate::commands::session;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, shown};
 
-pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    asked: &Stage0,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);
     let stage0 = line.stage0(&machine.ambient(watcher.as_ref()))?;
     drop(watcher);
+    let written = asked.out_dir.as_deref();
+    let written = written.map(|out| line.write_stage0(&stage0, out));
+    let index = written.transpose()?;
     let packages = &stage0.index.entries;
     let size: u64 = packages.iter().map(|entry| entry.installed_size).sum();
     output.text(&format!(
@@ -23,6 +30,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         line.home.config.stage0.debian.suite,
         size / 1_000_000
     ));
+    if let Some(index) = &index {
+        output.text(&format!("listed in {}", index.display()));
+    }
     output.json(&json!({
         "packages": packages
             .iter()
@@ -32,6 +42,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
                 "description": entry.description,
             }))
             .collect::<Vec<_>>(),
+        "index": index.as_deref().map(shown),
     }));
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use boltworks_records::ActionRecord;
 
 use super::Bench;
 use super::build::{BuildOrder, Delivered, Signing};
-use crate::files::Place;
+use crate::files::{Place, write_package};
 use crate::keys::Keys;
 use crate::{Error, packages};
 
@@ -33,7 +33,7 @@ pub(super) fn deliver(
         let artifact = if order.signing == Signing::Nobody {
             unsigned(blob, &folder, &name, artifact)?
         } else {
-            copied(blob, &folder, &name)?;
+            write_package(blob, &folder, &name)?;
             artifact.clone()
         };
         let entry = entries.iter_mut().find(|entry| entry.file_name() == name);
@@ -52,21 +52,6 @@ pub(super) fn deliver(
     }
     let index = list(bench, &path.join(FILE_NAME), entries, (keys, order))?;
     Ok((delivered, Some(index)))
-}
-
-fn write_error(source: io::Error) -> Error {
-    boltworks_fsx::Error::Stream {
-        action: "write the package",
-        source,
-    }
-    .into()
-}
-
-fn copied(mut blob: impl Read, folder: &Root, name: &str) -> Result<(), Error> {
-    let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
-    io::copy(&mut blob, &mut draft).map_err(write_error)?;
-    draft.commit()?;
-    Ok(())
 }
 
 /// Writes a package without its signature; what it is then.
