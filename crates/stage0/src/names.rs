@@ -16,31 +16,23 @@ const MAX_DIGITS: usize = 18;
 /// Numbers of a version that are kept.
 const MAX_NUMBERS: usize = 12;
 
-/// An apk version that reads like Debian's: the dotted number at the beginning of upstream's part,
-/// then every other number as `_p`. It says nothing of the order, which a closed set needs not:
-/// `1:5.2.37-2+b5` becomes `5.2.37_p2_p5-r0`.
+/// An apk version that reads like Debian's: all numbers in it but the epoch, with dots. It says nothing
+/// of the order, which a closed set needs not: `1:5.2.37-2+b5` becomes `5.2.37.2.5-r0`. Further
+/// suffixes such as `_p2_p5` would be apk's too, but melange and apko cannot read a second one.
 pub fn version(debian: &str) -> Result<Version, Error> {
     let after_epoch = debian.split_once(':').map_or(debian, |(_, rest)| rest);
-    let dotted_end = after_epoch
-        .find(|char: char| !char.is_ascii_digit() && char != '.')
-        .unwrap_or(after_epoch.len());
-    let (dotted, rest) = after_epoch.split_at(dotted_end);
-    let numbers = |text: &str| -> Vec<String> {
-        text.split(|char: char| !char.is_ascii_digit())
-            .filter(|digits| !digits.is_empty())
-            .map(number)
-            .take(MAX_NUMBERS)
-            .collect()
+    let numbers: Vec<String> = after_epoch
+        .split(|char: char| !char.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(number)
+        .take(MAX_NUMBERS)
+        .collect();
+    let numbers = if numbers.is_empty() {
+        "0".to_owned()
+    } else {
+        numbers.join(".")
     };
-    let mut text = numbers(dotted).join(".");
-    if text.is_empty() {
-        text.push('0');
-    }
-    for number in numbers(rest) {
-        text.push_str("_p");
-        text.push_str(&number);
-    }
-    text.push_str("-r0");
+    let text = format!("{numbers}-r0");
     text.parse().map_err(|error| Error::Convert {
         name: debian.to_owned(),
         reason: format!("its version cannot be told in apk's terms: {error}"),
@@ -199,14 +191,14 @@ mod tests {
 
     #[test]
     fn versions_read_like_debians() {
-        check("5.2.37-2+b5", "5.2.37_p2_p5-r0");
-        check("4:14.2.0-1", "14.2.0_p1-r0");
-        check("10.46-1~deb13u3", "10.46_p1_p13_p3-r0");
-        check("1:1.3.dfsg+really1.3.1-1", "1.3_p1_p3_p1_p1-r0");
-        check("2025b-4", "2025_p4-r0");
+        check("5.2.37-2+b5", "5.2.37.2.5-r0");
+        check("4:14.2.0-1", "14.2.0.1-r0");
+        check("10.46-1~deb13u3", "10.46.1.13.3-r0");
+        check("1:1.3.dfsg+really1.3.1-1", "1.3.1.3.1.1-r0");
+        check("2025b-4", "2025.4-r0");
         check("20250419", "20250419-r0");
-        check("9.0.0813-1", "9.0.813_p1-r0");
-        check("0~r11908-1", "0_p11908_p1-r0");
+        check("9.0.0813-1", "9.0.813.1-r0");
+        check("0~r11908-1", "0.11908.1-r0");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const BASE: &str = "stage0-base";
 /// Where all packages say they come from.
 pub const ORIGIN: &str = "stage0";
 /// Names the bytes that are made of equal input. It goes up whenever they change.
-pub const CONVERTER_VERSION: &str = "stage0-1";
+pub const CONVERTER_VERSION: &str = "stage0-2";
 /// Descriptions are cut here.
 const MAX_DESCRIPTION: usize = 400;
 
