@@ -11,6 +11,7 @@
 //! | `--threads N` | 2 unless given |
 //! | `--out DIR` | writes `compile_json` of each recipe to `DIR/NAME.json` |
 //! | `--canonical DIR` | writes `canonical_json` of each recipe, and of its tests |
+//! | `--again` | reads each `canonical_json` back: it must be written the same again |
 //! | `--list` | names every recipe that was refused, with the reason |
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ struct Options {
     threads: usize,
     out: Option<PathBuf>,
     canonical: Option<PathBuf>,
+    again: bool,
     list: bool,
 }
 
@@ -83,12 +85,26 @@ fn one(file: &Path, library: &PipelineLibrary, options: &Options) -> anyhow::Res
         if let Some(out) = &options.canonical {
             write(&out.join(format!("{stem}.json")), &canonical(recipe))?;
         }
+        if options.again {
+            read_back(recipe).with_context(|| name.into_owned())?;
+        }
     }
     Ok(Outcome {
         bytes: text.len(),
         result: resolved.map(|recipe| counts(&recipe)),
         text_bytes,
     })
+}
+
+/// Reads a recipe back from the document inside its packages.
+fn read_back(recipe: &resolved::Recipe) -> anyhow::Result<()> {
+    let document = String::from_utf8(recipe.canonical_json())?;
+    let back = boltworks_recipe::embedded::read(".melange.yaml", &document, recipe.architecture)?;
+    if back.recipe.canonical_json() != document.as_bytes() || back.recipe.sources != recipe.sources
+    {
+        bail!("it is not read back as it was");
+    }
+    Ok(())
 }
 
 /// The documents that actions are known by, a line for each.
@@ -223,6 +239,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options>
         threads: 2,
         out: None,
         canonical: None,
+        again: false,
         list: false,
     };
     while let Some(argument) = given.next() {
@@ -236,6 +253,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--threads" => options.threads = value()?.parse()?,
             "--out" => options.out = Some(value()?.into()),
             "--canonical" => options.canonical = Some(value()?.into()),
+            "--again" => options.again = true,
             "--list" => options.list = true,
             folder if !folder.starts_with('-') && options.folder.as_os_str().is_empty() => {
                 options.folder = folder.into();

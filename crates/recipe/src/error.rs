@@ -171,6 +171,12 @@ pub enum Problem {
         /// What should stand there.
         expected: &'static str,
     },
+    /// The document inside a package is none that this program writes.
+    #[error("the recipe inside the package is not understood: {reason}")]
+    BadDocument {
+        /// Why.
+        reason: String,
+    },
     /// Too much, by one of our limits.
     #[error("{what}: the limit is {limit}")]
     TooMuch {

@@ -9,14 +9,16 @@
 //! 5. [`condition`]: the `if` grammar.
 //! 6. [`library`]: [`PipelineLibrary`], the pipelines that `uses` can name.
 //! 7. [`json`]: what `recipe compile` prints and what an action digest hashes.
-//! 8. [`bump`]: what a new version changes in a recipe's text.
-//! 9. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 8. [`embedded`]: a recipe read back from the package it made.
+//! 9. [`bump`]: what a new version changes in a recipe's text.
+//! 10. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
 
 pub mod bump;
 pub mod condition;
+pub mod embedded;
 pub mod error;
 pub mod json;
 pub mod library;

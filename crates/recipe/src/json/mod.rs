@@ -15,6 +15,7 @@
 //! | comments, paths, pipelines' texts before filling in | no | no |
 
 mod image;
+mod read;
 mod update;
 
 use std::collections::BTreeMap;

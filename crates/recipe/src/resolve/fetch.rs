@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::scope::Scope;
 use crate::parsed::{Step, Text};
-use crate::resolved::{Fetch, SourceRef};
+use crate::resolved::Fetch;
 use crate::{Error, Problem};
 
 /// The pipeline's name.
@@ -60,17 +60,6 @@ pub(super) fn fetch(
         purl_name: read.text("purl-name").to_owned(),
         purl_version: read.text("purl-version").to_owned(),
     })
-}
-
-/// The source of a fetch.
-pub(super) fn source_of(fetch: &Fetch) -> SourceRef {
-    SourceRef {
-        key: fetch.key.clone(),
-        uri: fetch.uri.clone(),
-        expected_sha256: fetch.expected_sha256,
-        expected_sha512: fetch.expected_sha512,
-        strip_components: fetch.strip_components,
-    }
 }
 
 struct Reader<'a> {

@@ -1,6 +1,6 @@
 //! Names, versions, dependencies, scripts and the other fields of packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Op, Version};
@@ -9,7 +9,7 @@ use super::scope::Scope;
 use super::{parse_dependency, unique};
 use crate::parsed::{self, Text};
 use crate::resolved::{
-    Copyright, Dependencies, Package, PackageOptions, Scriptlets, Subpackage, Trigger,
+    Copyright, Dependencies, Package, PackageOptions, Scriptlets, Subpackage, Trigger, licenses,
 };
 use crate::{Error, Problem};
 
@@ -316,13 +316,6 @@ pub(super) fn leaves(path: &str) -> bool {
             false
         }
     })
-}
-
-fn licenses(copyright: &[Copyright]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let named = copyright.iter().map(|copyright| copyright.license.as_str());
-    let named = named.filter(|license| !license.is_empty() && seen.insert(*license));
-    named.map(str::to_owned).collect()
 }
 
 const fn package_options(parsed: &parsed::PackageOptions) -> PackageOptions {

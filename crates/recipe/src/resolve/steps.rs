@@ -252,7 +252,7 @@ impl Walk<'_, '_> {
             inner_scope
                 .inputs
                 .insert(fetch::ARCHIVE.to_owned(), fetch.guest_path());
-            self.found.add_source(fetch::source_of(&fetch));
+            self.found.add_source(SourceRef::from(&fetch));
             fetched = Some(fetch);
         }
         self.found
@@ -284,7 +284,8 @@ impl Walk<'_, '_> {
         Ok(Step {
             uses: Some(name),
             with,
-            fetch: fetched,
+            // A pipeline's file may itself be a use of another.
+            fetch: fetched.or(inside.fetch.take()),
             ..inside
         })
     }

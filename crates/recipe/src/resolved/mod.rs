@@ -10,11 +10,11 @@ pub use image::{
     Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
     RuntimeKey, User,
 };
-pub(crate) use recipe::capability_bit;
 pub use recipe::{
     BuildOption, Capability, CapabilitySets, Copyright, Cpe, Dependencies, Package, PackageOptions,
     PipelineUse, Recipe, Resources, Scriptlets, Subpackage, Test, Trigger, VarTransform,
 };
+pub(crate) use recipe::{capability_bit, licenses};
 pub use step::{Fetch, SourceRef, Step};
 pub use update::{
     GitHubMonitor, OciMonitor, Period, ReleaseMonitor, Schedule, TagFilter, Update,

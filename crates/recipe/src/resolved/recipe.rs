@@ -1,6 +1,6 @@
 //! A recipe as understood.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +161,14 @@ pub struct Copyright {
     pub license_path: Option<String>,
     /// What a licence detector should have said.
     pub detection_override: Option<String>,
+}
+
+/// The licences of a package, each once, in the order written.
+pub(crate) fn licenses(copyright: &[Copyright]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let named = copyright.iter().map(|copyright| copyright.license.as_str());
+    let named = named.filter(|license| !license.is_empty() && seen.insert(*license));
+    named.map(str::to_owned).collect()
 }
 
 /// What a package needs and offers.

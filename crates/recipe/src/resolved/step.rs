@@ -97,3 +97,15 @@ pub struct SourceRef {
     /// The most leading folders any use cuts from the paths inside.
     pub strip_components: u32,
 }
+
+impl From<&Fetch> for SourceRef {
+    fn from(fetch: &Fetch) -> Self {
+        Self {
+            key: fetch.key.clone(),
+            uri: fetch.uri.clone(),
+            expected_sha256: fetch.expected_sha256,
+            expected_sha512: fetch.expected_sha512,
+            strip_components: fetch.strip_components,
+        }
+    }
+}

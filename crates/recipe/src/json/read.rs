@@ -1,0 +1,556 @@
+//! A recipe read back from its canonical document: what a package that this program built holds as
+//! its `.melange.yaml`.
+//!
+//! The document is everything that decides the bytes of the packages, so what is read back makes
+//! the same packages, and its own canonical document is the same text. What decides no byte was not
+//! written, and is absent: names of steps, tests, disabled checks, time limits, variables, updates.
+//! No text is filled in again: what looks like a variable in it is none.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use boltworks_model::{Architecture, PackageName};
+use boltworks_version::apk::{Dependency, Version};
+use boltworks_yaml::Place;
+use serde::Deserialize;
+
+use super::FORM;
+use crate::resolved::{
+    Accounts, Capability, Copyright, Cpe, Dependencies, Fetch, Group, Image, Package,
+    PackageOptions, PathKind, PathMutation, Recipe, Resources, Scriptlets, SourceRef, Step,
+    Subpackage, Trigger, Update, User, licenses,
+};
+use crate::{Error, Problem};
+
+impl Recipe {
+    /// Reads a canonical document. Errors name `file`.
+    pub fn from_canonical_json(file: &str, text: &str) -> Result<Self, Error> {
+        let document: Document = serde_json::from_str(text).map_err(|error| {
+            let at = |number| u32::try_from(number).unwrap_or(u32::MAX);
+            let place = Place::new(file, text, at(error.line()), at(error.column()));
+            let reason = error.to_string();
+            Error::at(place, Problem::BadDocument { reason })
+        })?;
+        let read = document.read();
+        read.map_err(|problem| Error::at(Place::new(file, text, 1, 1), problem))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    form: u32,
+    architecture: String,
+    package: WrittenPackage,
+    #[serde(default)]
+    packages: Vec<String>,
+    #[serde(default)]
+    environment: Environment,
+    #[serde(default, rename = "capabilities-add")]
+    capabilities_add: Vec<String>,
+    #[serde(default, rename = "capabilities-drop")]
+    capabilities_drop: Vec<String>,
+    #[serde(default)]
+    pipeline: Vec<WrittenStep>,
+    #[serde(default)]
+    subpackages: Vec<WrittenSubpackage>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPackage {
+    name: String,
+    version: String,
+    epoch: u64,
+    #[serde(default)]
+    description: String,
+    url: Option<String>,
+    commit: Option<String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    copyright: Vec<WrittenCopyright>,
+    #[serde(default)]
+    dependencies: WrittenDependencies,
+    #[serde(default)]
+    options: WrittenOptions,
+    #[serde(default)]
+    scriptlets: WrittenScriptlets,
+    #[serde(default)]
+    cpe: WrittenCpe,
+    #[serde(default)]
+    setcap: Vec<WrittenCapability>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSubpackage {
+    name: String,
+    #[serde(default)]
+    pipeline: Vec<WrittenStep>,
+    #[serde(default)]
+    dependencies: WrittenDependencies,
+    #[serde(default)]
+    options: WrittenOptions,
+    #[serde(default)]
+    scriptlets: WrittenScriptlets,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    url: Option<String>,
+    commit: Option<String>,
+    #[serde(default)]
+    copyright: Vec<WrittenCopyright>,
+    #[serde(default)]
+    setcap: Vec<WrittenCapability>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenStep {
+    fetch: Option<WrittenFetch>,
+    runs: Option<String>,
+    #[serde(default)]
+    pipeline: Vec<Self>,
+    #[serde(default)]
+    working_directory: String,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenFetch {
+    key: String,
+    uri: String,
+    sha256: Option<String>,
+    sha512: Option<String>,
+    strip_components: u32,
+    extract: bool,
+    delete: bool,
+    directory: String,
+    purl_name: String,
+    purl_version: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenDependencies {
+    runtime: Vec<String>,
+    provides: Vec<String>,
+    replaces: Vec<String>,
+    provider_priority: Option<String>,
+    replaces_priority: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the document has these switches"
+)]
+struct WrittenOptions {
+    no_provides: bool,
+    no_depends: bool,
+    no_commands: bool,
+    no_versioned_shlib_deps: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenScriptlets {
+    trigger: Option<WrittenTrigger>,
+    pre_install: Option<String>,
+    post_install: Option<String>,
+    pre_deinstall: Option<String>,
+    post_deinstall: Option<String>,
+    pre_upgrade: Option<String>,
+    post_upgrade: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenTrigger {
+    script: String,
+    paths: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenCopyright {
+    paths: Vec<String>,
+    attestation: Option<String>,
+    license: String,
+    license_path: Option<String>,
+    detection_override: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenCapability {
+    path: String,
+    add: BTreeMap<String, String>,
+    reason: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenCpe {
+    part: Option<String>,
+    vendor: Option<String>,
+    product: Option<String>,
+    edition: Option<String>,
+    language: Option<String>,
+    sw_edition: Option<String>,
+    target_sw: Option<String>,
+    target_hw: Option<String>,
+    other: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Environment {
+    accounts: WrittenAccounts,
+    environment: BTreeMap<String, String>,
+    paths: Vec<WrittenPath>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct WrittenAccounts {
+    run_as: Option<String>,
+    users: Vec<WrittenUser>,
+    groups: Vec<WrittenGroup>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenUser {
+    username: String,
+    uid: u32,
+    gid: u32,
+    shell: String,
+    homedir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenGroup {
+    groupname: String,
+    gid: u32,
+    members: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPath {
+    path: String,
+    r#type: String,
+    uid: u32,
+    gid: u32,
+    permissions: Option<u32>,
+    source: Option<String>,
+    recursive: bool,
+}
+
+impl Document {
+    fn read(self) -> Result<Recipe, Problem> {
+        if self.form != FORM {
+            let (form, rule) = (self.form.to_string(), "is not known to this program");
+            return Err(Problem::value("the form of the recipe", &form, rule));
+        }
+        let architecture: Architecture = parsed(&self.architecture)?;
+        let package = self.package.read()?;
+        let pipeline = steps(self.pipeline)?;
+        let subpackages = self.subpackages.into_iter();
+        let subpackages: Vec<Subpackage> = subpackages
+            .map(WrittenSubpackage::read)
+            .collect::<Result<_, Problem>>()?;
+        let split = subpackages.iter().flat_map(|package| &package.pipeline);
+        let sources = sources(pipeline.iter().chain(split));
+        Ok(Recipe {
+            architecture,
+            package,
+            environment: self.environment.read()?,
+            pipeline,
+            subpackages,
+            test: None,
+            sources,
+            build_packages: all(&self.packages)?,
+            pipelines_used: Vec::new(),
+            capabilities_add: self.capabilities_add,
+            capabilities_drop: self.capabilities_drop,
+            update: Update::default(),
+            vars: BTreeMap::new(),
+            var_transforms: Vec::new(),
+            options: BTreeMap::new(),
+        })
+    }
+}
+
+impl WrittenPackage {
+    fn read(self) -> Result<Package, Problem> {
+        let version: Version = parsed(&self.version)?;
+        let copyright = copyright(self.copyright);
+        Ok(Package {
+            name: file_safe(&self.name)?,
+            epoch: self.epoch,
+            full_version: parsed(&format!("{version}-r{}", self.epoch))?,
+            version,
+            description: self.description,
+            url: self.url,
+            commit: self.commit,
+            target_architecture: Vec::new(),
+            annotations: self.annotations,
+            licenses: licenses(&copyright),
+            copyright,
+            dependencies: self.dependencies.read()?,
+            options: self.options.read(),
+            scriptlets: self.scriptlets.read(),
+            checks_disabled: Vec::new(),
+            cpe: self.cpe.read(),
+            setcap: capabilities(self.setcap),
+            timeout: None,
+            resources: Resources::default(),
+            test_resources: Resources::default(),
+        })
+    }
+}
+
+impl WrittenSubpackage {
+    fn read(self) -> Result<Subpackage, Problem> {
+        let copyright = copyright(self.copyright);
+        Ok(Subpackage {
+            name: file_safe(&self.name)?,
+            description: self.description,
+            url: self.url,
+            commit: self.commit,
+            annotations: self.annotations,
+            licenses: licenses(&copyright),
+            copyright,
+            dependencies: self.dependencies.read()?,
+            options: self.options.read(),
+            scriptlets: self.scriptlets.read(),
+            checks_disabled: Vec::new(),
+            setcap: capabilities(self.setcap),
+            pipeline: steps(self.pipeline)?,
+            test: None,
+        })
+    }
+}
+
+impl WrittenFetch {
+    fn read(self) -> Result<Fetch, Problem> {
+        let expected_sha256 = self.sha256.as_deref().map(digest).transpose()?;
+        let expected_sha512 = self.sha512.as_deref().map(digest).transpose()?;
+        let key = match (&expected_sha256, &expected_sha512) {
+            (Some(sha256), _) => boltworks_model::Sha256::prefixed(sha256),
+            (None, Some(sha512)) => boltworks_model::Sha512::prefixed(sha512),
+            (None, None) => String::new(),
+        };
+        if key != self.key || key.is_empty() {
+            let rule = "is not the digest that is expected of it";
+            return Err(Problem::value("the key of a source", &self.key, rule));
+        }
+        Ok(Fetch {
+            key,
+            uri: self.uri,
+            expected_sha256,
+            expected_sha512,
+            strip_components: self.strip_components,
+            extract: self.extract,
+            delete: self.delete,
+            directory: self.directory,
+            purl_name: self.purl_name,
+            purl_version: self.purl_version,
+        })
+    }
+}
+
+impl WrittenDependencies {
+    fn read(self) -> Result<Dependencies, Problem> {
+        let priority = |text: Option<String>| {
+            let number = text.as_deref().map(str::parse::<u32>).transpose();
+            let rule = "is not a whole number";
+            number.map_err(|_| {
+                Problem::value("the priority", text.as_deref().unwrap_or_default(), rule)
+            })
+        };
+        Ok(Dependencies {
+            runtime: all(&self.runtime)?,
+            provides: all(&self.provides)?,
+            replaces: all(&self.replaces)?,
+            provider_priority: priority(self.provider_priority)?,
+            replaces_priority: priority(self.replaces_priority)?,
+        })
+    }
+}
+
+impl WrittenOptions {
+    const fn read(self) -> PackageOptions {
+        PackageOptions {
+            no_provides: self.no_provides,
+            no_depends: self.no_depends,
+            no_commands: self.no_commands,
+            no_versioned_shlib_deps: self.no_versioned_shlib_deps,
+        }
+    }
+}
+
+impl WrittenScriptlets {
+    fn read(self) -> Scriptlets {
+        Scriptlets {
+            trigger: self.trigger.map(|trigger| Trigger {
+                script: trigger.script,
+                paths: trigger.paths,
+            }),
+            pre_install: self.pre_install,
+            post_install: self.post_install,
+            pre_deinstall: self.pre_deinstall,
+            post_deinstall: self.post_deinstall,
+            pre_upgrade: self.pre_upgrade,
+            post_upgrade: self.post_upgrade,
+        }
+    }
+}
+
+impl WrittenCpe {
+    fn read(self) -> Cpe {
+        Cpe {
+            part: self.part,
+            vendor: self.vendor,
+            product: self.product,
+            edition: self.edition,
+            language: self.language,
+            sw_edition: self.sw_edition,
+            target_sw: self.target_sw,
+            target_hw: self.target_hw,
+            other: self.other,
+        }
+    }
+}
+
+impl Environment {
+    fn read(self) -> Result<Image, Problem> {
+        let users = self.accounts.users.into_iter().map(|user| User {
+            username: user.username,
+            uid: user.uid,
+            gid: user.gid,
+            shell: user.shell,
+            homedir: user.homedir,
+        });
+        let groups = self.accounts.groups.into_iter().map(|group| Group {
+            groupname: group.groupname,
+            gid: group.gid,
+            members: group.members,
+        });
+        Ok(Image {
+            accounts: Accounts {
+                run_as: self.accounts.run_as,
+                users: users.collect(),
+                groups: groups.collect(),
+            },
+            environment: self.environment,
+            paths: self
+                .paths
+                .into_iter()
+                .map(WrittenPath::read)
+                .collect::<Result<_, Problem>>()?,
+            ..Image::default()
+        })
+    }
+}
+
+impl WrittenPath {
+    fn read(self) -> Result<PathMutation, Problem> {
+        let kind = PathKind::ALL
+            .into_iter()
+            .find(|kind| kind.word() == self.r#type);
+        let unknown = || Problem::value("the change", &self.r#type, "is not known");
+        Ok(PathMutation {
+            kind: kind.ok_or_else(unknown)?,
+            path: self.path,
+            uid: self.uid,
+            gid: self.gid,
+            permissions: self.permissions,
+            source: self.source,
+            recursive: self.recursive,
+        })
+    }
+}
+
+fn steps(written: Vec<WrittenStep>) -> Result<Vec<Step>, Problem> {
+    let read = |step: WrittenStep| {
+        Ok(Step {
+            fetch: step.fetch.map(WrittenFetch::read).transpose()?,
+            runs: step.runs,
+            pipeline: steps(step.pipeline)?,
+            working_directory: step.working_directory,
+            environment: step.environment,
+            ..Step::default()
+        })
+    };
+    written.into_iter().map(read).collect()
+}
+
+/// What steps fetch, each once, in the order in which they do.
+fn sources<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<SourceRef> {
+    let mut found: Vec<SourceRef> = Vec::new();
+    let mut open: Vec<&Step> = steps.collect();
+    open.reverse();
+    while let Some(step) = open.pop() {
+        open.extend(step.pipeline.iter().rev());
+        let Some(fetch) = &step.fetch else { continue };
+        match found.iter_mut().find(|source| source.key == fetch.key) {
+            Some(known) => {
+                known.strip_components = known.strip_components.max(fetch.strip_components);
+            }
+            None => found.push(SourceRef::from(fetch)),
+        }
+    }
+    found
+}
+
+fn copyright(written: Vec<WrittenCopyright>) -> Vec<Copyright> {
+    let read = |one: WrittenCopyright| Copyright {
+        license: one.license,
+        paths: one.paths,
+        attestation: one.attestation,
+        license_path: one.license_path,
+        detection_override: one.detection_override,
+    };
+    written.into_iter().map(read).collect()
+}
+
+fn capabilities(written: Vec<WrittenCapability>) -> Vec<Capability> {
+    let read = |one: WrittenCapability| Capability {
+        path: one.path,
+        add: one.add,
+        reason: one.reason,
+    };
+    written.into_iter().map(read).collect()
+}
+
+fn all(texts: &[String]) -> Result<Vec<Dependency>, Problem> {
+    texts.iter().map(|text| parsed(text)).collect()
+}
+
+fn parsed<T: FromStr<Err: Into<Problem>>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(Into::into)
+}
+
+fn digest<T: FromStr>(text: &str) -> Result<T, Problem> {
+    let bad = |_| Problem::value("the digest", text, "is none");
+    text.parse().map_err(bad)
+}
+
+fn file_safe(text: &str) -> Result<PackageName, Problem> {
+    let name: PackageName = parsed(text)?;
+    if name.is_file_safe() {
+        Ok(name)
+    } else {
+        let rule = "must not have '/' or ':' in it";
+        Err(Problem::value("a package's own name", text, rule))
+    }
+}
