@@ -39,17 +39,12 @@ impl ObjectId {
 
     /// The digest itself.
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len()).unwrap_or_default()
+        self.bytes.get(..self.size()).unwrap_or_default()
     }
 
     /// How many bytes it has: 20 or 32.
-    pub const fn len(&self) -> usize {
+    pub const fn size(&self) -> usize {
         if self.is_long { 32 } else { 20 }
-    }
-
-    /// Never: a name has bytes.
-    pub const fn is_empty(&self) -> bool {
-        false
     }
 
     /// Whether it is a SHA-256.
@@ -108,8 +103,9 @@ impl FromStr for RefName {
     type Err = RefNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_good_part =
-            |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+        let is_good_part = |part: &str| {
+            !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none()
+        };
         let is_good = text.len() <= MAX_NAME
             && text.split('/').all(is_good_part)
             && !text.starts_with('-')
@@ -232,7 +228,7 @@ mod tests {
         for text in [COMMIT, &"0a".repeat(32)] {
             let id: ObjectId = text.to_uppercase().parse().unwrap();
             assert_eq!(
-                (id.to_string(), id.len() * 2),
+                (id.to_string(), id.size() * 2),
                 (text.to_owned(), text.len())
             );
         }
