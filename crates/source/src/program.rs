@@ -4,12 +4,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use boltworks_fsx::{Bounded, Limit};
+use boltworks_model::Clock;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::Error;
 
@@ -17,6 +22,8 @@ use crate::Error;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How much of what a program complains about is kept: the end.
 const MAX_COMPLAINT: usize = 4096;
+/// How often a watched program is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A program to start: `LC_ALL=C`, `PATH`, and only the environment that is given.
 #[derive(Debug, Clone)]
@@ -89,13 +96,10 @@ impl Program {
     /// [`Error::Failed`] with the end of its complaint if it ends with an error; [`Error::Program`]
     /// if it prints more than the limit.
     pub fn output(&self, limit: Limit) -> Result<Vec<u8>, Error> {
-        self.stream(Stdio::null(), |stdout| {
+        self.stream(Stdio::null(), |_, stdout| {
             Bounded::new(stdout, limit)
                 .read_all()
-                .map_err(|source| Error::Program {
-                    program: self.name,
-                    source,
-                })
+                .map_err(|source| self.broken(source))
         })
     }
 
@@ -114,29 +118,88 @@ impl Program {
         input: File,
         read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.stream(Stdio::from(input), read)
+        self.stream(Stdio::from(input), |_, stdout| read(stdout))
+    }
+
+    /// Runs it in a conversation: what is written to it, and what it answers. At an error it is
+    /// stopped.
+    pub fn talk<T, E: From<Error>>(
+        &self,
+        talk: impl FnOnce(&mut dyn Write, &mut dyn Read) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.stream(Stdio::piped(), talk)
+    }
+
+    /// Runs it to its end without input and returns what it printed; every now and then `look` is
+    /// told how much it has complained or reported so far, in bytes. At its error the program is
+    /// stopped, and so are all that it has started.
+    pub fn watched(
+        &self,
+        limit: Limit,
+        clock: &dyn Clock,
+        look: &mut dyn FnMut(u64) -> Result<(), Error>,
+    ) -> Result<Vec<u8>, Error> {
+        let mut child = self.start(Stdio::null(), true)?;
+        let broken = || self.broken(io::Error::other("no pipe"));
+        let stdout = child.0.stdout.take().ok_or_else(broken)?;
+        let stderr = child.0.stderr.take().ok_or_else(broken)?;
+        let (said, is_too_much) = (AtomicU64::new(0), AtomicBool::new(false));
+        let (outcome, output, complaint) = thread::scope(|scope| {
+            let output = scope.spawn(|| {
+                let output = Bounded::new(stdout, limit).read_all();
+                is_too_much.store(output.is_err(), Ordering::Relaxed);
+                output
+            });
+            let complaint = scope.spawn(|| tail(&mut Counted(stderr, &said)));
+            let outcome = loop {
+                match child.0.try_wait() {
+                    Ok(None) if !is_too_much.load(Ordering::Relaxed) => {}
+                    Ok(_) => break Ok(()),
+                    Err(source) => break Err(self.broken(source)),
+                }
+                if let Err(error) = look(said.load(Ordering::Relaxed)) {
+                    break Err(error);
+                }
+                clock.sleep(LOOK);
+            };
+            child.stop();
+            let output = output.join().unwrap_or_else(|_| Ok(Vec::new()));
+            (outcome, output, complaint.join().unwrap_or_default())
+        });
+        outcome?;
+        let output = output.map_err(|source| self.broken(source))?;
+        self.ended(&mut child, &complaint, true)?;
+        Ok(output)
+    }
+
+    fn broken(&self, source: io::Error) -> Error {
+        Error::Program {
+            program: self.name,
+            source,
+        }
     }
 
     fn stream<T, E: From<Error>>(
         &self,
         input: Stdio,
-        read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
+        talk: impl FnOnce(&mut dyn Write, &mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut child = self.start(input)?;
-        let broken = || Error::Program {
-            program: self.name,
-            source: io::Error::other("no pipe"),
+        let mut child = self.start(input, false)?;
+        let broken = || self.broken(io::Error::other("no pipe"));
+        let mut stdin: Box<dyn Write> = match child.0.stdin.take() {
+            Some(stdin) => Box::new(stdin),
+            None => Box::new(io::sink()),
         };
         let mut stdout = child.0.stdout.take().ok_or_else(broken)?;
         let mut stderr = child.0.stderr.take().ok_or_else(broken)?;
         let (value, complaint) = thread::scope(|scope| {
             let complaint = scope.spawn(move || tail(&mut stderr));
-            let value = read(&mut stdout);
+            let value = talk(&mut stdin, &mut stdout);
             if value.is_err() {
                 child.stop();
             }
-            // A program that still writes now would wait for ever.
-            drop(stdout);
+            // A program that still writes or reads now would wait for ever.
+            drop((stdin, stdout));
             (value, complaint.join().unwrap_or_default())
         });
         let value = match value {
@@ -153,7 +216,8 @@ impl Program {
         Ok(value)
     }
 
-    fn start(&self, input: Stdio) -> Result<Running, Error> {
+    /// `is_apart`: in a process group of its own, which is stopped as a whole.
+    fn start(&self, input: Stdio, is_apart: bool) -> Result<Running, Error> {
         tracing::debug!(program = self.name, args = ?self.args, "start");
         #[expect(
             clippy::disallowed_methods,
@@ -167,39 +231,36 @@ impl Program {
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if is_apart {
+            command.process_group(0);
+        }
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
         command
             .spawn()
-            .map(Running)
+            .map(|child| Running(child, is_apart))
             .map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => Error::Missing {
                     program: self.name,
                     package: self.package,
                 },
-                _ => Error::Program {
-                    program: self.name,
-                    source,
-                },
+                _ => self.broken(source),
             })
     }
 
     /// Waits for the end. `is_whole`: its output was read to the end, so that only success will
     /// do; otherwise only an end of its own with a complaint is an error.
     fn ended(&self, child: &mut Running, complaint: &[u8], is_whole: bool) -> Result<(), Error> {
-        let status = child.0.wait().map_err(|source| Error::Program {
-            program: self.name,
-            source,
-        })?;
+        let status = child.0.wait().map_err(|source| self.broken(source))?;
         let is_own_end = status.code().is_some();
         if status.success() || (!is_whole && (!is_own_end || complaint.is_empty())) {
             return Ok(());
         }
         let said = String::from_utf8_lossy(complaint);
         let said = said
-            .trim_end()
             .lines()
+            .filter_map(left)
             .fold(String::new(), |text, line| text + "\n    " + line);
         Err(Error::Failed {
             program: self.name,
@@ -209,12 +270,18 @@ impl Program {
     }
 }
 
-/// A started program: stopped and waited for when it is dropped.
-struct Running(Child);
+/// A started program, and whether it is a process group of its own: stopped and waited for when it is
+/// dropped.
+struct Running(Child, bool);
 
 impl Running {
     fn stop(&mut self) {
-        if let Err(error) = self.0.kill() {
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let stopped = match group.filter(|_| self.1) {
+            Some(group) => kill_process_group(group, Signal::KILL).map_err(Into::into),
+            None => self.0.kill(),
+        };
+        if let Err(error) = stopped {
             tracing::debug!(%error, "a program had ended before it was stopped");
         }
     }
@@ -229,6 +296,22 @@ impl Drop for Running {
         if let Err(error) = self.0.wait() {
             tracing::warn!(%error, "a stopped program could not be waited for");
         }
+    }
+}
+
+/// What is left of a line that was written over itself: the last.
+fn left(line: &str) -> Option<&str> {
+    line.rsplit('\r').find(|part| !part.trim().is_empty())
+}
+
+/// Counts what is read.
+struct Counted<'a, R>(R, &'a AtomicU64);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
     }
 }
 
@@ -283,6 +366,63 @@ mod tests {
         let loud = "i=0; while [ $i -lt 9000 ]; do echo 01234567890123456789 >&2; i=$((i+1)); done; exit 1";
         let error = shell(loud).output(Limit::kib(1)).unwrap_err();
         assert!(error.to_string().len() < 8192);
+    }
+
+    /// Real time.
+    struct Real;
+
+    impl Clock for Real {
+        fn now(&self) -> boltworks_model::Timestamp {
+            boltworks_model::Timestamp(0)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, duration: Duration) {
+            thread::sleep(duration);
+        }
+    }
+
+    #[test]
+    fn a_watched_program_is_stopped_with_all_it_started() {
+        let script = "sleep 1000 & echo begun >&2; printf '10%%\\r20%%\\r' >&2; echo it; wait";
+        let mut looks = 0;
+        let outcome = shell(script).watched(Limit::kib(1), &Real, &mut |said| {
+            looks += 1;
+            if said < 6 {
+                Ok(())
+            } else {
+                Err(Error::NoArchive)
+            }
+        });
+        assert!(matches!(outcome, Err(Error::NoArchive)), "{outcome:?}");
+        assert!(looks > 0);
+        let quick = shell("echo it; echo said >&2").watched(Limit::kib(1), &Real, &mut |_| Ok(()));
+        assert_eq!(quick.unwrap(), b"it\n");
+        let failing = shell("printf '1%%\\r2%%\\rat last\n' >&2; exit 3");
+        let failing = failing.watched(Limit::kib(1), &Real, &mut |_| Ok(()));
+        assert_eq!(
+            failing.unwrap_err().to_string(),
+            "run sh: it ended with exit status: 3\n    at last"
+        );
+        let loud = shell("while :; do echo 0123456789; done");
+        let loud = loud.watched(Limit::kib(1), &Real, &mut |_| Ok(()));
+        assert!(matches!(loud, Err(Error::Program { .. })), "{loud:?}");
+    }
+
+    #[test]
+    fn a_program_can_be_talked_with() {
+        let echoed = Program::new("cat", "coreutils").talk(|input, output| {
+            let mut answer = [0; 3];
+            input
+                .write_all(b"one")
+                .and_then(|()| output.read_exact(&mut answer))
+                .unwrap();
+            Ok::<_, Error>(answer)
+        });
+        assert_eq!(&echoed.unwrap(), b"one");
     }
 
     #[test]
