@@ -6,14 +6,20 @@
 //! written, and is absent: names of steps, tests, disabled checks, time limits, variables, updates.
 //! No text is filled in again: what looks like a variable in it is none.
 
+mod written;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Version};
 use boltworks_yaml::Place;
-use serde::Deserialize;
 
+use self::written::{
+    Document, Environment, WrittenCapability, WrittenCopyright, WrittenCpe, WrittenDependencies,
+    WrittenFetch, WrittenOptions, WrittenPackage, WrittenPath, WrittenScriptlets, WrittenStep,
+    WrittenSubpackage,
+};
 use super::FORM;
 use crate::resolved::{
     Accounts, Capability, Copyright, Cpe, Dependencies, Fetch, Group, Image, Package,
@@ -34,224 +40,6 @@ impl Recipe {
         let read = document.read();
         read.map_err(|problem| Error::at(Place::new(file, text, 1, 1), problem))
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    form: u32,
-    architecture: String,
-    package: WrittenPackage,
-    #[serde(default)]
-    packages: Vec<String>,
-    #[serde(default)]
-    environment: Environment,
-    #[serde(default, rename = "capabilities-add")]
-    capabilities_add: Vec<String>,
-    #[serde(default, rename = "capabilities-drop")]
-    capabilities_drop: Vec<String>,
-    #[serde(default)]
-    pipeline: Vec<WrittenStep>,
-    #[serde(default)]
-    subpackages: Vec<WrittenSubpackage>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenPackage {
-    name: String,
-    version: String,
-    epoch: u64,
-    #[serde(default)]
-    description: String,
-    url: Option<String>,
-    commit: Option<String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    copyright: Vec<WrittenCopyright>,
-    #[serde(default)]
-    dependencies: WrittenDependencies,
-    #[serde(default)]
-    options: WrittenOptions,
-    #[serde(default)]
-    scriptlets: WrittenScriptlets,
-    #[serde(default)]
-    cpe: WrittenCpe,
-    #[serde(default)]
-    setcap: Vec<WrittenCapability>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenSubpackage {
-    name: String,
-    #[serde(default)]
-    pipeline: Vec<WrittenStep>,
-    #[serde(default)]
-    dependencies: WrittenDependencies,
-    #[serde(default)]
-    options: WrittenOptions,
-    #[serde(default)]
-    scriptlets: WrittenScriptlets,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    url: Option<String>,
-    commit: Option<String>,
-    #[serde(default)]
-    copyright: Vec<WrittenCopyright>,
-    #[serde(default)]
-    setcap: Vec<WrittenCapability>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WrittenStep {
-    fetch: Option<WrittenFetch>,
-    runs: Option<String>,
-    #[serde(default)]
-    pipeline: Vec<Self>,
-    #[serde(default)]
-    working_directory: String,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WrittenFetch {
-    key: String,
-    uri: String,
-    sha256: Option<String>,
-    sha512: Option<String>,
-    strip_components: u32,
-    extract: bool,
-    delete: bool,
-    directory: String,
-    purl_name: String,
-    purl_version: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenDependencies {
-    runtime: Vec<String>,
-    provides: Vec<String>,
-    replaces: Vec<String>,
-    provider_priority: Option<String>,
-    replaces_priority: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the document has these switches"
-)]
-struct WrittenOptions {
-    no_provides: bool,
-    no_depends: bool,
-    no_commands: bool,
-    no_versioned_shlib_deps: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenScriptlets {
-    trigger: Option<WrittenTrigger>,
-    pre_install: Option<String>,
-    post_install: Option<String>,
-    pre_deinstall: Option<String>,
-    post_deinstall: Option<String>,
-    pre_upgrade: Option<String>,
-    post_upgrade: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenTrigger {
-    script: String,
-    paths: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenCopyright {
-    paths: Vec<String>,
-    attestation: Option<String>,
-    license: String,
-    license_path: Option<String>,
-    detection_override: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenCapability {
-    path: String,
-    add: BTreeMap<String, String>,
-    reason: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenCpe {
-    part: Option<String>,
-    vendor: Option<String>,
-    product: Option<String>,
-    edition: Option<String>,
-    language: Option<String>,
-    sw_edition: Option<String>,
-    target_sw: Option<String>,
-    target_hw: Option<String>,
-    other: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Environment {
-    accounts: WrittenAccounts,
-    environment: BTreeMap<String, String>,
-    paths: Vec<WrittenPath>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct WrittenAccounts {
-    run_as: Option<String>,
-    users: Vec<WrittenUser>,
-    groups: Vec<WrittenGroup>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenUser {
-    username: String,
-    uid: u32,
-    gid: u32,
-    shell: String,
-    homedir: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenGroup {
-    groupname: String,
-    gid: u32,
-    members: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenPath {
-    path: String,
-    r#type: String,
-    uid: u32,
-    gid: u32,
-    permissions: Option<u32>,
-    source: Option<String>,
-    recursive: bool,
 }
 
 impl Document {
