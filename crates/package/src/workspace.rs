@@ -117,6 +117,11 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// A folder on the disk where the results are.
+    pub const fn scratch(&self) -> &Root {
+        &self.parent
+    }
+
     /// The guest over an environment's tree.
     pub fn guest(&self, tree: &Path) -> GuestSpec {
         let bind = |name: &str, target: &str, writable| Bind {
@@ -125,7 +130,7 @@ impl Workspace {
             writable,
         };
         GuestSpec {
-            lower: tree.to_owned(),
+            lowers: vec![tree.to_owned()],
             scratch: self.path.join("overlay"),
             binds: vec![
                 bind("home", crate::steps::HOME, true),

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
+use crate::terminal::{self, Moves, Relay, Seat};
 use crate::wire::{self, MESSAGE_LIMIT, Order, Report};
 use crate::{HELPER_WORD, Stream};
 
@@ -117,9 +118,14 @@ impl Guest {
         self.child.id()
     }
 
-    /// Gives the order. A process that is gone already takes none: how it ended says more.
-    pub(crate) fn order(&self, order: &Order) -> io::Result<()> {
-        match wire::send(&self.control, order) {
+    /// Gives the order, and the terminal it comes with. A process that is gone already takes none:
+    /// how it ended says more.
+    pub(crate) fn order(&self, order: &Order, terminal: Option<OwnedFd>) -> io::Result<()> {
+        let sent = wire::send(&self.control, order).and_then(|()| match terminal {
+            Some(terminal) => wire::send_file(&self.control, terminal.as_fd()),
+            None => Ok(()),
+        });
+        match sent {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
@@ -129,17 +135,18 @@ impl Guest {
     pub(crate) fn listen(
         mut self,
         cancel: &Cancel,
+        visit: &mut Visit<'_>,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> io::Result<Ended> {
         let mut chunk = vec![0; CHUNK];
         let mut message = Vec::new();
         let mut hears = true;
         let mut ticks = 0;
-        while hears || self.stdout.is_some() || self.stderr.is_some() {
+        while hears || self.stdout.is_some() || self.stderr.is_some() || visit.is_open() {
             if cancel.is_pressed() {
                 self.stop(ticks)?;
             }
-            let ready = self.wait(hears)?;
+            let ready = self.wait(hears, visit.relay.as_ref())?;
             if !ready.any() && cancel.is_pressed() {
                 ticks += 1;
             }
@@ -153,6 +160,7 @@ impl Guest {
                     output(Stream::Stderr, bytes);
                 })?;
             }
+            visit.go_on(ready.moves)?;
             if ready.control {
                 let read = read_some(&mut &self.control, &mut chunk)?;
                 message.extend_from_slice(chunk.get(..read).unwrap_or_default());
@@ -180,7 +188,7 @@ impl Guest {
     }
 
     /// Waits, for one tick at most, until there is something to read.
-    fn wait(&self, hears: bool) -> io::Result<Ready> {
+    fn wait(&self, hears: bool, relay: Option<&Relay<'_>>) -> io::Result<Ready> {
         let mut waits = Vec::with_capacity(3);
         if hears {
             waits.push(self.control.as_fd());
@@ -194,6 +202,8 @@ impl Guest {
             .into_iter()
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
+        let own = waits.len();
+        waits.extend(relay.map(Relay::waits).unwrap_or_default());
         match poll(&mut waits, Some(&TICK)) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::default()),
@@ -207,6 +217,7 @@ impl Guest {
             control: is(control_at),
             stdout: is(stdout_at),
             stderr: is(stderr_at),
+            moves: Relay::moves(waits.get(own..).unwrap_or_default()),
         })
     }
 }
@@ -239,11 +250,45 @@ struct Ready {
     control: bool,
     stdout: bool,
     stderr: bool,
+    moves: Moves,
 }
 
 impl Ready {
     const fn any(&self) -> bool {
         self.control || self.stdout || self.stderr
+    }
+}
+
+/// The person at a guest, if there is one.
+pub(crate) struct Visit<'a> {
+    /// What carries bytes between them.
+    pub(crate) relay: Option<Relay<'a>>,
+    /// What is done before they have the guest.
+    pub(crate) opened: &'a mut dyn FnMut(),
+}
+
+impl<'a> Visit<'a> {
+    /// Gives a guest a terminal, and the person at this one the guest: at once, or when it shows
+    /// something. Answers the guest's end.
+    pub(crate) fn seat(&mut self, seat: Seat<'a>, at_once: bool) -> io::Result<OwnedFd> {
+        let (theirs, mut relay) = terminal::open(seat)?;
+        if at_once {
+            relay.activate()?;
+        }
+        self.relay = Some(relay);
+        Ok(theirs)
+    }
+
+    fn is_open(&self) -> bool {
+        self.relay.as_ref().is_some_and(Relay::is_open)
+    }
+
+    fn go_on(&mut self, moves: Moves) -> io::Result<()> {
+        let Some(relay) = &mut self.relay else {
+            return Ok(());
+        };
+        relay.follow_size()?;
+        relay.carry(moves, self.opened)
     }
 }
 

@@ -6,11 +6,13 @@
 //!    and how it ended ([`Exit`], [`End`]).
 //! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
 //! 3. [`mod@helper`]: the guest's first process, which the program's `main` must call before any thread.
-//! 4. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
+//! 4. [`terminal`]: a person at a guest: [`Seat`], their terminal, and [`Rescue`], the shell they
+//!    get where a step fails.
+//! 5. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
 //!    `cgroup` holds limits, `identity` chooses whose processes they are, `host` opens paths of the
 //!    host, `refusal` explains what stands in the way, `sys` makes the system calls no safe library
 //!    has.
-//! 5. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
+//! 6. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
 //!
 //! Isolation is mandatory: what cannot be confined is not run.
 
@@ -24,9 +26,11 @@ pub mod local;
 mod refusal;
 pub mod spec;
 mod sys;
+pub mod terminal;
 mod wire;
 
 pub use error::{Error, Refused};
 pub use helper::{HELPER_WORD, helper};
 pub use local::{DEFAULT_BUILD_UID, Local};
 pub use spec::{Bind, End, Exit, GuestSpec, Limits, StepSpec, Stream};
+pub use terminal::{Rescue, Seat};

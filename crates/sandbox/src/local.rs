@@ -1,6 +1,7 @@
 //! The guest on this machine.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -11,10 +12,12 @@ use rustix::io::Errno;
 
 use crate::cgroup::{Counted, Group, Hierarchy};
 use crate::identity::Identity;
-use crate::launch::{Ended, Guest, SealedProgram};
-use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program};
+use crate::launch::{Ended, Guest, SealedProgram, Visit};
+use crate::terminal::Seat;
+use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program, Terminal};
 use crate::{
-    Bind, End, Error, Exit, GuestSpec, Limits, Refused, StepSpec, Stream, host, refusal, spec,
+    Bind, End, Error, Exit, GuestSpec, Limits, Refused, Rescue, StepSpec, Stream, host, refusal,
+    spec,
 };
 
 /// The host's uid and gid that steps run as when the factory runs as root, unless told otherwise.
@@ -77,8 +80,12 @@ impl Local {
         };
         let mut said = Vec::new();
         let ended = Guest::start(&self.program).and_then(|guest| {
-            guest.order(&order)?;
-            guest.listen(&Cancel::default(), &mut |_, bytes| {
+            guest.order(&order, None)?;
+            let mut nobody = Visit {
+                relay: None,
+                opened: &mut || {},
+            };
+            guest.listen(&Cancel::default(), &mut nobody, &mut |_, bytes| {
                 said.extend(bytes.iter().take(1000_usize.saturating_sub(said.len())));
             })
         });
@@ -130,6 +137,68 @@ impl Local {
         output: &mut dyn FnMut(Stream, &[u8]),
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
+        let run = Run {
+            guest,
+            step,
+            terminal: Terminal::None,
+            seat: None,
+        };
+        Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
+    }
+
+    /// Runs one step as [`Local::run`] does; and where it fails, a person gets a shell in the guest as it is then, with
+    /// what the step left running and in `/tmp`. The limit of time is the step's alone. Answers how
+    /// the shell ended too, if there was one.
+    pub fn run_with_rescue(
+        &self,
+        guest: &GuestSpec,
+        rescue: &mut Rescue<'_>,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        ambient: &Ambient<'_>,
+    ) -> Result<(Exit, Option<End>), Error> {
+        let run = Run {
+            guest,
+            step: rescue.step,
+            terminal: Terminal::Shell {
+                argv: rescue.argv.clone(),
+                environment: rescue.environment.clone(),
+            },
+            seat: Some(rescue.seat),
+        };
+        self.carry_out(run, rescue.opened, output, ambient)
+    }
+
+    /// Runs one step at a person's terminal: all it prints goes there.
+    pub fn run_at(
+        &self,
+        seat: Seat<'_>,
+        guest: &GuestSpec,
+        step: &StepSpec,
+        ambient: &Ambient<'_>,
+    ) -> Result<Exit, Error> {
+        let run = Run {
+            guest,
+            step,
+            terminal: Terminal::Step,
+            seat: Some(seat),
+        };
+        let nothing_else = &mut |_, _: &[u8]| {};
+        Ok(self.carry_out(run, &mut || {}, nothing_else, ambient)?.0)
+    }
+
+    fn carry_out(
+        &self,
+        run: Run<'_>,
+        opened: &mut dyn FnMut(),
+        output: &mut dyn FnMut(Stream, &[u8]),
+        ambient: &Ambient<'_>,
+    ) -> Result<(Exit, Option<End>), Error> {
+        let Run {
+            guest,
+            step,
+            terminal,
+            seat,
+        } = run;
         spec::check(guest, step)?;
         ambient.cancel.check()?;
         let began = ambient.clock.elapsed();
@@ -139,7 +208,7 @@ impl Local {
         self.prepare(&guest.scratch)?;
         let order = Order {
             root: GuestRoot::Tree {
-                lower: guest.lower.clone(),
+                lowers: guest.lowers.clone(),
                 scratch: guest.scratch.clone(),
             },
             binds: guest.binds.clone(),
@@ -148,32 +217,61 @@ impl Local {
                 argv: step.argv.clone(),
                 environment: step.environment.clone(),
                 cwd: step.cwd.clone(),
+                terminal,
             },
             limits: self.ceilings(&step.limits),
             become_uid: self.identity.become_uid,
         };
-        let (ended, counted) = self.carry_out(&order, &step.limits, output, ambient.cancel)?;
+        let mut visit = Visit {
+            relay: None,
+            opened,
+        };
+        let theirs = seat
+            .map(|seat| visit.seat(seat, matches!(order.terminal(), Terminal::Step)))
+            .transpose()
+            .map_err(failed("open a terminal for the guest"))?;
+        let attended = Attended {
+            order: &order,
+            terminal: theirs,
+            limits: &step.limits,
+        };
+        let (ended, counted) = self.attend(attended, &mut visit, output, ambient.cancel)?;
+        drop(visit);
         clear(&guest.scratch)?;
         ambient.cancel.check()?;
+        let shell = ended.report.as_ref().and_then(|report| {
+            let shell = report.shell.as_ref()?;
+            Some(match shell {
+                Outcome::Code(code) => End::Code(*code),
+                Outcome::Signal(signal) => End::Signal(*signal),
+                _ => End::Code(NOT_STARTED),
+            })
+        });
         let (end, used) = conclude(ended, counted.out_of_memory, step)?;
-        Ok(Exit {
+        let exit = Exit {
             end,
             peak_memory: counted.peak_memory.unwrap_or(used.peak_memory),
             cpu: counted.cpu.unwrap_or(used.cpu),
             wall: ambient.clock.elapsed().saturating_sub(began),
             limits: self.limits_word(),
-        })
+        };
+        Ok((exit, shell))
     }
 
     /// Starts the first process, puts it into its group and gives the order, in this order: so
     /// nothing of the guest is ever outside the group.
-    fn carry_out(
+    fn attend(
         &self,
-        order: &Order,
-        limits: &Limits,
+        attended: Attended<'_>,
+        visit: &mut Visit<'_>,
         output: &mut dyn FnMut(Stream, &[u8]),
         cancel: &Cancel,
     ) -> Result<(Ended, Counted), Error> {
+        let Attended {
+            order,
+            terminal,
+            limits,
+        } = attended;
         let group = self
             .hierarchy
             .as_ref()
@@ -188,10 +286,10 @@ impl Local {
                 .map_err(failed("put the guest into its control group"))?;
         }
         guest
-            .order(order)
+            .order(order, terminal)
             .map_err(failed("tell the guest's first process what to do"))?;
         let ended = guest
-            .listen(cancel, output)
+            .listen(cancel, visit, output)
             .map_err(failed("listen to the guest"))?;
         let counted = group.as_ref().map(Group::counted).unwrap_or_default();
         if let Some(group) = group {
@@ -259,6 +357,26 @@ impl Local {
             .map_err(failed())
     }
 }
+
+/// A step as it is to be run.
+struct Run<'a> {
+    guest: &'a GuestSpec,
+    step: &'a StepSpec,
+    terminal: Terminal,
+    /// Who gets the terminal.
+    seat: Option<Seat<'a>>,
+}
+
+/// An order with what it needs on the way.
+struct Attended<'a> {
+    order: &'a Order,
+    /// The guest's end of a terminal.
+    terminal: Option<OwnedFd>,
+    limits: &'a Limits,
+}
+
+/// What shells answer for a program that cannot be started.
+const NOT_STARTED: i32 = 127;
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)

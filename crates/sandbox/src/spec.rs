@@ -24,9 +24,9 @@ pub struct Bind {
 /// What a guest is made of. The host's paths lead through no symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestSpec {
-    /// The tree that is its root. Never changed. Its files should belong to
-    /// [`crate::Local::build_uid`], which the guest sees as 1000.
-    pub lower: PathBuf,
+    /// The trees that together are its root, the topmost first; at least one. Never changed. Their
+    /// files should belong to [`crate::Local::build_uid`], which the guest sees as 1000.
+    pub lowers: Vec<PathBuf>,
     /// An existing folder for what the guest changes of its root: `upper` is kept there from one
     /// run to the next, `work` only during a run. One run at a time may use it.
     pub scratch: PathBuf,
@@ -133,7 +133,14 @@ pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
         require(!own, "nothing can be shown in /proc, /sys and /dev", target)?;
     }
     let sources = guest.binds.iter().map(|bind| &bind.source);
-    for path in sources.chain([&guest.lower, &guest.scratch]) {
+    let own = guest.lowers.iter().chain([&guest.scratch]);
+    let many = guest.lowers.len();
+    require(
+        (1..=MOST_LOWERS).contains(&many),
+        "a guest has 1 to 100 trees",
+        &many.to_string(),
+    )?;
+    for path in sources.chain(own) {
         // A last slash would follow a link.
         let bytes = path.as_os_str().as_encoded_bytes();
         let sound = path.is_absolute()
@@ -145,6 +152,8 @@ pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
     Ok(())
 }
 
+/// The kernel takes 500.
+const MOST_LOWERS: usize = 100;
 const ABSOLUTE: &str = "a path of the guest is absolute and without '.', '..' and empty parts";
 const HOST_PATH: &str = "a path of the host is absolute, UTF-8 and without a last '/' or '.'";
 

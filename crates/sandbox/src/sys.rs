@@ -67,6 +67,17 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
     Ok(Pid::from_raw(result))
 }
 
+/// Ends this process at once.
+///
+/// Only for the child of [`fork`]: what its parent would do at its end is not for it to do.
+pub(crate) fn leave(code: i32) -> ! {
+    #[expect(unsafe_code, reason = "std's exit runs what is registered for the end")]
+    // SAFETY: takes a number and does not return.
+    unsafe {
+        libc::_exit(code)
+    }
+}
+
 /// Adds flags (`MOUNT_ATTR_*`) to one mount and keeps mounts beneath it from spreading.
 pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
     let change = libc::mount_attr {

@@ -1,13 +1,20 @@
 //! What the factory and a guest's first process tell each other: one order, one report, as JSON
-//! behind its length, over one socket pair.
+//! behind its length, over one socket pair. After an order with a terminal comes that, as an open
+//! file.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use boltworks_fsx::{Bounded, Limit};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +39,11 @@ pub(crate) struct Order {
 /// Where a guest's files are.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum GuestRoot {
-    /// A tree, and a folder with `upper` and `work` for what changes.
-    Tree { lower: PathBuf, scratch: PathBuf },
+    /// Trees, the topmost first, and a folder with `upper` and `work` for what changes.
+    Tree {
+        lowers: Vec<PathBuf>,
+        scratch: PathBuf,
+    },
     /// Nothing: enough for a self-check.
     Empty,
 }
@@ -46,9 +56,39 @@ pub(crate) enum Program {
         argv: Vec<String>,
         environment: BTreeMap<String, String>,
         cwd: String,
+        terminal: Terminal,
     },
     /// The first process looks around and says what is not as it should be.
     SelfCheck,
+}
+
+/// What a step has of the terminal that comes after the order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Terminal {
+    /// None comes.
+    None,
+    /// The step runs at it.
+    Step,
+    /// Where the step fails, this runs at it, in the guest as it is then.
+    Shell {
+        argv: Vec<String>,
+        environment: BTreeMap<String, String>,
+    },
+}
+
+impl Order {
+    /// What its step has of a terminal.
+    pub(crate) const fn terminal(&self) -> &Terminal {
+        match &self.program {
+            Program::Step { terminal, .. } => terminal,
+            Program::SelfCheck => &Terminal::None,
+        }
+    }
+
+    /// Whether a terminal comes after it.
+    pub(crate) const fn has_terminal(&self) -> bool {
+        !matches!(self.terminal(), Terminal::None)
+    }
 }
 
 /// Limits that the first process sets.
@@ -70,6 +110,8 @@ pub(crate) struct Ceilings {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) outcome: Outcome,
+    /// What became of the shell that was opened after a failure, if one was.
+    pub(crate) shell: Option<Outcome>,
     pub(crate) timed_out: bool,
     pub(crate) cpu: Duration,
     pub(crate) peak_memory: u64,
@@ -90,6 +132,17 @@ pub(crate) enum Outcome {
     Killed { status: String },
     /// The self-check found nothing wrong; the version of Landlock's interface, 0 for none.
     Sound { landlock: u32 },
+}
+
+impl Outcome {
+    /// Whether a program ran and did not do what it should.
+    pub(crate) const fn is_failure(&self) -> bool {
+        match self {
+            Self::Code(code) => *code != 0,
+            Self::Signal(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What could not be done while a guest was built.
@@ -216,9 +269,35 @@ pub(crate) fn receive<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T>
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Reads what is one message, up to its end.
-pub(crate) fn read_whole<T: DeserializeOwned>(from: impl Read) -> io::Result<T> {
-    Ok(serde_json::from_slice(
-        &Bounded::new(from, Limit(MESSAGE_LIMIT)).read_all()?,
-    )?)
+/// Reads messages that are told one after the other, up to the end.
+pub(crate) fn read_all<T: DeserializeOwned>(from: impl Read) -> io::Result<Vec<T>> {
+    let bytes = Bounded::new(from, Limit(MESSAGE_LIMIT)).read_all()?;
+    let told = serde_json::Deserializer::from_slice(&bytes).into_iter();
+    told.collect::<Result<_, _>>().map_err(io::Error::from)
+}
+
+/// Sends an open file.
+pub(crate) fn send_file(to: impl AsFd, file: BorrowedFd<'_>) -> io::Result<()> {
+    let files = [file];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&files));
+    let bytes = [IoSlice::new(b"f")];
+    rustix::net::sendmsg(to, &bytes, &mut control, SendFlags::empty())?;
+    Ok(())
+}
+
+/// Waits for an open file.
+pub(crate) fn receive_file(from: impl AsFd) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut bytes = [IoSliceMut::new(&mut byte)];
+    rustix::net::recvmsg(from, &mut bytes, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let files = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    let none = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    files.last().ok_or_else(none)
 }

@@ -1,7 +1,8 @@
 //! Process 1 of the guest.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use super::mounts::{self, Sources};
 use super::{check, walls};
 use crate::sys;
-use crate::wire::{At, Failure, Order, Outcome, Program, Stage};
+use crate::wire::{At, Failure, Order, Outcome, Program, Stage, Terminal};
 
 /// What process 1 inherits.
 pub(super) struct Inner {
@@ -23,8 +24,10 @@ pub(super) struct Inner {
     pub(super) sources: Sources,
     /// The outer half.
     pub(super) outer: OwnedFd,
-    /// Where the outer half reads what became of the program.
+    /// Where the outer half reads what became of the program, and then of the shell.
     pub(super) outcome: File,
+    /// The terminal, if the order comes with one.
+    pub(super) terminal: Option<OwnedFd>,
 }
 
 /// Builds the guest and runs its program. When this returns, the process ends, and with it all
@@ -33,15 +36,39 @@ pub(super) fn main(order: &Order, inner: Inner) -> io::Result<()> {
     let Inner {
         sources,
         outer,
-        outcome,
+        mut outcome,
+        terminal,
     } = inner;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if is_over(&outer)? {
         return Ok(());
     }
     drop(outer);
-    let result = run(order, sources).unwrap_or_else(Outcome::Failed);
-    Ok(serde_json::to_writer(outcome, &result)?)
+    let result = run(order, sources, terminal.as_ref()).unwrap_or_else(Outcome::Failed);
+    serde_json::to_writer(&outcome, &result)?;
+    if let Program::Step {
+        terminal: Terminal::Shell { argv, environment },
+        ..
+    } = &order.program
+        && result.is_failure()
+        && let Some(terminal) = &terminal
+    {
+        outcome.flush()?;
+        let words = Words { argv, environment };
+        let result = run_shell(words, terminal).unwrap_or_else(Outcome::Failed);
+        serde_json::to_writer(&outcome, &result)?;
+    }
+    Ok(())
+}
+
+/// Runs what a person has when a step has failed. What the step left running goes on meanwhile.
+fn run_shell(words: Words<'_>, terminal: &OwnedFd) -> Result<Outcome, Failure> {
+    // The first byte says to whoever watches that the terminal is in use.
+    rustix::io::write(terminal, b"\n").at(Stage::Supervise)?;
+    match start_at(terminal, words) {
+        Ok(main) => reap(main),
+        Err(error) => Ok(not_started(&error)),
+    }
 }
 
 /// Whether a process has ended, perhaps before it could have been told to us.
@@ -50,7 +77,7 @@ fn is_over(process: &OwnedFd) -> rustix::io::Result<bool> {
     Ok(poll(&mut wait, Some(&Timespec::default()))? > 0)
 }
 
-fn run(order: &Order, sources: Sources) -> Result<Outcome, Failure> {
+fn run(order: &Order, sources: Sources, terminal: Option<&OwnedFd>) -> Result<Outcome, Failure> {
     prefer_as_victim();
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Start)?;
     mounts::build(order, sources)?;
@@ -66,19 +93,52 @@ fn run(order: &Order, sources: Sources) -> Result<Outcome, Failure> {
     walls::restrict_calls()?;
     match &order.program {
         Program::SelfCheck => check::confined().map(|()| Outcome::Sound { landlock }),
-        Program::Step { argv, .. } => {
-            let Some((program, arguments)) = argv.split_first() else {
-                return Ok(Outcome::NotStarted {
-                    errno: Errno::INVAL.raw_os_error(),
-                });
+        Program::Step {
+            argv,
+            environment,
+            terminal: at,
+            ..
+        } => {
+            let words = Words { argv, environment };
+            let started = match (at, terminal) {
+                (Terminal::Step, Some(terminal)) => start_at(terminal, words),
+                _ => start(words),
             };
-            match start(order, program, arguments) {
+            match started {
                 Ok(main) => reap(main),
-                Err(error) => Ok(Outcome::NotStarted {
-                    errno: error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error()),
-                }),
+                Err(error) => Ok(not_started(&error)),
             }
         }
+    }
+}
+
+fn not_started(error: &io::Error) -> Outcome {
+    Outcome::NotStarted {
+        errno: error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error()),
+    }
+}
+
+/// A command line with its whole environment.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    argv: &'a [String],
+    environment: &'a BTreeMap<String, String>,
+}
+
+impl Words<'_> {
+    fn command(self) -> io::Result<Command> {
+        let (program, arguments) = self.argv.split_first().ok_or(Errno::INVAL)?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where a step's program starts"
+        )]
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment)
+            .stdin(Stdio::null());
+        Ok(command)
     }
 }
 
@@ -94,24 +154,33 @@ fn raise_loopback() -> io::Result<()> {
     sys::raise_loopback(socket.as_fd())
 }
 
-fn start(order: &Order, program: &str, arguments: &[String]) -> io::Result<Pid> {
-    let Program::Step { environment, .. } = &order.program else {
-        return Err(Errno::INVAL.into());
-    };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where a step's program starts"
-    )]
-    let mut command = Command::new(program);
-    let child = command
-        .args(arguments)
-        .env_clear()
-        .envs(environment)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()?;
+fn start(words: Words<'_>) -> io::Result<Pid> {
+    let child = words.command()?.process_group(0).spawn()?;
     Ok(Pid::from_child(&child))
 }
+
+/// Starts a program that has the terminal as its own: first of a session, and in its foreground.
+fn start_at(terminal: &OwnedFd, words: Words<'_>) -> io::Result<Pid> {
+    let mut command = words.command()?;
+    command
+        .stdin(terminal.try_clone()?)
+        .stdout(terminal.try_clone()?)
+        .stderr(terminal.try_clone()?);
+    if let Some(main) = sys::fork()? {
+        return Ok(main);
+    }
+    let ready = rustix::process::setsid()
+        .and_then(|_| rustix::process::ioctl_tiocsctty(terminal))
+        .map_err(io::Error::from);
+    // This returns only with an error.
+    let error = ready.map_or_else(|error| error, |()| command.exec());
+    let text = format!("{}: {error}\n", words.argv.join(" "));
+    let _said = rustix::io::write(terminal, text.as_bytes());
+    sys::leave(NOT_STARTED)
+}
+
+/// What shells answer for a program that is not there.
+const NOT_STARTED: i32 = 127;
 
 /// Waits for the main process; waits for others that were left to process 1 on the way.
 pub(super) fn reap(main: Pid) -> Result<Outcome, Failure> {

@@ -87,8 +87,8 @@ const DEVICE: MountAttrFlags = NOT_EXECUTED.union(MountAttrFlags::MOUNT_ATTR_RDO
 
 /// Everything of the host that a guest is made of: mounts of its own, not yet in any place.
 pub(super) struct Sources {
-    /// The tree and the scratch folder.
-    root: Option<(OwnedFd, OwnedFd)>,
+    /// The trees, the topmost first, and the scratch folder.
+    root: Option<(Vec<OwnedFd>, OwnedFd)>,
     /// Folders and files, with the place each is for.
     binds: Vec<(OwnedFd, String)>,
     /// Device nodes.
@@ -100,10 +100,11 @@ impl Sources {
     pub(super) fn open(order: &Order) -> Result<Self, Failure> {
         let root = match &order.root {
             GuestRoot::Empty => None,
-            GuestRoot::Tree { lower, scratch } => Some((
-                copy_from_host(lower, FROZEN)?,
-                copy_from_host(scratch, PLAIN)?,
-            )),
+            GuestRoot::Tree { lowers, scratch } => {
+                let lowers = lowers.iter().map(|lower| copy_from_host(lower, FROZEN));
+                let lowers = lowers.collect::<Result<_, _>>()?;
+                Some((lowers, copy_from_host(scratch, PLAIN)?))
+            }
         };
         let binds = order.binds.iter().map(|bind| {
             let attributes = if bind.writable { PLAIN } else { FROZEN };
@@ -257,24 +258,34 @@ pub(super) fn build(order: &Order, sources: Sources) -> Result<(), Failure> {
     pivot(&root).at(Stage::Pivot)
 }
 
-/// The root: what changes over the tree. `volatile`, because nothing of it needs to survive a
+/// The root: what changes over the trees. `volatile`, because nothing of it needs to survive a
 /// power cut, and because without it the end of a guest would write out the host's file system.
-fn overlay(base: &OwnedFd, sources: Option<(OwnedFd, OwnedFd)>) -> Result<OwnedFd, Failure> {
+fn overlay(base: &OwnedFd, sources: Option<(Vec<OwnedFd>, OwnedFd)>) -> Result<OwnedFd, Failure> {
     let stage = Stage::Overlay;
-    let lower = folder(base, "lower", 0o755).at(stage)?;
+    let mut lowers = Vec::new();
+    let mut lower = || {
+        let name = format!("lower{}", lowers.len());
+        let place = folder(base, &name, 0o755).at(stage);
+        lowers.push(name);
+        place
+    };
     let scratch = folder(base, "scratch", 0o755).at(stage)?;
-    if let Some((lower_mount, scratch_mount)) = sources {
-        attach(&lower_mount, lower).at(stage)?;
+    if let Some((lower_mounts, scratch_mount)) = sources {
+        for mount in &lower_mounts {
+            attach(mount, lower()?).at(stage)?;
+        }
         attach(&scratch_mount, scratch).at(stage)?;
     } else {
+        lower()?;
         folder(&scratch, "upper", 0o755).at(stage)?;
         folder(&scratch, "work", 0o755).at(stage)?;
     }
+    let lowers = lowers.join(":");
     // Relative paths need no escapes.
     rustix::process::fchdir(base).at(stage)?;
     let options = [
         ("source", "guest"),
-        ("lowerdir", "lower"),
+        ("lowerdir", lowers.as_str()),
         ("upperdir", "scratch/upper"),
         ("workdir", "scratch/work"),
         ("userxattr", ""),

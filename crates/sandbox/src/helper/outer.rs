@@ -32,7 +32,11 @@ pub(super) fn main() -> io::Result<()> {
     rustix::process::setsid()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let order: Order = wire::receive(&control)?;
-    let report = match enter(&order) {
+    let terminal = order
+        .has_terminal()
+        .then(|| wire::receive_file(&control))
+        .transpose()?;
+    let report = match enter(&order, terminal) {
         Ok(Half::Inner(inner)) => {
             drop(control);
             return inner::main(&order, inner);
@@ -42,6 +46,7 @@ pub(super) fn main() -> io::Result<()> {
     };
     let report = report.unwrap_or_else(|failure| Report {
         outcome: Outcome::Failed(failure),
+        shell: None,
         timed_out: false,
         cpu: Duration::ZERO,
         peak_memory: 0,
@@ -69,10 +74,10 @@ enum Half {
 }
 
 /// Becomes the build user in new namespaces, and splits.
-fn enter(order: &Order) -> Result<Half, Failure> {
+fn enter(order: &Order, terminal: Option<OwnedFd>) -> Result<Half, Failure> {
     let early = order
         .become_uid
-        .map(|uid| become_user(order, uid))
+        .map(|uid| become_user(order, uid, terminal.as_ref()))
         .transpose()?;
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     sys::unshare(
@@ -107,6 +112,7 @@ fn enter(order: &Order) -> Result<Half, Failure> {
             sources,
             outer: own,
             outcome: write.into(),
+            terminal,
         })),
         Some(guest) => {
             rustix::stdio::dup2_stdout(&quiet).at(Stage::Start)?;
@@ -121,13 +127,14 @@ fn enter(order: &Order) -> Result<Half, Failure> {
 
 /// Opens what only root can reach, then becomes an ordinary user for good: a process with the
 /// host's uid 0 may write sysctls even without capabilities.
-fn become_user(order: &Order, uid: u32) -> Result<Sources, Failure> {
+fn become_user(order: &Order, uid: u32, terminal: Option<&OwnedFd>) -> Result<Sources, Failure> {
     sys::unshare(UnshareFlags::NEWNS).at(Stage::Become)?;
     keep_mounts_here(Stage::Become)?;
     let sources = Sources::open(order)?;
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
     // A step may open /dev/stdout anew: the pipes must be its own.
-    for output in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+    let outputs = [rustix::stdio::stdout(), rustix::stdio::stderr()];
+    for output in outputs.into_iter().chain(terminal.map(AsFd::as_fd)) {
         rustix::fs::fchown(output, Some(uid), Some(gid)).at(Stage::Become)?;
     }
     rustix::thread::set_thread_groups(&[]).at(Stage::Become)?;
@@ -165,7 +172,7 @@ fn watch(
 ) -> Result<Report, Failure> {
     walls::drop_privileges()?;
     let handle = rustix::process::pidfd_open(guest, PidfdFlags::empty()).at(Stage::Supervise)?;
-    let why = wait_for_end(control, &handle, order.limits.wall);
+    let why = wait_for_end(control, &handle, &outcome, order.limits.wall);
     if !matches!(why, Ok(Why::Ended)) {
         rustix::process::pidfd_send_signal(&handle, Signal::KILL).at(Stage::Supervise)?;
     }
@@ -176,15 +183,15 @@ fn watch(
             Err(error) => return Err(error).at(Stage::Supervise),
         }
     };
-    let outcome = match wire::read_whole(&mut outcome) {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::Killed {
-            status: describe(status),
-        },
-    };
+    let mut told = wire::read_all(&mut outcome).unwrap_or_default().into_iter();
+    let outcome = told.next().unwrap_or_else(|| Outcome::Killed {
+        status: describe(status),
+    });
+    let shell = told.next();
     let used = sys::used_by_children().at(Stage::Supervise)?;
     Ok(Report {
         outcome,
+        shell,
         timed_out: matches!(why?, Why::Late),
         cpu: used.cpu,
         peak_memory: used.peak_memory,
@@ -198,26 +205,36 @@ enum Why {
     Unwanted,
 }
 
+/// Waits for the guest's end. Its time is up to the step alone: who has a shell is not hurried.
 fn wait_for_end(
     control: &UnixStream,
     guest: &OwnedFd,
+    outcome: &File,
     wall: Option<Duration>,
 ) -> Result<Why, Failure> {
-    let wall = wall.map(Timespec::try_from).transpose().unwrap_or_default();
+    let mut wall = wall.map(Timespec::try_from).transpose().unwrap_or_default();
+    let mut is_told = false;
     loop {
-        let mut waits = [
-            PollFd::from_borrowed_fd(guest.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN),
-        ];
+        let wait = |file| PollFd::from_borrowed_fd(file, PollFlags::IN);
+        let mut waits = vec![wait(guest.as_fd()), wait(control.as_fd())];
+        if !is_told {
+            waits.push(wait(outcome.as_fd()));
+        }
         let ready = match poll(&mut waits, wall.as_ref()) {
             Ok(ready) => ready,
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error).at(Stage::Supervise),
         };
-        let [guest, control] = waits.map(|wait| !wait.revents().is_empty());
-        return Ok(match (ready, guest, control) {
-            (0, ..) => Why::Late,
-            (_, true, _) => Why::Ended,
+        let is = |at: usize| waits.get(at).is_some_and(|wait| !wait.revents().is_empty());
+        let (guest, control) = (is(0), is(1));
+        if ready > 0 && !guest && !control {
+            is_told = true;
+            wall = None;
+            continue;
+        }
+        return Ok(match (ready, guest) {
+            (0, _) => Why::Late,
+            (_, true) => Why::Ended,
             // The factory sends nothing after the order: this is its end of the line.
             _ => Why::Unwanted,
         });

@@ -4,6 +4,7 @@
  * attack calls                  every call below
  * attack connect PORT NAME      the host's loopback, and an abstract unix socket of the host
  * attack kill PID...            processes of the host
+ * attack type                   for whoever sits at the terminal
  * attack eat                    memory until the end
  * attack fork                   processes until the end, and how many there were
  */
@@ -252,6 +253,10 @@ int main(int count, char **words) {
     if (count > 3 && !strcmp(words[1], "connect")) return connects(words[2], words[3]), 0;
     if (count > 1 && !strcmp(words[1], "eat")) return eat();
     if (count > 1 && !strcmp(words[1], "fork")) return forks();
+    if (count > 1 && !strcmp(words[1], "type")) {
+        TRY("TIOCSTI", ioctl(0, TIOCSTI, "x"));
+        return 0;
+    }
     if (count > 1 && !strcmp(words[1], "kill")) {
         for (int i = 2; i < count; i++) TRY(words[i], kill(atoi(words[i]), SIGKILL));
         return 0;

@@ -100,6 +100,21 @@ pub(crate) fn what_changes_stays_out_of_the_tree() {
     assert_eq!(done.stdout, "x\ny\n/opt\n");
 }
 
+pub(crate) fn several_trees_are_one_root() {
+    let mut world = World::new();
+    let above = world.make("above");
+    fs::create_dir(above.join("etc")).unwrap();
+    fs::write(above.join("etc/passwd"), "above\n").unwrap();
+    fs::write(above.join("etc/only"), "only\n").unwrap();
+    own(&above.join("etc"));
+    world.above.push(above.clone());
+    let script = "cat /etc/passwd /etc/only; echo x >> /etc/only; rm /etc/passwd; ls /bin/sh";
+    let done = world.script(script);
+    assert_eq!(done.stdout, "above\nonly\n/bin/sh\n", "{done:?}");
+    assert_eq!(fs::read(above.join("etc/only")).unwrap(), b"only\n");
+    assert!(above.join("etc/passwd").exists());
+}
+
 pub(crate) fn binds_are_seen_where_they_were_asked_for() {
     let mut world = World::new();
     let cache = world.make("cache");
@@ -224,7 +239,7 @@ pub(crate) fn wrong_descriptions_are_refused() {
     ] {
         check(&|guest, _| guest.binds[0].target = target.into());
     }
-    check(&|guest, _| guest.lower = "relative".into());
+    check(&|guest, _| guest.lowers = vec!["relative".into()]);
     check(&|guest, _| guest.scratch.as_mut_os_string().push("/"));
     check(&|guest, _| guest.binds[0].source.as_mut_os_string().push("/."));
 }

@@ -21,6 +21,7 @@ mod ends;
 mod escape;
 mod exhaust;
 mod guest;
+mod person;
 mod world;
 
 use std::ffi::OsString;
@@ -51,6 +52,7 @@ const TESTS: &[Test] = tests![
         outputs_come_apart_and_endings_are_told,
         what_cannot_be_started_is_an_error,
         what_changes_stays_out_of_the_tree,
+        several_trees_are_one_root,
         binds_are_seen_where_they_were_asked_for,
         the_usual_devices_work,
         loopback_works,
@@ -71,6 +73,12 @@ const TESTS: &[Test] = tests![
         the_first_process_cannot_be_killed,
         the_helper_cannot_be_reached_by_a_script,
         a_folder_of_another_user_is_not_written,
+    },
+    person::{
+        who_has_a_failed_guest_finds_it_as_it_stood,
+        a_step_that_succeeds_opens_nothing,
+        a_guest_types_nothing_for_the_person,
+        a_step_runs_at_a_terminal,
     },
     exhaust::{
         processes_are_limited,

@@ -56,6 +56,8 @@ pub(crate) fn has_groups() -> bool {
 /// A guest's folders, gone when dropped.
 pub(crate) struct World {
     folder: TempDir,
+    /// Trees above the first.
+    pub(crate) above: Vec<PathBuf>,
     /// More binds than the workspace.
     pub(crate) binds: Vec<Bind>,
     /// What steps may use: ten seconds, unless a test says otherwise.
@@ -79,6 +81,7 @@ impl World {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let world = Self {
             folder,
+            above: Vec::new(),
             binds: Vec::new(),
             limits: Limits {
                 wall: Some(Duration::from_secs(10)),
@@ -112,7 +115,7 @@ impl World {
             writable: true,
         };
         GuestSpec {
-            lower: self.path("tree"),
+            lowers: [&self.above[..], &[self.path("tree")]].concat(),
             scratch: self.path("scratch"),
             binds: [workspace]
                 .into_iter()
