@@ -11,7 +11,7 @@ use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
-use boltworks_source::{DebianArchive, Fetcher, Machine, Mirror, Origin, Override, Request};
+use boltworks_source::{DebianArchive, Expected, Fetcher, GitLimits, Machine, Mirror, Origin, Override, Request};
 
 use crate::{Error, Home};
 
@@ -61,6 +61,7 @@ impl Reach {
             debian: self.debian.as_ref().map_err(|why| chain(why)),
             machine: &self.machine,
             caches: &self.caches,
+            git: GitLimits::default(),
             offline: home.host.offline,
         }
     }
@@ -154,7 +155,7 @@ pub fn request<'a>(
     source: &'a SourceRef,
     version: &'a str,
 ) -> Result<Request<'a>, Error> {
-    let expected = match (source.expected_sha256, source.expected_sha512) {
+    let expected: Expected = match (source.expected_sha256, source.expected_sha512) {
         (Some(sha256), _) => sha256.into(),
         (None, Some(sha512)) => sha512.into(),
         (None, None) => {
@@ -164,7 +165,7 @@ pub fn request<'a>(
     };
     Ok(Request {
         uri: &source.uri,
-        expected,
+        known_by: expected.into(),
         package: recipe.package.name.as_str(),
         version,
     })

@@ -3,7 +3,7 @@
 use boltworks_fsx::Expected;
 use boltworks_model::SourceKind;
 
-use crate::{Error, Mirror, Origin, Override, Request};
+use crate::{Error, KnownBy, Mirror, Origin, Override, Request};
 
 /// A place in the chain and what is expected of it.
 #[derive(Debug)]
@@ -52,40 +52,22 @@ pub(crate) fn chain(
     mirrors: &[Mirror],
     overrides: &[Override],
 ) -> Result<Vec<Candidate>, Error> {
-    let own = |place, kind| Candidate {
-        place,
-        expected: request.expected,
-        kind,
-        recipe_digest: None,
+    let mut chain = match request.known_by {
+        KnownBy::File(expected) => upstream(request.uri, expected, mirrors),
+        // Of a commit, an entry of the map is the only file there is.
+        KnownBy::Checkout(_) => Vec::new(),
     };
-    let mut chain = Vec::new();
-    if let Some((project, file)) = parse_pypi(request.uri) {
-        let place = Place::Pypi {
-            project: project.to_owned(),
-            file: file.to_owned(),
-        };
-        chain.push(own(place, SourceKind::Sdist));
-    } else if request.uri.starts_with("https://") || request.uri.starts_with("http://") {
-        chain.push(own(
-            Place::Upstream(request.uri.to_owned()),
-            SourceKind::Tarball,
-        ));
-    }
-    let mirrored = mirrors
-        .iter()
-        .filter_map(|mirror| mirror.translate(request.uri));
-    chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
+    let (wanted, known_as) = match request.known_by {
+        KnownBy::File(expected) => (Some(expected), shown(&expected)),
+        KnownBy::Checkout(checkout) => (None, format!("git:{}", checkout.commit)),
+    };
     for entry in overrides.iter().filter(|entry| entry.covers(request)) {
-        let is_same = request.expected.sha256() == Some(entry.sha256);
+        let same = wanted.filter(|wanted| wanted.sha256() == Some(entry.sha256));
         chain.push(Candidate {
             place: place_of(entry),
-            expected: if is_same {
-                request.expected
-            } else {
-                entry.sha256.into()
-            },
+            expected: same.unwrap_or_else(|| entry.sha256.into()),
             kind: entry.kind,
-            recipe_digest: (!is_same).then(|| shown(&request.expected)),
+            recipe_digest: same.is_none().then(|| known_as.clone()),
         });
     }
     // A map to other bytes replaces address and digest together: which of two files is built from
@@ -104,6 +86,29 @@ pub(crate) fn chain(
         });
     }
     Ok(chain)
+}
+
+/// Where the recipe says that a file is, and the mirrors of that.
+fn upstream(uri: &str, expected: Expected, mirrors: &[Mirror]) -> Vec<Candidate> {
+    let own = |place, kind| Candidate {
+        place,
+        expected,
+        kind,
+        recipe_digest: None,
+    };
+    let mut chain = Vec::new();
+    if let Some((project, file)) = parse_pypi(uri) {
+        let place = Place::Pypi {
+            project: project.to_owned(),
+            file: file.to_owned(),
+        };
+        chain.push(own(place, SourceKind::Sdist));
+    } else if uri.starts_with("https://") || uri.starts_with("http://") {
+        chain.push(own(Place::Upstream(uri.to_owned()), SourceKind::Tarball));
+    }
+    let mirrored = mirrors.iter().filter_map(|mirror| mirror.translate(uri));
+    chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
+    chain
 }
 
 fn place_of(entry: &Override) -> Place {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use boltworks_model::Cancelled;
+use boltworks_model::{Cancelled, ObjectId, RefName};
 
 /// Why a source is not in the store.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,72 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// A branch or tag names another commit than the recipe.
+    #[error(
+        "check {what} of {repository}: it is the commit {found}, the recipe expects {expected} \
+         (if upstream moved it on purpose, write the new commit into the recipe)"
+    )]
+    OtherCommit {
+        /// `the tag v1`, `the end of the branch main`.
+        what: String,
+        /// The repository.
+        repository: String,
+        /// What the recipe says.
+        expected: ObjectId,
+        /// What is there.
+        found: ObjectId,
+    },
+    /// The commit is not on the branch.
+    #[error("check the branch {branch} of {repository}: the commit {commit} is not on it")]
+    OtherBranch {
+        /// The branch.
+        branch: RefName,
+        /// The repository.
+        repository: String,
+        /// The commit.
+        commit: ObjectId,
+    },
+    /// A repository has no such commit.
+    #[error("find the commit {commit} in {repository}: it is on none of its branches and tags")]
+    NoCommit {
+        /// The repository.
+        repository: String,
+        /// The commit.
+        commit: ObjectId,
+    },
+    /// An object of a repository cannot be used.
+    #[error("take the {kind} {id}: {reason}")]
+    BadObject {
+        /// What it is.
+        kind: String,
+        /// Its name.
+        id: ObjectId,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A submodule cannot be used.
+    #[error("take the submodule '{path}': {reason}")]
+    Submodule {
+        /// Where it would be.
+        path: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A server sends more than is kept.
+    #[error("fetch no more than {limit} bytes: the server sends more")]
+    TooLarge {
+        /// The most, in bytes.
+        limit: u64,
+    },
+    /// A server stopped talking.
+    #[error("wait for the server: it said nothing for {seconds} seconds")]
+    Silent {
+        /// How long.
+        seconds: u64,
+    },
+    /// A path is not one.
+    #[error(transparent)]
+    Path(#[from] boltworks_fsx::PathError),
     /// Somebody pressed the button.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -162,7 +228,11 @@ impl Error {
             | Self::NoPythonIndex
             | Self::NotFound { .. }
             | Self::Malformed { .. }
-            | Self::Unspeakable { .. } => true,
+            | Self::Unspeakable { .. }
+            | Self::OtherCommit { .. }
+            | Self::OtherBranch { .. }
+            | Self::NoCommit { .. }
+            | Self::Silent { .. } => true,
             _ => false,
         }
     }

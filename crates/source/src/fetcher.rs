@@ -15,10 +15,13 @@ use boltworks_store::Store;
 use crate::chain::{Candidate, Place, chain, shown};
 use crate::debian::Wanted;
 use crate::error::Attempts;
+use crate::git::Checkouts;
 use crate::job::Job;
 use crate::notes::{Note, Notes};
 use crate::partial::Partial;
-use crate::{DebianArchive, Error, Fetched, Machine, Mirror, Override, Request};
+use crate::{
+    DebianArchive, Error, Fetched, GitLimits, KnownBy, Machine, Mirror, Override, Request,
+};
 
 /// No source is larger.
 pub(crate) const MAX_SOURCE: u64 = 8 * 1024 * 1024 * 1024;
@@ -43,6 +46,8 @@ pub struct Fetcher<'a> {
     /// Folders of files that were fetched before, as melange keeps them: each is named by the
     /// digest that recipes expect, `sha256:HEX` or `sha512:HEX`.
     pub caches: &'a [Root],
+    /// What fetching from a git repository may take.
+    pub git: GitLimits,
     /// Whether the network is not to be used.
     pub offline: bool,
 }
@@ -66,6 +71,9 @@ impl Fetcher<'_> {
     /// [`Error::Unavailable`] with every place and its reason; [`Error::Offline`] if the network
     /// is not to be used. Nothing is kept but the beginnings of broken-off transfers.
     pub fn fetch(&self, request: &Request<'_>, ambient: &Ambient<'_>) -> Result<Fetched, Error> {
+        if let Some(checkouts) = self.checkouts(request) {
+            return checkouts.fetch(ambient);
+        }
         let chain = self.chain(request)?;
         for candidate in &chain {
             if let Some(fetched) = self.kept(request, candidate)? {
@@ -93,6 +101,9 @@ impl Fetcher<'_> {
 
     /// What is known of a source without the network: the blob, if it is in the store.
     pub fn known(&self, request: &Request<'_>) -> Result<Option<Fetched>, Error> {
+        if let Some(checkouts) = self.checkouts(request) {
+            return checkouts.kept();
+        }
         for candidate in &self.chain(request)? {
             if let Some(fetched) = self.kept(request, candidate)? {
                 return Ok(Some(fetched));
@@ -103,6 +114,9 @@ impl Fetcher<'_> {
 
     /// Hashes what the store has of a source.
     pub fn verify(&self, request: &Request<'_>) -> Result<Checked, Error> {
+        if let Some(checkouts) = self.checkouts(request) {
+            return checkouts.verify();
+        }
         for candidate in &self.chain(request)? {
             let Some(digest) = self.digest_of(&candidate.expected) else {
                 continue;
@@ -116,6 +130,19 @@ impl Fetcher<'_> {
             });
         }
         Ok(Checked::Missing)
+    }
+
+    /// A wish for a commit, unless the factory's map has a file instead.
+    fn checkouts<'s>(&'s self, request: &'s Request<'s>) -> Option<Checkouts<'s>> {
+        let KnownBy::Checkout(checkout) = request.known_by else {
+            return None;
+        };
+        let is_mapped = self.overrides.iter().any(|entry| entry.covers(request));
+        (!is_mapped).then_some(Checkouts {
+            fetcher: self,
+            request,
+            checkout,
+        })
     }
 
     fn chain(&self, request: &Request<'_>) -> Result<Vec<Candidate>, Error> {

@@ -36,6 +36,13 @@ impl<'a> Job<'a> {
         });
     }
 
+    pub(crate) fn step(&self, step: &str) {
+        self.ambient.sink.event(Event::Step {
+            job: &self.name,
+            step,
+        });
+    }
+
     pub(crate) fn end(&self, ok: bool, note: &str) {
         if self.has_begun {
             self.ambient.sink.event(Event::Finished {

@@ -5,12 +5,13 @@
 //! 1. [`request`]: [`Request`], what is wanted; [`Override`] and [`Mirror`], where else it may be;
 //!    [`Fetched`], what was found.
 //! 2. [`fetcher`]: [`Fetcher`], the chain: store, upstream, mirrors, the factory's own map.
-//! 3. [`discover`]: a source whose digest nobody knows yet.
-//! 4. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
-//! 5. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
+//! 3. `git`: commits of git repositories, through the git program.
+//! 4. [`discover`]: a source whose digest nobody knows yet.
+//! 5. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
+//! 6. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
 //!    checks the archive's signatures.
-//! 6. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
-//! 7. [`program`]: [`Program`], the one place that starts programs here.
+//! 7. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
+//! 8. [`program`]: [`Program`], the one place that starts programs here.
 //!
 //! This crate knows no address.
 
@@ -19,6 +20,7 @@ pub mod debian;
 pub mod discover;
 pub mod error;
 pub mod fetcher;
+mod git;
 mod job;
 pub mod machine;
 mod notes;
@@ -35,4 +37,4 @@ pub use fetcher::{Checked, Fetcher};
 pub use machine::Machine;
 pub use program::Program;
 pub use pypi::PythonIndex;
-pub use request::{Fetched, Mirror, Origin, Override, Request};
+pub use request::{Fetched, GitLimits, KnownBy, Mirror, Origin, Override, Request};

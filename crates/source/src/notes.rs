@@ -44,6 +44,18 @@ impl Notes<'_> {
         self.0.read_text(&path, MAX_NOTE).ok()?.trim().parse().ok()
     }
 
+    /// Remembers the blob that a wish for a commit became.
+    pub(crate) fn checked_out(&self, identity: &str, digest: &Sha256) -> Result<(), DiskError> {
+        self.put(&checkout(identity), digest.to_string().as_bytes())
+    }
+
+    /// The blob that a wish for a commit is said to have become. The guest's git finds the commit in
+    /// it or fails.
+    pub(crate) fn checkout(&self, identity: &str) -> Option<Sha256> {
+        let path = RelPath::try_from(checkout(identity)).ok()?;
+        self.0.read_text(&path, MAX_NOTE).ok()?.trim().parse().ok()
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let path = RelPath::try_from(path)?;
         if let Some(parent) = path.parent() {
@@ -51,4 +63,11 @@ impl Notes<'_> {
         }
         self.0.write(&path, bytes, 0o644).map(drop)
     }
+}
+
+fn checkout(identity: &str) -> String {
+    format!(
+        "checkouts/{}",
+        boltworks_crypto::sha256(identity.as_bytes())
+    )
 }

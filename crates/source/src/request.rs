@@ -1,20 +1,46 @@
 //! What is wanted, where else it may be, and what was found.
 
+use std::time::Duration;
+
 use boltworks_fsx::Expected;
-use boltworks_model::{Material, Sha256, SourceKind};
+use boltworks_model::{Checkout, Material, Sha256, SourceKind};
 
 /// One source that a recipe names.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Upstream's address: `https://…`, `http://…`, or `pypi:PROJECT/FILE` for a source
-    /// distribution at the index pip is configured for.
+    /// distribution at the index pip is configured for; of a commit its repository's.
     pub uri: &'a str,
-    /// What the recipe says its digest is.
-    pub expected: Expected,
+    /// What the recipe says it is.
+    pub known_by: KnownBy<'a>,
     /// The package whose recipe names it.
     pub package: &'a str,
     /// That package's version, without the epoch.
     pub version: &'a str,
+}
+
+/// What a recipe knows a source by.
+#[derive(Debug, Clone, Copy)]
+pub enum KnownBy<'a> {
+    /// A file, by its digest.
+    File(Expected),
+    /// A commit, by its name.
+    Checkout(&'a Checkout),
+}
+
+impl<T: Into<Expected>> From<T> for KnownBy<'_> {
+    fn from(expected: T) -> Self {
+        Self::File(expected.into())
+    }
+}
+
+/// What fetching from a git repository may take.
+#[derive(Debug, Clone, Copy)]
+pub struct GitLimits {
+    /// The most bytes of packs, submodules' included.
+    pub bytes: u64,
+    /// How long a server may say nothing.
+    pub quiet: Duration,
 }
 
 /// The same files at another address: `prefix` of an address is replaced by `to`.

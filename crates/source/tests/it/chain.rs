@@ -1,9 +1,8 @@
 //! The chain, with servers that are there, gone, wrong or broken.
 
 use boltworks_crypto::{sha256, sha512};
-use boltworks_fsx::Expected;
 use boltworks_model::{Material, Sha256, SourceKind};
-use boltworks_source::{Checked, Error, Fetched, Mirror, Origin, Override, Request};
+use boltworks_source::{Checked, Error, Fetched, KnownBy, Mirror, Origin, Override, Request};
 
 use crate::Bench;
 use crate::server::{Act, Server};
@@ -15,10 +14,10 @@ fn body() -> Vec<u8> {
     (0..50_000_u32).flat_map(u32::to_le_bytes).collect()
 }
 
-fn request(uri: &str, expected: impl Into<Expected>) -> Request<'_> {
+fn request(uri: &str, expected: impl Into<KnownBy<'static>>) -> Request<'_> {
     Request {
         uri,
-        expected: expected.into(),
+        known_by: expected.into(),
         package: "x",
         version: "1",
     }
@@ -250,7 +249,7 @@ fn a_sha512_is_as_good() {
             .is_new
     );
     let wrong = Request {
-        expected: sha512(b"no").into(),
+        known_by: sha512(b"no").into(),
         ..request
     };
     assert!(matches!(

@@ -52,7 +52,7 @@ fn the_real_archive_has_sources_and_packages() {
     fetcher.overrides.push(zlib());
     let request = Request {
         uri: "https://no-such-host.invalid/zlib-1.3.1.tar.gz",
-        expected: boltworks_crypto::sha256(b"upstream's").into(),
+        known_by: boltworks_crypto::sha256(b"upstream's").into(),
         package: "zlib",
         version: "1.3.1",
     };

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use boltworks_fsx::Root;
 use boltworks_model::{Ambient, Cancel, Clock, Entropy, Timestamp};
 use boltworks_net::{Client, Settings};
-use boltworks_source::{Fetcher, Machine};
+use boltworks_source::{Fetcher, GitLimits, Machine};
 use boltworks_store::Store;
 
 /// The real time, with short waits.
@@ -92,6 +92,7 @@ impl Bench {
             debian: Err("no archive here".to_owned()),
             machine: &self.machine,
             caches: &[],
+            git: GitLimits::default(),
             offline: false,
         }
     }

@@ -1,0 +1,148 @@
+//! Objects of a repository, read through the git program and named anew by us.
+
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+
+use boltworks_model::ObjectId;
+
+use super::object::{Kind, Naming};
+use crate::Error;
+
+/// The longest line before an object.
+const MAX_LINE: u64 = 512;
+
+/// A conversation with `git cat-file --batch`.
+pub(super) struct Objects<'a> {
+    input: &'a mut dyn Write,
+    output: BufReader<&'a mut dyn Read>,
+}
+
+/// What is about to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// Its name.
+    pub(super) id: ObjectId,
+    /// What it is.
+    pub(super) kind: Kind,
+    /// How many bytes it has.
+    pub(super) size: u64,
+}
+
+impl<'a> Objects<'a> {
+    pub(super) fn new(input: &'a mut dyn Write, output: &'a mut dyn Read) -> Self {
+        Self {
+            input,
+            output: BufReader::with_capacity(1 << 18, output),
+        }
+    }
+
+    /// Asks for an object, whose bytes must be read next; `None` if it is not there.
+    pub(super) fn ask(&mut self, id: ObjectId) -> Result<Option<Header>, Error> {
+        let asked = writeln!(self.input, "{id}").and_then(|()| self.input.flush());
+        asked.map_err(broken)?;
+        let mut line = String::new();
+        #[expect(clippy::disallowed_methods, reason = "the length is checked next")]
+        let mut start = (&mut self.output).take(MAX_LINE);
+        start.read_line(&mut line).map_err(broken)?;
+        let Some(line) = line.strip_suffix('\n') else {
+            return Err(odd(&line));
+        };
+        let mut words = line.split(' ');
+        let (name, kind, size) = (words.next(), words.next(), words.next());
+        if kind == Some("missing") {
+            return Ok(None);
+        }
+        let kind = kind.and_then(Kind::named);
+        let size = size.and_then(|size| size.parse().ok());
+        let is_it = name.and_then(|name| name.parse().ok()) == Some(id);
+        match (kind, size) {
+            (Some(kind), Some(size)) if is_it => Ok(Some(Header { id, kind, size })),
+            _ => Err(odd(line)),
+        }
+    }
+
+    /// The object's bytes; they must have its name.
+    pub(super) fn read(&mut self, header: &Header, limit: u64) -> Result<Vec<u8>, Error> {
+        let size = usize::try_from(header.size)
+            .ok()
+            .filter(|_| header.size <= limit)
+            .ok_or_else(|| bad(header, "it is too large"))?;
+        let mut bytes = vec![0; size];
+        self.output.read_exact(&mut bytes).map_err(broken)?;
+        let mut naming = Naming::of(&header.id, header.kind, header.size);
+        naming.update(&bytes);
+        self.end(header, naming)?;
+        Ok(bytes)
+    }
+
+    /// Hands on the object's bytes as they come; they must have its name.
+    pub(super) fn stream<T>(
+        &mut self,
+        header: &Header,
+        take: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+    ) -> Result<T, Error> {
+        let mut reader = Named {
+            naming: Naming::of(&header.id, header.kind, header.size),
+            left: header.size,
+            inner: &mut self.output,
+        };
+        let value = take(&mut reader).map_err(broken)?;
+        let naming = reader.naming;
+        self.end(header, naming)?;
+        Ok(value)
+    }
+
+    fn end(&mut self, header: &Header, naming: Naming) -> Result<(), Error> {
+        let mut end = [0];
+        self.output.read_exact(&mut end).map_err(broken)?;
+        if ObjectId::new(&naming.finish()) == Some(header.id) && end == [b'\n'] {
+            Ok(())
+        } else {
+            Err(bad(header, "its bytes have another name"))
+        }
+    }
+}
+
+/// Counts and names what is read.
+struct Named<'a, R> {
+    inner: &'a mut R,
+    naming: Naming,
+    left: u64,
+}
+
+impl<R: Read> Read for Named<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let most = most.min(buffer.len());
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
+        let count = self.inner.read(buffer)?;
+        if count == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.naming.update(buffer.get(..count).unwrap_or_default());
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+fn broken(source: io::Error) -> Error {
+    Error::Program {
+        program: "git",
+        source,
+    }
+}
+
+fn odd(line: &str) -> Error {
+    Error::Malformed {
+        index: "the output of git cat-file".to_owned(),
+        reason: format!("'{}' stands before an object", line.trim_end()),
+    }
+}
+
+/// An object that is not what it should be.
+pub(super) fn bad(header: &Header, reason: &'static str) -> Error {
+    Error::BadObject {
+        kind: header.kind.to_string(),
+        id: header.id,
+        reason,
+    }
+}

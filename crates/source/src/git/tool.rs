@@ -1,0 +1,308 @@
+//! The git program: on a bare repository of ours, without anybody's configuration, hooks and filters,
+//! and with no way to a server but those that are named here.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use boltworks_fsx::{Limit, RelPath, Root};
+use boltworks_model::{Depth, ObjectId};
+
+use super::objects::Objects;
+use super::remote::Remote;
+use crate::job::Job;
+use crate::{Error, GitLimits, Program};
+
+/// No list of branches and tags is larger.
+const MAX_REFS: Limit = Limit::mib(64);
+/// No list of a commit's files is larger.
+const MAX_LISTING: Limit = Limit::mib(512);
+/// No `.gitmodules` is larger.
+const MAX_MODULES: Limit = Limit::mib(1);
+
+/// What is switched off, and what is held against what servers send.
+const SETTINGS: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsync=none",
+    "core.askPass=",
+    "credential.helper=",
+    "fetch.recurseSubmodules=false",
+    "fetch.unpackLimit=1",
+    "fetch.writeCommitGraph=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "protocol.version=2",
+    "transfer.fsckObjects=true",
+];
+
+/// Faults of old commits that do no harm, and that no repository gets rid of: dates and names of people
+/// that are not of today's form, modes with a zero in front.
+const OLD_FAULTS: &[&str] = &[
+    "badDate",
+    "badDateOverflow",
+    "badEmail",
+    "badName",
+    "badTimezone",
+    "missingAuthor",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "missingTaggerEntry",
+    "multipleAuthors",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+];
+
+/// A bare repository in a folder that is thrown away.
+pub(super) struct Git<'a> {
+    folder: Root,
+    path: PathBuf,
+    environment: &'a BTreeMap<String, String>,
+    limits: GitLimits,
+    /// Bytes that other repositories of the same source have taken.
+    before: u64,
+    pub(super) job: &'a Job<'a>,
+}
+
+/// What a repository is opened with.
+pub(super) struct Opening<'a> {
+    /// What git sees of the environment.
+    pub(super) environment: &'a BTreeMap<String, String>,
+    /// What it may take.
+    pub(super) limits: GitLimits,
+    /// Bytes that were taken before.
+    pub(super) before: u64,
+    /// As whom it is seen.
+    pub(super) job: &'a Job<'a>,
+}
+
+impl<'a> Git<'a> {
+    /// Makes an empty repository for objects with names like this one.
+    pub(super) fn init(folder: Root, like: &ObjectId, opening: Opening<'a>) -> Result<Self, Error> {
+        let path = folder.path_for_children()?;
+        let git = Self {
+            folder,
+            path,
+            environment: opening.environment,
+            limits: opening.limits,
+            before: opening.before,
+            job: opening.job,
+        };
+        let format = if like.is_long() { "sha256" } else { "sha1" };
+        let mut program = git
+            .base(None)
+            .args(["init", "--quiet", "--bare", "--template="]);
+        if like.is_long() {
+            program = program.arg(format!("--object-format={format}"));
+        }
+        program.arg(git.path.as_os_str()).output(Limit::kib(64))?;
+        Ok(git)
+    }
+
+    /// Which objects names stand for at a server: `refs/heads/main`, and `refs/tags/v1^{}` for what an
+    /// annotated tag names.
+    pub(super) fn refs(
+        &self,
+        remote: &Remote,
+        names: &[String],
+    ) -> Result<BTreeMap<String, ObjectId>, Error> {
+        let program = self
+            .program(Some(remote))
+            .args(["ls-remote", "--", remote.as_str()]);
+        let output = self.watched(&program.args(names.iter().cloned()), MAX_REFS)?;
+        let text = String::from_utf8_lossy(&output);
+        let line = |line: &str| {
+            let (id, name) = line.split_once('\t')?;
+            Some((name.to_owned(), id.parse().ok()?))
+        };
+        // A server is asked for ends of names, too.
+        Ok(text
+            .lines()
+            .filter_map(line)
+            .filter(|(name, _)| names.contains(name))
+            .collect())
+    }
+
+    /// Fetches what the names or objects stand for, with so much of what is before it.
+    pub(super) fn fetch(
+        &self,
+        remote: &Remote,
+        depth: Depth,
+        wanted: &[String],
+    ) -> Result<(), Error> {
+        let mut program = self.program(Some(remote)).args([
+            "fetch",
+            "--progress",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-gc",
+            "--no-recurse-submodules",
+            "--force",
+        ]);
+        match depth {
+            Depth::Last(count) => program = program.arg(format!("--depth={count}")),
+            Depth::All if self.is_shallow()? => program = program.arg("--unshallow"),
+            Depth::All => {}
+        }
+        let program = program.args(["--", remote.as_str()]);
+        self.watched(&program.args(wanted.iter().cloned()), Limit::mib(1))
+            .map(drop)
+    }
+
+    /// Whether every commit before the first one is before the second, or is it.
+    pub(super) fn is_before(&self, first: &ObjectId, second: &ObjectId) -> Result<bool, Error> {
+        let program = self.program(None).args(["rev-list", "--max-count=1"]);
+        let program = program.args([first.to_string(), format!("^{second}"), "--".to_owned()]);
+        Ok(self.watched(&program, Limit::kib(64))?.is_empty())
+    }
+
+    /// Everything in a commit's folder and below, as `git ls-tree -r -z` lists it.
+    pub(super) fn listing(&self, commit: &ObjectId) -> Result<Vec<u8>, Error> {
+        let program = self
+            .program(None)
+            .args(["ls-tree", "-r", "-z", "--full-tree"]);
+        program.arg(commit.to_string()).output(MAX_LISTING)
+    }
+
+    /// What a file of configuration says, as `git config --list -z` lists it.
+    pub(super) fn configuration(&self, blob: &ObjectId) -> Result<Vec<u8>, Error> {
+        let program = self
+            .program(None)
+            .args(["config", "--no-includes", "--list", "-z"]);
+        program
+            .args(["--blob", &blob.to_string()])
+            .output(MAX_MODULES)
+    }
+
+    /// Takes a pack in.
+    pub(super) fn take(&self, pack: std::fs::File) -> Result<(), Error> {
+        let program = self
+            .program(None)
+            .args(["index-pack", "--stdin", "--strict"]);
+        program.stream_from(pack, |output| {
+            std::io::copy(output, &mut std::io::sink()).map_err(super::writing)?;
+            Ok(())
+        })
+    }
+
+    /// Speaks with it about its objects.
+    pub(super) fn objects<T>(
+        &self,
+        talk: impl FnOnce(&mut Objects<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let program = self.program(None).args(["cat-file", "--batch"]);
+        program.talk(|input, output| talk(&mut Objects::new(input, output)))
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn size(&self) -> u64 {
+        let size = |folder: &Root| {
+            let names = folder.list().unwrap_or_default().into_iter();
+            let sizes = names.filter_map(|entry| {
+                let path = RelPath::new(entry.name).ok()?;
+                Some(folder.stat(&path).ok()??.size)
+            });
+            sizes.sum::<u64>()
+        };
+        let packs = RelPath::try_from("objects/pack").ok();
+        packs
+            .and_then(|packs| self.folder.dir(&packs).ok())
+            .map_or(0, |packs| size(&packs))
+    }
+
+    /// A file in the repository's folder that has no name.
+    pub(super) fn scratch(&self) -> Result<std::fs::File, Error> {
+        Ok(self.folder.scratch()?)
+    }
+
+    fn is_shallow(&self) -> Result<bool, Error> {
+        Ok(self.folder.exists(&RelPath::try_from("shallow")?)?)
+    }
+
+    /// Git on this repository.
+    fn program(&self, remote: Option<&Remote>) -> Program {
+        let folder = format!("--git-dir={}", self.path.display());
+        self.base(remote).arg(folder)
+    }
+
+    /// Git with nothing but what is set here, and no way to a server but this one's.
+    fn base(&self, remote: Option<&Remote>) -> Program {
+        let fixed = [
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("GIT_PROTOCOL_FROM_USER", "0"),
+        ];
+        let mut program = Program::new("git", "git").envs(self.environment);
+        for (name, value) in fixed {
+            program = program.env(name, value);
+        }
+        let protocols = remote.map_or("none", Remote::protocols);
+        program = program.env("GIT_ALLOW_PROTOCOL", protocols);
+        for setting in SETTINGS {
+            program = program.args(["-c", setting]);
+        }
+        for fault in OLD_FAULTS {
+            program = program.args(["-c".to_owned(), format!("fetch.fsck.{fault}=ignore")]);
+        }
+        program
+    }
+
+    /// Runs it while progress is told; it is stopped on request, when it takes too much room, and when
+    /// it neither says nor brings anything for too long.
+    fn watched(&self, program: &Program, limit: Limit) -> Result<Vec<u8>, Error> {
+        let clock = self.job.ambient.clock;
+        let (mut heard, mut since) = ((0, 0), clock.elapsed());
+        let shown = Cell::new(0);
+        program.watched(limit, clock, &mut |said| {
+            self.job.ambient.cancel.check()?;
+            let size = self.size();
+            if self.before + size > self.limits.bytes {
+                return Err(Error::TooLarge {
+                    limit: self.limits.bytes,
+                });
+            }
+            if shown.replace(size) != size {
+                self.job.progress(self.before + size);
+            }
+            if heard != (said, size) {
+                (heard, since) = ((said, size), clock.elapsed());
+            }
+            if clock.elapsed().saturating_sub(since) > self.limits.quiet {
+                return Err(Error::Silent {
+                    seconds: self.limits.quiet.as_secs(),
+                });
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What git sees of the machine: its proxies and certificate authorities, under the names that it knows.
+pub(super) fn environment(network: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let renamed = [
+        ("SSL_CERT_FILE", "GIT_SSL_CAINFO"),
+        ("SSL_CERT_DIR", "GIT_SSL_CAPATH"),
+    ];
+    let mut environment = network;
+    for (name, known_as) in renamed {
+        if let Some(value) = environment.get(name).cloned() {
+            environment.insert(known_as.to_owned(), value);
+        }
+    }
+    environment
+}
+
+impl Default for GitLimits {
+    fn default() -> Self {
+        Self {
+            bytes: crate::fetcher::MAX_SOURCE,
+            quiet: Duration::from_mins(5),
+        }
+    }
+}
