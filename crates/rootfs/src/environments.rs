@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `<digest>/root` | a finished tree; what is there is whole and durable, and never changed |
 //! | `new-<digest>` | a tree that is being made, or that an interrupted run left |
+//! | `new-layers` | layers that are being made, see [`layers`](crate::layers) |
 //! | `locks/<digest>` | held while that tree is made |
 //! | `pool` | the files that trees share |
 //! | `stock` | what each package became, so that the next tree with it only links |
 //!
 //! What is in the folder was checked when it was laid, and is trusted from then on, like a
-//! tree in use; [`Environments::verify`] reads it all again. A tree is the single lower directory of a guest's overlay. It is made under another name,
-//! made durable, and then renamed, so that an interrupted one is never taken for a whole one.
+//! tree in use; [`Environments::verify`] reads it all again. A tree is a lower directory of a guest's
+//! overlay. It is made under another name, made durable, and then renamed, so that an interrupted one is never taken for a whole one.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -51,7 +52,7 @@ impl From<u32> for Owner {
 /// The folder of trees.
 #[derive(Debug)]
 pub struct Environments {
-    trees: Root,
+    pub(crate) trees: Root,
     path: PathBuf,
     workers: usize,
 }
@@ -107,13 +108,7 @@ impl Environments {
         if let Some(handle) = self.finished(&name, locked, false)? {
             return Ok(handle);
         }
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.workers)
-            .build()
-            .map_err(|source| Error::Threads {
-                count: self.workers,
-                source,
-            })?;
+        let threads = self.threads()?;
         let order = Order {
             name: &name,
             locked,
@@ -131,8 +126,16 @@ impl Environments {
         handle.ok_or(Error::Vanished { name })
     }
 
+    pub(crate) fn threads(&self) -> Result<rayon::ThreadPool, Error> {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(self.workers);
+        threads.build().map_err(|source| Error::Threads {
+            count: self.workers,
+            source,
+        })
+    }
+
     /// The tree, if it is there.
-    fn finished(
+    pub(crate) fn finished(
         &self,
         name: &str,
         locked: &Locked,
@@ -258,7 +261,7 @@ impl Owner {
 }
 
 /// The tree's name: what it is made of, whose it is, and what this crate adds.
-fn name(locked: &Locked, owner: Owner) -> String {
+pub(crate) fn name(locked: &Locked, owner: Owner) -> String {
     let text = format!(
         "tree {} guest {} owner {}:{}\n",
         locked.digest(),
@@ -270,16 +273,16 @@ fn name(locked: &Locked, owner: Owner) -> String {
 }
 
 /// Lays one tree.
-struct Layer<'a> {
-    root: &'a Root,
-    staging: &'a Root,
-    owner: Owner,
+pub(crate) struct Layer<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) staging: &'a Root,
+    pub(crate) owner: Owner,
 }
 
 impl Layer<'_> {
     /// Directories first, then files by many threads, then what names them, and the
     /// directories' own attributes at the very end.
-    fn lay(&self, tree: &Tree) -> Result<(), Error> {
+    pub(crate) fn lay(&self, tree: &Tree) -> Result<(), Error> {
         let open = |node: &Node| {
             Node::dir(Meta {
                 mode: 0o755,
@@ -386,7 +389,7 @@ fn part(tree: &Tree, choose: impl Fn(&Node) -> Option<Node>) -> Result<Tree, Err
     Ok(part)
 }
 
-fn file_error(action: &str, source: boltworks_fsx::Error) -> Error {
+pub(crate) fn file_error(action: &str, source: boltworks_fsx::Error) -> Error {
     Error::File {
         action: action.to_owned(),
         source,

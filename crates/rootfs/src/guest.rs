@@ -81,6 +81,27 @@ pub fn furnish(tree: &mut Tree) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether it matters to [`furnish`] what a package has at a path.
+pub(crate) fn is_furnished(path: &RelPath) -> bool {
+    let text = path.as_bytes();
+    let is = |name: &str| name.as_bytes() == text;
+    let is_command = |name: &str| {
+        let Some(command) = text.strip_prefix(b"usr/bin/") else {
+            return false;
+        };
+        match name.strip_suffix('*') {
+            Some(stem) => command.starts_with(stem.as_bytes()),
+            None => command == name.as_bytes(),
+        }
+    };
+    DIRECTORIES.iter().any(|(name, _)| is(name))
+        || FILES.iter().any(|(name, _)| is(name))
+        || ["etc/passwd", "etc/group"].into_iter().any(is)
+        || ALTERNATIVES.iter().any(|(name, choices)| {
+            is_command(name) || choices.iter().any(|choice| is_command(choice))
+        })
+}
+
 fn file(text: &str) -> Node {
     Node::file(Meta::new(0o644, 0), text.as_bytes())
 }

@@ -9,6 +9,7 @@
 //! 4. [`guest`]: what a build guest needs and no package brings.
 //! 5. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
 //!    files shared between trees.
+//! 6. [`layers`]: many environments that differ in a few packages: one tree, and a thin one for each.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
 //! files between trees, `stock` remembers what each package became.
@@ -19,6 +20,7 @@ pub mod assemble;
 pub mod environments;
 pub mod error;
 pub mod guest;
+pub mod layers;
 mod links;
 pub mod locked;
 pub mod open;

@@ -4,6 +4,7 @@
 
 mod assembling;
 mod environments;
+mod layers;
 mod speed;
 
 use boltworks_apk::Control;
