@@ -11,7 +11,8 @@
 //! 7. [`json`]: what `recipe compile` prints and what an action digest hashes.
 //! 8. [`embedded`]: a recipe read back from the package it made.
 //! 9. [`bump`]: what a new version changes in a recipe's text.
-//! 10. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 10. [`mod@format`]: a recipe's text in its usual form.
+//! 11. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
@@ -20,6 +21,7 @@ pub mod bump;
 pub mod condition;
 pub mod embedded;
 pub mod error;
+pub mod format;
 pub mod json;
 pub mod library;
 pub mod parsed;
