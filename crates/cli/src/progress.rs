@@ -81,7 +81,7 @@ impl Sink for Terminal {
                     .collect();
                 self.with_bar(job, |bar| bar.set_message(line));
             }
-            Event::Finished { job, ok, note } => self.finish(job, ok, note),
+            Event::Finished { job, ok, note, .. } => self.finish(job, ok, note),
             Event::Warning { text } => drop(self.bars.println(format!("! {text}"))),
         }
     }
@@ -119,7 +119,7 @@ impl Sink for Plain {
                     .insert(job.to_owned(), now);
                 eprintln!("… {job}");
             }
-            Event::Finished { job, ok, note } => {
+            Event::Finished { job, ok, note, .. } => {
                 let started = self
                     .started
                     .lock()

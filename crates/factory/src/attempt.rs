@@ -23,6 +23,7 @@ pub fn announced<T>(
         job,
         ok: result.is_ok(),
         note: &note,
+        took: None,
     });
     result
 }

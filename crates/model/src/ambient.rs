@@ -63,6 +63,9 @@ pub enum Event<'a> {
         ok: bool,
         /// A word on how it ended: `built`, `unchanged`, `failed: …`.
         note: &'a str,
+        /// How long it took, where a listener that measures itself would not know: it is told
+        /// later than it happened.
+        took: Option<Duration>,
     },
     /// Something a person should know, that stops nothing.
     Warning {

@@ -49,6 +49,7 @@ impl<'a> Job<'a> {
                 job: &self.name,
                 ok,
                 note,
+                took: None,
             });
         }
     }

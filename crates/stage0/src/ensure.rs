@@ -229,6 +229,7 @@ impl Work<'_> {
             job,
             ok: result.is_ok(),
             note: &note,
+            took: None,
         });
         result?;
         folder.clear()?;

@@ -119,6 +119,7 @@ impl DebianArchive {
             job: &job,
             ok: result.is_ok(),
             note: &note,
+            took: None,
         });
         result.map(|()| DebFolder(folder))
     }

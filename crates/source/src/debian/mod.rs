@@ -118,6 +118,7 @@ impl DebianArchive {
             job: &job,
             ok: result.is_ok(),
             note: &note,
+            took: None,
         });
         result?;
         let stamp = format!("{} {}", ambient.clock.now().0, self.fingerprint());
