@@ -1,4 +1,4 @@
-//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar.
+//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar and gzip.
 //!
 //! Reading order:
 //!
@@ -9,11 +9,13 @@
 //!    [`Durable`], writes that survive a crash whole or not at all; [`Lock`].
 //! 5. [`tree`]: [`Tree`], files with all their attributes in memory, read from and laid out on disk.
 //! 6. [`tar`]: the strict reader and the deterministic writer.
+//! 7. [`gzip`]: one member, compressed on all processors, the same bytes whatever their number.
 //!
 //! Nothing here interprets a file's content, except tar.
 
 pub mod bounded;
 pub mod error;
+pub mod gzip;
 pub mod path;
 pub mod root;
 pub mod tar;

@@ -10,15 +10,22 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use boltworks_crypto::Sha256Hasher;
+use boltworks_fsx::gzip::{Format, Gzip, Piece};
 use boltworks_fsx::tar::Writer;
 use boltworks_fsx::{Kind, Node, Tree};
 use boltworks_oci::{Layer, media_type};
 use boltworks_store::{Batch, Store};
 
 use crate::Error;
-use crate::gzip::Gzip;
-use crate::pieces::{Piece, Pieces};
+use crate::pieces::Pieces;
 
+/// Of 3.0 MB of the demo's files level 6 makes 1.37 MB in 44 ms of a core, level 3 makes 1.40 MB in
+/// 32 ms: an image is to be assembled while one waits. Pieces of half the size would make the demo's
+/// layer 0.2 % larger. Part of what decides the bytes.
+const FORMAT: Format = Format {
+    level: 3,
+    piece: 256 << 10,
+};
 /// A file this long is compressed apart. Part of what decides the bytes. Of the demo's layer this
 /// makes 12 KB more, 1 %.
 const APART: u64 = 16 << 10;
@@ -50,7 +57,8 @@ pub fn write<'a>(
         out: store.begin()?,
         size: 0,
     };
-    let out = Gzip::new(compressed, known).map_err(failed)?;
+    let known = Arc::new(move |piece: &_| known.get(piece));
+    let out = Gzip::knowing(compressed, FORMAT, known).map_err(failed)?;
     let tar = Counted {
         out: Hashed {
             out,

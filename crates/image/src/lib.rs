@@ -7,7 +7,7 @@
 //! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
 //!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
 //! 4. [`place`]: where a path of the image file really is, links followed.
-//! 5. [`gzip`] and [`layer`]: the tree as one deterministic compressed tar, in one pass;
+//! 5. [`layer`]: the tree as one deterministic compressed tar, in one pass;
 //!    [`pieces`]: what is remembered of the last one.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
@@ -27,7 +27,6 @@ pub mod database;
 pub mod declaration;
 pub mod error;
 pub mod export;
-pub mod gzip;
 pub mod layer;
 pub mod paths;
 pub mod pieces;

@@ -1,6 +1,6 @@
 //! What the pieces of an image's last layer were compressed to.
 //!
-//! A layer is compressed in pieces that do not look at each other (see [`gzip`](crate::gzip)),
+//! A layer is compressed in pieces that do not look at each other (see [`gzip`](boltworks_fsx::gzip)),
 //! so a piece that was in the image's last layer need not be compressed again: its bytes are in
 //! that layer's blob. `layers/<key>` beside the blobs says where: a digest, the blob's digest, and
 //! for each piece, in their order in the blob, the digest of its plain bytes and its compressed
@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
 
 use boltworks_crypto::{Sha256Hasher, sha256};
+use boltworks_fsx::gzip::{HEADER, Piece};
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Sha256;
 use boltworks_store::{BlobFile, Store};
 
-use crate::gzip::HEADER;
 use crate::{Error, WRITER_VERSION};
 
 const FOLDER: &str = "layers";
@@ -31,9 +31,6 @@ const MAX_NOTE: Limit = Limit::mib(64);
 const MODE: u32 = 0o644;
 /// What a note says of one piece.
 const RECORD: usize = 40;
-
-/// A piece: the digest of its plain bytes, and how many bytes it was compressed to.
-pub type Piece = (Sha256, u64);
 
 /// The pieces of a layer in the store.
 #[derive(Debug, Default)]

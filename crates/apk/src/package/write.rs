@@ -1,16 +1,18 @@
 //! Writing a package.
 //!
 //! The data section comes first into being, because the control section names its digest, and
-//! waits in memory or, when it is large, in a scratch file. Everything is compressed with one
-//! thread and a header without time or system, so equal input gives equal bytes.
+//! waits in memory or, when it is large, in a scratch file. All threads of the rayon pool it is
+//! called in compress it; equal input gives equal bytes, whatever their number.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
 use boltworks_crypto::{Sha1Hasher, Sha256Hasher, Signer, sha1};
+use boltworks_fsx::gzip::Gzip;
 use boltworks_fsx::tar::{Names, Writer};
-use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Sha1, Sha256, Timestamp};
 
 use super::data::check_texts;
@@ -74,8 +76,6 @@ pub struct Written {
     pub identity: Sha1,
     /// The SHA-256 of the compressed data section.
     pub data_hash: Sha256,
-    /// The SHA-256 of the whole file.
-    pub sha256: Sha256,
     /// The bytes of the whole file.
     pub size: u64,
     /// What `.PKGINFO` says that the files take: the bytes of all files and of the targets of
@@ -97,9 +97,19 @@ pub fn write_package(
             time: options.mtime,
         });
     }
-    let mut data = Hashing::new(Spool::new(options.scratch));
+    let mut data = Counting::new(Hashing {
+        inner: Spool::new(options.scratch),
+        hasher: Sha256Hasher::new(),
+    });
     let installed_size = write_data(&mut data, parts.tree, options)?;
-    let (data, data_hash, _) = data.finish();
+    let Counting {
+        inner: Hashing {
+            inner: data,
+            hasher,
+        },
+        count,
+    } = data;
+    let data_hash = hasher.finish();
 
     let control = Control {
         installed_size,
@@ -109,17 +119,14 @@ pub fn write_package(
     let control = control_section(&control, parts, options)?;
     let signature = signature::section(&control, signer, options.mtime)?;
 
-    let mut out = Hashing::new(out);
     out.write_all(&signature).map_err(write_error)?;
     out.write_all(&control).map_err(write_error)?;
-    data.copy_to(&mut out).map_err(write_error)?;
+    data.copy_to(out).map_err(write_error)?;
     out.flush().map_err(write_error)?;
-    let (_, sha256, size) = out.finish();
     Ok(Written {
         identity: sha1(&control),
         data_hash,
-        sha256,
-        size,
+        size: count + (signature.len() + control.len()) as u64,
         installed_size,
     })
 }
@@ -180,70 +187,131 @@ fn control_section(
 }
 
 /// Writes the data section; the installed size.
-fn write_data(out: &mut impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Result<u64, Error> {
-    let mut whole = tree.clone();
-    whole.ensure_dirs(&Meta::new(0o755, options.mtime));
+fn write_data(out: impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Result<u64, Error> {
+    let tree = if tree.has_all_dirs() {
+        Cow::Borrowed(tree)
+    } else {
+        let mut whole = tree.clone();
+        whole.ensure_dirs(&Meta::new(0o755, options.mtime));
+        Cow::Owned(whole)
+    };
     let limits = Limits::default();
-    let count = whole.iter().count() as u64;
+    let count = tree.len() as u64;
     if count > limits.entries {
         return Err(Error::TooMany {
             count,
             limit: limits.entries,
         });
     }
-    // Names of owners would count more than their numbers: none are written.
-    let mut writer = Writer::with_names(gzip::Encoder::new(out, options.level), Names::Empty);
+    // What is far too large is not compressed first.
+    let contents = tree.iter().map(|(_, node)| content_size(node));
+    within(Section::Data, limits.data, contents.sum())?;
+    let gzip = Gzip::new(out, gzip::format(options.level)).map_err(write_error)?;
+    let mut data = Data {
+        tree: &tree,
+        mtime: options.mtime,
+        // Names of owners would count more than their numbers: none are written.
+        writer: Writer::with_names(Counting::new(gzip), Names::Empty),
+        buffer: Vec::new(),
+    };
     let mut installed_size = 0;
-    for (path, node) in whole.iter() {
-        let entry = |reason| Error::Entry {
-            path: shown(path),
-            reason,
+    for (path, node) in tree.iter() {
+        installed_size += data.append(path, node)?;
+    }
+    let Counting { inner, count } = data.writer.finish_with_end()?;
+    within(Section::Data, limits.data, count)?;
+    inner.finish().map_err(write_error)?;
+    Ok(if tree.is_empty() {
+        0
+    } else {
+        installed_size.max(1)
+    })
+}
+
+fn content_size(node: &Node) -> u64 {
+    match &node.kind {
+        Kind::File(content) => content.len(),
+        _ => 0,
+    }
+}
+
+/// A data section that is being written.
+struct Data<'a, W> {
+    tree: &'a Tree,
+    mtime: i64,
+    writer: Writer<Counting<Gzip<W>>>,
+    /// The bytes of one small file.
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Data<'_, W> {
+    /// Writes one entry; the bytes that it takes where it is installed.
+    fn append(&mut self, path: &RelPath, node: &Node) -> Result<u64, Error> {
+        self.check(path, node)?;
+        let mut node = Cow::Borrowed(node);
+        if node.meta.mtime > self.mtime {
+            node.to_mut().meta.mtime = self.mtime;
+        }
+        let record = |sum: Sha1| [(CHECKSUM.to_owned(), sum.to_string().into_bytes())];
+        let read = |source| read_error(path, source);
+        match &node.kind {
+            Kind::File(content) if content.len() <= SMALL_FILE => {
+                let bytes = content.read_in(&mut self.buffer).map_err(read)?;
+                let record = record(sha1(bytes));
+                self.writer.append_file(path, &node, &record, bytes)?;
+                Ok(content.len())
+            }
+            Kind::File(content) => {
+                let mut hasher = Sha1Hasher::new();
+                content.copy_to(&mut hasher).map_err(read)?;
+                self.writer.append(path, &node, &record(hasher.finish()))?;
+                Ok(content.len())
+            }
+            Kind::Symlink(target) => {
+                self.writer.append(path, &node, &record(sha1(target)))?;
+                Ok(target.len() as u64)
+            }
+            _ => {
+                self.writer.append(path, &node, &[])?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// Refuses what apk would refuse, or take for something else.
+    fn check(&self, path: &RelPath, node: &Node) -> Result<(), Error> {
+        let entry = |reason| {
+            Err(Error::Entry {
+                path: shown(path),
+                reason,
+            })
         };
         if path.as_bytes().starts_with(b".") {
-            return Err(entry(
-                "apk takes a name at the top that begins with '.' for its own",
-            ));
+            return entry("apk takes a name at the top that begins with '.' for its own");
         }
         let target = match &node.kind {
             Kind::Symlink(target) => target.as_slice(),
             _ => &[],
         };
         check_texts(path, target)?;
-        let meta = Meta {
-            mtime: node.meta.mtime.min(options.mtime),
-            ..node.meta.clone()
-        };
-        let (kind, checksum) = match &node.kind {
-            Kind::File(content) => {
-                installed_size += content.len();
-                let (content, checksum) = summed(path, content)?;
-                (Kind::File(content), Some(checksum))
-            }
-            Kind::Symlink(target) => {
-                installed_size += target.len() as u64;
-                (node.kind.clone(), Some(sha1(target)))
-            }
-            Kind::Hardlink(target) if whole.file(target).is_none() || target >= path => {
-                return Err(entry(
-                    "it is a hard link to something that is no file before it",
-                ));
+        match &node.kind {
+            Kind::Hardlink(target) if self.tree.file(target).is_none() || target >= path => {
+                entry("it is a hard link to something that is no file before it")
             }
             Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
-                return Err(entry("a package holds no devices"));
+                entry("a package holds no devices")
             }
-            Kind::Dir | Kind::Hardlink(_) | Kind::Fifo => (node.kind.clone(), None),
-        };
-        let records = checksum.map(|sum| (CHECKSUM.to_owned(), sum.to_string().into_bytes()));
-        writer.append(path, &Node { meta, kind }, records.as_slice())?;
+            _ => Ok(()),
+        }
     }
-    let encoder = writer.finish_with_end()?;
-    within(Section::Data, limits.data, encoder.taken())?;
-    encoder.finish().map_err(write_error)?;
-    Ok(if whole.is_empty() {
-        0
-    } else {
-        installed_size.max(1)
-    })
+}
+
+fn read_error(path: &RelPath, source: io::Error) -> boltworks_fsx::Error {
+    boltworks_fsx::Error::Io {
+        action: "read the content of",
+        path: shown(path),
+        source,
+    }
 }
 
 /// Refuses to write what no reader takes.
@@ -257,52 +325,40 @@ const fn within(section: Section, limit: Limit, size: u64) -> Result<(), Error> 
     Ok(())
 }
 
-/// A file's content, in memory if it is small, and its checksum.
-fn summed(path: &RelPath, content: &Content) -> Result<(Content, Sha1), Error> {
-    let error = |source| {
-        let action = "read the content of";
-        boltworks_fsx::Error::Io {
-            action,
-            path: shown(path),
-            source,
-        }
-    };
-    if content.len() <= SMALL_FILE {
-        let bytes = content.read_vec(Limit(SMALL_FILE)).map_err(error)?;
-        let sum = sha1(&bytes);
-        return Ok((Content::Bytes(bytes.into()), sum));
-    }
-    let mut hasher = Sha1Hasher::new();
-    content.copy_to(&mut hasher).map_err(error)?;
-    Ok((content.clone(), hasher.finish()))
-}
-
-/// Hashes and counts what is written.
-struct Hashing<W> {
+/// Counts what is written.
+struct Counting<W> {
     inner: W,
-    hasher: Sha256Hasher,
     count: u64,
 }
 
-impl<W> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hasher: Sha256Hasher::new(),
-            count: 0,
-        }
+impl<W> Counting<W> {
+    const fn new(inner: W) -> Self {
+        Self { inner, count: 0 }
+    }
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.count += count as u64;
+        Ok(count)
     }
 
-    fn finish(self) -> (W, Sha256, u64) {
-        (self.inner, self.hasher.finish(), self.count)
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
+}
+
+/// Hashes what is written.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256Hasher,
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());
-        self.count += count as u64;
         Ok(count)
     }
 

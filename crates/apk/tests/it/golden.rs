@@ -8,7 +8,7 @@ use crate::kit::*;
 
 #[test]
 fn the_bytes_are_those_of_the_writers_version() {
-    assert_eq!(WRITER_VERSION, "apk-1");
+    assert_eq!(WRITER_VERSION, "apk-2");
     let scripts: Scripts = [(ScriptKind::PostInstall, b"#!/bin/sh\n".to_vec())]
         .into_iter()
         .collect();
@@ -21,7 +21,7 @@ fn the_bytes_are_those_of_the_writers_version() {
     let index = Index::new("os", vec![entry.clone()])
         .write_unsigned(EPOCH)
         .unwrap();
-    insta::assert_snapshot!(sha256(&index), @"dbe2d34af97786f5c12b3cf4d7cc1c542eec4fe77c683f0ed1a4c9bed306bca3");
+    insta::assert_snapshot!(sha256(&index), @"164be0e0189449ca047a11dfd75c01440b133d9e82996707c9b9f807efd57158");
     let package =
         InstalledPackage::new(&control(), written.identity, 1).with_paths(tree().iter(), |_| None);
     let database = Database {

@@ -56,6 +56,37 @@ impl<W: Write> Writer<W> {
         node: &Node,
         extra_pax: &[(String, Vec<u8>)],
     ) -> Result<(), Error> {
+        self.append_header(path, node, extra_pax)?;
+        if let Kind::File(content) = &node.kind {
+            content.copy_to(&mut self.inner).map_err(failed)?;
+            self.pad(content.len())?;
+        }
+        Ok(())
+    }
+
+    /// The same for a file whose bytes are at hand: they are not read again.
+    pub fn append_file(
+        &mut self,
+        path: &RelPath,
+        node: &Node,
+        extra_pax: &[(String, Vec<u8>)],
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        if !matches!(&node.kind, Kind::File(content) if content.len() == bytes.len() as u64) {
+            let reason = "its bytes are not those of the file";
+            return Err(Error::entry("archive", path, reason));
+        }
+        self.append_header(path, node, extra_pax)?;
+        self.inner.write_all(bytes).map_err(failed)?;
+        self.pad(bytes.len() as u64)
+    }
+
+    fn append_header(
+        &mut self,
+        path: &RelPath,
+        node: &Node,
+        extra_pax: &[(String, Vec<u8>)],
+    ) -> Result<(), Error> {
         let entry = Fields::of(path, node)?;
         let mut records = entry.records(node, path)?;
         for (key, value) in extra_pax {
@@ -71,12 +102,7 @@ impl<W: Write> Writer<W> {
             self.append_records(&entry.name, &entry.fill(records))?;
         }
         let names = self.names;
-        self.put(&entry.header(names, split.filter(|_| !is_pax)))?;
-        if let Kind::File(content) = &node.kind {
-            content.copy_to(&mut self.inner).map_err(failed)?;
-            self.pad(content.len())?;
-        }
-        Ok(())
+        self.put(&entry.header(names, split.filter(|_| !is_pax)))
     }
 
     /// Writes all nodes of a tree in byte order.

@@ -110,6 +110,22 @@ impl Content {
         Bounded::new(self.open()?, limit).read_all()
     }
 
+    /// All bytes: where they lie in memory, or read into a buffer that many files share and that
+    /// grows as long as the longest of them.
+    pub fn read_in<'a>(&'a self, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        if let Self::Bytes(bytes) = self {
+            return Ok(bytes);
+        }
+        let len = usize::try_from(self.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut reader = self.open()?;
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        let (bytes, _) = buffer.split_at_mut(len);
+        reader.read_exact(bytes)?;
+        Ok(bytes)
+    }
+
     /// The first bytes, at most so many: to tell what a file is.
     pub fn read_head(&self, count: usize) -> io::Result<Vec<u8>> {
         let count = usize::try_from(self.len()).unwrap_or(usize::MAX).min(count);

@@ -217,6 +217,11 @@ impl Tree {
         }
     }
 
+    /// Whether every directory that is above some path is there.
+    pub fn has_all_dirs(&self) -> bool {
+        self.implied_dirs().is_empty()
+    }
+
     /// The directories that are above some path and missing.
     pub(crate) fn implied_dirs(&self) -> BTreeSet<RelPath> {
         let parents: BTreeSet<RelPath> = self.0.keys().filter_map(RelPath::parent).collect();

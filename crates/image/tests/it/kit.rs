@@ -97,11 +97,11 @@ impl Site {
         };
         let mut bytes = Vec::new();
         let written = write_package(&mut bytes, &parts, &self.signer, &options).unwrap();
-        self.store.put_bytes(&bytes).unwrap();
+        let stored = self.store.put_bytes(&bytes).unwrap();
         self.locked.packages.push(LockedPackage {
             name: control.name,
             version: control.version,
-            sha256: written.sha256,
+            sha256: stored.digest,
             identity: written.identity,
             repository: "os".into(),
         });

@@ -67,11 +67,11 @@ impl Site {
             ..WriteOptions::new(1_767_225_600)
         };
         let written = write_package(&mut bytes, &parts, &self.signer, &options).unwrap();
-        self.store.put_bytes(&bytes).unwrap();
+        let stored = self.store.put_bytes(&bytes).unwrap();
         let locked = LockedPackage {
             name: control.name.clone(),
             version: control.version.clone(),
-            sha256: written.sha256,
+            sha256: stored.digest,
             identity: written.identity,
             repository: "os".to_owned(),
         };

@@ -3,8 +3,8 @@
 //!
 //! The input is cut into pieces where it is told to, and where a piece has become long. Each is
 //! deflated on its own and ended on a byte boundary, so the results concatenate to one stream,
-//! and what a piece becomes depends on nothing but its own bytes: one that is known already is
-//! not deflated again. Others deflate while the next pieces are written; what they made is put
+//! and what a piece becomes depends on nothing but its own bytes: one that is known already need
+//! not be deflated again. Others deflate while the next pieces are written; what they made is put
 //! in order.
 
 use std::cell::RefCell;
@@ -18,26 +18,35 @@ use boltworks_crypto::sha256;
 use boltworks_model::Sha256;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-use crate::pieces::{Piece, Pieces};
-
-/// zlib's level. Part of what decides the bytes. Of 3.0 MB of the demo's files level 6 makes
-/// 1.37 MB in 44 ms of a core, level 3 makes 1.40 MB in 32 ms: an image is to be assembled while
-/// one waits.
-const LEVEL: u32 = 3;
-/// The most a piece has. Part of what decides the bytes. Pieces of half the size would make the
-/// demo's layer 0.2 % larger.
-const PIECE: usize = 256 << 10;
 /// No more bytes wait to be deflated: the memory that this takes.
 const BATCH: usize = 4 << 20;
 /// No time, no name, unknown system.
-pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty last block: the stream ends here.
 const LAST: [u8; 2] = [0x03, 0x00];
+
+/// How a member is compressed. All of it decides the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// zlib's level, 0 to 9; more is 9.
+    pub level: u32,
+    /// The most bytes a piece has, at least one. What is compressed in small pieces becomes a
+    /// little larger; what is compressed in large ones is shared badly among threads.
+    pub piece: usize,
+}
+
+/// What is known of a piece: from the digest of its bytes to what they are compressed to. It must
+/// have been compressed in the same format.
+pub type Known = dyn Fn(&Sha256) -> Option<Vec<u8>> + Send + Sync;
+
+/// What a piece became: the digest of its bytes, and how many bytes it was compressed to.
+pub type Piece = (Sha256, u64);
 
 /// Compresses what is written to it. Must be finished.
 pub struct Gzip<W> {
     out: W,
-    known: Arc<Pieces>,
+    format: Format,
+    known: Option<Arc<Known>>,
     /// The piece that is being written.
     piece: Vec<u8>,
     /// Pieces that others deflate meanwhile, in order, each with how many bytes it has.
@@ -46,17 +55,33 @@ pub struct Gzip<W> {
     done: Vec<Piece>,
 }
 
-/// A piece's digest and what it is compressed to.
-type Packed = (Sha256, Vec<u8>);
+/// What one thread makes of a piece.
+struct Packed {
+    /// Where pieces are remembered.
+    digest: Option<Sha256>,
+    crc: Crc,
+    bytes: Vec<u8>,
+}
 
 impl<W: Write> Gzip<W> {
     /// Begins the member.
-    pub fn new(mut out: W, known: Arc<Pieces>) -> io::Result<Self> {
+    pub fn new(out: W, format: Format) -> io::Result<Self> {
+        Self::begin(out, format, None)
+    }
+
+    /// Begins a member whose pieces are hashed, looked up, and told of at its end. The bytes are
+    /// the same whether any are known.
+    pub fn knowing(out: W, format: Format, known: Arc<Known>) -> io::Result<Self> {
+        Self::begin(out, format, Some(known))
+    }
+
+    fn begin(mut out: W, format: Format, known: Option<Arc<Known>>) -> io::Result<Self> {
         out.write_all(&HEADER)?;
         Ok(Self {
             out,
+            format,
             known,
-            piece: Vec::with_capacity(PIECE),
+            piece: Vec::new(),
             waiting: VecDeque::new(),
             crc: Crc::new(),
             done: Vec::new(),
@@ -65,29 +90,42 @@ impl<W: Write> Gzip<W> {
 
     /// Ends the piece: what was written and what comes next do not look at each other.
     pub fn cut(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
+        self.end_piece(FlushCompress::Sync);
+        self.settle(BATCH)
+    }
+
+    /// Ends the member; the writer, and where pieces are told of, what they became.
+    pub fn finish(mut self) -> io::Result<(W, Vec<Piece>)> {
+        // What is remembered must be good at any place.
+        let is_last = self.known.is_none() && !self.piece.is_empty();
+        self.end_piece(if is_last {
+            FlushCompress::Finish
+        } else {
+            FlushCompress::Sync
+        });
+        self.settle(0)?;
+        if !is_last {
+            self.out.write_all(&LAST)?;
         }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        self.crc.update(&piece);
-        let known = Arc::clone(&self.known);
+        self.out.write_all(&self.crc.sum().to_le_bytes())?;
+        self.out.write_all(&self.crc.amount().to_le_bytes())?;
+        Ok((self.out, self.done))
+    }
+
+    /// Has somebody deflate the piece.
+    fn end_piece(&mut self, end: FlushCompress) {
+        if self.piece.is_empty() {
+            return;
+        }
+        let piece = std::mem::take(&mut self.piece);
+        let known = self.known.clone();
+        let level = self.format.level;
         let (sender, receiver) = sync_channel(1);
         self.waiting.push_back((piece.len(), receiver));
         rayon::spawn(move || {
             // Nobody waits any more where something else failed.
-            let _gone = sender.send(pack(&known, &piece));
+            let _gone = sender.send(pack(known.as_deref(), level, &piece, end));
         });
-        self.settle(BATCH)
-    }
-
-    /// Ends the member; the writer, and what the pieces became.
-    pub fn finish(mut self) -> io::Result<(W, Vec<Piece>)> {
-        self.cut()?;
-        self.settle(0)?;
-        self.out.write_all(&LAST)?;
-        self.out.write_all(&self.crc.sum().to_le_bytes())?;
-        self.out.write_all(&self.crc.amount().to_le_bytes())?;
-        Ok((self.out, self.done))
     }
 
     /// Writes what is deflated, in order, and waits until no more bytes than that wait.
@@ -101,9 +139,15 @@ impl<W: Write> Gzip<W> {
             };
             bytes -= len;
             self.waiting.pop_front();
-            let (digest, packed) = packed?;
+            let Packed {
+                digest,
+                crc,
+                bytes: packed,
+            } = packed?;
+            self.crc.combine(&crc);
             self.out.write_all(&packed)?;
-            self.done.push((digest, packed.len() as u64));
+            self.done
+                .extend(digest.map(|digest| (digest, packed.len() as u64)));
         }
         Ok(())
     }
@@ -129,10 +173,14 @@ fn receive(receiver: &Receiver<io::Result<Packed>>) -> io::Result<io::Result<Pac
 
 impl<W: Write> Write for Gzip<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(PIECE - self.piece.len());
+        let most = self.format.piece.max(1);
+        let taken = bytes.len().min(most - self.piece.len());
+        if self.piece.capacity() == 0 {
+            self.piece.reserve_exact(most);
+        }
         self.piece
             .extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        if self.piece.len() == PIECE {
+        if self.piece.len() == most {
             self.cut()?;
         }
         Ok(taken)
@@ -144,39 +192,60 @@ impl<W: Write> Write for Gzip<W> {
     }
 }
 
-/// A piece as it is known, or deflated now.
-fn pack(known: &Pieces, piece: &[u8]) -> io::Result<Packed> {
-    thread_local! {
-        // It is 300 KB that are cleared when it is made.
-        static COMPRESS: RefCell<Compress> =
-            RefCell::new(Compress::new(Compression::new(LEVEL), false));
-    }
-    let digest = sha256(piece);
-    let bytes = match known.get(&digest) {
-        Some(bytes) => bytes,
-        None => COMPRESS.with_borrow_mut(|compress| block(compress, piece))?,
-    };
-    Ok((digest, bytes))
+/// Bytes at hand as one member.
+pub fn member(bytes: &[u8], format: Format) -> io::Result<Vec<u8>> {
+    let mut gzip = Gzip::new(Vec::new(), format)?;
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?.0)
 }
 
-/// Raw deflate that ends on a byte boundary.
-fn block(compress: &mut Compress, bytes: &[u8]) -> io::Result<Vec<u8>> {
+/// A piece as it is known, or deflated now.
+fn pack(known: Option<&Known>, level: u32, piece: &[u8], end: FlushCompress) -> io::Result<Packed> {
+    thread_local! {
+        // It is 300 KB that are cleared when it is made.
+        static COMPRESS: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
+    }
+    let mut crc = Crc::new();
+    crc.update(piece);
+    let digest = known.is_some().then(|| sha256(piece));
+    let found = known.zip(digest).and_then(|(known, digest)| known(&digest));
+    let deflate = || {
+        COMPRESS.with_borrow_mut(|kept| {
+            if kept.as_ref().is_none_or(|(of, _)| *of != level) {
+                *kept = None;
+            }
+            let new = || {
+                let compression = Compression::new(level.min(9));
+                (level, Compress::new(compression, false))
+            };
+            block(&mut kept.get_or_insert_with(new).1, piece, end)
+        })
+    };
+    let bytes = found.map_or_else(deflate, Ok)?;
+    Ok(Packed { digest, crc, bytes })
+}
+
+/// Raw deflate that ends on a byte boundary, or is the stream's end.
+fn block(compress: &mut Compress, bytes: &[u8], end: FlushCompress) -> io::Result<Vec<u8>> {
     compress.reset();
     // Stored blocks cost 5 bytes each 64 KiB at most, the boundary as many.
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 1000 + 64);
     let mut rest = bytes;
+    let is_last = matches!(end, FlushCompress::Finish);
     loop {
         let before = compress.total_in();
         let status = compress
-            .compress_vec(rest, &mut out, FlushCompress::Sync)
+            .compress_vec(rest, &mut out, end)
             .map_err(io::Error::other)?;
         let used = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
         rest = rest.get(used..).unwrap_or_default();
+        let has_ended = status == Status::StreamEnd;
         // Room left over means that nothing is pending: the boundary was written.
-        if rest.is_empty() && out.len() < out.capacity() {
+        let has_room = out.len() < out.capacity();
+        if rest.is_empty() && (if is_last { has_ended } else { has_room }) {
             return Ok(out);
         }
-        if status == Status::StreamEnd {
+        if has_ended {
             return Err(io::Error::other("the deflate stream ended early"));
         }
         out.reserve(4096);
@@ -187,9 +256,13 @@ fn block(compress: &mut Compress, bytes: &[u8]) -> io::Result<Vec<u8>> {
 mod tests {
     use std::io::Read;
 
-    use boltworks_crypto::sha256;
-
     use super::*;
+
+    const FORMAT: Format = Format {
+        level: 3,
+        piece: 256 << 10,
+    };
+    const PIECE: usize = FORMAT.piece;
 
     /// Written in parts of that many bytes, cut where it is said.
     fn compressed(bytes: &[u8], part: usize, threads: usize, cuts: &[usize]) -> Vec<u8> {
@@ -198,7 +271,8 @@ mod tests {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut gzip = Gzip::new(Vec::new(), Arc::default()).unwrap();
+            let known = Arc::new(|_: &Sha256| None);
+            let mut gzip = Gzip::knowing(Vec::new(), FORMAT, known).unwrap();
             let mut begin = 0;
             for end in cuts.iter().copied().chain([bytes.len()]) {
                 for part in bytes[begin..end].chunks(part) {
@@ -268,6 +342,33 @@ mod tests {
             );
         }
         assert!(compressed(&bytes, 1000, 1, &[]) != first);
+    }
+
+    #[test]
+    fn what_is_known_is_not_deflated_again() {
+        let bytes = sample(PIECE * 2);
+        let write = |known: Arc<Known>| {
+            let mut gzip = Gzip::knowing(Vec::new(), FORMAT, known).unwrap();
+            gzip.write_all(&bytes).unwrap();
+            gzip.finish().unwrap()
+        };
+        let (first, pieces) = write(Arc::new(|_| None));
+        let (digest, len) = pieces[0];
+        let kept = first[HEADER.len()..][..usize::try_from(len).unwrap()].to_vec();
+        let known = Arc::new(move |asked: &Sha256| (*asked == digest).then(|| kept.clone()));
+        assert!(write(known) == (first, pieces));
+        // And what is known is believed.
+        let (other, _) = write(Arc::new(|_| Some(Vec::new())));
+        assert_eq!(other.len(), HEADER.len() + LAST.len() + 8);
+    }
+
+    #[test]
+    fn levels_are_levels() {
+        let bytes = sample(PIECE + 1);
+        let packed = [1, 9, 1].map(|level| member(&bytes, Format { level, ..FORMAT }).unwrap());
+        assert!(packed[0] == packed[2] && packed[0].len() > packed[1].len());
+        assert_eq!(sha256(&decompressed(&packed[1])), sha256(&bytes));
+        assert!(decompressed(&member(b"", FORMAT).unwrap()).is_empty());
     }
 
     #[test]
