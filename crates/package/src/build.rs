@@ -1,38 +1,21 @@
-//! The whole of it: workspace, steps, linters, analysis, packages, record.
+//! The whole of it: workspace, steps, packages, record.
 
 use std::collections::BTreeMap;
 
-use boltworks_apk::IndexEntry;
-use boltworks_fsx::Tree;
-use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, SourceKind};
-use boltworks_recipe::resolved::{Capability, Recipe, Test};
-use rayon::prelude::*;
+use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
+use boltworks_recipe::resolved::Recipe;
 
-use crate::Error;
-use crate::emit::{Parcel, Shipment, emit};
-use crate::lint::{self, Refused, Report, lint};
+use crate::emit::Parcel;
 use crate::log::Log;
 use crate::order::{Order, Shop};
+use crate::pack::{self, Packing, pack};
 use crate::setcap;
 use crate::steps::{HOME, Runner, Stopped, Used};
-use crate::survey::{Family, Survey, survey};
 use crate::workspace::{Contents, Workspace, left_out};
+use crate::{BuiltPackage, Error};
 
 /// Files that are not copied, of which each is warned of by name.
 const MAX_TOLD: usize = 10;
-
-/// One package in the store.
-#[derive(Debug, Clone)]
-pub struct BuiltPackage {
-    /// What it is called and where its bytes are.
-    pub artifact: Artifact,
-    /// Its line in an index.
-    pub entry: IndexEntry,
-    /// Its SBOM, which also lies in the package, in the store.
-    pub sbom: Sha256,
-    /// How many entries it has.
-    pub files: usize,
-}
 
 /// What a build gave.
 #[derive(Debug, Clone)]
@@ -88,8 +71,17 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         });
     }
     let parcels = parcels(order, &workspace)?;
-    let (packages, lint) = pack(order, shop, &parcels, &materials, ambient)?;
-    drop(parcels);
+    let packing = Packing {
+        recipe,
+        epoch: order.epoch,
+        materials: &materials,
+        lint_levels: order.lint_levels,
+        vendor: shop.vendor,
+        signer: shop.signer,
+        store: shop.store,
+        scratch: workspace.scratch(),
+    };
+    let (packages, lint) = pack(&packing, parcels, ambient)?;
     workspace.remove()?;
     Ok(Built {
         packages,
@@ -178,113 +170,12 @@ pub(crate) fn base_environment() -> BTreeMap<String, String> {
 
 /// What the steps left for each package, with what the recipe says of it; in the recipe's order.
 fn parcels<'a>(order: &Order<'a>, workspace: &Workspace) -> Result<Vec<Parcel<'a>>, Error> {
-    let recipe = order.recipe;
-    let package = &recipe.package;
-    let results = |name: &str, setcap: &[Capability]| {
+    pack::parcels(order.recipe, |name, setcap| {
         let found = workspace.results(name, order.epoch);
         let mut tree = found.map_err(|error| error.about_results(name))?;
         setcap::apply(name, setcap, &mut tree)?;
-        Ok::<_, Error>(tree)
-    };
-    let mut parcels = vec![Parcel {
-        name: &package.name,
-        description: &package.description,
-        url: package.url.as_deref(),
-        commit: package.commit.as_deref(),
-        licenses: &package.licenses,
-        dependencies: &package.dependencies,
-        options: &package.options,
-        scriptlets: &package.scriptlets,
-        tree: results(package.name.as_str(), &package.setcap)?,
-    }];
-    for subpackage in &recipe.subpackages {
-        parcels.push(Parcel {
-            name: &subpackage.name,
-            description: &subpackage.description,
-            url: subpackage.url.as_deref(),
-            commit: subpackage.commit.as_deref(),
-            licenses: &subpackage.licenses,
-            dependencies: &subpackage.dependencies,
-            options: &subpackage.options,
-            scriptlets: &subpackage.scriptlets,
-            tree: results(subpackage.name.as_str(), &subpackage.setcap)?,
-        });
-    }
-    Ok(parcels)
-}
-
-/// Lints and emits every package of the recipe, in parallel; gives them in order, and what the
-/// linters found.
-fn pack(
-    order: &Order<'_>,
-    shop: &Shop<'_>,
-    parcels: &[Parcel<'_>],
-    materials: &[Material],
-    ambient: &Ambient<'_>,
-) -> Result<(Vec<BuiltPackage>, Sha256), Error> {
-    let recipe = order.recipe;
-    let package = &recipe.package;
-    let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
-    let family = Family::new(&trees)?;
-    let surveys = trees
-        .par_iter()
-        .map(|tree| survey(tree, &family))
-        .collect::<Result<Vec<_>, Error>>()?;
-    let reports = lint_all(order, &surveys);
-    for text in reports.iter().filter_map(Report::summary) {
-        ambient.sink.event(Event::Warning { text: &text });
-    }
-    if let Some(refused) = Refused::from_reports(&reports) {
-        return Err(Error::Lint(refused));
-    }
-    let embedded_recipe = recipe.canonical_json();
-    let shipment = Shipment {
-        origin: &package.name,
-        version: &package.full_version,
-        upstream_version: &package.version.to_string(),
-        architecture: recipe.architecture,
-        epoch: order.epoch,
-        materials,
-        embedded_recipe: &embedded_recipe,
-        vendor: shop.vendor,
-        signer: shop.signer,
-        store: shop.store,
-    };
-    let packages = parcels
-        .par_iter()
-        .zip(&surveys)
-        .map(|(parcel, survey)| emit(&shipment, parcel, survey))
-        .collect::<Result<_, Error>>()?;
-    let document = shop.store.put_bytes(&lint::document(&reports))?;
-    Ok((packages, document.digest))
-}
-
-/// Lints every package: each with its own exceptions and its own test.
-fn lint_all(order: &Order<'_>, surveys: &[Survey<'_>]) -> Vec<Report> {
-    let recipe = order.recipe;
-    let package = &recipe.package;
-    let main = (&package.name, &package.checks_disabled, &recipe.test);
-    let subpackages = recipe.subpackages.iter();
-    let subpackages = subpackages.map(|sub| (&sub.name, &sub.checks_disabled, &sub.test));
-    let packages: Vec<_> = std::iter::once(main).chain(subpackages).collect();
-    packages
-        .par_iter()
-        .zip(surveys)
-        .map(|((name, disabled, test), survey)| {
-            let subject = lint::Subject {
-                name: name.as_str(),
-                disabled,
-                tested_with: Some(test.as_ref().map(pipelines_of).unwrap_or_default()),
-                levels: order.lint_levels.clone(),
-            };
-            lint(&subject, survey)
-        })
-        .collect()
-}
-
-fn pipelines_of(test: &Test) -> Vec<&str> {
-    let used = test.pipelines_used.iter();
-    used.map(|pipeline| pipeline.name.as_str()).collect()
+        Ok(tree)
+    })
 }
 
 /// Everything that goes into a build, in the order: recipe, pipelines, sources, files beside the

@@ -4,7 +4,7 @@ use boltworks_apk::{
     Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, write_package,
 };
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Meta, Node, RelPath, Tree};
+use boltworks_fsx::{Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{
     Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, SourceKind,
     Timestamp,
@@ -14,14 +14,14 @@ use boltworks_sbom::{PackageFacts, SourceFact};
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
-use crate::analysis::{Analysis, Subject, analyse};
-use crate::survey::Survey;
+use crate::analysis::Analysis;
 use crate::{BuiltPackage, Error};
 
 /// Compression of packages: zlib level, part of the bytes' contract.
-const LEVEL: u32 = 6;
+pub const LEVEL: u32 = 6;
 
 /// A package that is about to be written: what the recipe says of it and the files it holds.
+#[derive(Clone)]
 pub struct Parcel<'a> {
     /// Its name.
     pub name: &'a PackageName,
@@ -65,23 +65,20 @@ pub struct Shipment<'a> {
     pub signer: &'a Signer,
     /// Where packages go.
     pub store: &'a Store,
+    /// Where a large package waits for its first lines.
+    pub scratch: &'a Root,
 }
 
-/// Analyses, describes and writes one package, of whose tree this is the survey.
+/// Describes and writes one package, of which the analysis says this.
 pub fn emit(
     shipment: &Shipment<'_>,
-    parcel: &Parcel<'_>,
-    survey: &Survey<'_>,
+    mut parcel: Parcel<'_>,
+    analysis: &Analysis,
 ) -> Result<BuiltPackage, Error> {
-    let subject = Subject {
-        options: *parcel.options,
-        declared: &parcel.dependencies.runtime,
-        ..Subject::new(parcel.name, shipment.version)
-    };
-    let analysis = analyse(&subject, survey);
-    let control = control(shipment, parcel, &analysis)?;
-    let mut tree = parcel.tree.clone();
-    let sbom = add_sbom(shipment, parcel, &mut tree)?;
+    let control = control(shipment, &parcel, analysis)?;
+    // Not a copy of it: there may be a hundred thousand files.
+    let mut tree = std::mem::take(&mut parcel.tree);
+    let sbom = add_sbom(shipment, &parcel, &mut tree)?;
     tree.ensure_dirs(&Meta::new(0o755, shipment.epoch.0));
 
     let mut draft = shipment.store.begin()?;
@@ -93,6 +90,7 @@ pub fn emit(
     };
     let options = WriteOptions {
         level: LEVEL,
+        scratch: Some(shipment.scratch),
         ..WriteOptions::new(shipment.epoch.0)
     };
     let written =

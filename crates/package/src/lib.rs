@@ -10,7 +10,8 @@
 //! 6. [`analysis`]: what a package needs and offers; [`lint`](mod@lint): what is wrong with it.
 //! 7. [`setcap`]: file capabilities that the recipe asks for.
 //! 8. [`emit`]: one tree of files to one signed package with its SBOM inside.
-//! 9. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
+//! 9. [`pack`](mod@pack): from 5 to 8 for all packages of a recipe.
+//! 10. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
@@ -23,15 +24,17 @@ mod error;
 pub mod lint;
 pub mod log;
 pub mod order;
+pub mod pack;
 pub mod setcap;
 pub mod steps;
 pub mod survey;
 pub mod workspace;
 
-pub use build::{Built, BuiltPackage, build};
+pub use build::{Built, build};
 pub use check::check;
 pub use error::Error;
 pub use order::{Order, RecipeFile, Shop, SourceInput};
+pub use pack::BuiltPackage;
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.

@@ -20,6 +20,7 @@ use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_crypto::{Keyring, RsaPrivateKey, Signer};
 use boltworks_fsx::{Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree};
 use boltworks_model::{Architecture, Material, PackageName, Sha256, SourceKind, Timestamp};
+use boltworks_package::analysis::{Subject, analyse};
 use boltworks_package::emit::{Parcel, Shipment, emit};
 use boltworks_package::survey::{Family, survey};
 use boltworks_recipe::resolved::{Dependencies, PackageOptions, Scriptlets};
@@ -94,7 +95,8 @@ fn parcel_tree() -> Tree {
 #[test]
 fn emission_is_golden() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&Root::open(folder.path()).unwrap()).unwrap();
+    let root = Root::open(folder.path()).unwrap();
+    let store = Store::open(&root).unwrap();
     let signer = Signer {
         name: "golden.rsa.pub".into(),
         key: RsaPrivateKey::from_pem(KEY.as_bytes()).unwrap(),
@@ -143,10 +145,17 @@ fn emission_is_golden() {
             vendor: "golden",
             signer: &signer,
             store: &store,
+            scratch: &root,
         };
         let family = Family::new(&[&parcel.tree]).unwrap();
         let survey = survey(&parcel.tree, &family).unwrap();
-        digests.push(emit(&shipment, &parcel, &survey).unwrap().artifact.digest);
+        let analysis = analyse(&Subject::new(&name, &version), &survey);
+        digests.push(
+            emit(&shipment, parcel.clone(), &analysis)
+                .unwrap()
+                .artifact
+                .digest,
+        );
     }
     assert_eq!(digests[0], digests[1]);
     let mut keyring = Keyring::default();

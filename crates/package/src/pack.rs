@@ -1,0 +1,177 @@
+//! From what the steps left to packages in the store: survey, linters, analysis, emission.
+
+use std::collections::BTreeMap;
+
+use boltworks_apk::IndexEntry;
+use boltworks_crypto::Signer;
+use boltworks_fsx::{Root, Tree};
+use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
+use boltworks_recipe::resolved::{Capability, Recipe, Test};
+use boltworks_store::Store;
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::analysis::{self, Analysis, analyse};
+use crate::emit::{Parcel, Shipment, emit};
+use crate::lint::{self, Level, Refused, Report, lint};
+use crate::survey::{Family, Survey, survey};
+
+/// One package in the store.
+#[derive(Debug, Clone)]
+pub struct BuiltPackage {
+    /// What it is called and where its bytes are.
+    pub artifact: Artifact,
+    /// Its line in an index.
+    pub entry: IndexEntry,
+    /// Its SBOM, which also lies in the package, in the store.
+    pub sbom: Sha256,
+    /// How many entries it has.
+    pub files: usize,
+}
+
+/// What packages are made with, beside their files.
+pub struct Packing<'a> {
+    /// What the recipe says of them.
+    pub recipe: &'a Recipe,
+    /// The time that every file and document bears.
+    pub epoch: Timestamp,
+    /// What went in.
+    pub materials: &'a [Material],
+    /// Other levels of linters than their own, by name.
+    pub lint_levels: &'a BTreeMap<String, Level>,
+    /// The factory's name, for package addresses.
+    pub vendor: &'a str,
+    /// Who signs.
+    pub signer: &'a Signer,
+    /// Where packages go.
+    pub store: &'a Store,
+    /// Where a large package waits for its first lines.
+    pub scratch: &'a Root,
+}
+
+/// The packages of a recipe with their files, which `results` gives by name, with the capabilities
+/// that the recipe asks for; the recipe's own first, then its subpackages in the recipe's order.
+pub fn parcels<'a>(
+    recipe: &'a Recipe,
+    results: impl Fn(&str, &[Capability]) -> Result<Tree, Error>,
+) -> Result<Vec<Parcel<'a>>, Error> {
+    let package = &recipe.package;
+    let mut parcels = vec![Parcel {
+        name: &package.name,
+        description: &package.description,
+        url: package.url.as_deref(),
+        commit: package.commit.as_deref(),
+        licenses: &package.licenses,
+        dependencies: &package.dependencies,
+        options: &package.options,
+        scriptlets: &package.scriptlets,
+        tree: results(package.name.as_str(), &package.setcap)?,
+    }];
+    for subpackage in &recipe.subpackages {
+        parcels.push(Parcel {
+            name: &subpackage.name,
+            description: &subpackage.description,
+            url: subpackage.url.as_deref(),
+            commit: subpackage.commit.as_deref(),
+            licenses: &subpackage.licenses,
+            dependencies: &subpackage.dependencies,
+            options: &subpackage.options,
+            scriptlets: &subpackage.scriptlets,
+            tree: results(subpackage.name.as_str(), &subpackage.setcap)?,
+        });
+    }
+    Ok(parcels)
+}
+
+/// Lints, analyses and writes every package, in parallel; gives them in order, and what the linters
+/// found, as JSON in the store.
+pub fn pack(
+    packing: &Packing<'_>,
+    parcels: Vec<Parcel<'_>>,
+    ambient: &Ambient<'_>,
+) -> Result<(Vec<BuiltPackage>, Sha256), Error> {
+    let recipe = packing.recipe;
+    let (reports, analyses) = look(packing, &parcels)?;
+    for text in reports.iter().filter_map(Report::summary) {
+        ambient.sink.event(Event::Warning { text: &text });
+    }
+    if let Some(refused) = Refused::from_reports(&reports) {
+        return Err(Error::Lint(refused));
+    }
+    let embedded_recipe = recipe.canonical_json();
+    let shipment = Shipment {
+        origin: &recipe.package.name,
+        version: &recipe.package.full_version,
+        upstream_version: &recipe.package.version.to_string(),
+        architecture: recipe.architecture,
+        epoch: packing.epoch,
+        materials: packing.materials,
+        embedded_recipe: &embedded_recipe,
+        vendor: packing.vendor,
+        signer: packing.signer,
+        store: packing.store,
+        scratch: packing.scratch,
+    };
+    let packages = parcels
+        .into_par_iter()
+        .zip(&analyses)
+        .map(|(parcel, analysis)| emit(&shipment, parcel, analysis))
+        .collect::<Result<_, Error>>()?;
+    let document = packing.store.put_bytes(&lint::document(&reports))?;
+    Ok((packages, document.digest))
+}
+
+/// What is wrong with each package, and what each needs and offers.
+fn look(
+    packing: &Packing<'_>,
+    parcels: &[Parcel<'_>],
+) -> Result<(Vec<Report>, Vec<Analysis>), Error> {
+    let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
+    let family = Family::new(&trees)?;
+    let surveys = trees
+        .par_iter()
+        .map(|tree| survey(tree, &family))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let reports = lint_all(packing, &surveys);
+    let analyses = parcels
+        .par_iter()
+        .zip(&surveys)
+        .map(|(parcel, survey)| {
+            let subject = analysis::Subject {
+                options: *parcel.options,
+                declared: &parcel.dependencies.runtime,
+                ..analysis::Subject::new(parcel.name, &packing.recipe.package.full_version)
+            };
+            analyse(&subject, survey)
+        })
+        .collect();
+    Ok((reports, analyses))
+}
+
+/// Lints every package: each with its own exceptions and its own test.
+fn lint_all(packing: &Packing<'_>, surveys: &[Survey<'_>]) -> Vec<Report> {
+    let recipe = packing.recipe;
+    let package = &recipe.package;
+    let main = (&package.name, &package.checks_disabled, &recipe.test);
+    let subpackages = recipe.subpackages.iter();
+    let subpackages = subpackages.map(|sub| (&sub.name, &sub.checks_disabled, &sub.test));
+    let packages: Vec<_> = std::iter::once(main).chain(subpackages).collect();
+    packages
+        .par_iter()
+        .zip(surveys)
+        .map(|((name, disabled, test), survey)| {
+            let subject = lint::Subject {
+                name: name.as_str(),
+                disabled,
+                tested_with: Some(test.as_ref().map(pipelines_of).unwrap_or_default()),
+                levels: packing.lint_levels.clone(),
+            };
+            lint(&subject, survey)
+        })
+        .collect()
+}
+
+fn pipelines_of(test: &Test) -> Vec<&str> {
+    let used = test.pipelines_used.iter();
+    used.map(|pipeline| pipeline.name.as_str()).collect()
+}
