@@ -65,6 +65,10 @@ pub struct Factory {
     /// What a build step may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether a package needs the libraries that it was linked with in their versions or later
+    /// ones (`so-ver:libz.so.1>=1.3.1-r0`).
+    #[serde(default)]
+    pub bind_libraries: bool,
 }
 
 /// The factory's keys.

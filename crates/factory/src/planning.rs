@@ -89,7 +89,7 @@ impl Planner<'_> {
             made: &made,
             last: &last,
             failed,
-            writers: &writers(),
+            writers: &writers(self.home.config.bind_libraries),
             architecture: self.home.architecture(),
             epoch: self.home.epoch(),
             key: self.key,
@@ -318,14 +318,17 @@ pub fn files_of(index: &Index, record: &ActionRecord) -> BTreeMap<Sha1, Sha256> 
 }
 
 /// The versions of everything that writes bytes, by what is made.
-fn writers() -> BTreeMap<ActionKind, Vec<String>> {
-    let packages = [
+fn writers(binds_libraries: bool) -> BTreeMap<ActionKind, Vec<String>> {
+    let mut packages = vec![
         boltworks_apk::WRITER_VERSION,
         boltworks_sbom::WRITER_VERSION,
         boltworks_package::WRITER_VERSION,
     ];
     let images = [
         boltworks_image::WRITER_VERSION,
+    if binds_libraries {
+        packages.push("bind-libraries");
+    }
         boltworks_oci::WRITER_VERSION,
         boltworks_sbom::WRITER_VERSION,
     ];

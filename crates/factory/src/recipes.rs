@@ -72,6 +72,8 @@ impl Workshop<'_> {
         let built = build(&order, &shop, ambient)?;
         let mut record = self.record(action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
+            attendant: self.attendant,
+            binds_libraries: self.means.home.config.bind_libraries,
         record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
         let judged = Judged {

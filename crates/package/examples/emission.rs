@@ -77,6 +77,7 @@ fn emission(folder: &Path, scratch: &Path) -> anyhow::Result<(u64, u64)> {
         epoch: EPOCH,
         materials: &[],
         lint_levels: &BTreeMap::new(),
+        libraries: None,
         vendor: "bench",
         signer: &signer,
         store: &store,

@@ -6,6 +6,7 @@ use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
 use boltworks_recipe::resolved::Recipe;
 
 use crate::emit::Parcel;
+use crate::libraries;
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::pack::{self, Packing, pack};
@@ -86,8 +87,13 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     Ok(Built {
         packages,
         materials,
+    let libraries = match order.binds_libraries {
+        true => Some(libraries::of_environment(order.environment, shop.store)?),
+        false => None,
+    };
         log,
         used,
+        libraries: libraries.as_ref(),
         lint,
     })
 }

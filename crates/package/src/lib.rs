@@ -5,13 +5,15 @@
 //! 1. [`order`]: what to build and with what ([`Order`], [`Shop`]).
 //! 2. [`workspace`]: the folders a build sees, laid out before and read back after.
 //! 3. [`steps`]: the recipe's steps, run one by one in the sandbox.
-//! 4. [`log`]: what the steps print, kept whole and shown by its end.
-//! 5. [`survey`](mod@survey): one walk over a package's files, which looks at each once.
-//! 6. [`analysis`]: what a package needs and offers; [`lint`](mod@lint): what is wrong with it.
-//! 7. [`setcap`]: file capabilities that the recipe asks for.
-//! 8. [`emit`]: one tree of files to one signed package with its SBOM inside.
-//! 9. [`pack`](mod@pack): from 5 to 8 for all packages of a recipe.
-//! 10. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
+//! 4. [`rescue`]: a shell for a person where a step has failed.
+//! 5. [`log`]: what the steps print, kept whole and shown by its end.
+//! 6. [`survey`](mod@survey): one walk over a package's files, which looks at each once.
+//! 7. [`analysis`]: what a package needs and offers, [`libraries`]: in which
+//!    versions; [`lint`](mod@lint): what is wrong with it.
+//! 8. [`setcap`]: file capabilities that the recipe asks for.
+//! 9. [`emit`]: one tree of files to one signed package with its SBOM inside.
+//! 10. [`pack`](mod@pack): from 6 to 9 for all packages of a recipe.
+//! 11. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
@@ -21,6 +23,7 @@ pub mod build;
 pub mod check;
 pub mod emit;
 mod error;
+pub mod libraries;
 pub mod lint;
 pub mod log;
 pub mod order;

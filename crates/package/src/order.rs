@@ -53,6 +53,11 @@ pub struct Order<'a> {
     /// What a step may use.
     pub limits: Limits,
     /// Other levels of linters than their own, by name.
+    /// Who gets a shell where a step fails.
+    pub attendant: Option<Attendant<'a>>,
+    /// Whether what the packages need of libraries is bound to the versions of those that they were
+    /// linked with; see [`libraries`](crate::libraries).
+    pub binds_libraries: bool,
     pub lint_levels: &'a BTreeMap<String, Level>,
 }
 

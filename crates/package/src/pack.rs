@@ -8,11 +8,13 @@ use boltworks_fsx::{Root, Tree};
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
 use boltworks_recipe::resolved::{Capability, Recipe, Test};
 use boltworks_store::Store;
+use boltworks_version::apk::Version;
 use rayon::prelude::*;
 
 use crate::Error;
 use crate::analysis::{self, Analysis, analyse};
 use crate::emit::{Parcel, Shipment, emit};
+use crate::libraries;
 use crate::lint::{self, Level, Refused, Report, lint};
 use crate::survey::{Family, Survey, survey};
 
@@ -39,6 +41,10 @@ pub struct Packing<'a> {
     pub materials: &'a [Material],
     /// Other levels of linters than their own, by name.
     pub lint_levels: &'a BTreeMap<String, Level>,
+    /// The libraries of the build environment, by soname, where what the packages need shall be
+    /// bound to their versions and to those of the packages' own; see
+    /// [`libraries`](crate::libraries).
+    pub libraries: Option<&'a BTreeMap<String, Version>>,
     /// The factory's name, for package addresses.
     pub vendor: &'a str,
     /// Who signs.
@@ -133,19 +139,38 @@ fn look(
         .map(|tree| survey(tree, &family))
         .collect::<Result<Vec<_>, Error>>()?;
     let reports = lint_all(packing, &surveys);
-    let analyses = parcels
-        .par_iter()
-        .zip(&surveys)
-        .map(|(parcel, survey)| {
-            let subject = analysis::Subject {
-                options: *parcel.options,
-                declared: &parcel.dependencies.runtime,
-                ..analysis::Subject::new(parcel.name, &packing.recipe.package.full_version)
-            };
-            analyse(&subject, survey)
-        })
-        .collect();
+    let analyses = analyse_all(packing, parcels, &surveys, &BTreeMap::new());
+    let Some(libraries) = packing.libraries else {
+        return Ok((reports, analyses));
+    };
+    // What a package was linked with is what its siblings offer now, whatever was there before.
+    let own = analyses.iter().flat_map(|analysis| {
+        let provides = analysis.provides.values();
+        libraries::of(provides).collect::<Vec<_>>()
+    });
+    let mut libraries = libraries.clone();
+    libraries.extend(own);
+    let analyses = analyse_all(packing, parcels, &surveys, &libraries);
     Ok((reports, analyses))
+}
+
+fn analyse_all(
+    packing: &Packing<'_>,
+    parcels: &[Parcel<'_>],
+    surveys: &[Survey<'_>],
+    libraries: &BTreeMap<String, Version>,
+) -> Vec<Analysis> {
+    let all = parcels.par_iter().zip(surveys);
+    all.map(|(parcel, survey)| {
+        let subject = analysis::Subject {
+            options: *parcel.options,
+            declared: &parcel.dependencies.runtime,
+            libraries,
+            ..analysis::Subject::new(parcel.name, &packing.recipe.package.full_version)
+        };
+        analyse(&subject, survey)
+    })
+    .collect()
 }
 
 /// Lints every package: each with its own exceptions and its own test.

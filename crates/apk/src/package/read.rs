@@ -67,6 +67,13 @@ impl PackageFile {
         Ok((package, scratch.tree(found, start)?))
     }
 
+    /// What a package says of itself, and no more than that is read: for one whose bytes were
+    /// judged before.
+    pub fn read_control(content: &Content) -> Result<Control, Error> {
+        let mut members = Members::new(content.open().map_err(open_error)?);
+        Ok(Head::read(&mut members, &OpenOptions::default())?.control)
+    }
+
     fn judge(
         content: Content,
         options: &OpenOptions<'_>,

@@ -33,6 +33,8 @@ const RECIPES: [&str; 4] = [
 ];
 /// The file that `--create-build-log` adds to.
 pub(super) const BUILD_LOG: &str = "packages.log";
+/// Set to anything, what packages need of libraries is bound to their versions.
+const BIND_LIBRARIES: &str = "MELANGE_VERSIONED_SHLIB_DEPENDS";
 /// No file of variables is larger.
 const TEXT_LIMIT: Limit = Limit::mib(4);
 
@@ -96,6 +98,10 @@ pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
     home.caches = caches(words)?;
     if words.is_given("lint-require") || words.is_given("lint-warn") {
         home.lint_levels = lint_levels(words)?;
+    let is_set = |value: &String| !value.is_empty();
+    home.config.bind_libraries |= host::environment()
+        .get(BIND_LIBRARIES)
+        .is_some_and(is_set);
     }
     let limits = &mut home.config.limits;
     if let Some(text) = words.text("timeout") {

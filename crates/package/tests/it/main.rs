@@ -11,6 +11,7 @@ mod analysis;
 mod elf;
 mod hostile;
 mod lint;
+mod pack;
 
 use std::path::Path;
 use std::process::Command;

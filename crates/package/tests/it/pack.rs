@@ -1,0 +1,184 @@
+//! From files to packages in the store, as a build does it: what one package of a recipe says of
+//! another, what no package can hold, and many of both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boltworks_apk::{Control, PackageFile};
+use boltworks_crypto::{RsaPrivateKey, Signer};
+use boltworks_fsx::{Root, Tree};
+use boltworks_model::{Ambient, Architecture, Cancel, Clock, Entropy, Timestamp};
+use boltworks_package::pack::{BuiltPackage, Packing, pack, parcels};
+use boltworks_package::{Error, libraries};
+use boltworks_recipe::resolved::Recipe;
+use boltworks_recipe::{PipelineLibrary, ResolveOptions, parse_recipe, resolve};
+use boltworks_rootfs::{Locked, LockedPackage};
+use boltworks_store::Store;
+use boltworks_version::apk::Version;
+
+use crate::{KEY, built, scanned};
+
+const EPOCH: Timestamp = Timestamp(1_700_000_000);
+
+/// A store in a folder of its own, and who signs.
+struct Bench {
+    folder: tempfile::TempDir,
+    root: Root,
+    store: Store,
+    signer: Signer,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let store = Store::open(&root).unwrap();
+        let signer = Signer {
+            name: "golden.rsa.pub".into(),
+            key: RsaPrivateKey::from_pem(KEY.as_bytes()).unwrap(),
+        };
+        Self {
+            folder,
+            root,
+            store,
+            signer,
+        }
+    }
+
+    fn pack(
+        &self,
+        recipe: &Recipe,
+        trees: &BTreeMap<&str, Tree>,
+        libraries: Option<&BTreeMap<String, Version>>,
+    ) -> Result<Vec<BuiltPackage>, Error> {
+        let packing = Packing {
+            recipe,
+            libraries,
+            epoch: EPOCH,
+            materials: &[],
+            lint_levels: &BTreeMap::new(),
+            vendor: "golden",
+            signer: &self.signer,
+            store: &self.store,
+            scratch: &self.root,
+        };
+        let parcels = parcels(recipe, |name, _| {
+            Ok(trees.get(name).cloned().unwrap_or_default())
+        })?;
+        let ambient = Ambient {
+            clock: &Nothing,
+            entropy: &Nothing,
+            sink: &(),
+            cancel: &Cancel::default(),
+        };
+        Ok(pack(&packing, parcels, &ambient)?.0)
+    }
+
+    fn open(&self, package: &BuiltPackage) -> PackageFile {
+        let blob = self.store.open_blob(&package.artifact.digest).unwrap();
+        PackageFile::open(Arc::clone(blob.file()), &boltworks_apk::OpenOptions::default()).unwrap()
+    }
+}
+
+struct Nothing;
+
+impl Clock for Nothing {
+    fn now(&self) -> Timestamp {
+        EPOCH
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+impl Entropy for Nothing {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
+
+fn recipe(more: &str) -> Recipe {
+    let text = format!(
+        "package:\n  name: app\n  version: 1.2\n  epoch: 3\n  copyright: [{{license: MIT}}]\n{more}"
+    );
+    let library = PipelineLibrary::builtin();
+    let options = ResolveOptions::new(Architecture::X86_64, &library);
+    resolve(&parse_recipe("app.yaml", &text).unwrap(), &options).unwrap()
+}
+
+fn depends(control: &Control) -> Vec<String> {
+    control.depends.iter().map(ToString::to_string).collect()
+}
+
+/// A program of one package that needs a library of the other, and the C library.
+const TWO: &str = "mkdir -p $D/app/usr/bin $D/lib/usr/lib; cd $(mktemp -d)
+    echo 'int one(void) { return 1; }' > one.c
+    echo 'int one(void); int main(void) { return one(); }' > main.c
+    cc -shared -fPIC -Wl,-soname,libone.so.1 -o $D/lib/usr/lib/libone.so.1 one.c
+    cc -o $D/app/usr/bin/app main.c $D/lib/usr/lib/libone.so.1";
+
+#[test]
+fn needs_of_libraries_are_bound_where_that_is_asked_for() {
+    let (folder, _) = built(TWO);
+    let of = |name: &str| scanned(&folder.path().join(name));
+    let trees = BTreeMap::from([("app", of("app")), ("app-lib", of("lib"))]);
+    let bench = Bench::new();
+    let needs = |more: &str, libraries: Option<&BTreeMap<String, Version>>| {
+        let recipe = recipe(&format!("{more}subpackages:\n  - name: app-lib\n"));
+        let packages = bench.pack(&recipe, &trees, libraries).unwrap();
+        let [app, _] = packages.as_slice() else {
+            panic!("{packages:?}");
+        };
+        depends(bench.open(app).control())
+    };
+    let free = ["so:ld-linux-x86-64.so.2", "so:libc.so.6", "so:libone.so.1"];
+    assert_eq!(needs("", None), free);
+    // What its sibling offers counts, and not what lay in the environment; the loader is free.
+    let old = "1.1-r0".parse().unwrap();
+    let (c, loader) = ("2.41-r0".parse().unwrap(), "2.41-r0".parse().unwrap());
+    let libraries = BTreeMap::from([
+        ("libone.so.1".to_owned(), old),
+        ("libc.so.6".to_owned(), c),
+        ("ld-linux-x86-64.so.2".to_owned(), loader),
+    ]);
+    let bound = [
+        "so-ver:libc.so.6>=2.41-r0",
+        "so-ver:libone.so.1>=1.2-r3",
+        "so:ld-linux-x86-64.so.2",
+        "so:libc.so.6",
+        "so:libone.so.1",
+    ];
+    assert_eq!(needs("", Some(&libraries)), bound);
+    // Who offers no version binds nobody.
+    let without = [&bound[1..2], &bound[2..]].concat();
+    assert_eq!(needs("", Some(&BTreeMap::new())), without);
+    let option = "  options:\n    no-versioned-shlib-deps: true\n";
+    assert_eq!(needs(option, Some(&libraries)), free);
+}
+
+#[test]
+fn an_environment_says_which_libraries_it_has() {
+    let (folder, _) = built(TWO);
+    let trees = BTreeMap::from([("app", scanned(&folder.path().join("lib")))]);
+    let bench = Bench::new();
+    let packages = bench.pack(&recipe(""), &trees, None).unwrap();
+    let locked = Locked {
+        packages: packages
+            .iter()
+            .map(|package| LockedPackage {
+                name: package.entry.name.clone(),
+                version: package.entry.version.clone(),
+                sha256: package.artifact.digest,
+                identity: package.entry.identity,
+                repository: "os".to_owned(),
+            })
+            .collect(),
+    };
+    let libraries = libraries::of_environment(&locked, &bench.store).unwrap();
+    let expected = ("libone.so.1".to_owned(), "1.2-r3".parse().unwrap());
+    assert_eq!(libraries, BTreeMap::from([expected]));
+}
