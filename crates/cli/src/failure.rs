@@ -5,8 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use boltworks_apk::Error as ApkError;
-use boltworks_factory::Error as FactoryError;
-use boltworks_package::Error as PackageError;
+use boltworks_factory::{Error as FactoryError, attempt};
+use boltworks_package::{Error as PackageError, Failed};
 use boltworks_source::Error as SourceError;
 use boltworks_stage0::Error as Stage0Error;
 use boltworks_store::Error as StoreError;
@@ -14,6 +14,7 @@ use boltworks_yaml::closest;
 use serde_json::json;
 
 use crate::excerpt::{Place, excerpt};
+use crate::failed;
 use crate::output::Output;
 
 /// Exit codes, as documented in `docs/commands.md`.
@@ -90,7 +91,8 @@ pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
         output.json(&json!({"error": {
             "message": whole(failure),
             "help": help,
-            "tail": tail(failure),
+            "tail": step(failure).map_or(&[][..], |step| &step.tail),
+            "step": step(failure).map(failed::document),
             "exit": code,
         }}));
     } else {
@@ -112,7 +114,7 @@ pub(crate) fn report_usage(error: &clap::Error, output: &Output) -> ExitCode {
     }
     let (message, help) = usage_words(&error.to_string(), error.kind());
     output.json(&json!({"error": {
-        "message": message, "help": help, "tail": [], "exit": code,
+        "message": message, "help": help, "tail": [], "step": null, "exit": code,
     }}));
     ExitCode::from(code)
 }
@@ -146,21 +148,19 @@ fn shown(failure: &Failure) -> String {
         return excerpt(&place);
     }
     let mut text = format!("error: {}", whole(failure));
-    for line in tail(failure) {
-        text.push_str("\n    ");
-        text.push_str(line);
+    for line in step(failure).map(failed::lines).unwrap_or_default() {
+        text.push_str("\n  ");
+        text.push_str(&line);
     }
     text
 }
 
-/// The last lines that a failed step printed.
-fn tail(failure: &Failure) -> &[String] {
-    if let Failure::Factory(error) = failure
-        && let FactoryError::Package(PackageError::Step { tail, .. }) = error.cause()
-    {
-        return tail;
+/// The step that failed, where it was one.
+fn step(failure: &Failure) -> Option<&Failed> {
+    match failure {
+        Failure::Factory(error) => attempt::step(error),
+        _ => None,
     }
-    &[]
 }
 
 fn place(failure: &Failure) -> Option<Place> {
@@ -308,6 +308,10 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Apk(error) => one(apk_advice(error)),
         FactoryError::Crypto(error) => one(key_advice(error)),
         FactoryError::Fsx(error) => one(file_advice(error)),
+        FactoryError::Package(PackageError::Step(failed)) => vec![format!(
+            "correct the recipe. A shell where it stands: {}",
+            failed::shell(failed)
+        )],
         FactoryError::Package(error) => one(package_advice(error)),
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Inconsistent { .. }
@@ -322,9 +326,6 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
 
 fn package_advice(error: &PackageError) -> String {
     match error {
-        PackageError::Step { log, .. } => {
-            format!("correct the recipe; the whole log is the blob {log} of the store")
-        }
         PackageError::Package { .. }
         | PackageError::Provide { .. }
         | PackageError::Setcap { .. }

@@ -7,6 +7,7 @@ mod ambient;
 mod arguments;
 mod commands;
 mod excerpt;
+mod failed;
 mod failure;
 mod host;
 mod melange;

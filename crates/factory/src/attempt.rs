@@ -1,6 +1,7 @@
 //! One attempt at a recipe or image: announced to whoever watches, and described where it failed.
 
-use boltworks_model::{ActionId, Ambient, Event, Sha256, Timestamp, chain};
+use boltworks_model::{ActionId, Ambient, Event, Timestamp, chain};
+use boltworks_package::Failed;
 use boltworks_records::FailureRecord;
 
 use crate::Error;
@@ -34,15 +35,15 @@ pub fn failure(subject: String, action: ActionId, error: &Error, at: Timestamp) 
         subject,
         action: Some(action),
         reason: chain(error),
-        log: step(error).map(|(_, log)| log),
+        log: step(error).map(|failed| failed.log),
         at,
     }
 }
 
-/// The last lines and the log of the step that failed, where it was one.
-pub fn step(error: &Error) -> Option<(&[String], Sha256)> {
-    match error {
-        Error::Package(boltworks_package::Error::Step { tail, log, .. }) => Some((tail, *log)),
+/// The step that failed, where it was one.
+pub fn step(error: &Error) -> Option<&Failed> {
+    match error.cause() {
+        Error::Package(boltworks_package::Error::Step(failed)) => Some(failed),
         _ => None,
     }
 }

@@ -11,8 +11,11 @@ use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
-use boltworks_source::{DebianArchive, Expected, Fetcher, GitLimits, Machine, Mirror, Origin, Override, Request};
+use boltworks_source::{
+    DebianArchive, Expected, Fetcher, GitLimits, Machine, Mirror, Origin, Override, Request,
+};
 
+use crate::turns::Places;
 use crate::{Error, Home};
 
 /// What reaches out of the factory.
@@ -176,6 +179,7 @@ pub struct Equipment {
     pub(crate) reach: Reach,
     pub(crate) sandbox: Local,
     pub(crate) environments: Environments,
+    pub(crate) places: Places,
 }
 
 impl Equipment {
@@ -185,6 +189,7 @@ impl Equipment {
             reach: Reach::new(home)?,
             sandbox: Local::probe(&home.host.exe)?,
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
+            places: Places::new(home.host.jobs),
         })
     }
 }

@@ -33,6 +33,8 @@ use crate::keys::Keys;
 const STORE: &str = "store";
 /// The records' file in the state.
 const RECORDS: &str = "records.sqlite";
+/// The folder of workspaces in the state.
+pub const WORKSPACES: &str = "builds";
 /// The time in every output, where the factory's file says none: 2026-01-01T00:00:00Z.
 const DEFAULT_EPOCH: Timestamp = Timestamp(1_767_225_600);
 
@@ -162,10 +164,7 @@ impl Home {
 
     /// Where a blob lies on disk, for a person to look at.
     pub fn blob_path(&self, digest: &Sha256) -> PathBuf {
-        self.state
-            .join(STORE)
-            .join("blobs/sha256")
-            .join(digest.to_string())
+        blob_in(&self.state, digest)
     }
 
     /// A folder of the state, made where it is missing.
@@ -262,6 +261,17 @@ impl Home {
         let pem = self.folder.read_text(path, TEXT_LIMIT)?;
         Ok(RsaPrivateKey::from_pem(pem.as_bytes())?)
     }
+}
+
+/// The log of a step that failed, where it lies on disk.
+pub fn log_of(failed: &boltworks_package::Failed) -> Option<PathBuf> {
+    let state = failed.workspace.parent()?.parent()?;
+    Some(blob_in(state, &failed.log))
+}
+
+fn blob_in(state: &Path, digest: &Sha256) -> PathBuf {
+    let blobs = state.join(STORE).join("blobs/sha256");
+    blobs.join(digest.to_string())
 }
 
 /// A key under the name that signatures know it by.

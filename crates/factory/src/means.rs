@@ -9,6 +9,7 @@ use crate::catalog::Loaded;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0};
+use crate::turns::Places;
 
 /// What every build of one run shares.
 pub struct Means<'a> {
@@ -26,6 +27,8 @@ pub struct Means<'a> {
     pub sandbox: &'a Local,
     /// Lays environments out.
     pub environments: &'a Environments,
+    /// As many tests run at once.
+    pub places: &'a Places,
 }
 
 impl Equipment {
@@ -45,6 +48,7 @@ impl Equipment {
             fetcher: self.reach.fetcher(home),
             sandbox: &self.sandbox,
             environments: &self.environments,
+            places: &self.places,
         }
     }
 }

@@ -20,6 +20,8 @@ pub const ACTION_DOCUMENT: &str = "action";
 pub const INDEX_DOCUMENT: &str = "index";
 /// The name of what linters found among an action's documents.
 pub const LINT_DOCUMENT: &str = "lint";
+/// The name of the tests with the packages each used among an action's documents.
+pub const TESTS_DOCUMENT: &str = "tests";
 /// How the names of SBOMs among an action's documents begin.
 pub const SBOM_DOCUMENTS: &str = "sbom ";
 /// Largest document that is read back.
@@ -324,11 +326,11 @@ fn writers(binds_libraries: bool) -> BTreeMap<ActionKind, Vec<String>> {
         boltworks_sbom::WRITER_VERSION,
         boltworks_package::WRITER_VERSION,
     ];
-    let images = [
-        boltworks_image::WRITER_VERSION,
     if binds_libraries {
         packages.push("bind-libraries");
     }
+    let images = [
+        boltworks_image::WRITER_VERSION,
         boltworks_oci::WRITER_VERSION,
         boltworks_sbom::WRITER_VERSION,
     ];

@@ -1,26 +1,29 @@
 //! One recipe carried out: sources fetched, environment laid out, packages built and tested,
 //! evidence given, all of it recorded in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use boltworks_apk::Index;
-use boltworks_model::{ActionId, Ambient, Evidence, Sha1, Sha256};
-use boltworks_package::check::Check;
-use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build, check};
-use boltworks_plan::{ActionInputs, ActionKind, Pick, Subject, World, picks};
-use boltworks_recipe::resolved::{Recipe, SourceRef, Test};
+use boltworks_model::{ActionId, Ambient, Evidence, PackageName, Sha1, Sha256, Timestamp};
+use boltworks_package::rescue::Attendant;
+use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build};
+use boltworks_plan::{ActionInputs, ActionKind, Pick, Subject, World};
+use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::{Locked, LockedPackage};
 use boltworks_sandbox::Limits;
-use boltworks_solver::{Options, solve};
 
 use crate::Error;
 use crate::equipment::request;
 use crate::evidence::Context;
+use crate::home::WORKSPACES;
 use crate::means::Means;
 use crate::origin::Environment;
-use crate::planning::{ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS};
+use crate::planning::{
+    ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, TESTS_DOCUMENT,
+};
+use crate::testing::{AfterFailure, Report, Tested, Tests, tests_of};
 
 /// How the names of subjects end that are built apart.
 pub(crate) const APART: &str = " (apart)";
@@ -31,6 +34,8 @@ pub struct Workshop<'a> {
     pub means: &'a Means<'a>,
     /// The recipes whose packages there are.
     pub fresh: &'a [ActionId],
+    /// Who gets a shell where a step fails.
+    pub attendant: Option<Attendant<'a>>,
 }
 
 impl Workshop<'_> {
@@ -55,7 +60,9 @@ impl Workshop<'_> {
         let tree = self.lay_out(&locked)?;
         let scratch = self.scratch()?;
         let shop = self.shop(&scratch);
+        let job = inputs.subject.to_string();
         let order = Order {
+            job: &job,
             recipe,
             recipe_file: RecipeFile {
                 path: &source.path,
@@ -67,15 +74,19 @@ impl Workshop<'_> {
             tree: &tree,
             epoch: inputs.epoch,
             limits: self.limits(),
+            attendant: self.attendant,
+            binds_libraries: self.means.home.config.bind_libraries,
             lint_levels: &self.means.home.lint_levels,
         };
         let built = build(&order, &shop, ambient)?;
+        let mended = built.by_hand.then(|| by_hand(inputs, started));
+        let (action, inputs) = mended
+            .as_ref()
+            .map_or((action, inputs), |(id, inputs)| (*id, inputs));
         let mut record = self.record(action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
-            attendant: self.attendant,
-            binds_libraries: self.means.home.config.bind_libraries,
-        record.documents.extend(tests.iter().cloned());
         record.finished = ambient.clock.now();
+        self.report_tests(&mut record, &tests)?;
         let judged = Judged {
             record: &record,
             inputs,
@@ -122,9 +133,25 @@ impl Workshop<'_> {
             .path)
     }
 
+    /// Lays out many environments that differ in these packages. Of each the trees, the topmost
+    /// first.
+    pub(crate) fn lay_out_all(
+        &self,
+        locked: &[Locked],
+        own: &BTreeSet<PackageName>,
+    ) -> Result<Vec<Vec<PathBuf>>, Error> {
+        let Means {
+            home,
+            sandbox,
+            environments,
+            ..
+        } = self.means;
+        Ok(environments.ensure_all(locked, own, &home.store, sandbox.build_uid())?)
+    }
+
     pub(crate) fn scratch(&self) -> Result<PathBuf, Error> {
-        self.means.home.state_folder("builds")?;
-        Ok(self.means.home.state.join("builds"))
+        self.means.home.state_folder(WORKSPACES)?;
+        Ok(self.means.home.state.join(WORKSPACES))
     }
 
     pub(crate) fn shop<'s>(&'s self, scratch: &'s Path) -> Shop<'s> {
@@ -153,7 +180,7 @@ impl Workshop<'_> {
         action: ActionId,
         inputs: &ActionInputs,
         built: &Built,
-        started: boltworks_model::Timestamp,
+        started: Timestamp,
     ) -> Result<ActionRecord, Error> {
         let packages = &built.packages;
         let entries = packages.iter().map(|package| package.entry.clone());
@@ -192,63 +219,49 @@ impl Workshop<'_> {
         })
     }
 
-    /// Runs every test of the recipe, each in a guest with the new packages in it. Gives the name
-    /// and log of each.
+    /// Runs every test of the recipe, each in a guest with the new packages in it. The first that
+    /// fails is the error.
     fn run_tests(
         &self,
         recipe: &Recipe,
         record: &ActionRecord,
         order: &Order<'_>,
         ambient: &Ambient<'_>,
-    ) -> Result<Vec<(String, Sha256)>, Error> {
-        let own = recipe.test.iter().map(|test| (&recipe.package.name, test));
-        let split = recipe
-            .subpackages
-            .iter()
-            .filter_map(|package| package.test.as_ref().map(|test| (&package.name, test)));
-        let tests: Vec<_> = own
-            .chain(split)
-            .filter(|(_, test)| !test.pipeline.is_empty())
-            .collect();
-        let mut logs = Vec::new();
-        for (package, test) in tests {
-            let locked = self.test_environment(package.as_str(), test, record)?;
-            let tree = self.lay_out(&locked)?;
-            let sources = self.fetch(recipe, &test.sources, ambient)?;
-            let scratch = self.scratch()?;
-            let order = Check {
-                package: package.as_str(),
-                test,
-                local_files: order.local_files,
-                sources: &sources,
-                tree: &tree,
-                limits: self.limits(),
-            };
-            let log = check(&order, &self.shop(&scratch), ambient)?;
-            logs.push((test_name(package.as_str()), log));
-        }
-        Ok(logs)
-    }
-
-    /// The guest of a test: what the test asks for, from stage 0, from recipes built before, and
-    /// from this one.
-    fn test_environment(
-        &self,
-        package: &str,
-        test: &Test,
-        record: &ActionRecord,
-    ) -> Result<Locked, Error> {
+    ) -> Result<Vec<Tested>, Error> {
         let mut world = self.world()?;
         self.means.home.add_packages(record, &mut world)?;
-        let options = Options::new(self.means.home.architecture());
-        let solution = solve(&world.universe, &test.packages, &options).map_err(|unsolvable| {
-            Error::Unsolvable {
-                subject: format!("the test of {package}"),
-                why: unsolvable.to_string(),
-            }
-        })?;
-        let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
-        locked(&picks, &world)
+        let tests = Tests {
+            workshop: self,
+            world: &world,
+            recipe,
+            local_files: order.local_files,
+            after: AfterFailure::End,
+            attendant: self.attendant,
+        };
+        let mut tested = tests.run(&tests_of(recipe), ambient)?;
+        match tested.iter_mut().find_map(|test| test.failed.take()) {
+            Some(failed) => Err(boltworks_package::Error::Step(Box::new(failed)).into()),
+            None => Ok(tested),
+        }
+    }
+
+    /// Adds to a record the tests' logs, and which packages each test used.
+    fn report_tests(&self, record: &mut ActionRecord, tests: &[Tested]) -> Result<(), Error> {
+        let logs = tests
+            .iter()
+            .map(|test| (test_name(&test.package), test.log));
+        record.documents.extend(logs);
+        if !tests.is_empty() {
+            let report = Report::new(record.subject.clone(), record.finished, tests);
+            let stored = self
+                .means
+                .home
+                .store
+                .put_bytes(&serde_json::to_vec(&report)?)?;
+            let name = TESTS_DOCUMENT.to_owned();
+            record.documents.insert(name, stored.digest);
+        }
+        Ok(())
     }
 
     /// Stage 0 and the packages of every recipe that is made.
@@ -281,7 +294,7 @@ impl Workshop<'_> {
         for package in &built.packages {
             evidence.extend(context.of_package(&package.artifact, package.sbom, &environment)?);
             let own = test_name(&package.artifact.coordinate.name);
-            if tests.iter().any(|(name, _)| *name == own) {
+            if tests.iter().any(|test| test_name(&test.package) == own) {
                 evidence.push(context.tests_passed(&package.artifact));
             }
         }
@@ -297,13 +310,21 @@ struct Judged<'a> {
     inputs: &'a ActionInputs,
     /// What was built.
     order: &'a Order<'a>,
-    /// Name and log of each test that passed.
-    tests: &'a [(String, Sha256)],
+    /// The tests, which all passed.
+    tests: &'a [Tested],
 }
 
 /// Whether something is built apart from the factory's own, see [`single`](crate::single).
-fn is_apart(subject: &Subject) -> bool {
+pub(crate) fn is_apart(subject: &Subject) -> bool {
     subject.name.ends_with(APART)
+}
+
+/// An action that a person finished by hand: no other is the same, and none is found made by it.
+fn by_hand(inputs: &ActionInputs, at: Timestamp) -> (ActionId, ActionInputs) {
+    let mut inputs = inputs.clone();
+    inputs.writers.push(format!("by hand at {at}"));
+    let id = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
+    (id, inputs)
 }
 
 /// The name of a package's test among an action's documents.

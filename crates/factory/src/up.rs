@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
 
-use boltworks_model::{ActionId, Ambient, Cancelled, Sha256, chain};
+use boltworks_model::{ActionId, Ambient, Cancelled, chain};
+use boltworks_package::Failed;
 use boltworks_plan::{ActionInputs, ActionKind, Catalog, Item, Plan, State, Subject};
 use boltworks_records::FailureRecord;
 
@@ -49,10 +50,8 @@ pub enum RowOutcome {
     Failed {
         /// One line.
         reason: String,
-        /// The last lines its steps printed.
-        tail: Vec<String>,
-        /// The whole log in the store.
-        log: Option<Sha256>,
+        /// The step that failed, where it was one.
+        step: Option<Box<Failed>>,
     },
     /// It was not tried, because of something else.
     Skipped {
@@ -65,8 +64,7 @@ impl RowOutcome {
     fn unread(why: &str) -> Self {
         Self::Failed {
             reason: why.to_owned(),
-            tail: Vec::new(),
-            log: None,
+            step: None,
         }
     }
 
@@ -233,6 +231,7 @@ impl Job {
         let workshop = Workshop {
             means,
             fresh: &self.fresh,
+            attendant: None,
         };
         let subject = self.subject.to_string();
         let before = means.home.records().latest_good_for(&subject)?;
@@ -281,18 +280,17 @@ impl Run<'_> {
         let name = subject.to_string();
         let now = self.ambient.clock.now();
         let failure = attempt::failure(name, action, &error, now);
-        let tail = attempt::step(&error).map_or_else(Vec::new, |(tail, _)| tail.to_vec());
+        let step = attempt::step(&error).cloned();
         let recorded = self.means.home.records().record_failure(&failure);
-        let FailureRecord {
-            mut reason, log, ..
-        } = failure;
+        let FailureRecord { mut reason, .. } = failure;
         self.failed.insert(subject.clone(), reason.clone());
         // On a full disk both may fail: the first cause is the one to know.
         if let Err(error) = recorded {
             let more = chain(&error);
             reason = format!("{reason}\nthis failure could not be recorded: {more}");
         }
-        let outcome = RowOutcome::Failed { reason, tail, log };
+        let step = step.map(Box::new);
+        let outcome = RowOutcome::Failed { reason, step };
         self.done.insert(subject, outcome);
         Ok(())
     }

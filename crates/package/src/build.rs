@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
-use boltworks_recipe::resolved::Recipe;
+use boltworks_recipe::resolved::{Recipe, Step};
 
 use crate::emit::Parcel;
 use crate::libraries;
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::pack::{self, Packing, pack};
+use crate::rescue::Kept;
 use crate::setcap;
-use crate::steps::{HOME, Runner, Stopped, Used};
+use crate::steps::{Count, HOME, Runner, Stopped, Used};
 use crate::workspace::{Contents, Workspace, left_out};
-use crate::{BuiltPackage, Error};
+use crate::{BuiltPackage, Error, Failed};
 
 /// Files that are not copied, of which each is warned of by name.
 const MAX_TOLD: usize = 10;
@@ -29,6 +30,9 @@ pub struct Built {
     pub log: Sha256,
     /// What the steps used.
     pub used: Used,
+    /// Whether a person went on in a shell where a step had failed: then nothing says what the
+    /// packages are made of.
+    pub by_hand: bool,
     /// What the linters found, as JSON in the store.
     pub lint: Sha256,
 }
@@ -47,9 +51,8 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     };
     tell_left_out(order, ambient)?;
     let workspace = Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
-    let job = format!("build {}", recipe.package.name);
-    let mut log = Log::new(shop.store, ambient.sink, &job)?;
-    let guest = workspace.guest(order.tree);
+    let mut log = Log::new(shop.store, ambient.sink, order.job)?;
+    let guest = workspace.guest(&[order.tree.to_owned()]);
     let mut runner = Runner {
         what: format!("build of {}", recipe.package.name),
         listed: "environment.contents.packages",
@@ -57,23 +60,39 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         guest: &guest,
         environment: guest_environment(order),
         limits: order.limits.clone(),
+        attendant: order.attendant,
+        count: Count::of(pipelines(recipe)),
+        by_hand: false,
         used: Used::default(),
     };
     let stopped = run_all(recipe, &mut runner, &mut log, ambient)?;
-    let (used, what) = (runner.used, runner.what);
+    let Runner {
+        used,
+        what,
+        by_hand,
+        ..
+    } = runner;
     let (log, tail) = log.finish()?;
-    if let Some(Stopped { step, how }) = stopped {
-        return Err(Error::Step {
+    let log = log.commit()?.digest;
+    if let Some(stopped) = stopped {
+        let path = workspace.path().to_owned();
+        workspace.keep(&Kept::new(&what, &stopped, &guest))?;
+        return Err(Error::Step(Box::new(Failed {
             what,
-            step,
-            how,
+            stopped,
             tail,
             log,
-        });
+            workspace: path,
+        })));
     }
     let parcels = parcels(order, &workspace)?;
+    let libraries = match order.binds_libraries {
+        true => Some(libraries::of_environment(order.environment, shop.store)?),
+        false => None,
+    };
     let packing = Packing {
         recipe,
+        libraries: libraries.as_ref(),
         epoch: order.epoch,
         materials: &materials,
         lint_levels: order.lint_levels,
@@ -87,15 +106,18 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     Ok(Built {
         packages,
         materials,
-    let libraries = match order.binds_libraries {
-        true => Some(libraries::of_environment(order.environment, shop.store)?),
-        false => None,
-    };
         log,
         used,
-        libraries: libraries.as_ref(),
+        by_hand,
         lint,
     })
+}
+
+/// Every step of a recipe but those of its tests.
+fn pipelines(recipe: &Recipe) -> impl Iterator<Item = &Step> {
+    let split = recipe.subpackages.iter();
+    let split = split.flat_map(|package| &package.pipeline);
+    recipe.pipeline.iter().chain(split)
 }
 
 /// Warns of what lies beside the recipe and is not copied: whoever put it there expects it to be.
@@ -133,15 +155,15 @@ fn package_names(recipe: &Recipe) -> Vec<&str> {
 fn run_all(
     recipe: &Recipe,
     runner: &mut Runner<'_>,
-    log: &mut Log<'_>,
+    log: &mut Log<'_, '_>,
     ambient: &Ambient<'_>,
 ) -> Result<Option<Stopped>, Error> {
-    if let Some(stopped) = runner.run(&recipe.pipeline, log, ambient)? {
+    if let Some(stopped) = runner.run("", &recipe.pipeline, log, ambient)? {
         return Ok(Some(stopped));
     }
     for subpackage in &recipe.subpackages {
-        if let Some(mut stopped) = runner.run(&subpackage.pipeline, log, ambient)? {
-            stopped.step = format!("{}: {}", subpackage.name, stopped.step);
+        let above = format!("{}: ", subpackage.name);
+        if let Some(stopped) = runner.run(&above, &subpackage.pipeline, log, ambient)? {
             return Ok(Some(stopped));
         }
     }

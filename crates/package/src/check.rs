@@ -1,16 +1,18 @@
 //! A recipe's tests, each run in a clean guest.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use boltworks_model::{Ambient, Sha256};
+use boltworks_model::Ambient;
 use boltworks_recipe::resolved::Test;
 use boltworks_sandbox::Limits;
+use boltworks_store::BlobDraft;
 
 use crate::Error;
 use crate::build::base_environment;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
-use crate::steps::{Runner, Stopped, Used};
+use crate::rescue::{Attendant, Kept};
+use crate::steps::{Count, Runner, Stopped, Used};
 use crate::workspace::{Contents, LocalFiles, Workspace};
 
 /// One test: of a recipe's package or of one of its subpackages.
@@ -23,45 +25,77 @@ pub struct Check<'a> {
     pub local_files: Option<LocalFiles<'a>>,
     /// What the steps fetch.
     pub sources: &'a [SourceInput],
-    /// The guest: the test's environment with the package in it, laid out.
-    pub tree: &'a Path,
+    /// The guest: the test's environment with the package in it, laid out; the topmost tree first.
+    pub trees: &'a [PathBuf],
     /// What a step may use.
     pub limits: Limits,
+    /// Who gets a shell where a step fails.
+    pub attendant: Option<Attendant<'a>>,
 }
 
-/// Runs a test. Its log in the store is the evidence.
-pub fn check(order: &Check<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Result<Sha256, Error> {
+/// What became of a test.
+#[derive(Debug)]
+pub struct Checked<'s> {
+    /// What its steps printed: not in the store before it is committed.
+    pub log: BlobDraft<'s>,
+    /// The last lines of it.
+    pub tail: Vec<String>,
+    /// Where it failed, if it did.
+    pub stopped: Option<Stopped>,
+    /// The workspace, which a failed test leaves.
+    pub workspace: PathBuf,
+}
+
+/// What a test is called where jobs are shown.
+pub fn job(package: &str) -> String {
+    format!("test {package}")
+}
+
+/// What a test is called in messages.
+pub fn what(package: &str) -> String {
+    format!("test of {package}")
+}
+
+/// Runs a test.
+pub fn check<'s>(
+    order: &Check<'_>,
+    shop: &Shop<'s>,
+    ambient: &Ambient<'_>,
+) -> Result<Checked<'s>, Error> {
     let contents = Contents {
         local_files: order.local_files,
         sources: order.sources,
         packages: &[],
     };
     let workspace = Workspace::lay(shop, &format!("test-{}", order.package), contents)?;
-    let job = format!("test {}", order.package);
+    let job = job(order.package);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
     environment.extend(order.test.environment.environment.clone());
-    let guest = workspace.guest(order.tree);
+    let guest = workspace.guest(order.trees);
     let mut runner = Runner {
-        what: format!("test of {}", order.package),
+        what: what(order.package),
         listed: "test.environment.contents.packages",
         sandbox: shop.sandbox,
         guest: &guest,
         environment,
         limits: order.limits.clone(),
+        attendant: order.attendant,
+        count: Count::of(&order.test.pipeline),
+        by_hand: false,
         used: Used::default(),
     };
-    let stopped = runner.run(&order.test.pipeline, &mut log, ambient)?;
+    let stopped = runner.run("", &order.test.pipeline, &mut log, ambient)?;
     let (log, tail) = log.finish()?;
-    workspace.remove()?;
-    match stopped {
-        None => Ok(log),
-        Some(Stopped { step, how }) => Err(Error::Step {
-            what: runner.what,
-            step,
-            how,
-            tail,
-            log,
-        }),
+    let path = workspace.path().to_owned();
+    match &stopped {
+        None => workspace.remove()?,
+        Some(stopped) => workspace.keep(&Kept::new(&runner.what, stopped, &guest))?,
     }
+    Ok(Checked {
+        log,
+        tail,
+        stopped,
+        workspace: path,
+    })
 }

@@ -1,8 +1,33 @@
 //! What can go wrong between a recipe and its packages.
 
-use std::io;
+use std::path::PathBuf;
+use std::{fmt, io};
 
 use boltworks_model::{Cancelled, Sha256};
+
+use crate::steps::Stopped;
+
+/// A step that failed, with what a person needs to go on from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// `build of zlib`, `test of zlib`.
+    pub what: String,
+    /// The step, and how it ended.
+    pub stopped: Stopped,
+    /// The last lines that were printed.
+    pub tail: Vec<String>,
+    /// The whole log in the store.
+    pub log: Sha256,
+    /// The workspace that was kept.
+    pub workspace: PathBuf,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stopped { step, how, .. } = &self.stopped;
+        write!(f, "{} failed at step '{step}': {how}", self.what)
+    }
+}
 
 /// Why a build or test did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -11,20 +36,9 @@ use boltworks_model::{Cancelled, Sha256};
     reason = "one `Error` per room is the house's convention"
 )]
 pub enum Error {
-    /// A step of the recipe failed. `log` names the whole log in the store.
-    #[error("{what} failed at step '{step}': {how}")]
-    Step {
-        /// `build of zlib`, `test of zlib`.
-        what: String,
-        /// The step, with the names of the pipelines around it.
-        step: String,
-        /// `exit code 2`, `killed by signal 9`, `over its memory limit`.
-        how: String,
-        /// The last lines it printed.
-        tail: Vec<String>,
-        /// The whole log in the store.
-        log: Sha256,
-    },
+    /// A step of the recipe failed.
+    #[error("{0}")]
+    Step(Box<Failed>),
     /// There is nothing in the environment that a step could be started with.
     #[error(
         "{what} cannot start its step '{step}', for which `{listed}` in the recipe must hold a \

@@ -28,6 +28,7 @@ pub mod lint;
 pub mod log;
 pub mod order;
 pub mod pack;
+pub mod rescue;
 pub mod setcap;
 pub mod steps;
 pub mod survey;
@@ -35,10 +36,10 @@ pub mod workspace;
 
 pub use build::{Built, build};
 pub use check::check;
-pub use error::Error;
+pub use error::{Error, Failed};
 pub use order::{Order, RecipeFile, Shop, SourceInput};
 pub use pack::BuiltPackage;
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.
-pub const WRITER_VERSION: &str = "package-4";
+pub const WRITER_VERSION: &str = "package-5";

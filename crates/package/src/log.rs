@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io::Write;
 
-use boltworks_model::{Event, Sha256, Sink};
+use boltworks_model::{Event, Sink};
 use boltworks_store::{BlobDraft, Store};
 
 use crate::Error;
+use crate::steps::Count;
 
 /// How many lines an error shows.
 const TAIL_LINES: usize = 30;
@@ -17,10 +18,10 @@ const LINE_BYTES: usize = 4096;
 const LOG_BYTES: u64 = 256 << 20;
 
 /// A log in the making.
-pub struct Log<'a> {
+pub struct Log<'a, 's> {
     job: &'a str,
     sink: &'a dyn Sink,
-    draft: BlobDraft<'a>,
+    draft: BlobDraft<'s>,
     tail: VecDeque<String>,
     partial: Vec<u8>,
     limit: u64,
@@ -28,14 +29,14 @@ pub struct Log<'a> {
     left_out: u64,
 }
 
-impl<'a> Log<'a> {
+impl<'a, 's> Log<'a, 's> {
     /// Starts the log of a job.
-    pub fn new(store: &'a Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
+    pub fn new(store: &'s Store, sink: &'a dyn Sink, job: &'a str) -> Result<Self, Error> {
         Self::with_limit(store, sink, job, LOG_BYTES)
     }
 
     fn with_limit(
-        store: &'a Store,
+        store: &'s Store,
         sink: &'a dyn Sink,
         job: &'a str,
         limit: u64,
@@ -53,12 +54,18 @@ impl<'a> Log<'a> {
     }
 
     /// Names the step that follows.
-    pub fn step(&mut self, step: &str) -> Result<(), Error> {
+    pub fn step(&mut self, step: &str, count: Count) -> Result<(), Error> {
+        let Count { begun, of } = count;
         self.sink.event(Event::Step {
             job: self.job,
-            step,
+            step: &format!("step {begun} of {of}: {step}"),
         });
         self.line(&format!("== {step}"))
+    }
+
+    /// The last line.
+    pub fn told(&self) -> Option<&str> {
+        self.tail.back().map(String::as_str)
     }
 
     /// Takes bytes as they were printed.
@@ -82,7 +89,8 @@ impl<'a> Log<'a> {
         self.line(&line)
     }
 
-    fn line(&mut self, line: &str) -> Result<(), Error> {
+    /// Takes a whole line.
+    pub(crate) fn line(&mut self, line: &str) -> Result<(), Error> {
         self.sink.event(Event::Line {
             job: self.job,
             line,
@@ -131,11 +139,11 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    /// Puts the log into the store; gives its digest and its last lines.
-    pub fn finish(mut self) -> Result<(Sha256, Vec<String>), Error> {
+    /// Ends the log; gives it, not yet in the store, and its last lines.
+    pub fn finish(mut self) -> Result<(BlobDraft<'s>, Vec<String>), Error> {
         self.flush()?;
         self.close_gap()?;
-        Ok((self.draft.commit()?.digest, self.tail.into()))
+        Ok((self.draft, self.tail.into()))
     }
 }
 
@@ -174,7 +182,8 @@ mod tests {
             for number in 1..=100 {
                 log.bytes(format!("line {number}\n").as_bytes()).unwrap();
             }
-            let (digest, tail) = log.finish().unwrap();
+            let (draft, tail) = log.finish().unwrap();
+            let digest = draft.commit().unwrap().digest;
             let bytes = store.read_bytes(&digest, Limit::mib(1)).unwrap();
             (String::from_utf8(bytes.into_inner()).unwrap(), tail)
         };

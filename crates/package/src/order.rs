@@ -12,6 +12,7 @@ use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
 
 use crate::lint::Level;
+use crate::rescue::Attendant;
 use crate::workspace::LocalFiles;
 
 /// The recipe's file as written: material and error messages speak of it.
@@ -36,6 +37,8 @@ pub struct SourceInput {
 
 /// One build, or one run of a recipe's tests.
 pub struct Order<'a> {
+    /// What the job is called where it is shown.
+    pub job: &'a str,
     /// What to do.
     pub recipe: &'a Recipe,
     /// The file it was read from.
@@ -52,12 +55,12 @@ pub struct Order<'a> {
     pub epoch: Timestamp,
     /// What a step may use.
     pub limits: Limits,
-    /// Other levels of linters than their own, by name.
     /// Who gets a shell where a step fails.
     pub attendant: Option<Attendant<'a>>,
     /// Whether what the packages need of libraries is bound to the versions of those that they were
     /// linked with; see [`libraries`](crate::libraries).
     pub binds_libraries: bool,
+    /// Other levels of linters than their own, by name.
     pub lint_levels: &'a BTreeMap<String, Level>,
 }
 

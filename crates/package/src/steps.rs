@@ -2,26 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_model::Ambient;
+use boltworks_model::{Ambient, Event};
 use boltworks_recipe::resolved::Step;
-use boltworks_sandbox::{End, Exit, GuestSpec, Limits, Local, StepSpec};
+use boltworks_sandbox::{End, Exit, GuestSpec, Limits, Local, Rescue, StepSpec};
 
 use crate::Error;
 use crate::log::Log;
+use crate::rescue::{self, Attendant};
 
 /// The folder in the guest where steps start.
 pub const HOME: &str = "/home/build";
 
 /// What runs their scripts.
-const SHELL: &str = "/bin/sh";
+pub(crate) const SHELL: &str = "/bin/sh";
 
-/// How a step ended that did not end well.
+/// A step that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
     /// The step's full name.
     pub step: String,
-    /// How it ended.
+    /// Which of all steps it is, counted from 1.
+    pub number: usize,
+    /// How many steps there are.
+    pub of: usize,
+    /// How it ended: `exit code 2`, `killed by signal 9`, `over its memory limit`.
     pub how: String,
+    /// The exit code, where it is one.
+    pub code: Option<i32>,
+    /// The command of its script that ended it, where the guest's shell tells.
+    pub command: Option<Command>,
+    /// Its script.
+    pub script: String,
+    /// The folder it ran in.
+    pub directory: String,
+    /// All its variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A command of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The line it begins in, counted from 1.
+    pub line: usize,
+    /// That line, and those it goes on in.
+    pub text: String,
+    /// Whether it is perhaps one after this.
+    pub is_near: bool,
 }
 
 /// Where and how all steps of one job run.
@@ -38,8 +64,38 @@ pub struct Runner<'a> {
     pub environment: BTreeMap<String, String>,
     /// What each may use.
     pub limits: Limits,
+    /// Who gets a shell where one fails.
+    pub attendant: Option<Attendant<'a>>,
+    /// How many there are, and how many were begun.
+    pub count: Count,
+    /// Whether one that failed was mended by hand.
+    pub by_hand: bool,
     /// Highest memory and all processor time so far.
     pub used: Used,
+}
+
+/// How far the steps of a job are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many were begun.
+    pub begun: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Count {
+    /// Before the first of these.
+    pub fn of<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Self {
+        let scripts = steps.into_iter().flat_map(Step::scripts);
+        let of = scripts.filter(|step| script_of(step).is_some()).count();
+        Self { begun: 0, of }
+    }
+}
+
+/// What a step runs itself, if anything.
+fn script_of(step: &Step) -> Option<&str> {
+    let script = step.runs.as_deref();
+    script.filter(|script| !script.trim().is_empty())
 }
 
 /// Resources that steps used.
@@ -52,18 +108,19 @@ pub struct Used {
 }
 
 impl Runner<'_> {
-    /// Runs the steps in order; ends at the first that fails.
+    /// Runs the steps in order; ends at the first that fails. Their names follow `above`.
     pub fn run(
         &mut self,
+        above: &str,
         steps: &[Step],
-        log: &mut Log<'_>,
+        log: &mut Log<'_, '_>,
         ambient: &Ambient<'_>,
     ) -> Result<Option<Stopped>, Error> {
         for (index, step) in steps.iter().enumerate() {
-            let name = step
-                .name
-                .clone()
-                .unwrap_or_else(|| format!("step {}", index + 1));
+            let name = match &step.name {
+                Some(name) => format!("{above}{name}"),
+                None => format!("{above}step {}", index + 1),
+            };
             if let Some(stopped) = self.run_one(step, &name, log, ambient)? {
                 return Ok(Some(stopped));
             }
@@ -75,23 +132,41 @@ impl Runner<'_> {
         &mut self,
         step: &Step,
         name: &str,
-        log: &mut Log<'_>,
+        log: &mut Log<'_, '_>,
         ambient: &Ambient<'_>,
     ) -> Result<Option<Stopped>, Error> {
         ambient.cancel.check()?;
-        if let Some(script) = step
-            .runs
-            .as_deref()
-            .filter(|script| !script.trim().is_empty())
-        {
-            log.step(name)?;
-            let exit = self
-                .run_script(step, script, log, ambient)
+        if let Some(script) = script_of(step) {
+            self.count.begun += 1;
+            log.step(name, self.count)?;
+            let mut environment = self.environment.clone();
+            environment.extend(step.environment.clone());
+            let scripted = Scripted {
+                name,
+                script,
+                directory: &step.working_directory,
+                environment: &environment,
+            };
+            let (exit, is_mended) = self
+                .run_script(scripted, log, ambient)
                 .map_err(|error| self.named(error, name))?;
-            if let Some(how) = failure(&exit) {
+            if is_mended {
+                self.by_hand = true;
+            } else if let Some(how) = failure(&exit) {
+                let Count { begun: number, of } = self.count;
                 return Ok(Some(Stopped {
                     step: name.to_owned(),
+                    number,
+                    of,
                     how,
+                    code: match exit.end {
+                        End::Code(code) => Some(code),
+                        _ => None,
+                    },
+                    command: log.told().and_then(|told| command(told, script)),
+                    script: script.to_owned(),
+                    directory: step.working_directory.clone(),
+                    environment,
                 }));
             }
         }
@@ -121,53 +196,136 @@ impl Runner<'_> {
         }
     }
 
+    /// Runs one script; how it ended, and whether a person mended what it left undone.
     fn run_script(
         &mut self,
-        step: &Step,
-        script: &str,
-        log: &mut Log<'_>,
+        scripted: Scripted<'_>,
+        log: &mut Log<'_, '_>,
         ambient: &Ambient<'_>,
-    ) -> Result<Exit, Error> {
-        let mut environment = self.environment.clone();
-        environment.extend(step.environment.clone());
-        let spec = StepSpec {
-            argv: vec![
-                SHELL.into(),
-                "-c".into(),
-                wrapped(script, &step.working_directory),
-            ],
+    ) -> Result<(Exit, bool), Error> {
+        let Scripted {
+            name,
+            script,
+            directory,
             environment,
+        } = scripted;
+        let spec = StepSpec {
+            argv: vec![SHELL.into(), "-c".into(), wrapped(script, directory)],
+            environment: environment.clone(),
             cwd: HOME.to_owned(),
             limits: self.limits.clone(),
         };
         let mut kept = Ok(());
-        let exit = self.sandbox.run(
-            self.guest,
-            &spec,
-            &mut |_, bytes| {
-                if kept.is_ok() {
-                    kept = log.bytes(bytes);
-                }
-            },
-            ambient,
-        )?;
+        let mut output = |_, bytes: &[u8]| {
+            if kept.is_ok() {
+                kept = log.bytes(bytes);
+            }
+        };
+        let (exit, shell) = match self.attendant {
+            None => {
+                let exit = self.sandbox.run(self.guest, &spec, &mut output, ambient)?;
+                (exit, None)
+            }
+            Some(attendant) => {
+                let (argv, environment) =
+                    rescue::shell(directory, environment, script, attendant.terminal);
+                let mut rescue = Rescue {
+                    step: &spec,
+                    seat: attendant.seat,
+                    argv,
+                    environment,
+                    opened: &mut || offer(&self.what, name, ambient),
+                };
+                let sandbox = self.sandbox;
+                sandbox.run_with_rescue(self.guest, &mut rescue, &mut output, ambient)?
+            }
+        };
         kept?;
         log.flush()?;
+        let is_mended = shell == Some(End::Code(0));
+        if is_mended {
+            log.line("== it failed, and a person went on from there in a shell")?;
+        }
         self.used.peak_memory = self.used.peak_memory.max(exit.peak_memory);
         let milliseconds = u64::try_from(exit.cpu.as_millis()).unwrap_or(u64::MAX);
         self.used.cpu_milliseconds = self.used.cpu_milliseconds.saturating_add(milliseconds);
-        Ok(exit)
+        Ok((exit, is_mended))
     }
 }
 
-/// The script as the shell gets it: it stops at the first failing command, also in a pipe, and
-/// starts in its working directory, which is made where it is missing.
-fn wrapped(script: &str, directory: &str) -> String {
-    let directory = quoted(directory);
-    format!("set -eo pipefail\nmkdir -p {directory}\ncd {directory}\n{script}\nexit 0\n")
+/// A script that is about to run.
+#[derive(Clone, Copy)]
+struct Scripted<'a> {
+    name: &'a str,
+    script: &'a str,
+    directory: &'a str,
+    environment: &'a BTreeMap<String, String>,
 }
 
-fn quoted(text: &str) -> String {
+/// Says to a person what they have before them.
+fn offer(what: &str, step: &str, ambient: &Ambient<'_>) {
+    let text = format!(
+        "the {what} failed at step '{step}': this is a shell in its guest as it stands. `exit 0` goes on \
+         with the next step, `exit 1` ends it; $STEP is the step's script"
+    );
+    ambient.sink.event(Event::Warning { text: &text });
+}
+
+/// How the lines begin in which a shell tells where a script ended.
+const TOLD: [&str; 2] = [
+    "== the step ends at line ",
+    "== the step ends at or after line ",
+];
+
+/// The script as the shell gets it: it stops at the first failing command, also in a pipe, and
+/// starts in its working directory, which is made where it is missing.
+///
+/// Where it stops, the shell tells the line: bash that of the command that failed, others that of
+/// the last command which ran in the shell itself. A script that sets such traps too keeps its own.
+fn wrapped(script: &str, directory: &str) -> String {
+    let directory = quoted(directory);
+    let [exact, near] = TOLD;
+    // From the line with the traps to the one before the script. Shells count from 0 or from 1.
+    let between = 2 * directory.lines().count();
+    let line = |now: &str| format!("$(({now}-${{LINENO:-0}}-{between}))");
+    let line = line(r"LINENO").replacen("$((", r"\$((", 1);
+    format!(
+        "set -eo pipefail\n\
+         if test \"${{BASH_VERSION-}}\"; then set -E; \
+         trap \"case \\$-:\\$BASH_SUBSHELL in *e*:0) echo '{exact}'{line} >&2;; esac\" ERR; \
+         else trap \"test \\$? = 0 || test {line} -lt 1 || echo '{near}'{line} >&2\" EXIT; fi\n\
+         mkdir -p {directory}\ncd {directory}\n{script}\nexit 0\n"
+    )
+}
+
+/// The command that a shell tells of, in a line that it printed.
+fn command(told: &str, script: &str) -> Option<Command> {
+    let [exact, near] = TOLD;
+    let after = |words: &str| Some(told.rsplit_once(words)?.1);
+    let is_near = after(exact).is_none();
+    let line: usize = after(exact).or_else(|| after(near))?.trim().parse().ok()?;
+    let lines: Vec<&str> = script.lines().collect();
+    let at = line.checked_sub(1).filter(|at| *at < lines.len())?;
+    // A command goes on in the next line behind a backslash.
+    let goes_on = |line: &&str| line.ends_with('\\');
+    let before = lines
+        .get(..at)?
+        .iter()
+        .rev()
+        .take_while(|line| goes_on(line));
+    let first = at - before.count();
+    let rest = lines.get(first..)?;
+    let count = 1 + rest.iter().take_while(|line| goes_on(line)).count();
+    let words = rest.iter().take(count);
+    let words = words.map(|line| line.trim_end_matches('\\').trim());
+    Some(Command {
+        line: first + 1,
+        text: words.collect::<Vec<_>>().join(" "),
+        is_near,
+    })
+}
+
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -189,5 +347,53 @@ mod tests {
     fn a_directory_with_a_quote_stays_one_word() {
         assert_eq!(quoted("a'b"), r"'a'\''b'");
         assert!(wrapped("true", HOME).contains("cd '/home/build'"));
+    }
+
+    /// What a real shell tells of a script.
+    fn told(shell: &[&str], script: &str, directory: &str) -> Option<(usize, String)> {
+        #[expect(clippy::disallowed_methods, reason = "a shell is what this is about")]
+        let mut shell = {
+            let mut command = std::process::Command::new(shell[0]);
+            command.args(&shell[1..]);
+            command
+        };
+        let output = shell.arg("-c").arg(wrapped(script, directory));
+        let output = output.env_clear().env("PATH", "/usr/bin:/bin").output();
+        let output =
+            output.expect("bash and busybox are needed: apt-get install bash busybox-static");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let found = said.lines().find_map(|line| command(line, script));
+        found.map(|command| (command.line, command.text))
+    }
+
+    #[test]
+    fn shells_tell_where_a_script_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let bash: &[&str] = &["bash", "--posix"];
+        let busybox: &[&str] = &["busybox", "sh"];
+        let check = |shell: &[&str], script: &str, expected: Option<(usize, &str)>| {
+            for directory in [folder, &format!("{folder}/a\nb")] {
+                let found = told(shell, script, directory);
+                let found = found.as_ref().map(|(line, text)| (*line, text.as_str()));
+                assert_eq!(found, expected, "{shell:?}: {script}");
+            }
+        };
+        for shell in [bash, busybox] {
+            check(shell, "true\n  false x\ntrue", Some((2, "false x")));
+            check(shell, "if true; then\n  false\nfi", Some((2, "false")));
+            check(shell, "true\nmissing", Some((2, "missing")));
+            check(
+                shell,
+                "true \\\n  a\nfalse \\\n  b \\\n  c\ntrue",
+                Some((3, "false b c")),
+            );
+            check(shell, "false || true\nif false; then :; fi", None);
+            check(shell, "x=$(false; true)\ntrue", None);
+        }
+        check(bash, "true\nfalse | cat", Some((2, "false | cat")));
+        check(bash, "f() {\n  false\n}\nf", Some((2, "false")));
+        check(bash, "set +e\nfalse\nexit 3", None);
+        check(busybox, "true\nexit 3", Some((2, "exit 3")));
     }
 }

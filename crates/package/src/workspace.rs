@@ -1,9 +1,10 @@
-//! The folders a build sees: laid out before, read back after, gone at the end.
+//! The folders a build sees: laid out before, read back after, gone at the end; kept where it fails.
 //!
 //! ```text
 //! SCRATCH/<name>/home      /home/build in the guest, writable
 //! SCRATCH/<name>/cache     /var/cache/melange, read-only: sources by the digest recipes name
 //! SCRATCH/<name>/overlay   what the guest changes elsewhere; thrown away
+//! SCRATCH/<name>/guest.json   of a failed job: how to be in its guest again; see [`rescue`](crate::rescue)
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use boltworks_fsx::{
 use boltworks_model::{Sha256, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec};
 
+use crate::rescue::Kept;
 use crate::{Error, Shop, SourceInput};
 
 /// The folder below [`crate::steps::HOME`] that holds one folder for each package.
@@ -122,15 +124,15 @@ impl Workspace {
         &self.parent
     }
 
-    /// The guest over an environment's tree.
-    pub fn guest(&self, tree: &Path) -> GuestSpec {
+    /// The guest over an environment's trees, the topmost first.
+    pub fn guest(&self, trees: &[PathBuf]) -> GuestSpec {
         let bind = |name: &str, target: &str, writable| Bind {
             source: self.path.join(name),
             target: target.to_owned(),
             writable,
         };
         GuestSpec {
-            lowers: vec![tree.to_owned()],
+            lowers: trees.to_owned(),
             scratch: self.path.join("overlay"),
             binds: vec![
                 bind("home", crate::steps::HOME, true),
@@ -154,6 +156,16 @@ impl Workspace {
             node.meta.mtime = epoch.0;
         }
         Ok(tree)
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stays, with what it takes to be in it again.
+    pub fn keep(self, kept: &Kept) -> Result<(), Error> {
+        kept.write(&self.parent.dir(&self.name)?)
     }
 
     /// Removes the folders.

@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Run the tests of one recipe.
     Test(Test),
+    /// Open a shell where a build or test failed; without a name, list where that can be.
+    Shell(Shell),
     /// Work on recipes.
     #[command(subcommand)]
     Recipe(Recipe),
@@ -264,6 +266,10 @@ pub(crate) struct Build {
     /// The time in packages, like 2026-11-26T10:25:20Z [default: the factory's]
     #[arg(long = "build-date", value_name = "TIME")]
     pub date: Option<Timestamp>,
+    /// Open a shell in the guest where a step fails. What a person goes on with is no package of the
+    /// factory.
+    #[arg(short, long)]
+    pub interactive: bool,
     #[command(flatten)]
     pub reading: Reading,
     #[command(flatten)]
@@ -276,10 +282,19 @@ pub(crate) struct Test {
     pub file: PathBuf,
     /// The package to test [default: all of the recipe's]
     pub package: Option<String>,
+    /// Open a shell in the guest where a step fails. Tests run one by one then.
+    #[arg(short, long)]
+    pub interactive: bool,
     #[command(flatten)]
     pub reading: Reading,
     #[command(flatten)]
     pub packages: Packages,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shell {
+    /// The workspace that the failure named: its folder, or that folder's name.
+    pub workspace: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use boltworks_factory::Home;
 use boltworks_factory::single::{self, BuildOrder, Delivered, Made, Signing};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Build};
-use crate::commands::{given, session};
+use crate::commands::given;
+use crate::commands::session::{self, Chair};
 use crate::failure::Failure;
 use crate::output::{Output, shown};
 use crate::table::{size, table};
@@ -26,21 +28,24 @@ pub(crate) fn run(
             .clone()
             .map_or(Signing::Factory, Signing::Key),
         tests: true,
-        apart: false,
+        // What a person may finish by hand is not what the recipe makes.
+        apart: build.interactive,
         epoch: build.date,
         out: build.out_dir.clone(),
         index: build.generate_index,
     };
     let machine = session::machine()?;
-    let watcher = session::watcher(build.reading.log);
-    let made = single::build(&home, &order, &machine.ambient(watcher.as_ref()))?;
+    let (chair, watcher) = session::attended(build.interactive, build.reading.log)?;
+    let attendant = chair.as_ref().map(Chair::attendant);
+    let ambient = machine.ambient(watcher.as_ref());
+    let made = single::build(&home, &order, attendant, &ambient)?;
     drop(watcher);
-    output.text(&text(&made));
-    output.json(&document(&made));
+    output.text(&text(&home, &made));
+    output.json(&document(&home, &made));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn text(made: &Made) -> String {
+pub(crate) fn text(home: &Home, made: &Made) -> String {
     let record = &made.record;
     let first = if made.reasons.is_empty() {
         format!("{}: made before, from the same inputs", record.subject)
@@ -65,10 +70,13 @@ pub(crate) fn text(made: &Made) -> String {
     if let Some(index) = &made.index {
         lines.push(format!("listed in {}", index.display()));
     }
+    if let Some(log) = &record.log {
+        lines.push(format!("log: {}", home.blob_path(log).display()));
+    }
     lines.join("\n")
 }
 
-fn document(made: &Made) -> Value {
+fn document(home: &Home, made: &Made) -> Value {
     let record = &made.record;
     let package = |package: &Delivered| {
         let coordinate = &package.artifact.coordinate;
@@ -90,5 +98,6 @@ fn document(made: &Made) -> Value {
         "packages": made.packages.iter().map(package).collect::<Vec<_>>(),
         "index": made.index.as_deref().map(shown),
         "log": record.log,
+        "log-file": record.log.map(|log| home.blob_path(&log)).as_deref().map(shown),
     })
 }

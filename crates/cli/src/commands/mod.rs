@@ -13,6 +13,7 @@ mod plan;
 mod recipe;
 mod serve;
 pub(crate) mod session;
+mod shell;
 mod solve;
 mod source;
 mod stage0;
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Plan => plan::run(arguments, output),
         Command::Explain(explain) => explain::run(arguments, explain, output),
         Command::Status => status::run(arguments, output),
+        Command::Shell(shell) => shell::run(arguments, shell, output),
         Command::Build(build) => build::run(arguments, build, output),
         Command::Test(test) => test::run(arguments, test, output),
         Command::Recipe(recipe) => recipe::run(arguments, recipe, output),

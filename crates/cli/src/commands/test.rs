@@ -4,12 +4,15 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, CheckOrder, Checked};
+use boltworks_factory::testing::{Tested, Used};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Test};
-use crate::commands::{given, session};
+use crate::commands::given;
+use crate::commands::session::{self, Chair};
+use crate::failed;
 use crate::failure::{Failure, exit};
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::table::count;
 
 pub(crate) fn run(
@@ -25,13 +28,20 @@ pub(crate) fn run(
         given: given::packages(&test.packages),
     };
     let machine = session::machine()?;
-    let watcher = session::watcher(test.reading.log);
-    let checked = single::check(&home, &order, &machine.ambient(watcher.as_ref()))?;
+    let (chair, watcher) = session::attended(test.interactive, test.reading.log)?;
+    let attendant = chair.as_ref().map(Chair::attendant);
+    let ambient = machine.ambient(watcher.as_ref());
+    let checked = single::check(&home, &order, attendant, &ambient)?;
     drop(watcher);
     output.text(&text(&home, &checked));
-    let tests: Vec<Value> = checked.iter().map(document).collect();
-    let passed = checked.iter().all(|checked| checked.fault.is_none());
-    output.json(&json!({"passed": passed, "tests": tests}));
+    let tests: Vec<Value> = checked.tests.iter().map(document).collect();
+    let passed = has_passed(&checked);
+    output.json(&json!({
+        "passed": passed,
+        "report": checked.report,
+        "report-file": checked.report.map(|report| home.blob_path(&report)).as_deref().map(shown),
+        "tests": tests,
+    }));
     Ok(if passed {
         ExitCode::SUCCESS
     } else {
@@ -39,27 +49,33 @@ pub(crate) fn run(
     })
 }
 
-pub(crate) fn text(home: &Home, checked: &[Checked]) -> String {
+/// Whether all of them did.
+pub(crate) fn has_passed(checked: &Checked) -> bool {
+    checked.tests.iter().all(|test| test.failed.is_none())
+}
+
+pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     let mut lines = Vec::new();
-    for Checked {
-        package,
-        log,
-        fault,
-    } in checked
-    {
-        let Some(fault) = fault else {
+    for test in &checked.tests {
+        let package = &test.package;
+        let Some(failed) = &test.failed else {
             lines.push(format!("✓ {package}"));
             continue;
         };
-        lines.push(format!("✗ {package}: step '{}': {}", fault.step, fault.how));
-        lines.extend(fault.tail.iter().map(|line| format!("    {line}")));
-        lines.push(format!("  log: {}", home.blob_path(log).display()));
+        let stopped = &failed.stopped;
+        lines.push(format!(
+            "✗ {package}: step '{}': {}",
+            stopped.step, stopped.how
+        ));
+        let more = failed::lines(failed).into_iter();
+        lines.extend(more.map(|line| format!("  {line}")));
+        lines.push(format!("  a shell there: {}", failed::shell(failed)));
     }
-    let failed = checked
-        .iter()
-        .filter(|checked| checked.fault.is_some())
-        .count();
-    lines.push(match (checked.len(), failed) {
+    let failed = checked.tests.iter().filter(|test| test.failed.is_some());
+    let failed = failed.count();
+    let report = checked.report.map(|report| home.blob_path(&report));
+    lines.extend(report.map(|report| format!("the packages of each: {}", report.display())));
+    lines.push(match (checked.tests.len(), failed) {
         (0, _) => "the recipe has no tests".to_owned(),
         (all, 0) => format!("{} passed", count(all, "test")),
         (all, failed) => format!("{failed} of {} failed", count(all, "test")),
@@ -67,15 +83,13 @@ pub(crate) fn text(home: &Home, checked: &[Checked]) -> String {
     lines.join("\n")
 }
 
-fn document(checked: &Checked) -> Value {
-    let fault = checked
-        .fault
-        .as_ref()
-        .map(|fault| json!({"step": fault.step, "how": fault.how, "tail": fault.tail}));
+fn document(test: &Tested) -> Value {
+    let packages: Vec<Used> = test.used.packages.iter().map(Used::from).collect();
     json!({
-        "package": checked.package,
-        "passed": checked.fault.is_none(),
-        "fault": fault,
-        "log": checked.log,
+        "package": test.package,
+        "passed": test.failed.is_none(),
+        "fault": test.failed.as_ref().map(failed::document),
+        "log": test.log,
+        "packages": packages,
     })
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Up};
 use crate::commands::session;
+use crate::failed;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
@@ -18,7 +19,7 @@ pub(crate) fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<Exi
     let watcher = session::watcher(up.log);
     let (report, released) = line.up(&machine.ambient(watcher.as_ref()))?;
     drop(watcher);
-    output.text(&text(&report, &released, &line));
+    output.text(&text(&report, &released));
     output.json(&document(&report, &released));
     Ok(if report.is_complete() && released.is_complete() {
         ExitCode::SUCCESS
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<Exi
     })
 }
 
-fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) -> String {
+fn text(report: &Report, released: &Released) -> String {
     let mut lines = Vec::new();
     if report.was_fresh() {
         lines.push(format!(
@@ -36,7 +37,7 @@ fn text(report: &Report, released: &Released, line: &boltworks_factory::Line) ->
         ));
     } else {
         lines.extend(report.rows.iter().map(row));
-        lines.extend(failures(report, line));
+        lines.extend(failures(report));
         let fault = report.fault.iter();
         lines.extend(fault.map(|why| format!("✗ the rest was not tried: {why}")));
         lines.extend(
@@ -83,18 +84,19 @@ fn first_line(text: &str) -> &str {
 }
 
 /// For each failure the last lines it printed, and where the whole log is.
-fn failures(report: &Report, line: &boltworks_factory::Line) -> Vec<String> {
+fn failures(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for Row { subject, outcome } in &report.rows {
-        let (reason, tail, log) = match outcome {
-            RowOutcome::Failed { reason, tail, log } => (reason, tail.as_slice(), *log),
-            RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, &[][..], None),
+        let (reason, step) = match outcome {
+            RowOutcome::Failed { reason, step } => (reason, step.as_deref()),
+            RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, None),
             _ => continue,
         };
         lines.push(format!("\n{subject}: {reason}"));
-        lines.extend(tail.iter().map(|line| format!("    {line}")));
-        if let Some(log) = log {
-            lines.push(format!("  log: {}", line.home.blob_path(&log).display()));
+        if let Some(step) = step {
+            let more = failed::lines(step).into_iter();
+            lines.extend(more.map(|line| format!("  {line}")));
+            lines.push(format!("  a shell there: {}", failed::shell(step)));
         }
     }
     lines
@@ -110,9 +112,13 @@ fn document(report: &Report, released: &Released) -> Value {
                 RowOutcome::Made { reasons, changed, seconds } => {
                     json!({"outcome": "made", "reasons": reasons, "changed": changed, "seconds": seconds})
                 }
-                RowOutcome::Failed { reason, tail, log } => {
-                    json!({"outcome": "failed", "reason": reason, "tail": tail, "log": log})
-                }
+                RowOutcome::Failed { reason, step } => json!({
+                    "outcome": "failed",
+                    "reason": reason,
+                    "tail": step.as_ref().map_or(&[][..], |step| &step.tail),
+                    "log": step.as_ref().map(|step| step.log),
+                    "step": step.as_deref().map(failed::document),
+                }),
                 RowOutcome::Skipped { reason } => json!({"outcome": "skipped", "reason": reason}),
             };
             value["subject"] = json!(subject.to_string());

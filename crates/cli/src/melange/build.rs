@@ -38,7 +38,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         None => Signing::Factory,
     };
     let machine = session::machine()?;
-    let watcher = session::watcher(words.is_on("debug"));
+    let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
     let ambient = machine.ambient(watcher.as_ref());
     let named = given::packages(words, std::iter::once(&recipe.environment))?;
     let wanted = (
@@ -56,10 +56,11 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         out: words.path("out-dir").unwrap_or_else(|| "packages".into()),
         index: words.is_on("generate-index"),
     };
-    let made = single::build(&home, &order, &ambient);
+    let attendant = chair.as_ref().map(session::Chair::attendant);
+    let made = single::build(&home, &order, attendant, &ambient);
     let made = made.map_err(in_these_words)?;
     drop(watcher);
-    output.text(&build::text(&made));
+    output.text(&build::text(&home, &made));
     if words.is_on("persist-lint-results")
         && let Some(document) = linting::recorded(&home, &made.record)?
     {

@@ -101,9 +101,11 @@ const IGNORE_SIGNATURES: Flag = switch(
     "ignore-signatures",
     "Take packages and indexes whoever signed them",
 );
-const INTERACTIVE: Flag = switch("interactive", "No shell is opened")
-    .short('i')
-    .told("no shell is opened where a step fails; the workspace of a failed build stays");
+const INTERACTIVE: Flag = switch(
+    "interactive",
+    "Open a shell in the guest where a step fails",
+)
+.short('i');
 const KEYRING_APPEND: Flag = list(
     "keyring-append",
     "Public keys that repositories are signed with",

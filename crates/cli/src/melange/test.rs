@@ -40,7 +40,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         .map(|test| &test.environment);
     let named = given::packages(words, environments)?;
     let machine = session::machine()?;
-    let watcher = session::watcher(words.is_on("debug"));
+    let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
     let ambient = machine.ambient(watcher.as_ref());
     let wants = wants(&recipe, package.as_deref(), &reading);
     let order = CheckOrder {
@@ -49,11 +49,11 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         package: package.map(|name| name.to_string_lossy().into_owned()),
         reading,
     };
-    let checked = single::check(&home, &order, &ambient)?;
+    let attendant = chair.as_ref().map(session::Chair::attendant);
+    let checked = single::check(&home, &order, attendant, &ambient)?;
     drop(watcher);
     output.text(&test::text(&home, &checked));
-    let passed = checked.iter().all(|checked| checked.fault.is_none());
-    Ok(if passed {
+    Ok(if test::has_passed(&checked) {
         ExitCode::SUCCESS
     } else {
         exit::FAILED

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
+use boltworks_package::rescue::Attendant;
 use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
 use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_records::ActionRecord;
@@ -17,7 +18,7 @@ use crate::attempt::{self, announced};
 use crate::equipment::Equipment;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes};
-use crate::recipes::Workshop;
+use crate::recipes::{Workshop, is_apart};
 use crate::repository::Given;
 use crate::up::MADE;
 use crate::{Error, Home};
@@ -82,7 +83,12 @@ pub struct Made {
 
 /// Makes the packages of a recipe, unless they are there already, and delivers them. Recipes of
 /// the factory that it needs are made first.
-pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<Made, Error> {
+pub fn build(
+    home: &Home,
+    order: &BuildOrder,
+    attendant: Option<Attendant<'_>>,
+    ambient: &Ambient<'_>,
+) -> Result<Made, Error> {
     let mut bench = Bench::open(home, &order.given)?;
     let signing = match &order.signing {
         Signing::Key(file) => Some(Keys::from_file(file)?),
@@ -95,6 +101,7 @@ pub fn build(home: &Home, order: &BuildOrder, ambient: &Ambient<'_>) -> Result<M
     let run = Run {
         bench: &bench,
         stage0: &stage0,
+        attendant,
         ambient,
     };
     let (record, reasons) = run.target(&target, signing.as_ref(), order.epoch)?;
@@ -181,6 +188,7 @@ impl Bench<'_> {
 struct Run<'a> {
     bench: &'a Bench<'a>,
     stage0: &'a Stage0,
+    attendant: Option<Attendant<'a>>,
     ambient: &'a Ambient<'a>,
 }
 
@@ -260,9 +268,12 @@ impl Run<'_> {
         let bench = self.bench;
         let equipment = Equipment::open(bench.home)?;
         let means = equipment.means(bench.home, &bench.loaded, keys, self.stage0);
+        // Only for what was asked for: nobody goes on by hand with what the factory needs for it.
+        let attendant = self.attendant.filter(|_| is_apart(&inputs.subject));
         let workshop = Workshop {
             means: &means,
             fresh,
+            attendant,
         };
         let job = inputs.subject.to_string();
         let note = |_: &ActionRecord| MADE;

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 
 use boltworks_model::{Ambient, Sha256};
-use boltworks_package::check::Check;
-use boltworks_plan::{Subject, World, picks};
-use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_package::rescue::Attendant;
+use boltworks_plan::Subject;
+use boltworks_recipe::resolved::Recipe;
 use boltworks_records::ActionRecord;
-use boltworks_solver::{Options, solve};
 use boltworks_version::apk::Dependency;
 
 use super::Bench;
 use super::reading::{Reading, apart};
-use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
-use crate::recipes::{Workshop, locked};
+use crate::recipes::Workshop;
 use crate::repository::Given;
+use crate::testing::{AfterFailure, Named, Report, Tested, Tests, tests_of};
 use crate::{Error, Home};
 
 /// One recipe to test.
@@ -31,26 +30,13 @@ pub struct CheckOrder {
     pub given: Given,
 }
 
-/// One test that was run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The tests of a recipe that were run.
+#[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// The package under test.
-    pub package: String,
-    /// What the steps printed, in the store.
-    pub log: Sha256,
-    /// Where it failed, if it did.
-    pub fault: Option<Fault>,
-}
-
-/// Where a test failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The step.
-    pub step: String,
-    /// How it ended.
-    pub how: String,
-    /// The last lines it printed.
-    pub tail: Vec<String>,
+    /// The tests, in the recipe's order.
+    pub tests: Vec<Tested>,
+    /// What is recorded of them, in the store; nothing, where there are none.
+    pub report: Option<Sha256>,
 }
 
 /// Runs the tests of a recipe, all of them, whatever fails. The packages are those that the
@@ -58,15 +44,16 @@ pub struct Fault {
 pub fn check(
     home: &Home,
     order: &CheckOrder,
+    attendant: Option<Attendant<'_>>,
     ambient: &Ambient<'_>,
-) -> Result<Vec<Checked>, Error> {
+) -> Result<Checked, Error> {
     let bench = Bench::open(home, &order.given)?;
     let (mut item, source) = order.reading.read(bench.home, &order.file)?;
     order.reading.add_to_tests(&mut item.recipe);
     let recipe = &item.recipe;
     let tests = chosen(recipe, order.package.as_deref())?;
     if tests.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Checked::default());
     }
     let _lock = bench.home.lock(ambient)?;
     let wanted: Vec<Dependency> = tests
@@ -88,41 +75,69 @@ pub fn check(
     let workshop = Workshop {
         means: &means,
         fresh: &[],
+        attendant,
     };
-    let session = Session {
+    let session = Tests {
         workshop: &workshop,
         world: &world,
         recipe,
-        source: &source,
+        local_files: source.local_files(),
+        after: AfterFailure::GoOn,
+        attendant,
     };
-    let tests = tests.into_iter();
-    tests
-        .map(|(package, test)| session.run(package, test, ambient))
-        .collect()
+    let tests = session.run(&tests, ambient)?;
+    let report = bench.home.report_tests(recipe, &tests, ambient)?;
+    Ok(Checked {
+        tests,
+        report: Some(report),
+    })
 }
 
 /// The tests that are to be run, each with its package.
-fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<(&'r str, &'r Test)>, Error> {
-    let name = recipe.package.name.as_str();
-    let own = std::iter::once((name, recipe.test.as_ref()));
+fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<Named<'r>>, Error> {
+    let own = std::iter::once(recipe.package.name.as_str());
     let split = recipe.subpackages.iter();
-    let split = split.map(|package| (package.name.as_str(), package.test.as_ref()));
-    let all: Vec<_> = own.chain(split).collect();
+    let mut known = own.chain(split.map(|package| package.name.as_str()));
     if let Some(only) = only
-        && !all.iter().any(|(package, _)| *package == only)
+        && !known.clone().any(|package| package == only)
     {
-        let known: Vec<&str> = all.iter().map(|(package, _)| *package).collect();
+        let known: Vec<&str> = known.by_ref().collect();
         return Err(Error::asked(
             format!("the recipe has no package '{only}'"),
             format!("its packages are: {}", known.join(", ")),
         ));
     }
-    let tests = all.into_iter().filter_map(|(package, test)| {
-        let test = test.filter(|test| !test.pipeline.is_empty())?;
-        only.is_none_or(|only| only == package)
-            .then_some((package, test))
-    });
-    Ok(tests.collect())
+    let mut tests = tests_of(recipe);
+    tests.retain(|(package, _)| only.is_none_or(|only| only == *package));
+    Ok(tests)
+}
+
+/// Under which name the records keep the report of the last tests of a recipe.
+fn report_name(subject: &Subject) -> String {
+    format!("tests of {subject}")
+}
+
+impl Home {
+    /// Keeps which packages tests used, and what became of them.
+    fn report_tests(
+        &self,
+        recipe: &Recipe,
+        tests: &[Tested],
+        ambient: &Ambient<'_>,
+    ) -> Result<Sha256, Error> {
+        let subject = Subject::recipe(recipe.package.name.as_str());
+        let report = Report::new(subject.to_string(), ambient.clock.now(), tests);
+        let stored = self.store.put_bytes(&serde_json::to_vec(&report)?)?;
+        let digest = stored.digest.to_string();
+        self.records().set_meta(&report_name(&subject), &digest)?;
+        Ok(stored.digest)
+    }
+
+    /// What the last run of a recipe's tests alone was recorded as, if there was one.
+    pub fn last_tests(&self, subject: &Subject) -> Result<Option<Sha256>, Error> {
+        let text = self.records().meta(&report_name(subject))?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
 }
 
 impl Bench<'_> {
@@ -145,53 +160,5 @@ impl Bench<'_> {
         }
         records.extend(last);
         Ok(records)
-    }
-}
-
-struct Session<'a> {
-    workshop: &'a Workshop<'a>,
-    world: &'a World,
-    recipe: &'a Recipe,
-    source: &'a RecipeSource,
-}
-
-impl Session<'_> {
-    fn run(&self, package: &str, test: &Test, ambient: &Ambient<'_>) -> Result<Checked, Error> {
-        let workshop = self.workshop;
-        let options = Options::new(workshop.means.home.architecture());
-        let solution = solve(&self.world.universe, &test.packages, &options);
-        let solution = solution.map_err(|unsolvable| Error::Unsolvable {
-            subject: format!("the test of {package}"),
-            why: unsolvable.to_string(),
-        })?;
-        let picks =
-            picks(&solution, &self.world.files).map_err(|what| Error::Inconsistent { what })?;
-        let tree = workshop.lay_out(&locked(&picks, self.world)?)?;
-        let scratch = workshop.scratch()?;
-        let check = Check {
-            package,
-            test,
-            local_files: self.source.local_files(),
-            sources: &workshop.fetch(self.recipe, &test.sources, ambient)?,
-            tree: &tree,
-            limits: workshop.limits(),
-        };
-        let (log, fault) = match boltworks_package::check(&check, &workshop.shop(&scratch), ambient)
-        {
-            Ok(log) => (log, None),
-            Err(boltworks_package::Error::Step {
-                step,
-                how,
-                tail,
-                log,
-                ..
-            }) => (log, Some(Fault { step, how, tail })),
-            Err(other) => return Err(other.into()),
-        };
-        Ok(Checked {
-            package: package.to_owned(),
-            log,
-            fault,
-        })
     }
 }

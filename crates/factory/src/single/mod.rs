@@ -4,6 +4,7 @@
 //! 2. [`mod@build`]: its packages, made if they are stale, and delivered into a folder.
 //!    `deliver`: into which folder, signed by whom.
 //! 3. [`mod@check`]: its tests, run against packages that are there.
+//!    [`mod@shell`]: a shell in what a failed one left.
 //! 4. [`mod@image`]: an image, assembled and delivered.
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
@@ -28,6 +29,7 @@ pub mod image;
 pub mod linting;
 pub mod mirrored;
 pub mod reading;
+pub mod shell;
 
 use boltworks_apk::Index;
 use boltworks_crypto::Keyring;
@@ -43,6 +45,7 @@ pub use choose::{Wish, choose};
 pub use image::{ImageOrder, ImageOut, image};
 pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};
+pub use shell::{KeptWorkspace, shell};
 
 use crate::catalog::Loaded;
 use crate::keys::Keys;

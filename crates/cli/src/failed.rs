@@ -1,0 +1,58 @@
+//! A step that failed, as people and machines are shown it: which command it was, what it printed
+//! last, where the whole log is, and how to be where it stood.
+
+use boltworks_factory::home::log_of;
+use boltworks_package::Failed;
+use boltworks_package::steps::Command;
+use serde_json::{Value, json};
+
+use crate::output::shown;
+
+/// What is said beside the error itself.
+pub(crate) fn lines(failed: &Failed) -> Vec<String> {
+    let stopped = &failed.stopped;
+    let mut lines = vec![format!("step {} of {}", stopped.number, stopped.of)];
+    lines.extend(stopped.command.as_ref().map(|command| {
+        let Command {
+            line,
+            text,
+            is_near,
+        } = command;
+        let or_after = if *is_near { "or after " } else { "" };
+        format!("at {or_after}line {line} of its script: {text}")
+    }));
+    lines.extend(failed.tail.iter().map(|line| format!("    {line}")));
+    lines.extend(log_of(failed).map(|log| format!("log: {}", log.display())));
+    lines
+}
+
+/// What gives a person a shell where the step failed.
+pub(crate) fn shell(failed: &Failed) -> String {
+    format!("boltworks shell {}", failed.workspace.display())
+}
+
+/// The same for machines.
+pub(crate) fn document(failed: &Failed) -> Value {
+    let stopped = &failed.stopped;
+    let command = stopped.command.as_ref().map(|command| {
+        json!({
+            "line": command.line,
+            "text": command.text,
+            "exact": !command.is_near,
+        })
+    });
+    json!({
+        "step": stopped.step,
+        "number": stopped.number,
+        "of": stopped.of,
+        "how": stopped.how,
+        "code": stopped.code,
+        "command": command,
+        "script": stopped.script,
+        "tail": failed.tail,
+        "log": failed.log,
+        "log-file": log_of(failed).as_deref().map(shown),
+        "workspace": shown(&failed.workspace),
+        "shell": shell(failed),
+    })
+}

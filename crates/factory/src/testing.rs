@@ -1,0 +1,407 @@
+//! The tests of a recipe: each locked, all laid out together, run side by side, and recorded with
+//! the packages each of them used.
+//!
+//! What tests print and tell comes out as if they had run one after the other; see
+//! [`turns`](crate::turns).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+
+use boltworks_model::{Ambient, Event, PackageName, Sha256, Sink, Timestamp, chain};
+use boltworks_package::check::{Check, Checked, check, job, what};
+use boltworks_package::rescue::Attendant;
+use boltworks_package::workspace::LocalFiles;
+use boltworks_package::{Failed, SourceInput};
+use boltworks_plan::{World, picks};
+use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_rootfs::{Locked, LockedPackage};
+use boltworks_solver::{Options, solve};
+use boltworks_store::Batch;
+use boltworks_version::apk::Dependency;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::recipes::{Workshop, locked};
+use crate::turns::Turns;
+
+/// The tests of a recipe that are to be run.
+pub(crate) struct Tests<'a> {
+    /// Where.
+    pub(crate) workshop: &'a Workshop<'a>,
+    /// The packages there are.
+    pub(crate) world: &'a World,
+    /// The recipe.
+    pub(crate) recipe: &'a Recipe,
+    /// The files beside it.
+    pub(crate) local_files: Option<LocalFiles<'a>>,
+    /// What happens when one fails.
+    pub(crate) after: AfterFailure,
+    /// Who gets a shell where one fails: then they run one by one.
+    pub(crate) attendant: Option<Attendant<'a>>,
+}
+
+/// What happens to other tests when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterFailure {
+    /// They are run all the same.
+    GoOn,
+    /// Those that were not begun are not.
+    End,
+}
+
+/// A test that was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tested {
+    /// The package under test.
+    pub package: String,
+    /// What the steps printed, in the store.
+    pub log: Sha256,
+    /// The packages of its guest, in install order.
+    pub used: Locked,
+    /// Where it failed, if it did.
+    pub failed: Option<Failed>,
+}
+
+/// A package's test.
+pub(crate) type Named<'r> = (&'r str, &'r Test);
+
+/// The tests of a recipe, its own first; those without steps left out.
+pub(crate) fn tests_of(recipe: &Recipe) -> Vec<Named<'_>> {
+    let own = std::iter::once((recipe.package.name.as_str(), recipe.test.as_ref()));
+    let split = recipe.subpackages.iter();
+    let split = split.map(|package| (package.name.as_str(), package.test.as_ref()));
+    own.chain(split)
+        .filter_map(|(package, test)| Some((package, test?)))
+        .filter(|(_, test)| !test.pipeline.is_empty())
+        .collect()
+}
+
+impl Tests<'_> {
+    /// Runs these tests; what became of each that was run, in their order.
+    pub(crate) fn run(
+        &self,
+        tests: &[Named<'_>],
+        ambient: &Ambient<'_>,
+    ) -> Result<Vec<Tested>, Error> {
+        if tests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let locked = self.lock(tests)?;
+        let trees = self
+            .workshop
+            .lay_out_all(&locked, &own_names(self.recipe))?;
+        let sources = tests.iter().map(|(_, test)| {
+            let workshop = self.workshop;
+            workshop.fetch(self.recipe, &test.sources, ambient)
+        });
+        let sources = sources.collect::<Result<Vec<_>, Error>>()?;
+        let ready: Vec<Ready<'_>> = tests
+            .iter()
+            .zip(&trees)
+            .zip(&sources)
+            .map(|(((package, test), trees), sources)| Ready {
+                package,
+                test,
+                trees,
+                sources,
+            })
+            .collect();
+        let scratch = self.workshop.scratch()?;
+        let mut batch = self.workshop.means.home.store.batch();
+        let mut done = Vec::new();
+        self.side_by_side(&ready, &scratch, ambient, |checked| {
+            let package = tests.get(done.len()).map_or("", |(package, _)| package);
+            done.push(added(package, checked, &mut batch)?);
+            Ok(())
+        })?;
+        batch.commit()?;
+        let done = done.into_iter().zip(tests).zip(locked);
+        Ok(done
+            .map(|(((log, failed), (package, _)), used)| Tested {
+                package: (*package).to_owned(),
+                log,
+                used,
+                failed,
+            })
+            .collect())
+    }
+
+    /// Chooses the packages of every test; of those that ask for the same, once.
+    fn lock(&self, tests: &[Named<'_>]) -> Result<Vec<Locked>, Error> {
+        let options = Options::new(self.workshop.means.home.architecture());
+        let mut known: BTreeMap<Vec<String>, Locked> = BTreeMap::new();
+        let tests = tests.iter().map(|(package, test)| {
+            let request: Vec<String> = test.packages.iter().map(Dependency::to_string).collect();
+            if let Some(locked) = known.get(&request) {
+                return Ok(locked.clone());
+            }
+            let solution = solve(&self.world.universe, &test.packages, &options);
+            let solution = solution.map_err(|unsolvable| Error::Unsolvable {
+                subject: format!("the {}", what(package)),
+                why: unsolvable.to_string(),
+            })?;
+            let picks =
+                picks(&solution, &self.world.files).map_err(|what| Error::Inconsistent { what })?;
+            let locked = locked(&picks, self.world)?;
+            known.insert(request, locked.clone());
+            Ok(locked)
+        });
+        tests.collect()
+    }
+
+    /// Runs tests side by side, and takes what became of them in their order.
+    fn side_by_side<'s>(
+        &'s self,
+        tests: &[Ready<'_>],
+        scratch: &'s Path,
+        ambient: &Ambient<'_>,
+        mut take: impl FnMut(Checked<'s>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let jobs = self.workshop.means.home.host.jobs;
+        let alone = self.attendant.is_some();
+        let workers = if alone {
+            1
+        } else {
+            jobs.clamp(1, tests.len().max(1))
+        };
+        let turns = Turns::new(ambient.sink, ambient.clock);
+        let queue = Mutex::new(0..tests.len());
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            for _ in 0..workers {
+                let sender = sender.clone();
+                let (turns, queue) = (&turns, &queue);
+                scope.spawn(move || {
+                    loop {
+                        // First the place: whoever has begun is never waited for by another.
+                        let _place = self.workshop.means.places.take();
+                        let next = lock(queue).next();
+                        let Some((at, test)) = next.and_then(|at| Some((at, tests.get(at)?)))
+                        else {
+                            break;
+                        };
+                        let result = self.check(test, scratch, &turns.of(at), ambient);
+                        if self.is_end(&result) {
+                            let mut queue = lock(queue);
+                            queue.start = queue.end;
+                        }
+                        turns.end(at);
+                        // The receiver is gone only when this run has failed already.
+                        let _sent = sender.send((at, result));
+                    }
+                });
+            }
+            drop(sender);
+            let mut results = BTreeMap::new();
+            let mut next = 0;
+            for (at, result) in receiver {
+                results.insert(at, result);
+                while let Some(result) = results.remove(&next) {
+                    next += 1;
+                    take(result?)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether no further test is begun.
+    fn is_end(&self, result: &Result<Checked<'_>, Error>) -> bool {
+        match result {
+            Ok(checked) => self.after == AfterFailure::End && checked.stopped.is_some(),
+            Err(_) => true,
+        }
+    }
+
+    fn check<'s>(
+        &'s self,
+        ready: &Ready<'_>,
+        scratch: &'s Path,
+        sink: &dyn Sink,
+        ambient: &Ambient<'_>,
+    ) -> Result<Checked<'s>, Error> {
+        let ambient = Ambient { sink, ..*ambient };
+        let job = job(ready.package);
+        let order = Check {
+            package: ready.package,
+            test: ready.test,
+            local_files: self.local_files,
+            sources: ready.sources,
+            trees: ready.trees,
+            limits: self.workshop.limits(),
+            attendant: self.attendant,
+        };
+        sink.event(Event::Started {
+            job: &job,
+            total: None,
+        });
+        let result = check(&order, &self.workshop.shop(scratch), &ambient);
+        let note = match &result {
+            Ok(Checked { stopped: None, .. }) => "passed".to_owned(),
+            Ok(Checked {
+                stopped: Some(stopped),
+                ..
+            }) => format!("step '{}': {}", stopped.step, stopped.how),
+            Err(error) => chain(error),
+        };
+        sink.event(Event::Finished {
+            job: &job,
+            ok: matches!(result, Ok(Checked { stopped: None, .. })),
+            note: &note,
+            took: None,
+        });
+        Ok(result?)
+    }
+}
+
+/// A test that waits for nothing any more.
+struct Ready<'a> {
+    package: &'a str,
+    test: &'a Test,
+    trees: &'a [PathBuf],
+    sources: &'a [SourceInput],
+}
+
+fn lock<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names of a recipe's packages.
+fn own_names(recipe: &Recipe) -> BTreeSet<PackageName> {
+    let split = recipe.subpackages.iter();
+    let split = split.map(|package| package.name.clone());
+    std::iter::once(recipe.package.name.clone())
+        .chain(split)
+        .collect()
+}
+
+/// Adds a test's log to a batch; its digest, and where the test failed.
+fn added<'s>(
+    package: &str,
+    checked: Checked<'s>,
+    batch: &mut Batch<'s>,
+) -> Result<(Sha256, Option<Failed>), Error> {
+    let Checked {
+        log,
+        tail,
+        stopped,
+        workspace,
+    } = checked;
+    let log = batch.add(log)?;
+    let failed = stopped.map(|stopped| Failed {
+        what: what(package),
+        stopped,
+        tail,
+        log,
+        workspace,
+    });
+    Ok((log, failed))
+}
+
+/// The tests of a run, as a document: the packages of all, each once, and for each test which of
+/// them its guest held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    version: u32,
+    /// What was tested: `recipe zlib`.
+    pub subject: String,
+    /// When.
+    pub at: Timestamp,
+    packages: Vec<Used>,
+    tests: Vec<Entry>,
+}
+
+/// A package that some test's guest held.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Used {
+    /// Its name.
+    pub name: String,
+    /// Its full version.
+    pub version: String,
+    /// Its file.
+    pub sha256: Sha256,
+    /// The repository it came from.
+    pub repository: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    package: String,
+    passed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+    log: Sha256,
+    /// Places in the list of packages, in install order.
+    packages: Vec<usize>,
+}
+
+/// One test of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported<'a> {
+    /// The package under test.
+    pub package: &'a str,
+    /// How it failed, if it did.
+    pub fault: Option<&'a str>,
+    /// What it printed, in the store.
+    pub log: Sha256,
+    /// The packages of its guest, in install order.
+    pub packages: Vec<&'a Used>,
+}
+
+/// The format of reports.
+const VERSION: u32 = 1;
+
+impl Report {
+    /// Of tests that were run.
+    pub fn new(subject: String, at: Timestamp, tests: &[Tested]) -> Self {
+        let of = |tested: &Tested| -> Vec<Used> {
+            let packages = tested.used.packages.iter();
+            packages.map(Used::from).collect()
+        };
+        let all: BTreeSet<Used> = tests.iter().flat_map(of).collect();
+        let packages: Vec<Used> = all.into_iter().collect();
+        let entry = |tested: &Tested| Entry {
+            package: tested.package.clone(),
+            passed: tested.failed.is_none(),
+            fault: tested.failed.as_ref().map(Failed::to_string),
+            log: tested.log,
+            packages: of(tested)
+                .iter()
+                .filter_map(|used| packages.binary_search(used).ok())
+                .collect(),
+        };
+        Self {
+            version: VERSION,
+            subject,
+            at,
+            tests: tests.iter().map(entry).collect(),
+            packages,
+        }
+    }
+
+    /// Its tests, in the order they stand in the recipe.
+    pub fn tests(&self) -> impl Iterator<Item = Reported<'_>> {
+        self.tests.iter().map(|entry| Reported {
+            package: &entry.package,
+            fault: entry.fault.as_deref(),
+            log: entry.log,
+            packages: entry
+                .packages
+                .iter()
+                .filter_map(|place| self.packages.get(*place))
+                .collect(),
+        })
+    }
+}
+
+impl From<&LockedPackage> for Used {
+    fn from(package: &LockedPackage) -> Self {
+        Self {
+            name: package.name.to_string(),
+            version: package.version.to_string(),
+            sha256: package.sha256,
+            repository: package.repository.clone(),
+        }
+    }
+}
