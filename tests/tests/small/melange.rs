@@ -83,7 +83,8 @@ fn a_makefile_of_melange_runs_without_a_factory() -> Result<()> {
     desk.melange("keygen --key-size 2048 local.rsa").ok()?;
     let built = "build recipes/echo.yaml --arch x86_64,aarch64 --signing-key local.rsa --out-dir packages \
         --create-build-log --runner=bubblewrap --generate-index false";
-    let output = desk.with_os(built).ok()?;
+    let output = desk.with_os(built).args(["-r", "packages"]).ok()?;
+    output.says("no packages come from packages")?;
     output.says("skipped for aarch64")?;
     output.says("own sandbox")?;
     let package = "packages/x86_64/echo-1-r0.apk";

@@ -40,7 +40,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let machine = session::machine()?;
     let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
     let ambient = machine.ambient(watcher.as_ref());
-    let named = given::packages(words, std::iter::once(&recipe.environment))?;
+    let named = given::packages(words, std::iter::once(&recipe.environment), (own, output))?;
     let wanted = (
         format!("recipe {}", recipe.package.name),
         recipe.build_packages.clone(),

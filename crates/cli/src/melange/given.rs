@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use boltworks_apk::index::FILE_NAME;
 use boltworks_config::{Bytes, Span};
 use boltworks_factory::files::Place;
 use boltworks_factory::repository::Given;
@@ -323,10 +324,12 @@ fn vars(file: Option<&Path>) -> Result<BTreeMap<String, String>, Failure> {
     })
 }
 
-/// Repositories and keys: those of the command line, then those that environments name.
+/// Repositories and keys: those of the command line, then those that environments name. A folder
+/// without an index is left out with a note, as melange does: it is often the out-dir of a first build.
 pub(super) fn packages<'a>(
     words: &Words<'_>,
     environments: impl Iterator<Item = &'a Image>,
+    (architecture, output): (Architecture, &Output),
 ) -> Result<Given, Failure> {
     let mut given = Given {
         repositories: Vec::new(),
@@ -345,7 +348,33 @@ pub(super) fn packages<'a>(
             add_key(&mut given, key)?;
         }
     }
+    let mut listed = Vec::new();
+    for repository in given.repositories {
+        let folder = repository.join(architecture.apk());
+        if has_index(&repository, &folder)? {
+            listed.push(repository);
+        } else {
+            output.note(&format!(
+                "! no packages come from {}: {} has no {FILE_NAME}",
+                repository.display(),
+                folder.display()
+            ));
+        }
+    }
+    given.repositories = listed;
     Ok(given)
+}
+
+/// Whether a repository's folder has an index. What is at an address is asked later.
+fn has_index(repository: &Path, folder: &Path) -> Result<bool, Failure> {
+    if repository.to_string_lossy().contains("://") {
+        return Ok(true);
+    }
+    let index = Root::open(folder).and_then(|folder| folder.exists(&FILE_NAME.parse()?));
+    match index {
+        Err(error) if error.is_not_found() => Ok(false),
+        other => Ok(other?),
+    }
 }
 
 fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {

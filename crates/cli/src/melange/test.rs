@@ -38,7 +38,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         .iter()
         .chain(tests)
         .map(|test| &test.environment);
-    let named = given::packages(words, environments)?;
+    let named = given::packages(words, environments, (own, output))?;
     let machine = session::machine()?;
     let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
     let ambient = machine.ambient(watcher.as_ref());
