@@ -12,7 +12,8 @@
 //! 8. [`embedded`]: a recipe read back from the package it made.
 //! 9. [`bump`]: what a new version changes in a recipe's text.
 //! 10. [`mod@format`]: a recipe's text in its usual form.
-//! 11. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 11. [`mod@lint`]: what is wrong with a recipe's text, rule by rule.
+//! 12. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
@@ -24,6 +25,7 @@ pub mod error;
 pub mod format;
 pub mod json;
 pub mod library;
+pub mod lint;
 pub mod parsed;
 pub mod pattern;
 pub mod resolve;

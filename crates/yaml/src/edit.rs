@@ -66,6 +66,39 @@ pub fn replace(text: &str, changes: &[Change]) -> Result<String, Unchangeable> {
     Ok(edited)
 }
 
+/// Removes items of lists, with their lines: all of them, or none. [`Change::new`] does not count.
+///
+/// Only an item that has a line of its own, with nothing else on it, can be removed: a comment
+/// there is somebody's.
+pub fn remove_items(text: &str, items: &[Change]) -> Result<String, Unchangeable> {
+    let mut ranges = Vec::new();
+    for item in items {
+        let token = token(text, item)?;
+        let start = text
+            .get(..token.start)
+            .and_then(|before| before.rfind('\n'));
+        let start = start.map_or(0, |at| at + 1);
+        let end = text.get(token.end..).and_then(|after| after.find('\n'));
+        let end = end.map_or(text.len(), |at| token.end + at + 1);
+        let before = text.get(start..token.start).unwrap_or_default();
+        let after = text.get(token.end..end).unwrap_or_default();
+        if before.trim() != "-" || !after.trim().is_empty() {
+            return Err(refuse(item, "it has no line of its own"));
+        }
+        ranges.push(start..end);
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges.dedup();
+    let mut kept = String::with_capacity(text.len());
+    let mut done = 0;
+    for range in ranges {
+        kept.push_str(text.get(done..range.start).unwrap_or_default());
+        done = range.end;
+    }
+    kept.push_str(text.get(done..).unwrap_or_default());
+    Ok(kept)
+}
+
 fn refuse(change: &Change, reason: &'static str) -> Unchangeable {
     Unchangeable {
         change: change.clone(),
@@ -193,6 +226,22 @@ mod tests {
         assert!(replace("a: 1", &twice).is_err());
         assert!(replace("a: 1", &[change(0, 4, "1", "2")]).is_err());
         assert!(replace("a: 1", &[change(9, 1, "1", "2")]).is_err());
+    }
+
+    #[test]
+    fn an_item_goes_with_its_line() {
+        let text = "a:\n  - b\n  # c\n  - d # d\n  - b\n  - [b]\n  - b";
+        let removed = |line, column, old| remove_items(text, &[change(line, column, old, "")]);
+        assert_eq!(
+            removed(5, 5, "b").unwrap(),
+            "a:\n  - b\n  # c\n  - d # d\n  - [b]\n  - b"
+        );
+        let both = [change(5, 5, "b", ""), change(7, 5, "b", "")];
+        let left = "a:\n  - b\n  # c\n  - d # d\n  - [b]\n";
+        assert_eq!(remove_items(text, &both).unwrap(), left);
+        for (line, column, old) in [(4, 5, "d"), (6, 6, "b"), (1, 1, "a")] {
+            assert!(removed(line, column, old).is_err(), "{line}");
+        }
     }
 
     proptest! {

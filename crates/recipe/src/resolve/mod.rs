@@ -23,6 +23,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::{Dependency, DependencyError};
 
 use self::package::Fields;
+pub(crate) use self::package::leaves;
 use self::scope::{Part, Scope};
 use self::steps::{Found, Pipelines};
 use self::subpackages::Kept;

@@ -264,9 +264,7 @@ pub(super) fn subpackage(
     Ok(Subpackage {
         name: fields.file_safe_name(&parsed.name)?,
         description: fields.sentence(parsed.description.as_ref())?,
-        url: fields
-            .optional_sentence(parsed.url.as_ref())?
-            .or_else(|| main.url.clone()),
+        url: fields.optional_sentence(parsed.url.as_ref())?,
         commit: fields
             .optional_sentence(parsed.commit.as_ref())?
             .or_else(|| main.commit.clone()),
@@ -295,12 +293,11 @@ fn inherited_size(main: &Package) -> usize {
         let paths = copyright.paths.iter().map(String::len).sum::<usize>();
         64 + 2 * copyright.license.len() + texts + paths
     });
-    let named = [&main.url, &main.commit].into_iter().flatten();
-    copyright.sum::<usize>() + named.map(String::len).sum::<usize>()
+    copyright.sum::<usize>() + main.commit.as_ref().map_or(0, String::len)
 }
 
 /// Whether `..` in a relative path leads out of where it begins.
-pub(super) fn leaves(path: &str) -> bool {
+pub(crate) fn leaves(path: &str) -> bool {
     let mut depth = 0_u32;
     path.split('/').any(|part| match part {
         ".." => match depth.checked_sub(1) {
