@@ -397,7 +397,8 @@ impl Pkginfo {
                 reason: "a pattern is empty or holds a space",
             });
         }
-        self.line(key, &words.join(" "))
+        // As melange writes it: a space behind each.
+        self.line(key, &format_args!("{} ", words.join(" ")))
     }
 
     fn other(&mut self, key: &str, value: &str) -> Result<(), Error> {
@@ -516,7 +517,7 @@ pub(crate) mod tests {
         provider_priority = 10
         replaces_priority = 3
         packager = Somebody = else
-        triggers = /usr/share/fonts/* +/etc/x
+        triggers = /usr/share/fonts/* +/etc/x 
         datahash = 0707070707070707070707070707070707070707070707070707070707070707
         ");
         assert_eq!(Control::parse(&text).unwrap(), full());

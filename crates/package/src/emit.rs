@@ -20,6 +20,9 @@ use crate::{BuiltPackage, Error};
 /// Compression of packages: zlib level, part of the bytes' contract.
 pub const LEVEL: u32 = 6;
 
+/// The namespace of a factory that has none: nobody maintains its packages.
+const NOBODY: &str = "unknown";
+
 /// A package that is about to be written: what the recipe says of it and the files it holds.
 #[derive(Clone)]
 pub struct Parcel<'a> {
@@ -135,31 +138,20 @@ fn control(
             package: parcel.name.to_string(),
             source,
         })?;
-    for (name, provide) in &analysis.provides {
-        if !provides.iter().any(|said| said.name == *name) {
-            provides.push(provide.clone());
-        }
-    }
-    provides.sort_by(|left, right| left.name.cmp(&right.name));
-    provides.dedup();
-    let own = |dependency: &Dependency| provides.iter().any(|own| own.name == dependency.name);
-    let mut depends = said.runtime.clone();
-    depends.extend(
-        analysis
-            .depends
-            .iter()
-            .filter(|dependency| !own(dependency))
-            .cloned(),
-    );
-    depends.sort();
-    depends.dedup();
+    provides.extend(analysis.provides.values().cloned());
+    let depends = depends(said, analysis, &provides);
+    as_texts(&mut provides);
     let arch = shipment.architecture.apk();
     Ok(Control {
         origin: shipment.origin.to_string(),
         description: parcel.description.to_owned(),
         url: parcel.url.unwrap_or_default().to_owned(),
         commit: parcel.commit.unwrap_or_default().to_owned(),
-        build_date: Some(shipment.epoch.0),
+        maintainer: Some(shipment.vendor)
+            .filter(|vendor| *vendor != NOBODY)
+            .unwrap_or_default()
+            .to_owned(),
+        build_date: Some(shipment.epoch.0).filter(|epoch| *epoch != 0),
         licenses: parcel.licenses.to_vec(),
         depends,
         provides,
@@ -175,6 +167,25 @@ fn control(
             .unwrap_or_default(),
         ..Control::new(parcel.name.clone(), shipment.version.clone(), arch)
     })
+}
+
+/// What the recipe says and what the files say, without what the package itself offers.
+fn depends(said: &Dependencies, analysis: &Analysis, provides: &[Provide]) -> Vec<Dependency> {
+    let is_own = |dependency: &Dependency| provides.iter().any(|own| own.name == dependency.name);
+    // What the recipe asks for in a version, or not to be there, is meant so.
+    let is_meant = |said: &Dependency| said.conflict || said.constraint.is_some();
+    let found = analysis.depends.iter().filter(|need| !is_own(need));
+    let said = said.runtime.iter();
+    let said = said.filter(|said| is_meant(said) || !is_own(said));
+    let mut depends: Vec<Dependency> = said.chain(found).cloned().collect();
+    as_texts(&mut depends);
+    depends
+}
+
+/// In the order of their texts, as melange has them, each once.
+fn as_texts<T: ToString + PartialEq>(relations: &mut Vec<T>) {
+    relations.sort_by_cached_key(ToString::to_string);
+    relations.dedup();
 }
 
 /// Puts the package's SBOM where image builders look for it; gives its blob in the store.

@@ -317,7 +317,7 @@ pub struct Subpackage {
     /// Free notes.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, Text>,
-    /// The project's home page; the main package's by default.
+    /// Its own home page; none by default.
     #[serde(default)]
     pub url: Option<Text>,
     /// The commit of the recipe; the main package's by default.
