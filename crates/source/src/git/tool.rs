@@ -180,7 +180,7 @@ impl<'a> Git<'a> {
     pub(super) fn take(&self, pack: std::fs::File) -> Result<(), Error> {
         let program = self
             .program(None)
-            .args(["index-pack", "--stdin", "--strict"]);
+            .args(["index-pack", "--stdin", "--fsck-objects"]);
         program.stream_from(pack, |output| {
             std::io::copy(output, &mut std::io::sink()).map_err(super::writing)?;
             Ok(())

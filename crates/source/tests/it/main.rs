@@ -7,6 +7,8 @@ mod server;
 
 mod chain;
 mod debian;
+mod git;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::thread;
