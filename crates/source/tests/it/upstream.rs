@@ -89,13 +89,12 @@ impl Upstream {
             .local_addr()
             .unwrap()
             .port();
-        let daemon = command(self.folder.path())
-            .args([
-                "daemon",
-                "--export-all",
-                "--reuseaddr",
-                "--listen=127.0.0.1",
-            ])
+        // The program itself: `git daemon` would start it and leave it behind.
+        let programs = command(self.folder.path()).arg("--exec-path").output();
+        let programs = String::from_utf8(programs.unwrap().stdout).unwrap();
+        let daemon = Command::new(format!("{}/git-daemon", programs.trim()))
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .args(["--export-all", "--reuseaddr", "--listen=127.0.0.1"])
             .arg(format!("--port={port}"))
             .arg(format!("--base-path={}", self.folder.path().display()))
             .arg(self.folder.path())
