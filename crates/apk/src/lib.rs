@@ -31,8 +31,8 @@ pub use diff::{Difference, diff};
 pub use error::{Error, Section};
 pub use index::{Index, IndexEntry, Unusable};
 pub use package::{
-    Limits, OpenOptions, PackageFile, Parts, Scratch, Unpacked, WriteOptions, Written,
-    write_package,
+    Limits, OpenOptions, PackageFile, Parts, Prepared, Scratch, Unpacked, WriteOptions, Written,
+    prepare_package, write_package,
 };
 pub use scripts::{ScriptKind, Scripts};
 pub use signature::{Signature, Signed, sign, unsign};

@@ -1,10 +1,10 @@
 //! One tree of files to one signed package, with its SBOM inside.
 
 use boltworks_apk::{
-    Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, write_package,
+    Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, prepare_package,
 };
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Content, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{
     Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, SourceKind,
     Timestamp,
@@ -84,7 +84,6 @@ pub fn emit(
     let sbom = add_sbom(shipment, &parcel, &mut tree)?;
     tree.ensure_dirs(&Meta::new(0o755, shipment.epoch.0));
 
-    let mut draft = shipment.store.begin()?;
     let parts = Parts {
         control: &control,
         scripts: &scripts(parcel.scriptlets),
@@ -96,13 +95,14 @@ pub fn emit(
         scratch: Some(shipment.scratch),
         ..WriteOptions::new(shipment.epoch.0)
     };
-    let written =
-        write_package(&mut draft, &parts, shipment.signer, &options).map_err(|source| {
-            Error::Unpackable {
-                package: parcel.name.to_string(),
-                source,
-            }
+    let package =
+        prepare_package(&parts, shipment.signer, &options).map_err(|source| Error::Unpackable {
+            package: parcel.name.to_string(),
+            source,
         })?;
+    let mut draft = shipment.store.begin()?;
+    draft.append(&Content::Bytes(package.head.into()))?;
+    draft.append(&package.data)?;
     let stored = draft.commit()?;
     let artifact = Artifact {
         coordinate: Coordinate {
@@ -114,7 +114,7 @@ pub fn emit(
         digest: stored.digest,
         size: stored.size,
     };
-    let entry = IndexEntry::new(&control, &written);
+    let entry = IndexEntry::new(&control, &package.written);
     Ok(BuiltPackage {
         artifact,
         entry,

@@ -8,7 +8,7 @@
 use std::io::{self, Read, Write};
 
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{Bounded, Draft, Expected, Limit, RelPath, Verified, Verifying};
+use boltworks_fsx::{Bounded, Content, Draft, Expected, Limit, RelPath, Verified, Verifying};
 use boltworks_model::Sha256;
 
 use crate::store::{CHUNK, Stamp, name};
@@ -16,6 +16,8 @@ use crate::{Error, Store};
 
 /// The mode of a blob: nobody writes to it again.
 const MODE: u32 = 0o444;
+/// So many bytes are worth a second thread.
+const MANY: u64 = 4 << 20;
 
 /// A blob that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,6 +141,20 @@ pub struct BlobDraft<'a> {
 }
 
 impl BlobDraft<'_> {
+    /// Adds everything that lies somewhere. Of many bytes in a file, one thread copies while
+    /// another hashes.
+    pub fn append(&mut self, content: &Content) -> Result<(), Error> {
+        if matches!(content, Content::Bytes(_)) || content.len() < MANY {
+            return content.copy_to(self).map_err(Error::writing_draft);
+        }
+        let Self { draft, hasher, .. } = self;
+        let (copied, hashed) = rayon::join(|| content.copy_to(draft), || content.copy_to(hasher));
+        hashed.map_err(Error::Input)?;
+        copied.map_err(Error::writing_draft)?;
+        self.size += content.len();
+        Ok(())
+    }
+
     /// Makes the blob durable under its digest.
     pub fn commit(self) -> Result<Stored, Error> {
         let stored = Stored {

@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use boltworks_crypto::{Sha1Hasher, Sha256Hasher, Signer, sha1};
 use boltworks_fsx::gzip::Gzip;
 use boltworks_fsx::tar::{Names, Writer};
-use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Sha1, Sha256, Timestamp};
 
 use super::data::check_texts;
@@ -29,7 +30,9 @@ use crate::text::{cut, shown};
 /// its checksum, which stands in front of it.
 const SMALL_FILE: u64 = 4 * 1024 * 1024;
 /// A compressed data section no larger than this stays in memory.
-const SMALL_DATA: usize = 16 * 1024 * 1024;
+const SMALL_DATA: usize = 8 * 1024 * 1024;
+/// What is on disk is written in parts no smaller than this.
+const PART: usize = 1024 * 1024;
 
 /// What a package is made of.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +88,17 @@ pub struct Written {
     pub installed_size: u64,
 }
 
+/// A package that is made, in two parts that are to stand one behind the other.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is told of it.
+    pub written: Written,
+    /// The signature section and the control section.
+    pub head: Vec<u8>,
+    /// The data section: in memory, or in a scratch file.
+    pub data: Content,
+}
+
 /// Writes a signed package.
 pub fn write_package(
     out: &mut impl Write,
@@ -92,24 +106,31 @@ pub fn write_package(
     signer: &Signer,
     options: &WriteOptions<'_>,
 ) -> Result<Written, Error> {
+    let package = prepare_package(parts, signer, options)?;
+    out.write_all(&package.head).map_err(write_error)?;
+    package.data.copy_to(out).map_err(write_error)?;
+    out.flush().map_err(write_error)?;
+    Ok(package.written)
+}
+
+/// Makes a signed package; the caller writes it.
+pub fn prepare_package(
+    parts: &Parts<'_>,
+    signer: &Signer,
+    options: &WriteOptions<'_>,
+) -> Result<Prepared, Error> {
     if !Timestamp(options.mtime).is_packable() {
         return Err(Error::Time {
             time: options.mtime,
         });
     }
-    let mut data = Counting::new(Hashing {
+    let mut out = Hashing {
         inner: Spool::new(options.scratch),
         hasher: Sha256Hasher::new(),
-    });
-    let installed_size = write_data(&mut data, parts.tree, options)?;
-    let Counting {
-        inner: Hashing {
-            inner: data,
-            hasher,
-        },
-        count,
-    } = data;
-    let data_hash = hasher.finish();
+    };
+    let installed_size = write_data(&mut out, parts.tree, options)?;
+    let data_hash = out.hasher.finish();
+    let data = out.inner.finish().map_err(write_error)?;
 
     let control = Control {
         installed_size,
@@ -117,17 +138,18 @@ pub fn write_package(
         ..parts.control.clone()
     };
     let control = control_section(&control, parts, options)?;
-    let signature = signature::section(&control, signer, options.mtime)?;
-
-    out.write_all(&signature).map_err(write_error)?;
-    out.write_all(&control).map_err(write_error)?;
-    data.copy_to(out).map_err(write_error)?;
-    out.flush().map_err(write_error)?;
-    Ok(Written {
+    let mut head = signature::section(&control, signer, options.mtime)?;
+    head.extend_from_slice(&control);
+    let written = Written {
         identity: sha1(&control),
         data_hash,
-        size: count + (signature.len() + control.len()) as u64,
+        size: data.len() + head.len() as u64,
         installed_size,
+    };
+    Ok(Prepared {
+        written,
+        head,
+        data,
     })
 }
 
@@ -371,7 +393,7 @@ impl<W: Write> Write for Hashing<W> {
 struct Spool<'a> {
     scratch: Option<&'a Root>,
     memory: Vec<u8>,
-    file: Option<File>,
+    file: Option<(File, u64)>,
 }
 
 impl<'a> Spool<'a> {
@@ -383,33 +405,41 @@ impl<'a> Spool<'a> {
         }
     }
 
-    fn copy_to(self, out: &mut impl Write) -> io::Result<()> {
-        if let Some(mut file) = self.file {
-            file.seek(SeekFrom::Start(0))?;
-            let mut buffer = vec![0; 256 * 1024];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => break,
-                    count => out.write_all(buffer.get(..count).unwrap_or_default())?,
-                }
-            }
+    fn finish(mut self) -> io::Result<Content> {
+        if self.file.is_some() {
+            self.spill()?;
         }
-        out.write_all(&self.memory)
+        Ok(match self.file {
+            Some((file, len)) => Content::Span {
+                file: Arc::new(file),
+                offset: 0,
+                len,
+            },
+            None => Content::Bytes(self.memory.into()),
+        })
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let Some(scratch) = self.scratch else {
+            return Ok(());
+        };
+        let (file, len) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert((scratch.scratch().map_err(io::Error::other)?, 0)),
+        };
+        file.write_all(&self.memory)?;
+        *len += self.memory.len() as u64;
+        self.memory.clear();
+        Ok(())
     }
 }
 
 impl Write for Spool<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.memory.extend_from_slice(bytes);
-        if self.memory.len() > SMALL_DATA
-            && let Some(scratch) = self.scratch
-        {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(scratch.scratch().map_err(io::Error::other)?),
-            };
-            file.write_all(&self.memory)?;
-            self.memory.clear();
+        let is_many = self.file.is_some() || self.memory.len() > SMALL_DATA;
+        if is_many && self.memory.len() > PART {
+            self.spill()?;
         }
         Ok(bytes.len())
     }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 
 use boltworks_crypto::{sha256, sha512};
-use boltworks_fsx::{Expected, Limit};
+use boltworks_fsx::{Content, Expected, Limit};
 use boltworks_model::Cancelled;
 use boltworks_store::{Bad, Error, Stored};
 use proptest::prelude::*;
@@ -48,6 +48,45 @@ fn what_goes_in_comes_out() {
     let report = store.verify(&mut |_, _| Ok(())).unwrap();
     assert!(report.is_good() && report.stray.is_empty());
     assert_eq!(report.checked, listed.len() as u64);
+}
+
+/// Few bytes and many, from memory, from a part of a file, and where the file ends too early.
+#[test]
+fn what_lies_elsewhere_is_added() {
+    let (folder, store) = fresh();
+    let byte = |at: u32| (at.wrapping_mul(at) >> 24).to_le_bytes()[0];
+    let bytes: Vec<u8> = (0..9_000_000).map(byte).collect();
+    fs::write(folder.path().join("elsewhere"), &bytes).unwrap();
+    let file = Arc::new(fs::File::open(folder.path().join("elsewhere")).unwrap());
+    let part = |offset, len| Content::Span {
+        file: Arc::clone(&file),
+        offset,
+        len,
+    };
+    let mut draft = store.begin().unwrap();
+    draft.write_all(b"head").unwrap();
+    for content in [
+        Content::Bytes(b"bytes".to_vec().into()),
+        part(7, 100),
+        part(0, 9_000_000),
+        part(8_999_999, 1),
+    ] {
+        draft.append(&content).unwrap();
+    }
+    let whole = [b"headbytes", &bytes[7..107], &bytes, &bytes[8_999_999..]].concat();
+    let stored = draft.commit().unwrap();
+    let size = whole.len() as u64;
+    assert_eq!(
+        stored,
+        Stored {
+            digest: sha256(&whole),
+            size
+        }
+    );
+    assert!(content(store.open_blob(&stored.digest).unwrap().reader()) == whole);
+    for short in [part(8_999_990, 20), part(100, 9_000_000)] {
+        assert!(store.begin().unwrap().append(&short).is_err());
+    }
 }
 
 #[test]
