@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use boltworks_fsx::RelPath;
-use boltworks_model::{Architecture, chain};
+use boltworks_model::Architecture;
 use boltworks_plan::{Catalog, Layout, RecipeItem, Subject};
 use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, resolve};
@@ -15,6 +14,7 @@ use crate::Error;
 use crate::catalog::{with_own_pipelines, with_pipelines};
 use crate::files::TEXT_LIMIT;
 use crate::files::folder;
+use crate::texts::{reason, recipe_names};
 
 /// What a graph is made of.
 #[derive(Debug, Clone)]
@@ -116,12 +116,7 @@ fn read_folder(
     architecture: Architecture,
 ) -> Result<Vec<Read>, Error> {
     let root = folder(path)?;
-    let names = root.list()?.into_iter().map(|entry| entry.name);
-    let is_recipe = |name: &Vec<u8>| !name.starts_with(b".") && name.ends_with(b".yaml");
-    let names: Vec<RelPath> = names
-        .filter(is_recipe)
-        .map(RelPath::new)
-        .collect::<Result<_, _>>()?;
+    let names = recipe_names(root.list()?)?;
     let library = with_own_pipelines(library.clone(), &root)?;
     let read = names.into_par_iter().map(|name| {
         let file = path.join(name.as_path());
@@ -207,11 +202,7 @@ impl Graph {
 
     /// Each file that is not understood, with its place and why.
     pub fn reasons(&self) -> impl Iterator<Item = String> {
-        self.unread.iter().map(|(file, error)| match error {
-            // Their words begin with the place.
-            Error::Recipe(error) => chain(error),
-            error => format!("{}: {}", file.display(), chain(error)),
-        })
+        self.unread.iter().map(|(file, error)| reason(file, error))
     }
 }
 

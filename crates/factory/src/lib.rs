@@ -20,6 +20,7 @@
 //! 13. [`packages`] and [`mod@keys`]: packages, indexes and keys as files, outside of any factory;
 //!     [`files`]: what a person names on the command line.
 //! 14. [`graph`]: who needs whom among the recipes of some folders.
+//! 15. [`texts`]: the form of recipes, and what is wrong with them.
 
 pub mod attempt;
 pub mod catalog;
@@ -46,6 +47,7 @@ pub mod single;
 pub mod sources;
 pub mod stage;
 pub mod testing;
+pub mod texts;
 pub mod turns;
 pub mod up;
 
