@@ -72,6 +72,14 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The files of a package have more bytes than are allowed.
+    #[error("hold its files: they have {size} bytes, {limit} are allowed")]
+    TooMuch {
+        /// How many they have.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A package has more entries than are allowed.
     #[error("write the package: it has {count} files and folders, {limit} are allowed")]
     TooMany {

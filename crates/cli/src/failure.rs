@@ -346,7 +346,11 @@ fn package_advice(error: &PackageError) -> String {
         } => format!("correct the recipe: its steps must leave no such '{path}' for {package}"),
         PackageError::Unpackable {
             package,
-            source: ApkError::Value { .. } | ApkError::Line { .. } | ApkError::TooMany { .. },
+            source:
+                ApkError::Value { .. }
+                | ApkError::Line { .. }
+                | ApkError::TooMany { .. }
+                | ApkError::TooMuch { .. },
         } => format!("correct what the recipe says of {package} and leaves for it"),
         _ => AGAIN.to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_apk::IndexEntry;
+use boltworks_apk::{IndexEntry, check_size};
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Root, Tree};
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
@@ -132,6 +132,13 @@ fn look(
     packing: &Packing<'_>,
     parcels: &[Parcel<'_>],
 ) -> Result<(Vec<Report>, Vec<Analysis>), Error> {
+    for parcel in parcels {
+        // Before anything of it is read.
+        check_size(&parcel.tree).map_err(|source| Error::Unpackable {
+            package: parcel.name.to_string(),
+            source,
+        })?;
+    }
     let trees: Vec<&Tree> = parcels.iter().map(|parcel| &parcel.tree).collect();
     let family = Family::new(&trees)?;
     let surveys = trees

@@ -217,17 +217,7 @@ fn write_data(out: impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Resul
         whole.ensure_dirs(&Meta::new(0o755, options.mtime));
         Cow::Owned(whole)
     };
-    let limits = Limits::default();
-    let count = tree.len() as u64;
-    if count > limits.entries {
-        return Err(Error::TooMany {
-            count,
-            limit: limits.entries,
-        });
-    }
-    // What is far too large is not compressed first.
-    let contents = tree.iter().map(|(_, node)| content_size(node));
-    within(Section::Data, limits.data, contents.sum())?;
+    check_size(&tree)?;
     let gzip = Gzip::new(out, gzip::format(options.level)).map_err(write_error)?;
     let mut data = Data {
         tree: &tree,
@@ -241,13 +231,34 @@ fn write_data(out: impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Resul
         installed_size += data.append(path, node)?;
     }
     let Counting { inner, count } = data.writer.finish_with_end()?;
-    within(Section::Data, limits.data, count)?;
+    within(Section::Data, Limits::default().data, count)?;
     inner.finish().map_err(write_error)?;
     Ok(if tree.is_empty() {
         0
     } else {
         installed_size.max(1)
     })
+}
+
+/// Refuses more files than a package may hold, or more bytes, without a look into any of them.
+pub fn check_size(tree: &Tree) -> Result<(), Error> {
+    let limits = Limits::default();
+    let count = tree.len() as u64;
+    if count > limits.entries {
+        return Err(Error::TooMany {
+            count,
+            limit: limits.entries,
+        });
+    }
+    let contents = tree.iter().map(|(_, node)| content_size(node));
+    let size = contents.fold(0, u64::saturating_add);
+    if size > limits.data.0 {
+        return Err(Error::TooMuch {
+            size,
+            limit: limits.data.0,
+        });
+    }
+    Ok(())
 }
 
 fn content_size(node: &Node) -> u64 {

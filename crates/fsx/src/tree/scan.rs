@@ -27,7 +27,8 @@ pub struct ScanOptions {
 
 impl Tree {
     /// Reads all names and attributes beneath a directory; contents stay on disk. The names of
-    /// one inode become hard links to the first of them in byte order. Sockets are refused.
+    /// one file become hard links to the first of them in byte order; those of a symbolic link,
+    /// a pipe or a device, which mean the same apart, become as many. Sockets are refused.
     ///
     /// Of the extended attributes, `security.capability` and `user.…` are kept: the others (labels,
     /// access lists, an overlay's own) are this machine's, or seen only by its administrator.
@@ -126,7 +127,7 @@ impl Scan<'_> {
         let mut first_names: BTreeMap<(u64, u64), RelPath> = BTreeMap::new();
         let mut tree = BTreeMap::new();
         for (path, (mut node, stat)) in self.found {
-            if stat.nlink > 1 && !node.is_dir() {
+            if stat.nlink > 1 && matches!(node.kind, Kind::File(_)) {
                 let inode = (stat.dev, stat.inode);
                 match first_names.get(&inode) {
                     Some(first) => node.kind = Kind::Hardlink(first.clone()),

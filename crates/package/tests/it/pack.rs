@@ -2,12 +2,14 @@
 //! another, what no package can hold, and many of both.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use boltworks_apk::{Control, PackageFile};
 use boltworks_crypto::{RsaPrivateKey, Signer};
-use boltworks_fsx::{Root, Tree};
+use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Ambient, Architecture, Cancel, Clock, Entropy, Timestamp};
 use boltworks_package::pack::{BuiltPackage, Packing, pack, parcels};
 use boltworks_package::{Error, libraries};
@@ -245,4 +247,180 @@ subpackages:
     builddate = 1700000000
     license = MIT
     ");
+}
+
+const ODD: &str = "  checks: {disabled: [setuidgid]}\n";
+
+/// Unpacked by GNU tar, the files of a package are those that were packed.
+#[test]
+fn odd_files_are_packed_as_they_are() {
+    let (_folder, mut files) = built(
+        r#"cd $D; mkdir -p usr/odd etc; cd usr/odd
+        touch -- 'with space' "it's" '"quoted"' 'dollar$x' -dash -rf a. a.. ... '*' 'back\slash' '#' 'a=b'
+        touch "$(printf '\377\376')" "$(printf 's\303\274\303\237')" "$(printf '%0255d' 0)"
+        deep=$(printf '%0250d' 0); for level in 1 2 3 4 5; do mkdir $deep; cd $deep; done; echo x > end; cd $D
+        echo one > etc/one; ln etc/one usr/odd/also; chmod 4750 etc/one
+        ln -s ../../etc/one usr/odd/link; ln usr/odd/link usr/odd/link-too; ln -s "$(printf '\377 ')" usr/odd/nowhere
+        mkfifo -m 640 usr/odd/pipe; mkdir -m 3770 usr/odd/shared; ln usr/odd/pipe usr/odd/pipe-too
+        truncate -s 3M usr/odd/hole; echo end >> usr/odd/hole"#,
+    );
+    for (path, value) in [
+        ("etc/one", &b"a value"[..]),
+        ("usr/odd/also", b"a value"),
+        ("usr/odd/shared", b"\0\xff\n"),
+    ] {
+        let node = files.get_mut(&RelPath::try_from(path).unwrap()).unwrap();
+        let xattrs = &mut node.meta.xattrs;
+        xattrs.insert(b"user.note".to_vec(), value.to_vec());
+    }
+    let expected = told(&files);
+    let bench = Bench::new();
+    let packages = bench
+        .pack(&recipe(ODD), &BTreeMap::from([("app", files)]), None)
+        .unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let package = out.path().join("app.apk");
+    let blob = bench.store.open_blob(&packages[0].artifact.digest);
+    let bytes = blob
+        .unwrap()
+        .reader()
+        .bytes()
+        .collect::<Result<Vec<_>, _>>();
+    std::fs::write(&package, bytes.unwrap()).unwrap();
+    let tar = Command::new("tar")
+        .args([
+            "--xattrs",
+            "--xattrs-include=*",
+            "--same-permissions",
+            "--exclude=.[A-Zm]*",
+        ])
+        .args(["--exclude=var", "--warning=no-unknown-keyword", "-xzf"])
+        .arg(&package)
+        .arg("-C")
+        .arg(out.path())
+        .output()
+        .unwrap();
+    assert!(
+        tar.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tar.stderr)
+    );
+    std::fs::remove_file(package).unwrap();
+    assert_eq!(told(&scanned(out.path())), expected);
+}
+
+/// Everything of a tree but times.
+fn told(tree: &Tree) -> Vec<String> {
+    let told = tree.iter().map(|(path, node)| {
+        let bytes = |content: &Content| content.sha256().unwrap().to_string();
+        let kind = match &node.kind {
+            Kind::File(content) => bytes(content),
+            other => format!("{other:?}"),
+        };
+        let Meta { mode, xattrs, .. } = &node.meta;
+        format!(
+            "{} {mode:o} {xattrs:?} {kind}",
+            path.as_bytes().escape_ascii()
+        )
+    });
+    told.collect()
+}
+
+#[test]
+fn what_no_package_can_hold_is_refused_by_name() {
+    let refused = |path: &[u8], kind: Kind| {
+        let mut files = Tree::new();
+        let meta = Meta::new(0o644, 0);
+        let path = RelPath::new(path).unwrap();
+        files.insert(path, Node { meta, kind }).unwrap();
+        let trees = BTreeMap::from([("app", files)]);
+        let error = Bench::new().pack(&recipe(""), &trees, None).unwrap_err();
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        text
+    };
+    let file = || Kind::File(Content::Bytes(Arc::default()));
+    let device = Kind::CharDevice { major: 1, minor: 3 };
+    let huge = tempfile::tempfile().unwrap();
+    huge.set_len(17 << 30).unwrap();
+    let huge = Kind::File(Content::Span {
+        file: Arc::new(huge),
+        offset: 0,
+        len: 17 << 30,
+    });
+    let all = [
+        refused(b"usr/new\nline", file()),
+        refused(b"usr/bell\x07", file()),
+        refused(b".PKGINFO", file()),
+        refused(b".hidden/x", file()),
+        refused(b"usr/link", Kind::Symlink(b"a\nF:etc".to_vec())),
+        refused(b"usr/null", device),
+        refused(b"usr/huge", huge),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    write the package app: take 'usr/new�line' into a package: its name holds a control character
+    write the package app: take 'usr/bell�' into a package: its name holds a control character
+    write the package app: take '.PKGINFO' into a package: apk takes a name at the top that begins with '.' for its own
+    write the package app: take '.hidden' into a package: apk takes a name at the top that begins with '.' for its own
+    write the package app: take 'usr/link' into a package: the target it links to holds a control character
+    write the package app: take 'usr/null' into a package: a package holds no devices
+    write the package app: hold its files: they have 18253611008 bytes, 17179869184 are allowed
+    ");
+}
+
+/// One file in two packages is whole in both.
+#[test]
+fn a_file_that_two_packages_share_is_in_both() {
+    let (folder, _) =
+        built("mkdir -p $D/a/usr $D/b/usr; echo one > $D/a/usr/x; ln $D/a/usr/x $D/b/usr/y");
+    let of = |name: &str| scanned(&folder.path().join(name));
+    let trees = BTreeMap::from([("app", of("a")), ("app-b", of("b"))]);
+    let bench = Bench::new();
+    let packages = bench
+        .pack(&recipe("subpackages: [{name: app-b}]\n"), &trees, None)
+        .unwrap();
+    for (package, path) in packages.iter().zip(["usr/x", "usr/y"]) {
+        let tree = bench.open(package).tree(&bench.root).unwrap();
+        let content = tree.file(&RelPath::try_from(path).unwrap()).unwrap();
+        assert_eq!(content.read_head(9).unwrap(), b"one\n");
+    }
+}
+
+/// The bytes do not depend on the number of threads, nor which of several packages is first.
+#[test]
+fn threads_change_no_byte() {
+    let large: Vec<u8> = (0..3_000_000_u32)
+        .map(|at| (at.wrapping_mul(at) >> 13).to_le_bytes()[0] & 0x3f)
+        .collect();
+    let trees = BTreeMap::from([
+        (
+            "app",
+            tree(&[
+                ("usr/a", 0o644, &large),
+                ("usr/b", 0o644, b"x"),
+                ("usr/c", 0o644, &large),
+            ]),
+        ),
+        ("app-1", tree(&[("usr/d", 0o644, b"y")])),
+        ("app-2", tree(&[("usr/e", 0o644, &large)])),
+    ]);
+    let recipe = recipe("subpackages: [{name: app-1}, {name: app-2}]\n");
+    let digests = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let bench = Bench::new();
+        let packages = pool
+            .unwrap()
+            .install(|| bench.pack(&recipe, &trees, None).unwrap());
+        packages
+            .iter()
+            .map(|one| one.artifact.digest)
+            .collect::<Vec<_>>()
+    };
+    let one = digests(1);
+    assert_eq!(one, digests(2));
+    assert_eq!(one, digests(7));
 }
