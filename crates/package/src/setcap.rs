@@ -1,8 +1,9 @@
 //! File capabilities that a recipe asks for, put on the files of a package as `setcap` would.
 //!
-//! The kernel keeps them in the attribute `security.capability`, whose second form
-//! (`VFS_CAP_REVISION_2`, capabilities(7)) holds the permitted and the inheritable set, 64 bits
-//! each, and one flag for the effective one.
+//! The kernel keeps them in the attribute `security.capability`, whose third form
+//! (`VFS_CAP_REVISION_3`, capabilities(7)) holds the permitted and the inheritable set, 64 bits
+//! each, one flag for the effective one, and whose root they are for: that of the machine, 0. The
+//! second form, which setcap(8) writes there, means the same; melange writes the third.
 
 use boltworks_fsx::{Kind, RelPath, Tree};
 use boltworks_recipe::resolved::{Capability, CapabilitySets};
@@ -10,7 +11,9 @@ use boltworks_recipe::resolved::{Capability, CapabilitySets};
 use crate::Error;
 
 const ATTRIBUTE: &[u8] = b"security.capability";
-const REVISION_2: u32 = 0x0200_0000;
+const REVISION_3: u32 = 0x0300_0000;
+/// The user who is root where the capabilities count.
+const ROOT: u32 = 0;
 const EFFECTIVE: u32 = 1;
 
 /// Puts the capabilities on a package's files.
@@ -55,17 +58,18 @@ pub fn apply(package: &str, wanted: &[Capability], tree: &mut Tree) -> Result<()
 }
 
 /// The bytes of the attribute.
-fn attribute(sets: CapabilitySets) -> [u8; 20] {
+fn attribute(sets: CapabilitySets) -> [u8; 24] {
     let effective = if sets.effective == 0 { 0 } else { EFFECTIVE };
     let low = |set: u64| (set & u64::from(u32::MAX)).to_le_bytes();
     let high = |set: u64| (set >> 32).to_le_bytes();
-    let mut bytes = [0; 20];
+    let mut bytes = [0; 24];
     let words = [
-        u64::from(REVISION_2 | effective).to_le_bytes(),
+        u64::from(REVISION_3 | effective).to_le_bytes(),
         low(sets.permitted),
         low(sets.inheritable),
         high(sets.permitted),
         high(sets.inheritable),
+        u64::from(ROOT).to_le_bytes(),
     ];
     for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
         let [a, b, c, d, ..] = word;
@@ -105,7 +109,7 @@ mod tests {
         tree
     }
 
-    /// The bytes are those that setcap(8) of libcap 2.66 writes for the same.
+    /// The bytes are those that setcap(8) of libcap 2.66 writes for the same with `-n 5`, but for that 5.
     #[test]
     fn the_attribute_is_the_kernels() {
         let mut files = tree();
@@ -114,14 +118,14 @@ mod tests {
         for name in ["usr/bin/ping", "usr/bin/ping6"] {
             let node = files.get(&RelPath::try_from(name).unwrap()).unwrap();
             let expected = [
-                1, 0, 0, 2, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                1, 0, 0, 3, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
             ];
             assert_eq!(node.meta.xattrs[ATTRIBUTE], expected);
         }
         let sets = wanted("x", "cap_checkpoint_restore", "+i").sets();
         let value = attribute(sets);
-        assert_eq!(value[..4], [0, 0, 0, 2]);
-        assert_eq!(value[16..], [0, 1, 0, 0]);
+        assert_eq!(value[..4], [0, 0, 0, 3]);
+        assert_eq!(value[16..], [0, 1, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
