@@ -7,12 +7,12 @@ use boltworks_config::SourceMap;
 use boltworks_fsx::Root;
 use boltworks_model::chain;
 use boltworks_net::Client;
-use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_recipe::resolved::{KnownBy as Known, Recipe, SourceRef};
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{
-    DebianArchive, Expected, Fetcher, GitLimits, Machine, Mirror, Origin, Override, Request,
+    DebianArchive, Fetcher, GitLimits, KnownBy, Machine, Mirror, Origin, Override, Request,
 };
 
 use crate::turns::Places;
@@ -158,17 +158,25 @@ pub fn request<'a>(
     source: &'a SourceRef,
     version: &'a str,
 ) -> Result<Request<'a>, Error> {
-    let expected: Expected = match (source.expected_sha256, source.expected_sha512) {
-        (Some(sha256), _) => sha256.into(),
-        (None, Some(sha512)) => sha512.into(),
-        (None, None) => {
+    let known_by = match &source.known_by {
+        Known::Commit(checkout) => KnownBy::Checkout(checkout),
+        Known::Nothing(unpinned) => return Err(unpinned.error().into()),
+        Known::Digest {
+            sha256: Some(sha256),
+            ..
+        } => (*sha256).into(),
+        Known::Digest {
+            sha512: Some(sha512),
+            ..
+        } => (*sha512).into(),
+        Known::Digest { .. } => {
             let what = format!("{} names no digest for {}", recipe.package.name, source.uri);
             return Err(Error::Inconsistent { what });
         }
     };
     Ok(Request {
         uri: &source.uri,
-        known_by: expected.into(),
+        known_by,
         package: recipe.package.name.as_str(),
         version,
     })

@@ -45,6 +45,9 @@ struct Outcome {
 struct Counts {
     packages: usize,
     steps: usize,
+    checkouts: usize,
+    /// What is wrong with sources that are known by nothing.
+    unpinned: Vec<String>,
 }
 
 #[expect(
@@ -100,11 +103,18 @@ fn one(file: &Path, library: &PipelineLibrary, options: &Options) -> anyhow::Res
 fn read_back(recipe: &resolved::Recipe) -> anyhow::Result<()> {
     let document = String::from_utf8(recipe.canonical_json())?;
     let back = boltworks_recipe::embedded::read(".melange.yaml", &document, recipe.architecture)?;
-    if back.recipe.canonical_json() != document.as_bytes() || back.recipe.sources != recipe.sources
+    // What cannot be fetched stands in no document: no package was made of it.
+    let pinned = recipe.sources.iter().filter(|source| !is_unpinned(source));
+    if back.recipe.canonical_json() != document.as_bytes() || !back.recipe.sources.iter().eq(pinned)
     {
         bail!("it is not read back as it was");
     }
     Ok(())
+}
+
+/// Whether a source is known by nothing that could be fetched.
+fn is_unpinned(source: &resolved::SourceRef) -> bool {
+    matches!(source.known_by, resolved::KnownBy::Nothing(_))
 }
 
 /// The documents that actions are known by, a line for each.
@@ -127,21 +137,35 @@ fn counts(recipe: &resolved::Recipe) -> Counts {
     let subpackages = recipe.subpackages.iter();
     let inner: usize = subpackages.map(|sub| steps(&sub.pipeline)).sum();
     let main: usize = steps(&recipe.pipeline);
+    let unpinned = recipe
+        .sources
+        .iter()
+        .filter_map(|source| match &source.known_by {
+            resolved::KnownBy::Nothing(unpinned) => Some(unpinned.error().to_string()),
+            _ => None,
+        });
+    let is_checkout =
+        |source: &&resolved::SourceRef| matches!(source.known_by, resolved::KnownBy::Commit(_));
     Counts {
         packages: recipe.package_names().count(),
         steps: main + inner,
+        checkouts: recipe.sources.iter().filter(is_checkout).count(),
+        unpinned: unpinned.collect(),
     }
 }
 
 fn report(outcomes: &[Outcome], took: Duration, list: bool) -> String {
     let mut classes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut resolved, mut other, mut packages, mut steps) = (0, 0, 0, 0);
+    let (mut checkouts, mut unpinned) = (0, Vec::new());
     for outcome in outcomes {
         match &outcome.result {
             Ok(counts) => {
                 resolved += 1;
                 packages += counts.packages;
                 steps += counts.steps;
+                checkouts += counts.checkouts;
+                unpinned.extend(&counts.unpinned);
             }
             Err(error) if error.is_other_architecture() => other += 1,
             Err(error) => classes
@@ -158,9 +182,14 @@ fn report(outcomes: &[Outcome], took: Duration, list: bool) -> String {
         format!(
             "{total} recipes ({read} bytes): {resolved} resolved, {other} for other architectures, {refused} refused"
         ),
+        format!(
+            "{checkouts} commits to check out, {} more that are not known",
+            unpinned.len()
+        ),
         format!("{packages} packages, {steps} scripts to build them, {written} bytes of JSON"),
         format!("{:.3} s, {} at most", took.as_secs_f64(), most_memory()),
     ];
+    lines.extend(unpinned.iter().map(|error| format!("        {error}")));
     let mut classes: Vec<_> = classes.into_iter().collect();
     classes.sort_by_key(|(_, found)| std::cmp::Reverse(found.len()));
     for (class, found) in classes {

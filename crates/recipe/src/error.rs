@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use boltworks_model::{Architecture, NameError};
+use boltworks_model::{Architecture, NameError, ParseObjectIdError, RefNameError};
 use boltworks_version::apk::{DependencyError, VersionError};
 use boltworks_yaml::Place;
 
@@ -218,6 +218,12 @@ pub enum Problem {
     /// A name is not one.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A commit's name is not one.
+    #[error(transparent)]
+    ObjectId(#[from] ParseObjectIdError),
+    /// A branch's or tag's name is not one.
+    #[error(transparent)]
+    RefName(#[from] RefNameError),
     /// A version is not one.
     #[error(transparent)]
     Version(#[from] VersionError),

@@ -6,6 +6,9 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test's own helpers fail by panicking")]
 
+#[path = "it/checkout.rs"]
+mod checkout;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -417,32 +420,6 @@ fn development_files_are_split_off_from_another_prefix() {
         ]
     );
     assert_eq!(guest.list(DESTDIR), ["opt/it/lib/a.so.1", "usr/lib/b.a"]);
-}
-
-#[test]
-fn a_commit_is_checked_out_if_it_lies_ready() {
-    let guest = Guest::new();
-    let commit = "f62d2ef4402954bd7d7dfd9054372a932bd4a19c";
-    let checkout = format!(
-        "pipeline:\n- uses: git-checkout\n  with: {{repository: 'https://example.org/a', expected-commit: {commit}, destination: a b}}\n"
-    );
-    let missing = guest.run(&checkout).unwrap_err();
-    assert!(
-        missing.contains(&format!(
-            "commit {commit} of https://example.org/a is not there"
-        )),
-        "{missing}"
-    );
-    let unnamed =
-        "pipeline:\n- uses: git-checkout\n  with: {repository: 'https://example.org/a', tag: v1}\n";
-    let unnamed = guest.run(unnamed).unwrap_err();
-    assert!(unnamed.contains("expected-commit is missing"), "{unnamed}");
-    let source = format!("/var/cache/melange/git:{commit}");
-    guest.file(&format!("{source}/src/a.c"), "int a;", 0o444);
-    guest.file(&format!("{source}/.git/HEAD"), commit, 0o444);
-    guest.run(&checkout).unwrap();
-    assert_eq!(guest.list("/home/build"), ["a b/.git/HEAD", "a b/src/a.c"]);
-    assert_eq!(mode(&guest.path("/home/build/a b/src/a.c")), 0o644);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use boltworks_model::{Ambient, chain};
 use boltworks_recipe::bump::{Known, KnownKind, known_as, known_by, version};
-use boltworks_recipe::resolved::{Recipe, SourceRef};
+use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{parse_recipe, parsed};
 use boltworks_source::Discovered;
 
@@ -166,12 +166,16 @@ fn addresses(
         .sources
         .iter()
         .chain(tests.flat_map(|test| &test.sources))
+        // What is known by nothing does not change with the version.
+        .filter(|source| !matches!(source.known_by, KnownBy::Nothing(_)))
         .collect();
-    let is_about = |(one, mark): &(Known, String), source: &SourceRef| match one.kind {
-        KnownKind::Sha256 => mark.parse().ok() == source.expected_sha256,
-        KnownKind::Sha512 => mark.parse().ok() == source.expected_sha512,
-        KnownKind::Commit => false,
-    };
+    let is_about =
+        |(one, mark): &(Known, String), source: &SourceRef| match (one.kind, &source.known_by) {
+            (KnownKind::Sha256, KnownBy::Digest { sha256, .. }) => mark.parse().ok() == *sha256,
+            (KnownKind::Sha512, KnownBy::Digest { sha512, .. }) => mark.parse().ok() == *sha512,
+            (KnownKind::Commit, KnownBy::Commit(checkout)) => mark.parse() == Ok(checkout.commit),
+            _ => false,
+        };
     let address = |one| {
         let mut sources = sources.iter();
         let found = sources.find(|source| is_about(one, source));
@@ -197,7 +201,7 @@ struct Renewal<'a> {
 impl Renewal<'_> {
     fn renewed(&mut self, known: &Known, address: Option<&str>) -> Result<Renewed, Error> {
         let before = known.value.to_string();
-        let Some(address) = address else {
+        let (KnownKind::Sha256 | KnownKind::Sha512, Some(address)) = (known.kind, address) else {
             let commit = self.order.commit.as_ref().ok_or_else(|| {
                 Error::asked(
                     format!("the recipe checks out the commit {before}"),

@@ -20,13 +20,14 @@ mod update;
 
 use std::collections::BTreeMap;
 
+use boltworks_model::{Depth, RefName};
 use boltworks_version::apk::Dependency;
 use serde_json::{Map, Value, json};
 
 use self::image::{contents, image};
 use crate::resolved::{
-    BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, Package, PackageOptions, Recipe,
-    Resources, Scriptlets, Step, Subpackage, Test, VarTransform,
+    BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, KnownBy, Package, PackageOptions,
+    Recipe, Resources, Scriptlets, SourceRef, Step, Subpackage, Test, VarTransform,
 };
 
 /// Counts the forms of the canonical documents. A new form rebuilds everything.
@@ -262,6 +263,7 @@ fn step(step: &Step, view: View) -> Map<String, Value> {
         object.put("with", map(&step.with));
     } else {
         object.put("fetch", step.fetch.as_ref().map(fetch));
+        object.put("checkout", step.checkout.as_ref().and_then(checkout));
     }
     let inner = steps(&step.pipeline, view);
     if view == View::Compile && step.uses.is_some() && step.runs.is_some() {
@@ -332,6 +334,31 @@ fn fetch(fetch: &Fetch) -> Value {
         "purl-name": fetch.purl_name,
         "purl-version": fetch.purl_version,
     })
+}
+
+/// What is checked out; nothing of what cannot be.
+fn checkout(source: &SourceRef) -> Option<Value> {
+    let KnownBy::Commit(checkout) = &source.known_by else {
+        return None;
+    };
+    let name = |name: &Option<RefName>| name.as_ref().map(|name| name.as_str().to_owned());
+    let picks = checkout.picks.iter();
+    let picks =
+        picks.map(|pick| json!({"branch": name(&pick.branch), "commit": pick.commit.to_string()}));
+    Some(json!({
+        "key": source.key,
+        "repository": source.uri,
+        "commit": checkout.commit.to_string(),
+        "branch": name(&checkout.branch),
+        "is-tip": checkout.is_tip,
+        "tag": name(&checkout.tag),
+        "depth": match checkout.depth {
+            Depth::All => "all".to_owned(),
+            Depth::Last(count) => count.to_string(),
+        },
+        "submodules": checkout.submodules,
+        "picks": picks.collect::<Value>(),
+    }))
 }
 
 fn dependencies(dependencies: &Dependencies) -> Map<String, Value> {

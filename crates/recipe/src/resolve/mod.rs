@@ -5,6 +5,7 @@
 //! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
 //! `image`.
 
+mod checkout;
 mod details;
 mod fetch;
 mod image;

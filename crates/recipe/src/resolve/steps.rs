@@ -8,9 +8,9 @@ use std::sync::Arc;
 use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, closest};
 
-use super::fetch;
 use super::package::Fields;
 use super::scope::{Part, Scope};
+use super::{checkout, fetch};
 use crate::library::{PipelineFile, PipelineLibrary};
 use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
@@ -30,7 +30,7 @@ pub(super) struct Found {
     pub(super) sources: Vec<SourceRef>,
     pub(super) used: BTreeMap<String, PipelineUse>,
     needed: BTreeSet<Dependency>,
-    source_of: BTreeMap<String, usize>,
+    known: BTreeSet<String>,
 }
 
 impl Found {
@@ -43,15 +43,7 @@ impl Found {
     }
 
     fn add_source(&mut self, source: SourceRef) {
-        let known = self
-            .source_of
-            .get(&source.key)
-            .and_then(|&at| self.sources.get_mut(at));
-        if let Some(known) = known {
-            known.strip_components = known.strip_components.max(source.strip_components);
-        } else {
-            self.source_of
-                .insert(source.key.clone(), self.sources.len());
+        if self.known.insert(source.key.clone()) {
             self.sources.push(source);
         }
     }
@@ -255,6 +247,13 @@ impl Walk<'_, '_> {
             self.found.add_source(SourceRef::from(&fetch));
             fetched = Some(fetch);
         }
+        let mut checked_out = None;
+        if name == checkout::NAME && file.is_builtin() {
+            let (source, handed) = checkout::checkout(step, uses, &inner_scope.inputs, scope);
+            inner_scope.inputs.extend(handed);
+            self.found.add_source(source.clone());
+            checked_out = Some(source);
+        }
         self.found
             .used
             .entry(name.clone())
@@ -286,6 +285,7 @@ impl Walk<'_, '_> {
             with,
             // A pipeline's file may itself be a use of another.
             fetch: fetched.or(inside.fetch.take()),
+            checkout: checked_out.or(inside.checkout.take()),
             ..inside
         })
     }
@@ -419,14 +419,15 @@ impl Use<'_> {
 
     /// Digests look like digests, whatever pipeline takes them.
     fn check(&self, input: &str, value: &str, scope: &Scope<'_>) -> Result<(), Error> {
-        let (digits, rule) = match input {
-            "expected-sha256" => (64, "is not 64 hexadecimal digits"),
-            "expected-sha512" => (128, "is not 128 hexadecimal digits"),
-            "expected-commit" => (40, "is not 40 hexadecimal digits"),
+        let (digits, rule): (&[usize], _) = match input {
+            "expected-sha256" => (&[64], "is not 64 hexadecimal digits"),
+            "expected-sha512" => (&[128], "is not 128 hexadecimal digits"),
+            "expected-commit" => (&[40, 64], "is not 40 hexadecimal digits"),
             _ => return Ok(()),
         };
         let value = value.trim();
-        let is_digest = value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_digest =
+            digits.contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
         if value.is_empty() || is_digest {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use boltworks_model::Architecture;
 
 use super::*;
 use crate::parse_recipe;
+use crate::resolved::{KnownBy, SourceRef};
 
 const SHA256: &str = "9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23";
 
@@ -254,7 +255,7 @@ fn a_fetch_is_known_by_its_digest() {
     let keys: Vec<_> = recipe
         .sources
         .iter()
-        .map(|source| (&*source.key, &*source.uri, source.strip_components))
+        .map(|source| (&*source.key, &*source.uri))
         .collect();
     let (first, second) = (
         format!("sha256:{SHA256}"),
@@ -263,8 +264,8 @@ fn a_fetch_is_known_by_its_digest() {
     assert_eq!(
         keys,
         [
-            (&*first, "https://example.org/demo-1.2.tar.gz", 2),
-            (&*second, "pypi:a/b.whl", 1)
+            (&*first, "https://example.org/demo-1.2.tar.gz"),
+            (&*second, "pypi:a/b.whl")
         ]
     );
     let nested = &recipe.pipeline[1].pipeline[0];
@@ -393,4 +394,83 @@ fn tests_run_beside_the_package() {
         ["/home/build: GREETING=hi sub echo sub in /home/build/melange-out/sub"]
     );
     assert!(recipe.build_packages.is_empty() && recipe.pipelines_used.is_empty());
+}
+
+const COMMIT: &str = "f62d2ef4402954bd7d7dfd9054372a932bd4a19c";
+
+fn checked_out(with: &str) -> SourceRef {
+    let with = with.replace('\n', "\n    ");
+    let recipe = good(&format!(
+        "pipeline:\n- uses: git-checkout\n  with:\n    repository: https://example.org/a\n    {with}\n"
+    ));
+    let [source] = <[_; 1]>::try_from(recipe.sources).unwrap();
+    assert_eq!(recipe.pipeline[0].checkout.as_ref(), Some(&source));
+    source
+}
+
+#[test]
+fn a_checkout_is_known_by_its_commit() {
+    let check = |with: &str, expected: &str| {
+        let source = checked_out(&format!("{with}\nexpected-commit: {COMMIT}"));
+        let KnownBy::Commit(checkout) = source.known_by else {
+            panic!("{with}: {source:?}");
+        };
+        assert_eq!(
+            checkout.identity(),
+            format!("git:{COMMIT}{expected}"),
+            "{with}"
+        );
+        assert_eq!(source.key, checkout.key());
+    };
+    check("destination: b", "");
+    check("tag: v${{package.version}}", " tag=v1.2");
+    check("branch: main", " depth=all");
+    check("branch: main\ndepth: 1", "");
+    check("branch: main\nexpected-commit-is-branch-tip: true", "");
+    check("tag: v1\ndepth: -1", " depth=all tag=v1");
+    check("depth: 7\nrecurse-submodules: true", " depth=7 submodules");
+    check("sparse-paths: a b", "");
+    let picks =
+        format!("cherry-picks: |\n  # all\n  3.1/x/{COMMIT}: why # not\n\n  {COMMIT}: because");
+    check(&picks, &format!(" pick={COMMIT} pick={COMMIT}"));
+}
+
+#[test]
+fn a_checkout_that_cannot_be_is_told_to_who_builds_it() {
+    let told = |with: &str| match checked_out(with).known_by {
+        KnownBy::Nothing(unpinned) => unpinned.error().to_string() + "\n",
+        known_by => panic!("{with}: {known_by:?}"),
+    };
+    let good = format!("expected-commit: {COMMIT}\n");
+    let mut all = String::new();
+    for with in ["tag: v1", "branch: main", "destination: ."] {
+        all += &told(with);
+    }
+    for with in [
+        "tag: v1\nbranch: main",
+        "tag: --upload-pack=x",
+        "depth: 0",
+        "depth: some",
+        "recurse-submodules: maybe",
+        "expected-commit-is-branch-tip: true",
+        "cherry-picks: abc",
+        "cherry-picks: 'abc: why'",
+        "cherry-picks: 'main/abc:'",
+    ] {
+        all += &told(&format!("{good}{with}"));
+    }
+    insta::assert_snapshot!(all, @r"
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a refs/tags/v1 'refs/tags/v1^{}'` tells
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a refs/heads/main` tells
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a HEAD` tells
+    demo.yaml:11:13: the input 'branch' of the pipeline 'git-checkout' is given, and so is tag: which is meant?
+    demo.yaml:10:10: '--upload-pack=x' is not the name of a branch or tag
+    demo.yaml:10:12: the input 'depth' of the pipeline 'git-checkout' is neither a number of commits nor -1, which is all
+    demo.yaml:10:12: the input 'depth' of the pipeline 'git-checkout' is neither a number of commits nor -1, which is all
+    demo.yaml:10:25: the input 'recurse-submodules' of the pipeline 'git-checkout' is neither true nor false
+    demo.yaml:10:36: the input 'expected-commit-is-branch-tip' of the pipeline 'git-checkout' is true, but there is no branch
+    demo.yaml:10:19: the input 'cherry-picks' of the pipeline 'git-checkout' has a line that is not BRANCH/COMMIT: REASON
+    demo.yaml:10:19: 'abc' is not the name of a git object: 40 hexadecimal digits are needed, or 64
+    demo.yaml:10:19: the input 'cherry-picks' of the pipeline 'git-checkout' has a line without a reason after the colon
+    ");
 }

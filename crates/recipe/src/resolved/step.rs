@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_model::{Sha256, Sha512};
+use boltworks_model::{Checkout, Sha256, Sha512};
+use boltworks_yaml::Place;
+
+use crate::{Error, Problem};
 
 /// A script to run, or steps that belong together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Step {
     pub pipeline: Vec<Self>,
     /// The source whose blob must lie at [`Fetch::guest_path`] before this step runs.
     pub fetch: Option<Fetch>,
+    /// The commit whose blob must lie at [`SourceRef::guest_path`] before this step runs.
+    pub checkout: Option<SourceRef>,
 }
 
 impl Step {
@@ -86,16 +91,52 @@ impl Fetch {
 /// Upstream bytes a recipe needs, each named once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRef {
-    /// [`Fetch::key`] of the fetches that use it.
+    /// The file name beneath [`SOURCES`](super::guest::SOURCES): [`Fetch::key`] of the fetches that use
+    /// it, or [`Checkout::key`].
     pub key: String,
-    /// The recipe's address.
+    /// The recipe's address: a file's, or a repository's.
     pub uri: String,
-    /// The expected digest.
-    pub expected_sha256: Option<Sha256>,
-    /// The expected digest, where upstream publishes this one.
-    pub expected_sha512: Option<Sha512>,
-    /// The most leading folders any use cuts from the paths inside.
-    pub strip_components: u32,
+    /// What the recipe says it is.
+    pub known_by: KnownBy,
+}
+
+/// What a recipe knows a source by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownBy {
+    /// A file, by one digest or both.
+    Digest {
+        /// The expected digest.
+        sha256: Option<Sha256>,
+        /// The expected digest, where upstream publishes this one.
+        sha512: Option<Sha512>,
+    },
+    /// What is checked out of a repository, by its commit.
+    Commit(Box<Checkout>),
+    /// Nothing: a recipe like this can be read, and not be built.
+    Nothing(Box<Unpinned>),
+}
+
+/// Why a git repository cannot be checked out, and where the recipe says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpinned {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl Unpinned {
+    /// The error of whoever wants to fetch it.
+    pub fn error(&self) -> Error {
+        Error::at(self.place.clone(), self.problem.clone())
+    }
+}
+
+impl SourceRef {
+    /// Where the blob must lie in the guest.
+    pub fn guest_path(&self) -> String {
+        format!("{}/{}", super::guest::SOURCES, self.key)
+    }
 }
 
 impl From<&Fetch> for SourceRef {
@@ -103,9 +144,10 @@ impl From<&Fetch> for SourceRef {
         Self {
             key: fetch.key.clone(),
             uri: fetch.uri.clone(),
-            expected_sha256: fetch.expected_sha256,
-            expected_sha512: fetch.expected_sha512,
-            strip_components: fetch.strip_components,
+            known_by: KnownBy::Digest {
+                sha256: fetch.expected_sha256,
+                sha512: fetch.expected_sha512,
+            },
         }
     }
 }

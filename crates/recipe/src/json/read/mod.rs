@@ -11,18 +11,18 @@ mod written;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use boltworks_model::{Architecture, PackageName};
+use boltworks_model::{Architecture, Checkout, Depth, PackageName, Pick};
 use boltworks_version::apk::{Dependency, Version};
 use boltworks_yaml::Place;
 
 use self::written::{
-    Document, Environment, WrittenCapability, WrittenCopyright, WrittenCpe, WrittenDependencies,
-    WrittenFetch, WrittenOptions, WrittenPackage, WrittenPath, WrittenScriptlets, WrittenStep,
-    WrittenSubpackage,
+    Document, Surroundings, WrittenCapability, WrittenCheckout, WrittenCopyright, WrittenCpe,
+    WrittenDependencies, WrittenFetch, WrittenOptions, WrittenPackage, WrittenPath, WrittenPick,
+    WrittenScriptlets, WrittenStep, WrittenSubpackage,
 };
 use super::FORM;
 use crate::resolved::{
-    Accounts, Capability, Copyright, Cpe, Dependencies, Fetch, Group, Image, Package,
+    Accounts, Capability, Copyright, Cpe, Dependencies, Fetch, Group, Image, KnownBy, Package,
     PackageOptions, PathKind, PathMutation, Recipe, Resources, Scriptlets, SourceRef, Step,
     Subpackage, Trigger, Update, User, licenses,
 };
@@ -156,6 +156,48 @@ impl WrittenFetch {
     }
 }
 
+impl WrittenCheckout {
+    fn read(self) -> Result<SourceRef, Problem> {
+        let named = |name: Option<String>| name.as_deref().map(parsed).transpose();
+        let depth = match self.depth.as_str() {
+            "all" => Depth::All,
+            count => {
+                let rule = "is no number of commits";
+                let count = count.parse();
+                Depth::Last(count.map_err(|_| Problem::value("the depth", &self.depth, rule))?)
+            }
+        };
+        let pick = |pick: WrittenPick| {
+            Ok(Pick {
+                branch: named(pick.branch)?,
+                commit: parsed(&pick.commit)?,
+            })
+        };
+        let checkout = Checkout {
+            commit: parsed(&self.commit)?,
+            branch: named(self.branch)?,
+            is_tip: self.is_tip,
+            tag: named(self.tag)?,
+            depth,
+            submodules: self.submodules,
+            picks: self
+                .picks
+                .into_iter()
+                .map(pick)
+                .collect::<Result<_, Problem>>()?,
+        };
+        if checkout.key() != self.key {
+            let rule = "is not that of what is checked out";
+            return Err(Problem::value("the key of a source", &self.key, rule));
+        }
+        Ok(SourceRef {
+            key: self.key,
+            uri: self.repository,
+            known_by: KnownBy::Commit(Box::new(checkout)),
+        })
+    }
+}
+
 impl WrittenDependencies {
     fn read(self) -> Result<Dependencies, Problem> {
         let priority = |text: Option<String>| {
@@ -219,7 +261,7 @@ impl WrittenCpe {
     }
 }
 
-impl Environment {
+impl Surroundings {
     fn read(self) -> Result<Image, Problem> {
         let users = self.accounts.users.into_iter().map(|user| User {
             username: user.username,
@@ -272,6 +314,7 @@ fn steps(written: Vec<WrittenStep>) -> Result<Vec<Step>, Problem> {
     let read = |step: WrittenStep| {
         Ok(Step {
             fetch: step.fetch.map(WrittenFetch::read).transpose()?,
+            checkout: step.checkout.map(WrittenCheckout::read).transpose()?,
             runs: step.runs,
             pipeline: steps(step.pipeline)?,
             working_directory: step.working_directory,
@@ -289,12 +332,11 @@ fn sources<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<SourceRef> {
     open.reverse();
     while let Some(step) = open.pop() {
         open.extend(step.pipeline.iter().rev());
-        let Some(fetch) = &step.fetch else { continue };
-        match found.iter_mut().find(|source| source.key == fetch.key) {
-            Some(known) => {
-                known.strip_components = known.strip_components.max(fetch.strip_components);
+        let fetched = step.fetch.as_ref().map(SourceRef::from);
+        for source in fetched.into_iter().chain(step.checkout.clone()) {
+            if !found.iter().any(|known| known.key == source.key) {
+                found.push(source);
             }
-            None => found.push(SourceRef::from(fetch)),
         }
     }
     found

@@ -13,7 +13,7 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) packages: Vec<String>,
     #[serde(default)]
-    pub(super) environment: Environment,
+    pub(super) environment: Surroundings,
     #[serde(default, rename = "capabilities-add")]
     pub(super) capabilities_add: Vec<String>,
     #[serde(default, rename = "capabilities-drop")]
@@ -78,6 +78,7 @@ pub(super) struct WrittenSubpackage {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct WrittenStep {
     pub(super) fetch: Option<WrittenFetch>,
+    pub(super) checkout: Option<WrittenCheckout>,
     pub(super) runs: Option<String>,
     #[serde(default)]
     pub(super) pipeline: Vec<Self>,
@@ -100,6 +101,27 @@ pub(super) struct WrittenFetch {
     pub(super) directory: String,
     pub(super) purl_name: String,
     pub(super) purl_version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct WrittenCheckout {
+    pub(super) key: String,
+    pub(super) repository: String,
+    pub(super) commit: String,
+    pub(super) branch: Option<String>,
+    pub(super) is_tip: bool,
+    pub(super) tag: Option<String>,
+    pub(super) depth: String,
+    pub(super) submodules: bool,
+    pub(super) picks: Vec<WrittenPick>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenPick {
+    pub(super) branch: Option<String>,
+    pub(super) commit: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -178,7 +200,7 @@ pub(super) struct WrittenCpe {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Environment {
+pub(super) struct Surroundings {
     pub(super) accounts: WrittenAccounts,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) paths: Vec<WrittenPath>,
