@@ -8,7 +8,7 @@ use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::{PackageName, chain};
 use boltworks_package::workspace::{LocalFile, LocalFiles, RESULTS, local_files, local_tree};
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
-use boltworks_recipe::resolved::{Image, Recipe, SourceRef};
+use boltworks_recipe::resolved::{Image, KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
 use crate::equipment::overrides;
@@ -287,7 +287,8 @@ pub(crate) fn recipe_item(home: &Home, recipe: Recipe, files: &[LocalFile]) -> R
     }
 }
 
-/// The digest that will be fetched: the recipe's, or that of the file the factory maps it to.
+/// The digest that will be fetched: the recipe's, or that of the file the factory maps it to. Of a
+/// commit, all that decides which objects come with it.
 fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
     let version = recipe.package.version.to_string();
     let replaced = request(recipe, source, &version).ok().and_then(|request| {
@@ -296,8 +297,11 @@ fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
             .find(|map| map.covers(&request))
             .map(|map| map.sha256.prefixed())
     });
-    let key = source.key.clone();
-    Pin::new(key.clone(), replaced.unwrap_or(key))
+    let own = match &source.known_by {
+        KnownBy::Commit(checkout) => checkout.identity(),
+        _ => source.key.clone(),
+    };
+    Pin::new(source.key.clone(), replaced.unwrap_or(own))
 }
 
 fn file_pin(recipe: &str, file: &LocalFile) -> Pin {

@@ -107,7 +107,12 @@ impl Line {
             let version = recipe.package.version.to_string();
             for source in sources(recipe) {
                 ambient.cancel.check()?;
-                let state = state(&fetcher, &request(recipe, source, &version)?)?;
+                let state = match request(recipe, source, &version) {
+                    Ok(request) => state(&fetcher, &request)?,
+                    Err(error) => SourceState::Bad {
+                        reason: chain(&error),
+                    },
+                };
                 rows.push(SourceRow {
                     recipe: name.to_owned(),
                     uri: source.uri.clone(),

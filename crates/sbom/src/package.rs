@@ -122,13 +122,18 @@ fn source_element(source: &SourceFact<'_>, idents: &mut Idents) -> spdx::Package
     element.primary_package_purpose = Some("SOURCE".to_owned());
     // The recipe's address does not give the bytes of a file that somebody repacked.
     let is_repacked = source.kind == SourceKind::DebianOrigRepacked;
-    let location = spdx::address(source.uri).filter(|_| !is_repacked);
+    let is_git = source.kind == SourceKind::Git;
+    let plain = source.uri.strip_prefix("git+").filter(|_| is_git);
+    let location = spdx::address(plain.unwrap_or(source.uri)).map(|_| source.uri);
+    let location = location.filter(|_| !is_repacked);
     match location {
         Some(address) => address.clone_into(&mut element.download_location),
         None => remark(&mut element, &format!("from {}", source.uri)),
     }
     element.source_info = Some(source_words(source.kind).to_owned());
-    let address = purl::generic(source.name, source.version, &source.sha256, location);
+    let place = if is_git { "vcs_url" } else { "download_url" };
+    let place = location.map(|location| (place, location));
+    let address = purl::generic(source.name, source.version, &source.sha256, place);
     element.external_refs.push(ExternalRef::purl(address));
     element
 }
@@ -136,7 +141,9 @@ fn source_element(source: &SourceFact<'_>, idents: &mut Idents) -> spdx::Package
 const fn source_words(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Tarball => "upstream's own release file",
-        SourceKind::Git => "a commit of upstream's repository",
+        SourceKind::Git => {
+            "a commit of upstream's repository; the checksum is of the archive of its objects"
+        }
         SourceKind::DebianOrig => "upstream's release file as Debian's archive keeps it",
         SourceKind::DebianOrigRepacked => "upstream's release file as Debian repacked it",
         SourceKind::Sdist => "a Python source distribution",
@@ -242,6 +249,19 @@ pub(crate) mod tests {
             Document::from_json(&document.to_json().unwrap()).unwrap(),
             document
         );
+    }
+
+    #[test]
+    fn a_commit_is_named_as_one() {
+        let commit = SourceFact {
+            uri: "git+https://git.example/zlib.git@4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+            kind: SourceKind::Git,
+            ..source()
+        };
+        let element = source_element(&commit, &mut Idents::default());
+        assert_eq!(element.download_location, commit.uri);
+        let address = serde_json::to_string(&element.external_refs).unwrap();
+        insta::assert_snapshot!(address, @r#"[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&vcs_url=git%2Bhttps:%2F%2Fgit.example%2Fzlib.git%404b825dc642cb6eb9a060e54bf8d69288fbee4904"}]"#);
     }
 
     #[test]

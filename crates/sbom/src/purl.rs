@@ -29,11 +29,17 @@ pub fn oci(
     build("oci", None, &name, &digest.prefixed(), &qualifiers)
 }
 
-/// `pkg:generic/<name>@<version>?checksum=…&download_url=…`: a source file.
-pub fn generic(name: &str, version: &str, sha256: &Sha256, url: Option<&str>) -> String {
+/// `pkg:generic/<name>@<version>?checksum=…` and where it is: `download_url=…` for a source file,
+/// `vcs_url=git+…@COMMIT` for a commit.
+pub fn generic(
+    name: &str,
+    version: &str,
+    sha256: &Sha256,
+    place: Option<(&'static str, &str)>,
+) -> String {
     let checksum = sha256.prefixed();
     let mut qualifiers = vec![("checksum", checksum.as_str())];
-    qualifiers.extend(url.map(|url| ("download_url", url)));
+    qualifiers.extend(place);
     build("generic", None, name, version, &qualifiers)
 }
 
@@ -71,6 +77,6 @@ mod tests {
         insta::assert_snapshot!(apk("", "zlib", "1.3.1-r0", "x86_64"), @"pkg:apk/zlib@1.3.1-r0?arch=x86_64");
         let digest = Sha256::new([0xab; 32]);
         insta::assert_snapshot!(oci("Web", &digest, "amd64", Some("1.4"), None), @"pkg:oci/web@sha256:abababababababababababababababababababababababababababababababab?arch=amd64&tag=1.4");
-        insta::assert_snapshot!(generic("zlib", "1.3.1", &digest, Some("https://zlib.example/zlib-1.3.1.tar.gz")), @"pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&download_url=https:%2F%2Fzlib.example%2Fzlib-1.3.1.tar.gz");
+        insta::assert_snapshot!(generic("zlib", "1.3.1", &digest, Some(("download_url", "https://zlib.example/zlib-1.3.1.tar.gz"))), @"pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&download_url=https:%2F%2Fzlib.example%2Fzlib-1.3.1.tar.gz");
     }
 }

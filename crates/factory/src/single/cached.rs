@@ -1,12 +1,12 @@
 //! The sources of a recipe in a folder, as melange keeps them: each under the name of the digest that
-//! the recipe expects.
+//! the recipe expects, or of the commit.
 
 use std::io;
 use std::path::Path;
 
 use boltworks_fsx::{RelPath, Root};
-use boltworks_model::Ambient;
-use boltworks_recipe::resolved::Recipe;
+use boltworks_model::{Ambient, Event, chain};
+use boltworks_recipe::resolved::{KnownBy, Recipe};
 
 use crate::equipment::Reach;
 use crate::equipment::request;
@@ -14,7 +14,7 @@ use crate::sources::sources;
 use crate::{Error, Home};
 
 /// Fetches every source of a recipe and of its tests, and puts it into a folder, which is made where it
-/// is missing; how many there are.
+/// is missing; how many there are. What is known by nothing is told, and left out.
 pub fn keep_sources(
     home: &Home,
     recipe: &Recipe,
@@ -25,9 +25,14 @@ pub fn keep_sources(
     let fetcher = reach.fetcher(home);
     let folder = Root::create(folder)?;
     let version = recipe.package.version.to_string();
-    let all = sources(recipe);
-    for source in &all {
+    let mut kept = 0;
+    for source in sources(recipe) {
         ambient.cancel.check()?;
+        if let KnownBy::Nothing(unpinned) = &source.known_by {
+            let text = chain(&unpinned.error());
+            ambient.sink.event(Event::Warning { text: &text });
+            continue;
+        }
         let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient)?;
         let path = RelPath::try_from(source.key.as_str())?;
         let mut draft = folder.draft(&path, 0o644)?;
@@ -37,6 +42,7 @@ pub fn keep_sources(
             source,
         })?;
         draft.commit()?;
+        kept += 1;
     }
-    Ok(all.len())
+    Ok(kept)
 }

@@ -31,7 +31,6 @@ fn command(folder: &Path, args: &[&str]) -> Command {
 /// A repository with three commits, an annotated tag on the second, and a fix on a branch.
 struct Upstream {
     folder: tempfile::TempDir,
-    first: String,
     second: String,
     fix: String,
 }
@@ -57,7 +56,6 @@ impl Upstream {
         let fix = commit("text", "two\n");
         Self {
             folder,
-            first,
             second,
             fix,
         }
@@ -243,7 +241,6 @@ fn submodules_are_gits_own() {
     }
     let nested = Upstream {
         folder: outer,
-        first: String::new(),
         second: commit.clone(),
         fix: String::new(),
     };
