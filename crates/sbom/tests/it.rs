@@ -211,7 +211,7 @@ SPDXRef-DOCUMENT DESCRIBES SPDXRef-Image-web
 SPDXRef-Image-web CONTAINS SPDXRef-Layer-2222222222222222
 SPDXRef-Image-web CONTAINS SPDXRef-OperatingSystem-boltworks
 SPDXRef-Package-zlib-1.3.1-r0 GENERATED_FROM SPDXRef-Source-zlib-1.3.1.tar.gz
-    SPDXRef-Package-zlib-1.3.1-r0 GENERATED_FROM SPDXRef-Source-zlib.gitC644b825dc642cb6eb9a060e54bf8d69288fbee4904
+SPDXRef-Package-zlib-1.3.1-r0 GENERATED_FROM SPDXRef-Source-zlib.gitC644b825dc642cb6eb9a060e54bf8d69288fbee4904
 SPDXRef-Package-zlib-1.3.1-r0 GENERATED_FROM SPDXRef-Source-fixC32build.patch
 SPDXRef-Package-zlib-1.3.1-r0 DESCRIBED_BY SPDXRef-Recipe-zlib-1.3.1-r0
 SPDXRef-Image-web CONTAINS SPDXRef-Package-zlib-1.3.1-r0
