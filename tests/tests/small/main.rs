@@ -8,6 +8,7 @@ mod healing;
 mod honest;
 mod melange;
 mod offline;
+mod rebuilding;
 mod stopping;
 mod touching;
 mod wrong;

@@ -1,5 +1,6 @@
 //! The command line: every command and flag in one place, help texts included.
 
+mod package;
 mod recipe;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use boltworks_oci::Reference;
 use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::package::Rebuild;
 pub(crate) use self::recipe::{Compile, Graph, Recipe};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
@@ -430,6 +432,8 @@ pub(crate) enum Apk {
         /// The other.
         after: PathBuf,
     },
+    /// Make packages again from the recipe inside them, and show how they differ.
+    Rebuild(Rebuild),
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod graph;
 pub(crate) mod image;
 mod init;
 mod plan;
+pub(crate) mod rebuild;
 mod recipe;
 mod serve;
 pub(crate) mod session;

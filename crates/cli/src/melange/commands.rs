@@ -374,9 +374,16 @@ const LICENSE_CHECK: &[Flag] = &[
 ];
 
 const REBUILD: &[Flag] = &[
-    switch("diff", "Show how the packages differ").on(),
-    text("out-dir", "Where packages go").or("./rebuilt-packages/"),
-    text("runner", "Steps run in the program's own sandbox"),
+    switch(
+        "diff",
+        "Show how the packages differ; the exit code is 1 if they do",
+    )
+    .on(),
+    IGNORE_SIGNATURES,
+    KEYRING_APPEND,
+    text("out-dir", "Where packages go: into ARCH/ beneath it").or("./rebuilt-packages/"),
+    REPOSITORY_APPEND,
+    RUNNER,
     SIGNING_KEY,
     SOURCE_DIR,
 ];
@@ -425,9 +432,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         "texts of licences are not compared with what recipes say yet",
         "boltworks recipe compile shows the licences that a recipe names",
     ),
-    command("rebuild", "PACKAGE…", 0, REBUILD, "Not taken").refused(
-        "a package is not made again from the recipe inside it yet",
-        "build its recipe again, and compare with boltworks apk diff BEFORE AFTER",
+    command(
+        "rebuild",
+        "PACKAGE…",
+        1,
+        REBUILD,
+        "Make packages again from the recipe inside them, and show how they differ",
     ),
     command(
         "bump",

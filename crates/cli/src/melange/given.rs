@@ -19,6 +19,7 @@ use boltworks_recipe::resolved::Image;
 
 use super::flag::Words;
 use super::{dotenv, quantity, usage};
+use crate::commands::session;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -82,7 +83,7 @@ pub(super) fn recipe(words: &Words<'_>, output: &Output) -> Result<PathBuf, Fail
 /// The factory of this folder; where there is none, one whose state lies in the user's cache folder.
 pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
     let mut home = match Home::open(Path::new(FACTORY), host::host(None, false)) {
-        Err(Error::NoFactory { .. }) => Home::makeshift(&cache_folder()?, host::host(None, false))?,
+        Err(Error::NoFactory { .. }) => session::makeshift(host::host(None, false))?,
         other => other?,
     };
     let namespace = words.text("namespace").unwrap_or_default();
@@ -135,21 +136,6 @@ pub(super) fn lint_levels(words: &Words<'_>) -> Result<BTreeMap<String, Level>, 
     let list = |name| words.is_given(name).then(|| words.texts(name));
     let (required, warned) = (list("lint-require"), list("lint-warn"));
     Ok(linting::levels(required.as_deref(), warned.as_deref())?)
-}
-
-/// `boltworks` in the user's cache folder.
-fn cache_folder() -> Result<PathBuf, Failure> {
-    let environment = host::environment();
-    let folder = |name: &str| {
-        let path = environment.get(name).map(PathBuf::from);
-        path.filter(|path| path.is_absolute())
-    };
-    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    let caches = caches.ok_or_else(|| usage(
-        "there is no folder for what is kept between builds",
-        "set XDG_CACHE_HOME or HOME to an absolute path, or make a factory: boltworks init FOLDER",
-    ))?;
-    Ok(caches.join("boltworks"))
 }
 
 /// Folders of sources that were fetched before.

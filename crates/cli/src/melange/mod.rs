@@ -18,6 +18,7 @@ mod lint;
 mod other;
 mod quantity;
 mod query;
+mod rebuild;
 mod recipe;
 mod test;
 
@@ -130,6 +131,7 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
         "sign" => files::sign(&words, output),
         "sign-index" => files::sign_index(&words, output),
         "lint" => lint::run(&words, output),
+        "rebuild" => rebuild::run(&words, output),
         "keygen" => files::keygen(&words, output),
         "update-cache" => cache::update(&words, output),
         "bump" => other::bump(&words, output),

@@ -30,12 +30,7 @@ pub(super) fn deliver(
         let coordinate = &artifact.coordinate;
         let name = format!("{}-{}.apk", coordinate.name, coordinate.version);
         let blob = bench.home.store.open_blob(&artifact.digest)?.reader();
-        let artifact = if order.signing == Signing::Nobody {
-            unsigned(blob, &folder, &name, artifact)?
-        } else {
-            write_package(blob, &folder, &name)?;
-            artifact.clone()
-        };
+        let artifact = write(blob, (&folder, &name), artifact, &order.signing)?;
         let entry = entries.iter_mut().find(|entry| entry.file_name() == name);
         let installed_size = entry.map_or(0, |entry| {
             entry.size = artifact.size;
@@ -52,6 +47,20 @@ pub(super) fn deliver(
     }
     let index = list(bench, &path.join(FILE_NAME), entries, (keys, order))?;
     Ok((delivered, Some(index)))
+}
+
+/// Writes a package, without its signature where nobody signs; what it is then.
+pub(super) fn write(
+    blob: impl Read,
+    (folder, name): (&Root, &str),
+    artifact: &Artifact,
+    signing: &Signing,
+) -> Result<Artifact, Error> {
+    if *signing == Signing::Nobody {
+        return unsigned(blob, folder, name, artifact);
+    }
+    write_package(blob, folder, name)?;
+    Ok(artifact.clone())
 }
 
 /// Writes a package without its signature; what it is then.

@@ -9,8 +9,9 @@
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
 //! 7. [`linting`]: its packages, linted when they are there already.
-//! 8. [`mod@mirrored`]: repositories at addresses, brought into folders.
-//! 8. [`mod@bump`]: its text, moved to another version.
+//! 8. [`mod@rebuild`]: its packages, made again from the recipe inside one of them, and compared.
+//! 9. [`mod@mirrored`]: repositories at addresses, brought into folders.
+//! 10. [`mod@bump`]: its text, moved to another version.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -29,6 +30,7 @@ pub mod image;
 pub mod linting;
 pub mod mirrored;
 pub mod reading;
+pub mod rebuild;
 pub mod shell;
 
 use boltworks_apk::Index;
@@ -45,6 +47,7 @@ pub use choose::{Wish, choose};
 pub use image::{ImageOrder, ImageOut, image};
 pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};
+pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
 pub use shell::{KeptWorkspace, shell};
 
 use crate::catalog::Loaded;

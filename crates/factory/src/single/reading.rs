@@ -128,7 +128,7 @@ impl Reading {
     }
 
     /// The files beside a recipe that steps are shown.
-    fn shown(&self, root: Root) -> Result<Folder, Error> {
+    pub(super) fn shown(&self, root: Root) -> Result<Folder, Error> {
         let mut withheld = BTreeSet::new();
         for path in &self.withheld {
             // What lies where nothing is found lies in no folder that is shown.

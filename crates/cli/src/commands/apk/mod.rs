@@ -2,6 +2,8 @@
 
 mod show;
 
+pub(crate) use self::show::difference_text;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -51,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<E
         }
         Apk::Info { file, files } => show::info(file, *files, output),
         Apk::Diff { before, after } => show::diff(before, after, output),
+        Apk::Rebuild(rebuild) => crate::commands::rebuild::run(arguments, rebuild, output),
     }
 }
 

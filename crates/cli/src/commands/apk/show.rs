@@ -182,7 +182,8 @@ pub(super) fn diff(before: &Path, after: &Path, output: &Output) -> Result<ExitC
     })
 }
 
-fn difference_text(difference: &Difference) -> Vec<String> {
+/// How two packages differ, in lines.
+pub(crate) fn difference_text(difference: &Difference) -> Vec<String> {
     if difference.is_empty() {
         return vec!["the same, but perhaps for signatures".to_owned()];
     }

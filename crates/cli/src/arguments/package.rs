@@ -1,0 +1,28 @@
+//! The command line of what is done again with packages that are there: `apk rebuild`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Packages;
+
+#[derive(Debug, Args)]
+pub(crate) struct Rebuild {
+    /// The packages.
+    #[arg(required = true, value_name = "PACKAGE")]
+    pub files: Vec<PathBuf>,
+    /// Where the packages go that are made again: into ARCH/ beneath it [default: nowhere]
+    #[arg(long, value_name = "FOLDER")]
+    pub out_dir: Option<PathBuf>,
+    /// The private key to sign them with [default: the factory's]
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
+    /// The files that lay beside the recipe [default: the factory's own, if it has that recipe]
+    #[arg(long, value_name = "FOLDER")]
+    pub source_dir: Option<PathBuf>,
+    /// Print every line that steps print.
+    #[arg(long)]
+    pub log: bool,
+    #[command(flatten)]
+    pub packages: Packages,
+}

@@ -1,0 +1,75 @@
+//! `melange rebuild`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use boltworks_factory::files::Place;
+use boltworks_factory::repository::Given;
+use boltworks_factory::single::{self, Signing};
+
+use super::flag::Words;
+use super::given;
+use crate::commands::rebuild::{Told, Wanted, carry_out};
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
+    given::runner(words, output)?;
+    let home = given::home(words)?;
+    let signing = match words.path("signing-key") {
+        Some(key) => Signing::Key(key),
+        None if home.is_makeshift => Signing::Nobody,
+        None => Signing::Factory,
+    };
+    let wanted = Wanted {
+        files: &words.operands(),
+        supply: &|inside, ambient| {
+            let recipe = inside.recipe();
+            let named = given::packages(
+                words,
+                std::iter::once(&recipe.environment),
+                (home.architecture(), output),
+            )?;
+            let named = those_here(named, words, output)?;
+            let subject = format!("the build of {}", recipe.package.name);
+            let wants = [(subject, recipe.build_packages.clone())];
+            Ok(single::mirrored(&home, named, &wants, ambient)?)
+        },
+        sources: words.path("source-dir"),
+        signing,
+        out: words.path("out-dir"),
+        told: Told {
+            lines: false,
+            differences: words.is_on("diff"),
+        },
+    };
+    carry_out(&home, &wanted, output)
+}
+
+/// Leaves out keys that a recipe names and that lie on the machine of whoever built the package. Where
+/// its repositories do too, `packages` has told so.
+fn those_here(mut named: Given, words: &Words<'_>, output: &Output) -> Result<Given, Failure> {
+    let given = words.paths("keyring-append");
+    let mut here = Vec::new();
+    for key in named.keys {
+        if given.contains(&key) || is_here(&key)? {
+            here.push(key);
+        } else {
+            output.note(&format!(
+                "! the recipe inside names the key {}, which is not here",
+                key.display()
+            ));
+        }
+    }
+    named.keys = here;
+    Ok(named)
+}
+
+fn is_here(path: &Path) -> Result<bool, Failure> {
+    match Place::of(path) {
+        Ok(place) => Ok(place.stat()?.is_some()),
+        // Nobody has made the folder that it would lie in.
+        Err(boltworks_factory::Error::Asked { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
