@@ -118,7 +118,11 @@ fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
                 || offers.contains_key(need.name.as_str())
                 || vendored.contains_key(need.name.as_str())
         };
-        analysis.depends = needs.filter(|need: &Dependency| !is_own(need)).collect();
+        let is_command = |need: &Dependency| need.name.as_str().starts_with("cmd:");
+        analysis.depends = needs
+            .filter(|need: &Dependency| !is_own(need))
+            .filter(|need| !subject.options.no_commands || !is_command(need))
+            .collect();
     }
     let named = |offers: BTreeMap<String, (Option<Version>, RelPath)>| {
         offers

@@ -6,10 +6,12 @@ use crate::survey::{KernelFacts, Shape, base_name};
 /// Folders whose programs are commands.
 const COMMAND_FOLDERS: [&[u8]; 4] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin"];
 /// Folders pkg-config searches.
-const PKG_CONFIG_FOLDERS: [&[u8]; 3] = [
+const PKG_CONFIG_FOLDERS: [&[u8]; 5] = [
     b"usr/lib/pkgconfig",
     b"usr/share/pkgconfig",
     b"usr/lib64/pkgconfig",
+    b"usr/local/lib/pkgconfig",
+    b"usr/local/share/pkgconfig",
 ];
 /// Folders whose scripts are looked into, at any depth.
 const SCRIPT_FOLDERS: [&str; 3] = ["usr/bin", "usr/local/bin", "usr/local/sbin"];

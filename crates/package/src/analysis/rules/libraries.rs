@@ -94,15 +94,13 @@ pub(super) fn soname(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &mu
         return;
     }
     let whole = format!("so:{soname}");
-    let versioned = (!UNBOUND.iter().any(|loader| soname.starts_with(loader)))
-        .then(|| format!("so-ver:{soname}"));
+    let versioned = format!("so-ver:{soname}");
     let version = library_version(soname);
     if facts.in_library_folder {
         findings.offer(whole, version, facts.path);
     } else {
         findings.vendor(whole, version, facts.path);
     }
-    let Some(versioned) = versioned else { return };
     let version = Some(subject.version.clone());
     if facts.in_library_folder {
         findings.offer(versioned, version, facts.path);
