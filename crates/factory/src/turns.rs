@@ -282,11 +282,11 @@ mod tests {
                 }
                 turns.end(1);
             });
-            while turns.state().kept.get(&1).is_none_or(|kept| kept.len() < 5) {
+            while turns.state().kept.get(&1).is_none_or(|kept| kept.len() < 4) {
                 std::thread::yield_now();
             }
             std::thread::sleep(Duration::from_millis(20));
-            assert!(turns.state().kept[&1].len() <= 5);
+            assert!(turns.state().kept[&1].len() <= 4);
             turns.end(0);
         });
         assert_eq!(heard.0.into_inner().unwrap().len(), 40);
