@@ -121,11 +121,11 @@ impl Program {
         self.stream(Stdio::from(input), |_, stdout| read(stdout))
     }
 
-    /// Runs it in a conversation: what is written to it, and what it answers. At an error it is
-    /// stopped.
+    /// Runs it in a conversation: what is written to it, until that is dropped, and what it answers.
+    /// At an error it is stopped.
     pub fn talk<T, E: From<Error>>(
         &self,
-        talk: impl FnOnce(&mut dyn Write, &mut dyn Read) -> Result<T, E>,
+        talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
         self.stream(Stdio::piped(), talk)
     }
@@ -182,11 +182,11 @@ impl Program {
     fn stream<T, E: From<Error>>(
         &self,
         input: Stdio,
-        talk: impl FnOnce(&mut dyn Write, &mut dyn Read) -> Result<T, E>,
+        talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut child = self.start(input, false)?;
         let broken = || self.broken(io::Error::other("no pipe"));
-        let mut stdin: Box<dyn Write> = match child.0.stdin.take() {
+        let stdin: Box<dyn Write> = match child.0.stdin.take() {
             Some(stdin) => Box::new(stdin),
             None => Box::new(io::sink()),
         };
@@ -194,12 +194,12 @@ impl Program {
         let mut stderr = child.0.stderr.take().ok_or_else(broken)?;
         let (value, complaint) = thread::scope(|scope| {
             let complaint = scope.spawn(move || tail(&mut stderr));
-            let value = talk(&mut stdin, &mut stdout);
+            let value = talk(stdin, &mut stdout);
             if value.is_err() {
                 child.stop();
             }
-            // A program that still writes or reads now would wait for ever.
-            drop((stdin, stdout));
+            // A program that still writes now would wait for ever.
+            drop(stdout);
             (value, complaint.join().unwrap_or_default())
         });
         let value = match value {
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_program_can_be_talked_with() {
-        let echoed = Program::new("cat", "coreutils").talk(|input, output| {
+        let echoed = Program::new("cat", "coreutils").talk(|mut input, output| {
             let mut answer = [0; 3];
             input
                 .write_all(b"one")

@@ -145,6 +145,17 @@ mod tests {
         value
     }
 
+    /// A number of which only some bytes are there.
+    fn field(mark: u8, bits: std::ops::Range<u32>, delta: &mut &[u8]) -> usize {
+        let first = bits.start;
+        let there = bits.filter(|bit| mark & (1 << bit) != 0);
+        there.fold(0, |value, bit| {
+            let (byte, rest) = delta.split_first().unwrap();
+            *delta = rest;
+            value | usize::from(*byte) << (8 * (bit - first))
+        })
+    }
+
     /// What the instructions make of the base.
     fn apply(base: &[u8], mut delta: &[u8]) -> Vec<u8> {
         assert_eq!(read_size(&mut delta), base.len());
@@ -159,17 +170,7 @@ mod tests {
                 delta = rest;
                 continue;
             }
-            let mut field = |bits: std::ops::Range<u32>| {
-                bits.clone().fold(0, |value, bit| {
-                    if mark & (1 << bit) == 0 {
-                        return value;
-                    }
-                    let (byte, rest) = delta.split_first().unwrap();
-                    delta = rest;
-                    value | usize::from(*byte) << (8 * (bit - bits.start))
-                })
-            };
-            let (offset, count) = (field(0..4), field(4..7));
+            let (offset, count) = (field(mark, 0..4, &mut delta), field(mark, 4..7, &mut delta));
             assert_ne!(count, 0);
             out.extend_from_slice(&base[offset..offset + count]);
         }

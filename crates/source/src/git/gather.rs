@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use boltworks_fsx::{RelPath, Root};
+use boltworks_fsx::{RelPath, Root, Tree};
 use boltworks_model::{Checkout, Depth, ObjectId, Pick, RefName};
 
 use super::remote::Remote;
@@ -40,6 +40,8 @@ pub(super) struct Gathering<'a> {
     /// An empty folder.
     pub(super) folder: &'a Root,
     pub(super) mirrors: &'a [Mirror],
+    /// A blob that was made before, and is taken in place of servers: what is in it is named anew.
+    pub(super) packs: Option<&'a Tree>,
     /// How each repository is opened.
     pub(super) opening: &'a dyn Fn(u64) -> Opening<'a>,
 }
@@ -125,12 +127,20 @@ impl<'a> Gathering<'a> {
         like: &ObjectId,
         fetch: impl Fn(&Git<'a>, &Remote) -> Result<(), Error>,
     ) -> Result<(Git<'a>, Remote), Error> {
+        let folder = RelPath::try_from(number.to_string())?;
+        if let Some(packs) = self.packs {
+            self.folder.remove_tree(&folder)?;
+            let opening = (self.opening)(before);
+            let git = Git::init(self.folder.make_dir(&folder)?, like, opening)?;
+            let path = RelPath::try_from(format!("{}/{number}/pack", super::FOLDER))?;
+            git.take(packs.file(&path).ok_or_else(|| absent(remote, like))?)?;
+            return Ok((git, remote.clone()));
+        }
         let mirrored = self.mirrors.iter();
         let mirrored = mirrored.filter_map(|mirror| mirror.translate(remote.as_str()));
         let places = std::iter::once(Ok(remote.clone()))
             .chain(mirrored.map(|address| Remote::parse(&address)));
         let mut tried = Vec::new();
-        let folder = RelPath::try_from(number.to_string())?;
         for place in places {
             let place = place?;
             self.folder.remove_tree(&folder)?;
@@ -265,9 +275,8 @@ fn on_branch(
         commit: checkout.commit,
     };
     match deepened(git, remote, checkout, &wanted) {
-        Err(Error::NoCommit { .. }) => Err(elsewhere()),
         Ok(()) if checkout.commit == *tip || git.is_before(&checkout.commit, tip)? => Ok(()),
-        Ok(()) => Err(elsewhere()),
+        Ok(()) | Err(Error::NoCommit { .. }) => Err(elsewhere()),
         Err(error) => Err(error),
     }
 }

@@ -30,8 +30,8 @@ mod walk;
 use std::io;
 use std::sync::Arc;
 
-use boltworks_fsx::tar::Writer;
-use boltworks_fsx::{Content, Error as DiskError, Kind, Meta, Node, RelPath, Root};
+use boltworks_fsx::tar::{Policy, Writer, read_tree};
+use boltworks_fsx::{Content, Error as DiskError, Kind, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Ambient, Checkout, Material, Sha256, SourceKind};
 use boltworks_store::{BlobDraft, Stored};
 
@@ -67,11 +67,9 @@ impl Checkouts<'_> {
             return Ok(kept);
         }
         let remote = Remote::parse(self.request.uri)?;
-        if self.fetcher.offline {
-            return Err(Error::Offline {
-                uri: self.request.uri.to_owned(),
-                wanted: self.checkout.identity(),
-            });
+        let cached = self.cached()?;
+        if cached.is_none() {
+            self.verify_online()?;
         }
         let scratch = Scratch::open(self.fetcher.folder, &self.checkout.key(), ambient)?;
         // Somebody else may have fetched it meanwhile.
@@ -81,7 +79,7 @@ impl Checkouts<'_> {
         }
         let mut job = Job::new(self.request.uri, ambient);
         job.begin(None);
-        let made = self.make(&remote, &scratch.folder, &job);
+        let made = self.make_of(cached.as_ref(), &remote, &scratch.folder, &job);
         scratch.remove()?;
         match &made {
             Ok(_) => job.end(true, "fetched"),
@@ -143,9 +141,57 @@ impl Checkouts<'_> {
         }
     }
 
+    fn verify_online(&self) -> Result<(), Error> {
+        if self.fetcher.offline {
+            let (uri, wanted) = (self.request.uri.to_owned(), self.checkout.identity());
+            return Err(Error::Offline { uri, wanted });
+        }
+        Ok(())
+    }
+
+    /// What a folder of files that were fetched before has under the checkout's name.
+    fn cached(&self) -> Result<Option<Tree>, Error> {
+        let path = RelPath::try_from(self.checkout.key())?;
+        for cache in self.fetcher.caches {
+            let file = match cache.open_file(&path) {
+                Err(error) if error.is_not_found() => continue,
+                file => file?,
+            };
+            match read_tree(&Arc::new(file), Policy::default()) {
+                Ok(tree) => return Ok(Some(tree)),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "a file of the cache is not what it is called");
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the blob of what is cached, if that will do, and otherwise of what is at a server.
+    fn make_of(
+        &self,
+        cached: Option<&Tree>,
+        remote: &Remote,
+        folder: &Root,
+        job: &Job<'_>,
+    ) -> Result<(Stored, String), Error> {
+        if cached.is_some() {
+            match self.make(cached, remote, folder, job) {
+                Err(error) if !matches!(error, Error::Cancelled(_)) => {
+                    let name = self.checkout.key();
+                    tracing::warn!(%name, %error, "a file of the cache is not what it is called");
+                }
+                made => return made,
+            }
+        }
+        self.verify_online()?;
+        self.make(None, remote, folder, job)
+    }
+
     /// Brings the repositories and makes the blob of them; where the first came from.
     fn make(
         &self,
+        packs: Option<&Tree>,
         remote: &Remote,
         folder: &Root,
         job: &Job<'_>,
@@ -160,6 +206,7 @@ impl Checkouts<'_> {
         let gathering = Gathering {
             folder,
             mirrors: &self.fetcher.mirrors,
+            packs,
             opening: &opening,
         };
         let parts = gathering.gather(remote, self.checkout)?;

@@ -12,7 +12,7 @@ const MAX_LINE: u64 = 512;
 
 /// A conversation with `git cat-file --batch`.
 pub(super) struct Objects<'a> {
-    input: &'a mut dyn Write,
+    input: Box<dyn Write>,
     output: BufReader<&'a mut dyn Read>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl<'a> Objects<'a> {
-    pub(super) fn new(input: &'a mut dyn Write, output: &'a mut dyn Read) -> Self {
+    pub(super) fn new(input: Box<dyn Write>, output: &'a mut dyn Read) -> Self {
         Self {
             input,
             output: BufReader::with_capacity(1 << 18, output),

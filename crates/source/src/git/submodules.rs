@@ -20,9 +20,12 @@ pub(super) struct Submodule {
     pub(super) commit: ObjectId,
 }
 
+/// Paths with commits of other repositories, and the object of `.gitmodules`.
+type Links = (Vec<(String, ObjectId)>, Option<ObjectId>);
+
 /// The commits of other repositories in a listing by `git ls-tree -r -z`, with their paths; and the
 /// object of `.gitmodules`.
-pub(super) fn links(listing: &[u8]) -> Result<(Vec<(String, ObjectId)>, Option<ObjectId>), Error> {
+pub(super) fn links(listing: &[u8]) -> Result<Links, Error> {
     let (mut links, mut modules) = (Vec::new(), None);
     for line in listing
         .split(|byte| *byte == 0)

@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use boltworks_fsx::{Limit, RelPath, Root};
+use boltworks_fsx::{Content, Limit, RelPath, Root};
 use boltworks_model::{Depth, ObjectId};
 
 use super::objects::Objects;
@@ -67,6 +68,7 @@ pub(super) struct Git<'a> {
 }
 
 /// What a repository is opened with.
+#[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     /// What git sees of the environment.
     pub(super) environment: &'a BTreeMap<String, String>,
@@ -177,12 +179,13 @@ impl<'a> Git<'a> {
     }
 
     /// Takes a pack in.
-    pub(super) fn take(&self, pack: std::fs::File) -> Result<(), Error> {
-        let program = self
-            .program(None)
-            .args(["index-pack", "--stdin", "--fsck-objects"]);
-        program.stream_from(pack, |output| {
-            std::io::copy(output, &mut std::io::sink()).map_err(super::writing)?;
+    pub(super) fn take(&self, pack: &Content) -> Result<(), Error> {
+        let arguments = ["index-pack", "--stdin", "--fsck-objects"];
+        let program = self.program(None).args(arguments);
+        program.talk(|mut input, output| {
+            pack.copy_to(&mut input).map_err(super::writing)?;
+            drop(input);
+            io::copy(output, &mut io::sink()).map_err(super::writing)?;
             Ok(())
         })
     }

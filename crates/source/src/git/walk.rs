@@ -45,17 +45,16 @@ pub(super) fn select(
         let mut seen = HashSet::from([*root]);
         while let Some((id, before)) = open.pop_front() {
             ambient.cancel.check()?;
-            let parents = match known.get(&id) {
-                Some(parents) => parents.clone(),
-                None => {
-                    let Some(parents) = parents(objects, id)? else {
-                        selection.missing.get_or_insert(id);
-                        continue;
-                    };
-                    known.insert(id, parents.clone());
-                    selection.commits.push(id);
-                    parents
-                }
+            let parents = if let Some(parents) = known.get(&id) {
+                parents.clone()
+            } else {
+                let Some(parents) = parents(objects, id)? else {
+                    selection.missing.get_or_insert(id);
+                    continue;
+                };
+                known.insert(id, parents.clone());
+                selection.commits.push(id);
+                parents
             };
             let before = before + 1;
             if matches!(depth, Depth::Last(count) if before >= count.get()) {
@@ -206,7 +205,7 @@ impl Writing<'_, '_> {
             return Err(bad(&header, "it is no file"));
         }
         if header.size > BIG {
-            let pack = &mut self.pack;
+            let pack = &mut *self.pack;
             return self.objects.stream(&header, |reader| {
                 pack.add_from((id, Kind::Blob), header.size, reader)
             });

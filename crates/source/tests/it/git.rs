@@ -140,9 +140,8 @@ fn history(upstream: &Upstream) -> (Repository, Vec<String>) {
     let mut repository = upstream.repository("x");
     let mut commits = Vec::new();
     for number in 0..10 {
-        let text: String = (0..200)
-            .map(|line| format!("{}\n", line * (number % 3 + 1)))
-            .collect();
+        let lines = (0..200).map(|line| (line * (number % 3 + 1)).to_string());
+        let text = lines.collect::<Vec<_>>().join("\n");
         repository.write("folder/same", "the same in every commit");
         repository.write(&format!("folder/{number}/é"), &number.to_string());
         commits.push(repository.commit("text", &text));
@@ -567,9 +566,8 @@ fn the_blob_is_the_same_whatever_the_machine_is_set_to() {
 fn a_server_that_sends_too_much_or_nothing_is_given_up() {
     let upstream = Upstream::new();
     let mut repository = upstream.repository("x");
-    let noise: String = (0_u64..400_000)
-        .map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .collect();
+    let noise = (0_u64..400_000).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let noise = noise.map(|number| number.to_string()).collect::<String>();
     let commit = repository.commit("noise", &noise);
     let bench = Bench::new(&[]);
     let wanted = checkout(&commit);
@@ -676,4 +674,35 @@ fn repositories_of_sha256_are_repositories() {
     let fetched = bench.get(&uri, &branched(&commit, "main")).unwrap();
     let unpacked = Unpacked::of(&bench, &fetched);
     assert_eq!(unpacked.text(0, "commit"), commit);
+}
+
+#[test]
+fn a_folder_of_files_that_were_fetched_before_will_do() {
+    let upstream = Upstream::new();
+    let (_, commits) = history(&upstream);
+    let uri = format!("{}/x", upstream.http(Manner::Serve));
+    let bench = Bench::new(&[]);
+    let wanted = tagged(&commits[7], "v1");
+    let fetched = bench.get(&uri, &wanted).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(wanted.key());
+    let mut blob = bench.store.open_blob(&fetched.digest).unwrap().reader();
+    std::io::copy(&mut blob, &mut std::fs::File::create(&path).unwrap()).unwrap();
+    let caches = [boltworks_fsx::Root::open(folder.path()).unwrap()];
+    let get = || {
+        let bench = Bench::new(&[]);
+        let mut fetcher = bench.fetcher();
+        fetcher.caches = &caches;
+        fetcher.offline = true;
+        fetcher.fetch(&asked(&uri, &wanted), &bench.ambient())
+    };
+    assert_eq!(get().unwrap().digest, fetched.digest);
+    // What somebody changed is not taken.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pack = bytes.windows(4).position(|bytes| bytes == b"PACK").unwrap();
+    bytes[pack + 60] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(get(), Err(Error::Offline { .. })));
+    std::fs::write(&path, b"something else").unwrap();
+    assert!(matches!(get(), Err(Error::Offline { .. })));
 }

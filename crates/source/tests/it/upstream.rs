@@ -31,7 +31,8 @@ pub(crate) enum Manner {
 /// Repositories in a folder, and servers of them.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    own: Option<tempfile::TempDir>,
     requests: Arc<Mutex<Vec<String>>>,
     daemons: Vec<Child>,
 }
@@ -43,13 +44,24 @@ impl Drop for Upstream {
             drop(daemon.kill());
             drop(daemon.wait());
         }
+        drop(self.own.take());
     }
 }
 
 impl Upstream {
+    /// In a folder of its own.
     pub(crate) fn new() -> Self {
+        let own = tempfile::tempdir().unwrap();
+        let mut upstream = Self::at(own.path());
+        upstream.own = Some(own);
+        upstream
+    }
+
+    /// In somebody's folder.
+    pub(crate) fn at(folder: &Path) -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder.to_owned(),
+            own: None,
             requests: Arc::default(),
             daemons: Vec::new(),
         }
@@ -58,7 +70,7 @@ impl Upstream {
     /// A new repository of this name, with nothing in it.
     pub(crate) fn repository(&self, name: &str) -> Repository {
         let repository = Repository {
-            path: self.folder.path().join(name),
+            path: self.folder.join(name),
             time: 1_700_000_000,
         };
         std::fs::create_dir_all(&repository.path).unwrap();
@@ -70,7 +82,7 @@ impl Upstream {
     pub(crate) fn http(&self, manner: Manner) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let root = self.folder.path().to_owned();
+        let root = self.folder.clone();
         let requests = Arc::clone(&self.requests);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -90,14 +102,14 @@ impl Upstream {
             .unwrap()
             .port();
         // The program itself: `git daemon` would start it and leave it behind.
-        let programs = command(self.folder.path()).arg("--exec-path").output();
+        let programs = command(&self.folder).arg("--exec-path").output();
         let programs = String::from_utf8(programs.unwrap().stdout).unwrap();
         let daemon = Command::new(format!("{}/git-daemon", programs.trim()))
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .args(["--export-all", "--reuseaddr", "--listen=127.0.0.1"])
             .arg(format!("--port={port}"))
-            .arg(format!("--base-path={}", self.folder.path().display()))
-            .arg(self.folder.path())
+            .arg(format!("--base-path={}", self.folder.display()))
+            .arg(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -203,69 +215,89 @@ pub(crate) fn command(folder: &Path) -> Command {
     command
 }
 
-/// Answers one request by git's own CGI program.
-fn answer(stream: TcpStream, root: &Path, requests: &Mutex<Vec<String>>, manner: &Manner) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut stream = stream;
-    let mut line = String::new();
-    if reader.read_line(&mut line).is_err() || line.is_empty() {
-        return;
+/// What somebody asks for.
+struct Asked {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Asked {
+    fn read(reader: &mut impl std::io::BufRead) -> Option<Self> {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let (method, target) = (words.next()?, words.next()?);
+        let mut headers = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).is_err() || line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':') {
+                headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            }
+        }
+        let mut asked = Self {
+            method,
+            target,
+            headers,
+            body: Vec::new(),
+        };
+        let (encoding, length) = (
+            asked.header("transfer-encoding"),
+            asked.header("content-length"),
+        );
+        asked.body = body(reader, &encoding, &length);
+        Some(asked)
     }
-    let mut words = line.split_whitespace();
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+
+    fn header(&self, name: &str) -> String {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+/// Answers one request as told.
+fn answer(mut stream: TcpStream, root: &Path, requests: &Mutex<Vec<String>>, manner: &Manner) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let Some(asked) = Asked::read(&mut reader) else {
         return;
     };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).is_err() || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':') {
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-    }
     let before = {
         let mut requests = requests.lock().unwrap();
-        requests.push(format!("{method} {target}"));
+        requests.push(format!("{} {}", asked.method, asked.target));
         requests.len()
     };
-    match manner {
-        Manner::Redirect(to) => {
-            let text = format!(
-                "HTTP/1.1 301 Moved\r\nLocation: {to}{target}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            );
-            drop(stream.write_all(text.as_bytes()));
-            return;
-        }
+    let status = match manner {
         Manner::Hang => return thread::sleep(Duration::from_mins(1)),
-        Manner::Disturbed(status, times) if before <= *times => {
-            let text =
-                format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            drop(stream.write_all(text.as_bytes()));
-            return;
-        }
-        Manner::Serve | Manner::Disturbed(..) => {}
-    }
-    let header = |name: &str| {
-        let found = headers.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
+        Manner::Redirect(to) => Some(format!("301 Moved\r\nLocation: {to}{}", asked.target)),
+        Manner::Disturbed(status, times) if before <= *times => Some(format!("{status} No")),
+        Manner::Serve | Manner::Disturbed(..) => None,
     };
-    let body = body(
-        &mut reader,
-        &header("transfer-encoding"),
-        &header("content-length"),
-    );
+    match status {
+        Some(status) => {
+            let text =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            drop(stream.write_all(text.as_bytes()));
+        }
+        None => serve(&mut stream, root, asked),
+    }
+}
+
+/// Answers by git's own CGI program.
+fn serve(stream: &mut TcpStream, root: &Path, asked: Asked) {
+    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
     let mut child = command(root)
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_PROTOCOL", header("git-protocol"))
-        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
-        .env("CONTENT_TYPE", header("content-type"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .env("REQUEST_METHOD", method)
+        .env("GIT_PROTOCOL", asked.header("git-protocol"))
+        .env("HTTP_CONTENT_ENCODING", asked.header("content-encoding"))
+        .env("CONTENT_TYPE", asked.header("content-type"))
+        .env("CONTENT_LENGTH", asked.body.len().to_string())
+        .env("REQUEST_METHOD", &asked.method)
         .env("PATH_INFO", path)
         .env("QUERY_STRING", query)
         .env("REMOTE_ADDR", "127.0.0.1")
@@ -275,7 +307,7 @@ fn answer(stream: TcpStream, root: &Path, requests: &Mutex<Vec<String>>, manner:
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let feeding = thread::spawn(move || drop(stdin.write_all(&body)));
+    let feeding = thread::spawn(move || drop(stdin.write_all(&asked.body)));
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let (mut status, mut head) = ("200 OK".to_owned(), String::new());
     loop {
@@ -290,7 +322,7 @@ fn answer(stream: TcpStream, root: &Path, requests: &Mutex<Vec<String>>, manner:
     }
     let head = format!("HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n");
     if stream.write_all(head.as_bytes()).is_ok() {
-        drop(std::io::copy(&mut output, &mut stream));
+        drop(std::io::copy(&mut output, stream));
     }
     drop(child.kill());
     drop(child.wait());
