@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("diff", "diffutils"),
     ("file", "file"),
     ("find", "findutils"),
+    ("git", "git"),
     ("ip", "iproute2"),
     ("mount", "mount"),
     ("nsenter", "util-linux"),

@@ -17,6 +17,8 @@ use boltworks_tests::tools::need;
 use boltworks_tests::{Command, Factory, Report};
 use serde_json::Value;
 
+use crate::cloned::Cloned;
+
 /// What two factories made of the same recipes.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -27,6 +29,10 @@ pub(crate) struct Made {
     /// What `apk info` says of each package.
     about: BTreeMap<String, Value>,
     folder: PathBuf,
+    /// Where they were made first.
+    pub(crate) factory: Factory,
+    /// Whose repositories they are made from.
+    pub(crate) cloned: Cloned,
 }
 
 impl Made {
@@ -45,6 +51,7 @@ impl Made {
         let copy = Command::new("cp").arg("-a").arg(files).arg(factory.path());
         copy.ok()?;
         std::fs::create_dir(factory.path().join("images"))?;
+        let cloned = Cloned::new(&folder.join("upstream"), &factory)?;
         factory.command(["stage0"])?.ok()?;
         let (_copied, elsewhere) = factory.copy()?;
         factory.up()?;
@@ -65,6 +72,8 @@ impl Made {
             second,
             about,
             folder: unpacked,
+            factory,
+            cloned,
         })
     }
 

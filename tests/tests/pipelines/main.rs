@@ -6,7 +6,11 @@
     reason = "files are what the tests are about"
 )]
 
+mod cloned;
 mod made;
+#[path = "../../../crates/source/tests/it/upstream.rs"]
+#[expect(dead_code, reason = "each test program uses a part of it")]
+mod upstream;
 
 use std::fs::{metadata, read};
 use std::os::unix::fs::PermissionsExt as _;
@@ -165,7 +169,7 @@ fn patches_are_applied_and_targets_made() -> Result<()> {
 #[test]
 fn a_second_factory_makes_the_same_bytes() -> Result<()> {
     let made = Made::get()?;
-    ensure!(made.first.len() == 10, "{:?}", made.first);
+    ensure!(made.first.len() == 11, "{:?}", made.first);
     ensure!(
         made.first == made.second,
         "{:?}\n{:?}",
