@@ -26,7 +26,7 @@ pub(crate) mod exit {
 }
 
 /// The command line or a file of the user's is wrong.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// The work itself failed: a step, a test, a download.
 const WORK: u8 = 1;
 /// Something this machine lacks.

@@ -6,6 +6,7 @@
 mod ambient;
 mod arguments;
 mod commands;
+mod difference;
 mod excerpt;
 mod failed;
 mod failure;

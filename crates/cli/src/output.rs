@@ -48,6 +48,20 @@ impl Output {
         write_all(&mut std::io::stdout().lock(), text);
     }
 
+    /// Prints lines for people, if there are any.
+    pub(crate) fn text_if_any(&self, text: &str) {
+        if !text.is_empty() {
+            self.text(text);
+        }
+    }
+
+    /// Prints a line beside the result for people; machines have it in their document.
+    pub(crate) fn text_note(&self, text: &str) {
+        if !self.json {
+            self.note(text);
+        }
+    }
+
     /// Prints a line beside the result: warnings, advice.
     #[expect(
         clippy::unused_self,

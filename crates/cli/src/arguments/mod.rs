@@ -12,7 +12,7 @@ use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::package::Rebuild;
-pub(crate) use self::recipe::{Compile, Graph, Recipe};
+pub(crate) use self::recipe::{Compile, Fmt, Graph, Lint, Recipe};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
 #[derive(Debug, Parser)]

@@ -13,8 +13,44 @@ pub(crate) enum Recipe {
     Compile(Compile),
     /// Move a recipe to another version: its epoch and the digests of its sources follow.
     Bump(Bump),
+    /// Bring recipes into the usual form: indentation, blank lines, the ends of lines.
+    Fmt(Fmt),
+    /// Look for what is wrong with recipes, without building them.
+    Lint(Lint),
     /// Print the recipes of folders in an order in which they can be built, each with those it needs.
     Graph(Graph),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// Recipes, and folders of recipes.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// Write nothing; the exit code is 1 if a recipe is not in its usual form.
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing, and print what would change, as `patch` takes it. The exit code is that of
+    /// --check.
+    #[arg(long)]
+    pub diff: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    /// Recipes, and folders of recipes.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// Put right what can be without a change of meaning.
+    #[arg(long)]
+    pub fix: bool,
+    /// A rule that is not asked; may be given again.
+    #[arg(long, value_delimiter = ',', value_name = "RULE")]
+    pub skip_rule: Vec<String>,
+    /// The architecture to read recipes for.
+    #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
+    pub arch: Architecture,
+    #[command(flatten)]
+    pub pipelines: Pipelines,
 }
 
 #[derive(Debug, Args)]

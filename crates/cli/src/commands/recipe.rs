@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use boltworks_factory::single::{BumpOrder, Reading};
 
 use crate::arguments::{Arguments, Compile, Recipe};
-use crate::commands::{bump, given, graph, session};
+use crate::commands::{bump, fmt, given, graph, lint, session};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -28,6 +28,8 @@ pub(crate) fn run(
             bump::run(&session::open_home(arguments, None)?, &order, output)
         }
         Recipe::Compile(compile) => run_compile(compile, output),
+        Recipe::Fmt(given) => fmt::run(given, output),
+        Recipe::Lint(given) => lint::run(given, output),
         Recipe::Graph(graph) => graph::run(graph, output),
     }
 }

@@ -187,3 +187,133 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
     assert!(dot.contains("\"zlib\" -> \"web\" [style=dashed];"), "{dot}");
     desk.run("recipe graph nowhere").with_code(2);
 }
+
+const ODD: &str = "package:
+    name: hello   # the best
+    version: 1
+    epoch: 0
+
+    description: says hello
+    copyright:
+    - license: MIT
+# what it is made in
+environment:
+    contents:
+        packages:
+        - busybox
+pipeline:
+- runs: |
+        make
+- runs: echo
+";
+
+fn text(desk: &Desk, name: &str) -> String {
+    String::from_utf8(desk.read(name)).unwrap()
+}
+
+#[test]
+fn recipes_get_the_usual_form() {
+    let desk = Desk::new();
+    desk.write("os/hello.yaml", ODD);
+    desk.write("os/usual.yaml", "package:\n  name: usual\n  version: 1\n");
+    let check = desk.run("recipe fmt --check os").with_code(1);
+    assert_eq!(check.out, "os/hello.yaml\n");
+    let diff = desk.run("recipe fmt --diff os").with_code(1).out;
+    assert!(diff.contains("\n-        - busybox\n"), "{diff}");
+    assert!(diff.contains("\n+      - busybox\n"), "{diff}");
+    assert_eq!(text(&desk, "os/hello.yaml"), ODD, "nothing is written");
+
+    let run = desk.run("recipe fmt os --json").with_code(0).json();
+    assert_eq!(run["changed"][0]["file"], "os/hello.yaml");
+    assert_eq!((&run["usual"], &run["written"]), (&1.into(), &true.into()));
+    insta::assert_snapshot!(text(&desk, "os/hello.yaml"), @"
+    package:
+      name: hello   # the best
+      version: 1
+      epoch: 0
+
+      description: says hello
+      copyright:
+        - license: MIT
+
+    # what it is made in
+    environment:
+      contents:
+        packages:
+          - busybox
+
+    pipeline:
+      - runs: |
+          make
+
+      - runs: echo
+    ");
+    desk.run("recipe fmt --check os").with_code(0);
+
+    desk.write("os/broken.yaml", "package: [");
+    desk.write("os/odd.yaml", ODD);
+    let run = desk.run("recipe fmt os").with_code(2);
+    assert_eq!(run.out, "os/odd.yaml\n", "the others are written");
+    assert!(
+        run.err.starts_with("! os/broken.yaml:1:10: "),
+        "{}",
+        run.err
+    );
+    assert_eq!(text(&desk, "os/broken.yaml"), "package: [");
+    desk.run("recipe fmt nowhere.yaml").with_code(2);
+}
+
+#[test]
+fn a_link_to_a_recipe_stays_a_link() {
+    let desk = Desk::new();
+    desk.write("real.yaml", ODD);
+    std::fs::create_dir(desk.path("os")).unwrap();
+    std::os::unix::fs::symlink("../real.yaml", desk.path("os/hello.yaml")).unwrap();
+    desk.run("recipe fmt os").with_code(2);
+    assert_eq!(
+        text(&desk, "real.yaml"),
+        ODD,
+        "a folder's links are not followed"
+    );
+    desk.run("recipe fmt os/hello.yaml").with_code(0);
+    assert_ne!(text(&desk, "real.yaml"), ODD);
+    assert!(desk.path("os/hello.yaml").is_symlink());
+}
+
+#[test]
+fn what_is_wrong_with_recipes_is_told_rule_by_rule() {
+    let desk = Desk::new();
+    let odd = ODD.replace("MIT", "mine").replace(
+        "- runs: echo\n",
+        "- uses: fetch\n  with:\n      uri: https://a.example/hello-1.2.3.tar.gz\n",
+    );
+    desk.write(
+        "os/hello.yaml",
+        odd.replace("version: 1\n", "version: 1.2.3\n"),
+    );
+    let lint = desk.run("recipe lint os").with_code(1);
+    insta::assert_snapshot!(lint.out, @"
+    os/hello.yaml:2:11: warning: 'hello' has no test [test]; write a `test` with one step at least, that runs what is in the package
+    os/hello.yaml:2:11: warning: nothing says how new versions are found [update]; say in `update` where new versions are found, or why nobody looks (`exclude-reason`)
+    os/hello.yaml:8:16: error: the licence 'mine' is no SPDX expression [licence]; write an SPDX expression, or LicenseRef-NAME for a licence of its own
+    os/hello.yaml:17:9: error: what is fetched has no digest here [digest]; write expected-sha256: a source is known by its digest
+    os/hello.yaml:19:36: warning: the version 1.2.3 stands in `uri` [version]; write https://a.example/hello-${{package.version}}.tar.gz
+    ");
+    assert_eq!(lint.err, "1 recipe: 2 errors, 3 warnings\n");
+    let rest = "recipe lint os --skip-rule licence,digest --skip-rule understood";
+    let rest = desk.run(rest).with_code(0);
+    assert_eq!(rest.out.lines().count(), 3);
+    desk.run("recipe lint os --skip-rule licenze").with_code(2);
+
+    let good = ODD.replace("runs: echo\n", "uses: fetch\n  with:\n      expected-sha256: 9a93b2b7dfdac77ceba5a558a580e74667dd6fede4585b91eefb60f03b72df23\n      uri: https://a.example/hello-1.2.3.tar.gz\n");
+    desk.write(
+        "os/hello.yaml",
+        good.replace("version: 1\n", "version: 1.2.3\n"),
+    );
+    let lint = desk.run("recipe lint os --fix --json").with_code(0).json();
+    assert_eq!(lint["fixed"][0]["rule"], "version");
+    assert!(
+        text(&desk, "os/hello.yaml")
+            .contains("uri: \"https://a.example/hello-${{package.version}}.tar.gz\"\n")
+    );
+}

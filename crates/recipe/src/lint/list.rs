@@ -115,7 +115,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "directory",
-        level: Error,
+        level: Warning,
         advice: "stay in the workspace: what lies around it is of the guest, and gone after the step",
         check: steps::directory,
     },

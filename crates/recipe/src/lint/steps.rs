@@ -56,43 +56,44 @@ pub(super) fn network(subject: &Subject<'_>) -> Vec<Spot> {
     let build = subject.steps().into_iter();
     let build = build.filter(|(part, _)| *part == Part::Build);
     let scripts = build.filter_map(|(_, step)| step.runs.as_ref());
-    scripts
-        .flat_map(|script| {
-            let calls = script.lines().filter_map(call);
-            calls
-                .map(|part| {
-                    subject.spot_of(script, part, format!("'{}' needs the network", part.trim()))
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let mut spots = Vec::new();
+    for script in scripts {
+        for (program, command) in script.lines().filter_map(call) {
+            let what = format!("'{program}' needs the network");
+            spots.push(subject.spot_of(script, command, what));
+        }
+    }
+    spots
 }
 
-/// The call of a program that needs the network, if a line of a script begins or goes on with one.
-fn call(line: &str) -> Option<&str> {
+/// The program and its call, if a line of a script begins or goes on with one that needs the
+/// network.
+fn call(line: &str) -> Option<(&'static str, &str)> {
     const CALLS: [&str; 6] = [
-        "curl ",
-        "wget ",
-        "git clone ",
-        "git fetch ",
+        "curl",
+        "wget",
+        "git clone",
+        "git fetch",
         "git submodule update",
-        "pip download ",
+        "pip download",
     ];
-    let line = line.trim_start();
+    const BEFORE: [&str; 5] = ["if ", "then ", "do ", "else ", "while "];
+    let line = line.trim();
     if line.starts_with('#') {
         return None;
     }
     let commands = line.split_inclusive(['|', ';', '&', '(', '`', '!']);
-    commands.map(str::trim_start).find_map(|command| {
-        let words = ["if ", "then ", "do ", "else ", "while "];
-        let command = words.iter().fold(command, |command, word| {
-            command.strip_prefix(word).unwrap_or(command)
-        });
-        let called = CALLS.iter().find(|call| command.starts_with(**call))?;
-        // That a program shows its version, or its help, needs no network.
-        let rest = command.get(called.len()..).unwrap_or_default();
-        let is_shown = rest.starts_with("--version") || rest.starts_with("--help");
-        (!is_shown).then(|| command.get(..called.len()))?
+    commands.map(str::trim).find_map(|command| {
+        let stripped = |command, word: &&str| str::strip_prefix(command, word).unwrap_or(command);
+        let command = BEFORE.iter().fold(command, stripped);
+        CALLS.iter().find_map(|program| {
+            let rest = command.strip_prefix(program)?;
+            let is_word = rest.is_empty() || rest.starts_with([' ', '\t']);
+            // Its version and its help need no network, nor does what lies here already.
+            let near = ["--version", "--help", ".", "/"];
+            let is_near = near.iter().any(|near| rest.trim_start().starts_with(near));
+            (is_word && !is_near).then_some((*program, command))
+        })
     })
 }
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn calls_are_found_where_a_command_begins() {
         let check = |line: &str, expected: Option<&str>| {
-            assert_eq!(call(line).map(str::trim), expected, "{line}");
+            assert_eq!(call(line).map(|(program, _)| program), expected, "{line}");
         };
         check("curl -O https://a.example/x", Some("curl"));
         check("  x=$(wget -qO- y)", Some("wget"));
@@ -141,5 +142,8 @@ mod tests {
         check("./curl --version", None);
         check("curl --version", None);
         check("echo 'use curl x'", None);
+        check("git clone . ../other", None);
+        check("git submodule update", Some("git submodule update"));
+        check("curlew x", None);
     }
 }

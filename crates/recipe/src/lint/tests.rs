@@ -366,3 +366,13 @@ fn rules_have_names_of_their_own() {
     assert_eq!(names.len(), RULES.len());
     assert!(!names.contains(UNDERSTOOD));
 }
+
+#[test]
+fn each_is_documented_with_its_level() {
+    let page = include_str!("../../../../docs/recipes.md");
+    let all = RULES.iter().map(|rule| (rule.name, rule.level));
+    for (name, level) in all.chain([(UNDERSTOOD, Level::Error)]) {
+        let row = format!("\n| `{name}` | {} |", level.word());
+        assert!(page.contains(&row), "{row}");
+    }
+}
