@@ -113,6 +113,18 @@ pub fn diff(left: &PackageFile, right: &PackageFile) -> Result<Difference, Error
     })
 }
 
+/// Compares what is said of one package twice.
+pub fn diff_controls(left: &Control, right: &Control) -> Difference {
+    let (fields, lists) = (fields(left, right), lists(left, right));
+    Difference {
+        same_data: true,
+        same_control: fields.is_empty() && lists.is_empty(),
+        fields,
+        lists,
+        ..Difference::default()
+    }
+}
+
 /// Every key of either side whose values differ.
 fn compare<K: Ord, V: PartialEq>(
     left: &BTreeMap<K, V>,

@@ -27,7 +27,7 @@ pub mod signature;
 mod text;
 
 pub use control::{Control, Provide};
-pub use diff::{Difference, diff};
+pub use diff::{Difference, diff, diff_controls};
 pub use error::{Error, Section};
 pub use index::{Index, IndexEntry, Unusable};
 pub use package::{

@@ -33,6 +33,12 @@ pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::env::current_dir().map_or_else(|_| path.to_owned(), |folder| folder.join(path))
 }
 
+/// The folder for what lasts no longer than a command.
+pub(crate) fn temporary() -> PathBuf {
+    let named = environment().remove("TMPDIR").map(PathBuf::from);
+    named.unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
 /// The machine, as rooms want to know it.
 #[expect(clippy::disallowed_methods, reason = "read here, once, and passed on")]
 pub(crate) fn host(jobs: Option<usize>, offline: bool) -> Host {

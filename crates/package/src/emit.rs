@@ -78,7 +78,14 @@ pub fn emit(
     mut parcel: Parcel<'_>,
     analysis: &Analysis,
 ) -> Result<BuiltPackage, Error> {
-    let control = control(shipment, &parcel, analysis)?;
+    let imprint = Imprint {
+        origin: shipment.origin,
+        version: shipment.version,
+        architecture: shipment.architecture,
+        epoch: shipment.epoch,
+        vendor: shipment.vendor,
+    };
+    let control = control(&imprint, &parcel, analysis)?;
     // Not a copy of it: there may be a hundred thousand files.
     let mut tree = std::mem::take(&mut parcel.tree);
     let sbom = add_sbom(shipment, &parcel, &mut tree)?;
@@ -123,8 +130,23 @@ pub fn emit(
     })
 }
 
-fn control(
-    shipment: &Shipment<'_>,
+/// What the `.PKGINFO` of all packages of one recipe shares.
+pub(crate) struct Imprint<'a> {
+    /// The recipe's package name.
+    pub(crate) origin: &'a PackageName,
+    /// The full version.
+    pub(crate) version: &'a Version,
+    /// The architecture.
+    pub(crate) architecture: Architecture,
+    /// The time of the build.
+    pub(crate) epoch: Timestamp,
+    /// The factory's name.
+    pub(crate) vendor: &'a str,
+}
+
+/// What a package says of itself, but for what is counted and hashed when it is written.
+pub(crate) fn control(
+    imprint: &Imprint<'_>,
     parcel: &Parcel<'_>,
     analysis: &Analysis,
 ) -> Result<Control, Error> {
@@ -141,17 +163,17 @@ fn control(
     provides.extend(analysis.provides.values().cloned());
     let depends = depends(said, analysis, &provides);
     as_texts(&mut provides);
-    let arch = shipment.architecture.apk();
+    let arch = imprint.architecture.apk();
     Ok(Control {
-        origin: shipment.origin.to_string(),
+        origin: imprint.origin.to_string(),
         description: parcel.description.to_owned(),
         url: parcel.url.unwrap_or_default().to_owned(),
         commit: parcel.commit.unwrap_or_default().to_owned(),
-        maintainer: Some(shipment.vendor)
+        maintainer: Some(imprint.vendor)
             .filter(|vendor| *vendor != NOBODY)
             .unwrap_or_default()
             .to_owned(),
-        build_date: Some(shipment.epoch.0).filter(|epoch| *epoch != 0),
+        build_date: Some(imprint.epoch.0).filter(|epoch| *epoch != 0),
         licenses: parcel.licenses.to_vec(),
         depends,
         provides,
@@ -165,7 +187,7 @@ fn control(
             .as_ref()
             .map(|trigger| trigger.paths.clone())
             .unwrap_or_default(),
-        ..Control::new(parcel.name.clone(), shipment.version.clone(), arch)
+        ..Control::new(parcel.name.clone(), imprint.version.clone(), arch)
     })
 }
 

@@ -75,6 +75,23 @@ pub enum Error {
         #[source]
         source: boltworks_apk::Error,
     },
+    /// A package that is there cannot be read.
+    #[error("read the package {package}")]
+    Unreadable {
+        /// The package's name.
+        package: String,
+        /// Why not.
+        #[source]
+        source: boltworks_apk::Error,
+    },
+    /// A package is none of those that a recipe makes.
+    #[error("the recipe {recipe} makes no package '{package}'")]
+    NotMade {
+        /// The package's name.
+        package: String,
+        /// The recipe's own package.
+        recipe: String,
+    },
     /// Linters found what must not be in a package.
     #[error("{0}")]
     Lint(crate::lint::Refused),

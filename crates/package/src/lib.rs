@@ -13,7 +13,8 @@
 //! 8. [`setcap`]: file capabilities that the recipe asks for.
 //! 9. [`emit`]: one tree of files to one signed package with its SBOM inside.
 //! 10. [`pack`](mod@pack): from 6 to 9 for all packages of a recipe.
-//! 11. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
+//! 11. [`scan`](mod@scan): what packages that are there need and offer, read off their files again.
+//! 12. [`build`](mod@build): the whole of it; [`check`](mod@check): a recipe's tests in a clean guest.
 //!
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
@@ -29,6 +30,7 @@ pub mod log;
 pub mod order;
 pub mod pack;
 pub mod rescue;
+pub mod scan;
 pub mod setcap;
 pub mod steps;
 pub mod survey;
@@ -39,6 +41,7 @@ pub use check::check;
 pub use error::{Error, Failed};
 pub use order::{Order, RecipeFile, Shop, SourceInput};
 pub use pack::BuiltPackage;
+pub use scan::scan;
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.

@@ -146,9 +146,22 @@ fn look(
         .map(|tree| survey(tree, &family))
         .collect::<Result<Vec<_>, Error>>()?;
     let reports = lint_all(packing, &surveys);
-    let analyses = analyse_all(packing, parcels, &surveys, &BTreeMap::new());
-    let Some(libraries) = packing.libraries else {
-        return Ok((reports, analyses));
+    let version = &packing.recipe.package.full_version;
+    let analyses = analyse_all(version, parcels, &surveys, packing.libraries);
+    Ok((reports, analyses))
+}
+
+/// What each package needs and offers. Where libraries are given, what it needs is bound to their
+/// versions.
+pub(crate) fn analyse_all(
+    version: &Version,
+    parcels: &[Parcel<'_>],
+    surveys: &[Survey<'_>],
+    libraries: Option<&BTreeMap<String, Version>>,
+) -> Vec<Analysis> {
+    let analyses = bound_to(&BTreeMap::new(), version, parcels, surveys);
+    let Some(libraries) = libraries else {
+        return analyses;
     };
     // What a package was linked with is what its siblings offer now, whatever was there before.
     let own = analyses.iter().flat_map(|analysis| {
@@ -157,15 +170,14 @@ fn look(
     });
     let mut libraries = libraries.clone();
     libraries.extend(own);
-    let analyses = analyse_all(packing, parcels, &surveys, &libraries);
-    Ok((reports, analyses))
+    bound_to(&libraries, version, parcels, surveys)
 }
 
-fn analyse_all(
-    packing: &Packing<'_>,
+fn bound_to(
+    libraries: &BTreeMap<String, Version>,
+    version: &Version,
     parcels: &[Parcel<'_>],
     surveys: &[Survey<'_>],
-    libraries: &BTreeMap<String, Version>,
 ) -> Vec<Analysis> {
     let all = parcels.par_iter().zip(surveys);
     all.map(|(parcel, survey)| {
@@ -173,7 +185,7 @@ fn analyse_all(
             options: *parcel.options,
             declared: &parcel.dependencies.runtime,
             libraries,
-            ..analysis::Subject::new(parcel.name, &packing.recipe.package.full_version)
+            ..analysis::Subject::new(parcel.name, version)
         };
         analyse(&subject, survey)
     })

@@ -1,4 +1,5 @@
-//! Packages made again from the recipe inside them: with the records that know them, and far from home.
+//! Packages made again from the recipe inside them, with the records that know them and far from home;
+//! and their files looked at again.
 
 #![expect(
     clippy::disallowed_methods,
@@ -22,7 +23,9 @@ subpackages:
       runtime: [whole]
     pipeline:
       - runs: |
-          mkdir -p ${{targets.subpkgdir}}/usr/share/doc
+          mkdir -p ${{targets.destdir}}/usr/bin ${{targets.subpkgdir}}/usr/share/doc
+          printf '#!/usr/bin/env bash\\n' > ${{targets.destdir}}/usr/bin/say
+          chmod 755 ${{targets.destdir}}/usr/bin/say
           cp word ${{targets.subpkgdir}}/usr/share/doc/word
           ln -s word ${{targets.subpkgdir}}/usr/share/doc/link
 ";
@@ -157,5 +160,42 @@ fn far_from_home_it_is_built_among_the_newest() -> Result<()> {
     output.says("signed by small.rsa.pub then, by nobody now")?;
     let written = folder.path().join("rebuilt-packages/x86_64/whole-1-r0.apk");
     ensure!(written.exists(), "{output}");
+    Ok(())
+}
+
+#[test]
+fn files_say_again_what_packages_say() -> Result<()> {
+    let desk = Desk::new()?;
+    let scan = |words: &[&str]| -> Result<Command> {
+        let command = desk.small.command(["apk", "scan", "--diff"])?.args(words);
+        Ok(command.arg(desk.package("whole")))
+    };
+    let doc = desk.package("whole-doc");
+    let both = scan(&["--comments"])?.arg(&doc).ok()?;
+    both.says("whole-1-r0.apk: as it says")?;
+    both.says("whole-doc-1-r0.apk: as it says")?;
+    let document = scan(&["--json"])?.ok()?.json()?;
+    let found = &only(&document)?["found"];
+    let text = found["depends"].to_string() + &found["provides"].to_string();
+    ensure!(text.contains("cmd:bash"), "{document}");
+    ensure!(text.contains("cmd:say=1-r0"), "{document}");
+    // The other package of the build says what links lead to: that it is gone is told.
+    let away = desk.small.path().join("away.apk");
+    std::fs::rename(&doc, &away)?;
+    scan(&[])?.ok()?.says("whole-doc-1-r0.apk is not there")?;
+    std::fs::rename(&away, &doc)?;
+    // By another recipe they would say something else.
+    let recipe = "recipes/whole.yaml";
+    desk.small
+        .edit(recipe, "runtime: [whole]", "runtime: [other]")?;
+    let melange = desk
+        .small
+        .command(["melange", "scan", recipe, "-r", "out"])?;
+    let output = melange.clone().arg("--diff").fails(1)?;
+    output.says("- depend whole")?;
+    output.says("+ depend other")?;
+    let output = melange.args(["-p", "whole"]).ok()?;
+    output.says("pkgname = whole\n")?;
+    ensure!(!output.stdout.contains("whole-doc"), "{output}");
     Ok(())
 }

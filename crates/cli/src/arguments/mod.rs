@@ -11,7 +11,7 @@ use boltworks_oci::Reference;
 use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::package::Rebuild;
+pub(crate) use self::package::{Rebuild, Scan};
 pub(crate) use self::recipe::{Compile, Fmt, Graph, Lint, Recipe};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
@@ -434,6 +434,8 @@ pub(crate) enum Apk {
     },
     /// Make packages again from the recipe inside them, and show how they differ.
     Rebuild(Rebuild),
+    /// Read what packages need and offer off their files again.
+    Scan(Scan),
 }
 
 #[derive(Debug, Args)]

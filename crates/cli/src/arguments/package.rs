@@ -1,4 +1,4 @@
-//! The command line of what is done again with packages that are there: `apk rebuild`.
+//! The command line of what is done again with packages that are there: `apk rebuild`, `apk scan`.
 
 use std::path::PathBuf;
 
@@ -25,4 +25,17 @@ pub(crate) struct Rebuild {
     pub log: bool,
     #[command(flatten)]
     pub packages: Packages,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// The packages.
+    #[arg(required = true, value_name = "PACKAGE")]
+    pub files: Vec<PathBuf>,
+    /// Show how it differs from what they say of themselves; the exit code is 1 if it does.
+    #[arg(long)]
+    pub diff: bool,
+    /// What is a comment counts too: libraries that a package carries for its own use.
+    #[arg(long)]
+    pub comments: bool,
 }

@@ -14,6 +14,7 @@ mod lint;
 mod plan;
 pub(crate) mod rebuild;
 mod recipe;
+pub(crate) mod scan;
 mod serve;
 pub(crate) mod session;
 mod shell;

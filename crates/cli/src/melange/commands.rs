@@ -341,17 +341,29 @@ const SOURCE: &[Flag] = &[
 ];
 
 const SCAN: &[Flag] = &[
-    ARCH,
-    switch("comments", "Comments in the difference too"),
-    switch("diff", "Show the difference"),
-    text("keyring-append", "A public key")
-        .short('k')
-        .or("local-melange.rsa.pub"),
-    NAMESPACE,
-    text("package", "The package").short('p'),
-    text("repository-append", "A repository")
-        .short('r')
-        .or("./packages"),
+    list(
+        "arch",
+        "The architectures of the packages [default: x86_64]",
+    ),
+    switch("comments", "What is a comment counts too"),
+    switch(
+        "diff",
+        "Show how it differs from what they say; the exit code is 1 if it does",
+    ),
+    text(
+        "keyring-append",
+        "A public key that must have signed them [default: nobody is asked]",
+    )
+    .short('k')
+    .or("local-melange.rsa.pub"),
+    text("namespace", "The namespace [default: that of the packages]").or("unknown"),
+    text("package", "Only this package").short('p'),
+    text(
+        "repository-append",
+        "The folder that holds ARCH/NAME-VERSION.apk",
+    )
+    .short('r')
+    .or("./packages"),
 ];
 
 const LINT: &[Flag] = &[
@@ -399,15 +411,45 @@ const INITRAMFS: &[Flag] = &[
 
 /// Every command.
 pub(crate) const COMMANDS: &[Command] = &[
-    command("build", "[RECIPE]", 0, BUILD, "Build the packages of a recipe"),
-    command("test", "RECIPE [PACKAGE]", 1, TEST, "Run the tests of a recipe"),
-    command("compile", "[RECIPE]", 0, COMPILE, "Print a recipe as it is understood"),
+    command(
+        "build",
+        "[RECIPE]",
+        0,
+        BUILD,
+        "Build the packages of a recipe",
+    ),
+    command(
+        "test",
+        "RECIPE [PACKAGE]",
+        1,
+        TEST,
+        "Run the tests of a recipe",
+    ),
+    command(
+        "compile",
+        "[RECIPE]",
+        0,
+        COMPILE,
+        "Print a recipe as it is understood",
+    ),
     command("index", "PACKAGE…", 1, INDEX, "Make an index of packages"),
     command("sign", "PACKAGE…", 1, SIGN, "Sign packages anew"),
     command("sign-index", "INDEX", 1, SIGN_INDEX, "Sign an index"),
     command("keygen", "[KEY.rsa]", 0, KEYGEN, "Make a key pair"),
-    command("query", "RECIPE TEMPLATE", 2, &[], "Print what a template asks of a recipe"),
-    command("package-version", "RECIPE", 1, &[], "Print name, version and epoch of a recipe's package"),
+    command(
+        "query",
+        "RECIPE TEMPLATE",
+        2,
+        &[],
+        "Print what a template asks of a recipe",
+    ),
+    command(
+        "package-version",
+        "RECIPE",
+        1,
+        &[],
+        "Print name, version and epoch of a recipe's package",
+    ),
     command(
         "update-cache",
         "RECIPE",
@@ -422,11 +464,20 @@ pub(crate) const COMMANDS: &[Command] = &[
         &[switch("json", "Print JSON")],
         "Print the version",
     ),
-    command("completion", "bash|zsh|fish|powershell", 1, &[], "Print a completion script"),
+    command(
+        "completion",
+        "bash|zsh|fish|powershell",
+        1,
+        &[],
+        "Print a completion script",
+    ),
     command("lint", "PACKAGE…", 1, LINT, "Lint packages"),
-    command("scan", "RECIPE", 0, SCAN, "Not taken").refused(
-        "a package's relations are read off its files when it is built, and not again",
-        "build it again: what was found before costs nothing, and boltworks apk diff shows what differs",
+    command(
+        "scan",
+        "[RECIPE]",
+        0,
+        SCAN,
+        "Read what the packages of a recipe need and offer off their files again",
     ),
     command("license-check", "FILE", 0, LICENSE_CHECK, "Not taken").refused(
         "texts of licences are not compared with what recipes say yet",

@@ -1,6 +1,6 @@
 //! `melange lint`, and what linters found as a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use boltworks_factory::files::Place;
@@ -18,8 +18,7 @@ use crate::output::Output;
 
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     let files = words.operands();
-    let scratch = host::environment().get("TMPDIR").map(PathBuf::from);
-    let scratch = scratch.unwrap_or_else(|| PathBuf::from("/tmp"));
+    let scratch = host::temporary();
     let reports = linting::files(&files, &given::lint_levels(words)?, &scratch)?;
     for (file, report) in files.iter().zip(&reports) {
         for warning in report.warnings() {

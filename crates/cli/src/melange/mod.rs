@@ -20,6 +20,7 @@ mod quantity;
 mod query;
 mod rebuild;
 mod recipe;
+mod scan;
 mod test;
 
 use std::ffi::{OsStr, OsString};
@@ -132,6 +133,7 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
         "sign-index" => files::sign_index(&words, output),
         "lint" => lint::run(&words, output),
         "rebuild" => rebuild::run(&words, output),
+        "scan" => scan::run(&words, output),
         "keygen" => files::keygen(&words, output),
         "update-cache" => cache::update(&words, output),
         "bump" => other::bump(&words, output),

@@ -10,8 +10,9 @@
 //! 6. [`cached`]: its sources, put into a folder.
 //! 7. [`linting`]: its packages, linted when they are there already.
 //! 8. [`mod@rebuild`]: its packages, made again from the recipe inside one of them, and compared.
-//! 9. [`mod@mirrored`]: repositories at addresses, brought into folders.
-//! 10. [`mod@bump`]: its text, moved to another version.
+//! 9. [`scanning`]: what its packages need and offer, read off their files again.
+//! 10. [`mod@mirrored`]: repositories at addresses, brought into folders.
+//! 11. [`mod@bump`]: its text, moved to another version.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -31,6 +32,7 @@ pub mod linting;
 pub mod mirrored;
 pub mod reading;
 pub mod rebuild;
+pub mod scanning;
 pub mod shell;
 
 use boltworks_apk::Index;

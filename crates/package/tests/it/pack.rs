@@ -12,7 +12,7 @@ use boltworks_crypto::{RsaPrivateKey, Signer};
 use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Ambient, Architecture, Cancel, Clock, Entropy, Timestamp};
 use boltworks_package::pack::{BuiltPackage, Packing, pack, parcels};
-use boltworks_package::{Error, libraries};
+use boltworks_package::{Error, libraries, scan};
 use boltworks_recipe::resolved::Recipe;
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, parse_recipe, resolve};
 use boltworks_rootfs::{Locked, LockedPackage};
@@ -187,6 +187,59 @@ fn an_environment_says_which_libraries_it_has() {
     let libraries = libraries::of_environment(&locked, &bench.store).unwrap();
     let expected = ("libone.so.1".to_owned(), "1.2-r3".parse().unwrap());
     assert_eq!(libraries, BTreeMap::from([expected]));
+}
+
+/// Of packages that were written, their files say again what was written.
+#[test]
+fn packages_are_scanned_to_what_they_say() {
+    let (folder, _) = built(TWO);
+    let of = |name: &str| scanned(&folder.path().join(name));
+    let script = tree(&[("usr/bin/say", 0o755, b"#!/usr/bin/env bash\n")]);
+    let trees = BTreeMap::from([
+        ("app", of("app")),
+        ("app-lib", of("lib")),
+        ("app-say", script),
+    ]);
+    let more = "  dependencies: {runtime: [zlib], provides: ['cmd:other=1']}
+  commit: 0123abcd
+subpackages:
+  - name: app-lib
+    options: {no-provides: true}
+  - name: app-say
+    scriptlets: {trigger: {script: 'true', paths: [/etc]}}
+";
+    let recipe = recipe(more);
+    let bench = Bench::new();
+    let old = BTreeMap::from([("libc.so.6".to_owned(), "2.41-r0".parse().unwrap())]);
+    for libraries in [None, Some(&old)] {
+        let packages = bench.pack(&recipe, &trees, libraries).unwrap();
+        let opened: Vec<_> = packages.iter().map(|one| bench.open(one)).collect();
+        let said: Vec<_> = opened.iter().map(|one| one.control().clone()).collect();
+        assert!(said.iter().any(|one| depends(one).len() > 2), "{said:?}");
+        let opened: Vec<_> = opened.iter().collect();
+        let found = scan(&recipe, &opened, None, &bench.root).unwrap();
+        assert_eq!(found, said);
+        // One by one, and in another order.
+        let last = opened.last().copied().unwrap();
+        let found = scan(&recipe, &[last, opened[0]], Some("else"), &bench.root).unwrap();
+        let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["app-say", "app"]);
+        assert_eq!(found[0].maintainer, "else");
+    }
+    let other = recipe_of_another();
+    let stranger = bench.pack(&other, &BTreeMap::new(), None).unwrap();
+    let stranger = bench.open(&stranger[0]);
+    let refused = scan(&recipe, &[&stranger], None, &bench.root).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the recipe app makes no package 'other'"
+    );
+}
+
+fn recipe_of_another() -> Recipe {
+    let mut recipe = recipe("");
+    recipe.package.name = "other".parse().unwrap();
+    recipe
 }
 
 /// Field by field as melange writes it, but for what it says of what nobody knows.

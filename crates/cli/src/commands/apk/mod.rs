@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, apk: &Apk, output: &Output) -> Result<E
         }
         Apk::Info { file, files } => show::info(file, *files, output),
         Apk::Diff { before, after } => show::diff(before, after, output),
+        Apk::Scan(scan) => crate::commands::scan::run(scan, output),
         Apk::Rebuild(rebuild) => crate::commands::rebuild::run(arguments, rebuild, output),
     }
 }

@@ -176,8 +176,7 @@ pub fn compare(home: &Home, inside: &Inside, rebuilt: &Rebuilt) -> Result<Compar
 }
 
 /// Takes out of a difference what only tells melange and this program apart: the recipe inside, the
-/// SBOM, who is named as the maintainer, that folders count in the size, and that the year 1970 is
-/// not written.
+/// SBOM, who is named as the maintainer, and that folders count in the size.
 fn set_apart(difference: &mut Difference, inside: &Inside) -> Difference {
     let control = inside.package.control();
     let version = control.version.to_string();
@@ -185,7 +184,6 @@ fn set_apart(difference: &mut Difference, inside: &Inside) -> Difference {
     let is_field = |change: &Change| match change.what {
         "maintainer" => change.right.is_empty(),
         "size" => true,
-        "builddate" => change.left.is_empty() && change.right == "0",
         _ => false,
     };
     let is_file = |change: &FileChange| {

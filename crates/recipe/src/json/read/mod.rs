@@ -8,7 +8,7 @@
 
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use boltworks_model::{Architecture, Checkout, Depth, PackageName, Pick};
@@ -328,13 +328,14 @@ fn steps(written: Vec<WrittenStep>) -> Result<Vec<Step>, Problem> {
 /// What steps fetch, each once, in the order in which they do.
 fn sources<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<SourceRef> {
     let mut found: Vec<SourceRef> = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut open: Vec<&Step> = steps.collect();
     open.reverse();
     while let Some(step) = open.pop() {
         open.extend(step.pipeline.iter().rev());
         let fetched = step.fetch.as_ref().map(SourceRef::from);
         for source in fetched.into_iter().chain(step.checkout.clone()) {
-            if !found.iter().any(|known| known.key == source.key) {
+            if seen.insert(source.key.clone()) {
                 found.push(source);
             }
         }

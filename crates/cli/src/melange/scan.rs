@@ -1,0 +1,70 @@
+//! `melange scan`.
+
+use std::process::ExitCode;
+
+use boltworks_factory::keys;
+use boltworks_factory::single::mirrored::is_address;
+use boltworks_factory::single::scanning::{self, Shelf};
+use boltworks_model::Architecture;
+
+use super::flag::Words;
+use super::{SKIPPED, build, given, usage};
+use crate::commands::scan::{Shown, show};
+use crate::failure::Failure;
+use crate::host;
+use crate::output::Output;
+
+pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
+    let file = given::recipe(words, output)?;
+    let repository = words.path("repository-append").unwrap_or_default();
+    if is_address(&repository) {
+        return Err(usage(
+            format!("packages are not fetched from {}", repository.display()),
+            "bring them into a folder, FOLDER/ARCH/NAME-VERSION.apk, and name that",
+        ));
+    }
+    let keyring = words
+        .is_given("keyring-append")
+        .then(|| words.paths("keyring-append"));
+    let keyring = keyring.as_deref().map(keys::trusted).transpose()?;
+    let vendor = words.is_given("namespace").then(|| words.text("namespace"));
+    let vendor = vendor.flatten();
+    let mut archs = words.texts("arch");
+    if archs.is_empty() {
+        archs.push(Architecture::X86_64.to_string());
+    }
+    let mut scanned = Vec::new();
+    for name in archs {
+        let arch = given::architecture(&name)?;
+        let reading = given::reading(words, &file)?;
+        let Some(recipe) = build::understood(reading.recipe(&file, arch), arch, output)? else {
+            continue;
+        };
+        let shelf = Shelf {
+            folder: &repository.join(arch.apk()),
+            keyring: keyring.as_ref(),
+            vendor: vendor.as_deref(),
+        };
+        let mut found = scanning::of_recipe(&recipe, &shelf, &host::temporary())?;
+        // melange prints the recipe's own package last.
+        found.rotate_left(1);
+        scanned.extend(found);
+    }
+    if scanned.is_empty() {
+        return Ok(ExitCode::from(SKIPPED));
+    }
+    let what = Shown {
+        differences: words.is_on("diff"),
+        comments: words.is_on("comments"),
+    };
+    if let Some(only) = words.text("package") {
+        scanned.retain(|one| one.said.name.as_str() == only);
+        if scanned.is_empty() {
+            return Err(usage(
+                format!("the recipe makes no package '{only}'"),
+                "leave -p out to see all of them",
+            ));
+        }
+    }
+    show(&scanned, what, output)
+}
