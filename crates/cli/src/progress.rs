@@ -1,6 +1,6 @@
 //! What is shown while long work goes on: moving lines on a terminal, plain lines elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +8,35 @@ use boltworks_model::{Event, Sink};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The longest line of a program's output that is shown on a moving line.
-const SHOWN: usize = 60;
+const SHOWN: usize = 100;
+/// So many of the last lines of a job are shown where few jobs run, and where many do.
+const FEW: (usize, usize) = (4, 3);
+const MANY: usize = 1;
 
 /// A listener that shows a person what goes on.
 pub(crate) struct Terminal {
     bars: MultiProgress,
-    running: Mutex<BTreeMap<String, ProgressBar>>,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+/// A job that runs.
+struct Running {
+    bar: ProgressBar,
+    step: String,
+    /// The last lines that its step printed.
+    lines: VecDeque<String>,
+}
+
+impl Running {
+    fn show(&self, lines: usize) {
+        let skipped = self.lines.len().saturating_sub(lines);
+        let mut text = self.step.clone();
+        for line in self.lines.iter().skip(skipped) {
+            text.push_str("\n    ");
+            text.push_str(line);
+        }
+        self.bar.set_message(text);
+    }
 }
 
 impl Terminal {
@@ -24,10 +47,12 @@ impl Terminal {
         }
     }
 
-    fn with_bar(&self, job: &str, act: impl FnOnce(&ProgressBar)) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = running.get(job) {
-            act(bar);
+    fn with(&self, job: &str, act: impl FnOnce(&mut Running, usize)) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (few, lines) = FEW;
+        let lines = if running.len() > few { MANY } else { lines };
+        if let Some(job) = running.get_mut(job) {
+            act(job, lines);
         }
     }
 
@@ -35,22 +60,32 @@ impl Terminal {
         let bar = match total {
             Some(total) => ProgressBar::new(total)
                 .with_style(style("{spinner} {prefix} {bytes}/{total_bytes} {wide_msg}")),
-            None => ProgressBar::new_spinner()
-                .with_style(style("{spinner} {prefix} {elapsed} {wide_msg}")),
+            // No wide message: it would be one line.
+            None => {
+                ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {elapsed} {msg}"))
+            }
         };
         let bar = self.bars.add(bar.with_prefix(job.to_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.insert(job.to_owned(), bar);
+        let job = job.to_owned();
+        let running_job = Running {
+            bar,
+            step: String::new(),
+            lines: VecDeque::new(),
+        };
+        running.insert(job, running_job);
     }
 
-    fn finish(&self, job: &str, ok: bool, note: &str) {
-        let bar = {
+    fn finish(&self, job: &str, ok: bool, note: &str, took: Option<Duration>) {
+        let running = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             running.remove(job)
         };
-        let Some(bar) = bar else { return };
-        let seconds = bar.elapsed().as_secs_f64();
+        let Some(Running { bar, .. }) = running else {
+            return;
+        };
+        let seconds = took.unwrap_or_else(|| bar.elapsed()).as_secs_f64();
         bar.finish_and_clear();
         let line = finished_line(job, ok, note, seconds);
         drop(self.bars.println(line));
@@ -71,24 +106,40 @@ impl Sink for Terminal {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Started { job, total } => self.start(job, total),
-            Event::Progress { job, done } => self.with_bar(job, |bar| bar.set_position(done)),
-            Event::Step { job, step } => self.with_bar(job, |bar| bar.set_message(step.to_owned())),
+            Event::Progress { job, done } => self.with(job, |job, _| job.bar.set_position(done)),
+            Event::Step { job, step } => self.with(job, |job, lines| {
+                step.clone_into(&mut job.step);
+                job.lines.clear();
+                job.show(lines);
+            }),
             Event::Line { job, line } => {
                 let line: String = line
                     .chars()
                     .filter(|c| !c.is_control())
                     .take(SHOWN)
                     .collect();
-                self.with_bar(job, |bar| bar.set_message(line));
+                self.with(job, |job, lines| {
+                    let (_, most) = FEW;
+                    if job.lines.len() == most {
+                        job.lines.pop_front();
+                    }
+                    job.lines.push_back(line);
+                    job.show(lines);
+                });
             }
-            Event::Finished { job, ok, note, .. } => self.finish(job, ok, note),
+            Event::Finished {
+                job,
+                ok,
+                note,
+                took,
+            } => self.finish(job, ok, note, took),
             Event::Warning { text } => drop(self.bars.println(format!("! {text}"))),
         }
     }
 }
 
-/// A listener that writes a line when something begins or ends; and every line that programs
-/// print, where that is asked for.
+/// A listener that writes a line when something begins or ends, and for every step; and every line
+/// that programs print, where that is asked for.
 pub(crate) struct Plain {
     every_line: bool,
     started: Mutex<BTreeMap<String, std::time::Instant>>,
@@ -119,18 +170,24 @@ impl Sink for Plain {
                     .insert(job.to_owned(), now);
                 eprintln!("… {job}");
             }
-            Event::Finished { job, ok, note, .. } => {
+            Event::Finished {
+                job,
+                ok,
+                note,
+                took,
+            } => {
                 let started = self
                     .started
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .remove(job);
-                let seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+                let took = took.or_else(|| Some(started?.elapsed()));
+                let seconds = took.unwrap_or_default().as_secs_f64();
                 eprintln!("{}", finished_line(job, ok, note, seconds));
             }
             Event::Warning { text } => eprintln!("! {text}"),
             Event::Line { line, .. } if self.every_line => eprintln!("  {line}"),
-            Event::Step { job, step } if self.every_line => eprintln!("= {job}: {step}"),
+            Event::Step { job, step } => eprintln!("= {job}: {step}"),
             _ => {}
         }
     }

@@ -1,14 +1,17 @@
 //! Why an artifact was made, and from what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
 use boltworks_model::{Artifact, ArtifactKind, ChannelName, Evidence, Material, Sha256};
 use boltworks_records::ActionRecord;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::planning::{LINT_DOCUMENT, is_lost};
+use crate::tested::TestRun;
 use crate::{Error, Home};
 
 /// The largest signed index that is read back.
@@ -27,6 +30,10 @@ pub struct Explanation {
     pub evidence: Vec<Evidence>,
     /// What linters found in it, as the action's document has it.
     pub lint: Vec<Value>,
+    /// Where what the action's steps printed lies on disk.
+    pub log: Option<PathBuf>,
+    /// Its tests: that of the action, and the last that was run alone.
+    pub tests: Vec<TestRun>,
     /// Channels that point at it, or at an index that lists it.
     pub channels: Vec<String>,
     /// Why the last run did not move such a channel to something newer, where it was refused.
@@ -219,6 +226,8 @@ impl Home {
             held_back,
             reasons: self.reasons(&record)?,
             lint: self.lint(&artifact, &record)?,
+            log: record.log.map(|log| self.blob_path(&log)),
+            tests: self.tests(&artifact, &record)?,
             is_current: newest.is_some_and(|newest| newest.artifacts.contains(&artifact)),
             artifact,
             record,
@@ -232,21 +241,24 @@ impl Home {
         let Some(digest) = record.documents.get(LINT_DOCUMENT) else {
             return Ok(Vec::new());
         };
-        let bytes = match self
-            .store
-            .read_bytes(digest, INDEX_LIMIT)
-            .map_err(Error::from)
-        {
-            Ok(bytes) => bytes.into_inner(),
-            Err(error) if is_lost(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+        let Some(document) = self.json::<Value>(digest)? else {
+            return Ok(Vec::new());
         };
-        let document: Value = serde_json::from_slice(&bytes)?;
         let packages = document["packages"].as_array();
         let is_it = |package: &&Value| package["package"] == artifact.coordinate.name;
         let own = packages.into_iter().flatten().find(is_it);
         let findings = own.and_then(|own| own["findings"].as_array());
         Ok(findings.cloned().unwrap_or_default())
+    }
+
+    /// A document; nothing, where the store has lost it.
+    pub(crate) fn json<T: DeserializeOwned>(&self, digest: &Sha256) -> Result<Option<T>, Error> {
+        let read = self.store.read_bytes(digest, INDEX_LIMIT);
+        match read.map_err(Error::from) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes.into_inner())?)),
+            Err(error) if is_lost(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What had changed since the good action before.
@@ -328,6 +340,14 @@ impl Explanation {
             lines.push("  linters".to_owned());
             lines.extend(self.lint.iter().map(finding));
         }
+        for test in &self.tests {
+            lines.extend(test.lines());
+        }
+        lines.extend(
+            self.log
+                .iter()
+                .map(|log| format!("  log       {}", log.display())),
+        );
         lines.join("\n")
     }
 
@@ -345,6 +365,8 @@ impl Explanation {
             "materials": self.record.materials,
             "documents": self.record.documents,
             "log": self.record.log,
+            "log-file": self.log.as_deref().map(Path::to_string_lossy),
+            "tests": self.tests.iter().map(TestRun::document).collect::<Vec<_>>(),
             "limits": self.record.limits,
             "evidence": self.evidence,
             "lint": self.lint,

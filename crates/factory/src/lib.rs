@@ -5,8 +5,9 @@
 //! 1. [`home`]: a factory on disk ([`Home`]): its file, its state folder, its keys, its lock.
 //! 2. [`catalog`]: the recipes and images it can make, read and resolved.
 //! 3. [`planning`]: the plan, from catalog, records and stage 0.
-//! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out; [`testing`]: the
-//!    tests of a recipe, run side by side.
+//! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out; [`testing`] and
+//!    [`tested`]: the tests of a recipe, run side by side, and what is recorded of them; [`turns`]:
+//!    who of those is heard.
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
@@ -46,6 +47,7 @@ pub mod repository;
 pub mod single;
 pub mod sources;
 pub mod stage;
+pub mod tested;
 pub mod testing;
 pub mod texts;
 pub mod turns;

@@ -23,7 +23,8 @@ use crate::origin::Environment;
 use crate::planning::{
     ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, TESTS_DOCUMENT,
 };
-use crate::testing::{AfterFailure, Report, Tested, Tests, tests_of};
+use crate::tested::Report;
+use crate::testing::{AfterFailure, Tested, Tests, tests_of};
 
 /// How the names of subjects end that are built apart.
 pub(crate) const APART: &str = " (apart)";

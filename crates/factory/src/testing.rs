@@ -8,18 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
-use boltworks_model::{Ambient, Event, PackageName, Sha256, Sink, Timestamp, chain};
+use boltworks_model::{Ambient, Event, PackageName, Sha256, Sink, chain};
 use boltworks_package::check::{Check, Checked, check, job, what};
 use boltworks_package::rescue::Attendant;
 use boltworks_package::workspace::LocalFiles;
 use boltworks_package::{Failed, SourceInput};
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolved::{Recipe, Test};
-use boltworks_rootfs::{Locked, LockedPackage};
+use boltworks_rootfs::Locked;
 use boltworks_solver::{Options, solve};
 use boltworks_store::Batch;
 use boltworks_version::apk::Dependency;
-use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::recipes::{Workshop, locked};
@@ -297,111 +296,4 @@ fn added<'s>(
         workspace,
     });
     Ok((log, failed))
-}
-
-/// The tests of a run, as a document: the packages of all, each once, and for each test which of
-/// them its guest held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    version: u32,
-    /// What was tested: `recipe zlib`.
-    pub subject: String,
-    /// When.
-    pub at: Timestamp,
-    packages: Vec<Used>,
-    tests: Vec<Entry>,
-}
-
-/// A package that some test's guest held.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Used {
-    /// Its name.
-    pub name: String,
-    /// Its full version.
-    pub version: String,
-    /// Its file.
-    pub sha256: Sha256,
-    /// The repository it came from.
-    pub repository: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    package: String,
-    passed: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
-    log: Sha256,
-    /// Places in the list of packages, in install order.
-    packages: Vec<usize>,
-}
-
-/// One test of a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reported<'a> {
-    /// The package under test.
-    pub package: &'a str,
-    /// How it failed, if it did.
-    pub fault: Option<&'a str>,
-    /// What it printed, in the store.
-    pub log: Sha256,
-    /// The packages of its guest, in install order.
-    pub packages: Vec<&'a Used>,
-}
-
-/// The format of reports.
-const VERSION: u32 = 1;
-
-impl Report {
-    /// Of tests that were run.
-    pub fn new(subject: String, at: Timestamp, tests: &[Tested]) -> Self {
-        let of = |tested: &Tested| -> Vec<Used> {
-            let packages = tested.used.packages.iter();
-            packages.map(Used::from).collect()
-        };
-        let all: BTreeSet<Used> = tests.iter().flat_map(of).collect();
-        let packages: Vec<Used> = all.into_iter().collect();
-        let entry = |tested: &Tested| Entry {
-            package: tested.package.clone(),
-            passed: tested.failed.is_none(),
-            fault: tested.failed.as_ref().map(Failed::to_string),
-            log: tested.log,
-            packages: of(tested)
-                .iter()
-                .filter_map(|used| packages.binary_search(used).ok())
-                .collect(),
-        };
-        Self {
-            version: VERSION,
-            subject,
-            at,
-            tests: tests.iter().map(entry).collect(),
-            packages,
-        }
-    }
-
-    /// Its tests, in the order they stand in the recipe.
-    pub fn tests(&self) -> impl Iterator<Item = Reported<'_>> {
-        self.tests.iter().map(|entry| Reported {
-            package: &entry.package,
-            fault: entry.fault.as_deref(),
-            log: entry.log,
-            packages: entry
-                .packages
-                .iter()
-                .filter_map(|place| self.packages.get(*place))
-                .collect(),
-        })
-    }
-}
-
-impl From<&LockedPackage> for Used {
-    fn from(package: &LockedPackage) -> Self {
-        Self {
-            name: package.name.to_string(),
-            version: package.version.to_string(),
-            sha256: package.sha256,
-            repository: package.repository.clone(),
-        }
-    }
 }

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, CheckOrder, Checked};
-use boltworks_factory::testing::{Tested, Used};
+use boltworks_factory::tested::Used;
+use boltworks_factory::testing::Tested;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Test};

@@ -14,7 +14,8 @@ use super::reading::{Reading, apart};
 use crate::equipment::Equipment;
 use crate::recipes::Workshop;
 use crate::repository::Given;
-use crate::testing::{AfterFailure, Named, Report, Tested, Tests, tests_of};
+use crate::tested::Report;
+use crate::testing::{AfterFailure, Named, Tested, Tests, tests_of};
 use crate::{Error, Home};
 
 /// One recipe to test.
@@ -112,8 +113,8 @@ fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<Named<'r>>, 
     Ok(tests)
 }
 
-/// Under which name the records keep the report of the last tests of a recipe.
-fn report_name(subject: &Subject) -> String {
+/// Under which name the records keep the report of the last tests of a recipe: `recipe zlib`.
+fn report_name(subject: &str) -> String {
     format!("tests of {subject}")
 }
 
@@ -125,8 +126,8 @@ impl Home {
         tests: &[Tested],
         ambient: &Ambient<'_>,
     ) -> Result<Sha256, Error> {
-        let subject = Subject::recipe(recipe.package.name.as_str());
-        let report = Report::new(subject.to_string(), ambient.clock.now(), tests);
+        let subject = Subject::recipe(recipe.package.name.as_str()).to_string();
+        let report = Report::new(subject.clone(), ambient.clock.now(), tests);
         let stored = self.store.put_bytes(&serde_json::to_vec(&report)?)?;
         let digest = stored.digest.to_string();
         self.records().set_meta(&report_name(&subject), &digest)?;
@@ -134,7 +135,7 @@ impl Home {
     }
 
     /// What the last run of a recipe's tests alone was recorded as, if there was one.
-    pub fn last_tests(&self, subject: &Subject) -> Result<Option<Sha256>, Error> {
+    pub fn last_tests(&self, subject: &str) -> Result<Option<Sha256>, Error> {
         let text = self.records().meta(&report_name(subject))?;
         Ok(text.and_then(|text| text.parse().ok()))
     }
