@@ -11,9 +11,10 @@
 //! 7. [`json`]: what `recipe compile` prints and what an action digest hashes.
 //! 8. [`embedded`]: a recipe read back from the package it made.
 //! 9. [`bump`]: what a new version changes in a recipe's text.
-//! 10. [`mod@format`]: a recipe's text in its usual form.
-//! 11. [`mod@lint`]: what is wrong with a recipe's text, rule by rule.
-//! 12. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 10. [`patches`]: a recipe's text with other patches.
+//! 11. [`mod@format`]: a recipe's text in its usual form.
+//! 12. [`mod@lint`]: what is wrong with a recipe's text, rule by rule.
+//! 13. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
@@ -27,6 +28,7 @@ pub mod json;
 pub mod library;
 pub mod lint;
 pub mod parsed;
+pub mod patches;
 pub mod pattern;
 pub mod resolve;
 pub mod resolved;
