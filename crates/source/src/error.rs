@@ -206,6 +206,20 @@ pub enum Error {
         /// How long.
         seconds: u64,
     },
+    /// A folder that should be empty is not.
+    #[error("put a repository into {}: there is something in it", path.display())]
+    Occupied {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// What somebody changed in a repository is not ready to become patches.
+    #[error("write patches of {}: {reason}", path.display())]
+    Unfinished {
+        /// The repository.
+        path: std::path::PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
     /// A path is not one.
     #[error(transparent)]
     Path(#[from] boltworks_fsx::PathError),

@@ -5,7 +5,7 @@
 //! 1. [`request`]: [`Request`], what is wanted; [`Override`] and [`Mirror`], where else it may be;
 //!    [`Fetched`], what was found.
 //! 2. [`fetcher`]: [`Fetcher`], the chain: store, upstream, mirrors, the factory's own map.
-//! 3. `git`: commits of git repositories, through the git program.
+//! 3. [`git`]: commits of git repositories, through the git program.
 //! 4. [`discover`]: a source whose digest nobody knows yet.
 //! 5. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
 //! 6. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
@@ -20,7 +20,7 @@ pub mod debian;
 pub mod discover;
 pub mod error;
 pub mod fetcher;
-mod git;
+pub mod git;
 mod job;
 pub mod machine;
 mod notes;
@@ -34,6 +34,7 @@ pub use debian::{Deb, DebianArchive};
 pub use discover::Discovered;
 pub use error::Error;
 pub use fetcher::{Checked, Fetcher};
+pub use git::worktree::{Patch, Worktree};
 pub use machine::Machine;
 pub use program::Program;
 pub use pypi::PythonIndex;

@@ -10,6 +10,7 @@
 //! 4. [`object`], [`objects`]: objects, read through git and named anew.
 //! 5. [`walk`]: which of them belong to a checkout, and in which order.
 //! 6. [`pack`], [`delta`]: written as a pack.
+//! 7. [`worktree`]: the other way round, for a person who changes sources.
 //!
 //! The blob is an archive: `boltworks-git/format`, then a folder `boltworks-git/N` for each
 //! repository, the one that is asked for first. It holds `pack`, `object` (the commit, or the tag that
@@ -26,6 +27,7 @@ mod remote;
 mod submodules;
 mod tool;
 mod walk;
+pub mod worktree;
 
 use std::io;
 use std::sync::Arc;

@@ -93,9 +93,8 @@ impl<'a> Git<'a> {
             job: opening.job,
         };
         let format = if like.is_long() { "sha256" } else { "sha1" };
-        let mut program = git
-            .base(None)
-            .args(["init", "--quiet", "--bare", "--template="]);
+        let mut program =
+            base(git.environment, None).args(["init", "--quiet", "--bare", "--template="]);
         if like.is_long() {
             program = program.arg(format!("--object-format={format}"));
         }
@@ -227,33 +226,7 @@ impl<'a> Git<'a> {
     /// Git on this repository.
     fn program(&self, remote: Option<&Remote>) -> Program {
         let folder = format!("--git-dir={}", self.path.display());
-        self.base(remote).arg(folder)
-    }
-
-    /// Git with nothing but what is set here, and no way to a server but this one's.
-    fn base(&self, remote: Option<&Remote>) -> Program {
-        let fixed = [
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_ATTR_NOSYSTEM", "1"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("GIT_NO_REPLACE_OBJECTS", "1"),
-            ("GIT_NO_LAZY_FETCH", "1"),
-            ("GIT_PROTOCOL_FROM_USER", "0"),
-        ];
-        let mut program = Program::new("git", "git").envs(self.environment);
-        for (name, value) in fixed {
-            program = program.env(name, value);
-        }
-        let protocols = remote.map_or("none", Remote::protocols);
-        program = program.env("GIT_ALLOW_PROTOCOL", protocols);
-        for setting in SETTINGS {
-            program = program.args(["-c", setting]);
-        }
-        for fault in OLD_FAULTS {
-            program = program.args(["-c".to_owned(), format!("fetch.fsck.{fault}=ignore")]);
-        }
-        program
+        base(self.environment, remote).arg(folder)
     }
 
     /// Runs it while progress is told; it is stopped on request, when it takes too much room, and when
@@ -284,6 +257,32 @@ impl<'a> Git<'a> {
             Ok(())
         })
     }
+}
+
+/// Git with nothing but what is set here, and no way to a server but this one's.
+pub(super) fn base(environment: &BTreeMap<String, String>, remote: Option<&Remote>) -> Program {
+    let fixed = [
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_PROTOCOL_FROM_USER", "0"),
+    ];
+    let mut program = Program::new("git", "git").envs(environment);
+    for (name, value) in fixed {
+        program = program.env(name, value);
+    }
+    let protocols = remote.map_or("none", Remote::protocols);
+    program = program.env("GIT_ALLOW_PROTOCOL", protocols);
+    for setting in SETTINGS {
+        program = program.args(["-c", setting]);
+    }
+    for fault in OLD_FAULTS {
+        program = program.args(["-c".to_owned(), format!("fetch.fsck.{fault}=ignore")]);
+    }
+    program
 }
 
 /// What git sees of the machine: its proxies and certificate authorities, under the names that it knows.

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use boltworks_model::{Checkout, Depth, Material, Pick, SourceKind};
-use boltworks_source::{Checked, Error, Fetched, KnownBy, Mirror, Origin, Override, Request};
+use boltworks_source::{
+    Checked, Error, Fetched, KnownBy, Mirror, Origin, Override, Patch, Request, Worktree,
+};
 
 use crate::Bench;
 use crate::upstream::{Manner, Repository, Upstream, command};
@@ -705,4 +707,99 @@ fn a_folder_of_files_that_were_fetched_before_will_do() {
     assert!(matches!(get(), Err(Error::Offline { .. })));
     std::fs::write(&path, b"something else").unwrap();
     assert!(matches!(get(), Err(Error::Offline { .. })));
+}
+
+#[test]
+fn a_person_changes_a_commit_and_gets_patches() {
+    let upstream = Upstream::new();
+    let mut inner = upstream.repository("inner");
+    let inner_commit = inner.commit("inner", "inner\n");
+    let (mut repository, _) = history(&upstream);
+    repository.write(
+        ".gitmodules",
+        "[submodule \"in/ner\"]\n\tpath = lib/in ner\n\turl = ../inner\n",
+    );
+    let link = format!("160000,{inner_commit},lib/in ner");
+    repository.git(["update-index", "--add", "--cacheinfo", &link]);
+    repository.git(["add", ".gitmodules"]);
+    repository.git(["commit", "--quiet", "--message=link"]);
+    let commit = repository.git(["rev-parse", "HEAD"]);
+    repository.git(["checkout", "--quiet", "side"]);
+    let fix = repository.commit("fix", "fixed\n");
+    let address = format!("{}/x", upstream.http(Manner::Serve));
+    let bench = Bench::new(&[]);
+    let wanted = Checkout {
+        submodules: true,
+        picks: vec![Pick {
+            branch: None,
+            commit: fix.parse().unwrap(),
+        }],
+        ..branched(&commit, "main")
+    };
+    let fetched = bench.get(&address, &wanted).unwrap();
+    let blob = bench.store.open_blob(&fetched.digest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("source/x");
+    let worktree = Worktree::make(&blob, (&address, &wanted), &path).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(path.join("fix")).unwrap(),
+        "fixed\n"
+    );
+    assert_eq!(git(&path, &["branch", "--show-current"]), "main");
+    assert_eq!(git(&path, &["status", "--porcelain"]), "");
+    assert_eq!(
+        git(&path.join("lib/in ner"), &["rev-parse", "HEAD"]),
+        inner_commit
+    );
+    let again = Worktree::make(&blob, (&address, &wanted), &path).unwrap_err();
+    assert!(matches!(again, Error::Occupied { .. }), "{again}");
+
+    // A mail, a plain difference, and one that only fits roughly.
+    let patches = folder.path().join("patches");
+    let commit = wanted.commit;
+    let nothing = worktree.patches(&commit, &patches).unwrap_err().to_string();
+    assert!(nothing.contains("nothing is committed"), "{nothing}");
+    let difference = "--- a/fix\n+++ b/fix\n@@ -1 +1,2 @@\n-fixed\n+mended\n+more\n";
+    let rough = "--- a/fix\n+++ b/fix\n@@ -1,2 +1,3 @@\n other\n more\n+most\n";
+    for (name, text) in [("plain.patch", difference), ("rough.patch", rough)] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let patch = Patch {
+            file,
+            name: name.to_owned(),
+            strip: 1,
+            fuzz: 2,
+        };
+        worktree.apply(&patch).unwrap();
+    }
+    let text = std::fs::read_to_string(path.join("fix")).unwrap();
+    assert_eq!(text, "mended\nmore\nmost\n");
+    std::fs::write(path.join("fix"), "mine\n").unwrap();
+    let unfinished = worktree.patches(&commit, &patches).unwrap_err().to_string();
+    assert!(unfinished.contains("not committed"), "{unfinished}");
+    git(&path, &["commit", "--quiet", "--all", "--message=My own"]);
+    let names = Worktree::open(&path)
+        .unwrap()
+        .patches(&commit, &patches)
+        .unwrap();
+    assert_eq!(
+        names,
+        ["0001-plain.patch", "0002-rough.patch", "0003-My-own.patch"]
+    );
+    // They lead to the same from the commit on.
+    let fresh = folder.path().join("fresh");
+    let worktree = Worktree::make(&blob, (&address, &wanted), &fresh).unwrap();
+    for name in names {
+        let file = patches.join(&name);
+        worktree
+            .apply(&Patch {
+                file,
+                name,
+                strip: 1,
+                fuzz: 2,
+            })
+            .unwrap();
+    }
+    let trees = [path, fresh].map(|path| git(&path, &["rev-parse", "HEAD^{tree}"]));
+    assert_eq!(trees[0], trees[1]);
 }
