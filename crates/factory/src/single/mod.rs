@@ -13,6 +13,7 @@
 //! 9. [`scanning`]: what its packages need and offer, read off their files again.
 //! 10. [`mod@mirrored`]: repositories at addresses, brought into folders.
 //! 11. [`mod@bump`]: its text, moved to another version.
+//! 12. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -34,6 +35,7 @@ pub mod reading;
 pub mod rebuild;
 pub mod scanning;
 pub mod shell;
+pub mod worktree;
 
 use boltworks_apk::Index;
 use boltworks_crypto::Keyring;
@@ -51,6 +53,7 @@ pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
 pub use shell::{KeptWorkspace, shell};
+pub use worktree::{LaidOut, WorktreeOrder, Written, lay_out, write_back};
 
 use crate::catalog::Loaded;
 use crate::keys::Keys;
