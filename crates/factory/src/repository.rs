@@ -3,6 +3,8 @@
 //!
 //! The index and every package that is taken must be signed by a trusted key. A package is
 //! copied to where nobody else can change it, judged there, and only then kept in the store.
+//! What was judged before with the same keys is remembered: as long as a signed index lists it and its
+//! file lies there, the store's copy is taken, and the file is not read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Seek as _, SeekFrom};
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
-use boltworks_crypto::Keyring;
+use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, Limit, RelPath, Root};
 use boltworks_model::{Ambient, Architecture, Event, PackageName, Sha1, Sha256};
 use boltworks_store::Store;
@@ -23,6 +25,8 @@ use crate::{Error, keys};
 const INDEX_LIMIT: Limit = Limit::mib(300);
 /// No package is larger.
 const PACKAGE_LIMIT: Limit = Limit::gib(16);
+/// No memory of what was judged is larger.
+const MEMORY_LIMIT: Limit = Limit::mib(64);
 
 /// What a command line says of packages that are there already.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +130,54 @@ pub struct Dock<'a> {
     pub scratch: &'a Root,
     /// The keys that are trusted; absent where signatures are not judged.
     pub keyring: Option<&'a Keyring>,
+    /// Where it is remembered what was judged, if anywhere.
+    pub memory: Option<&'a Root>,
+}
+
+/// What was judged before with the same keys: the package in the store by what an index calls it.
+#[derive(Debug)]
+struct Memory<'a> {
+    folder: Option<&'a Root>,
+    file: RelPath,
+    known: BTreeMap<Sha1, Sha256>,
+    is_new: bool,
+}
+
+impl<'a> Memory<'a> {
+    /// What cannot be read is as not remembered.
+    fn load(folder: Option<&'a Root>, keyring: Option<&Keyring>) -> Result<Self, Error> {
+        let mut keys = String::new();
+        for (name, key) in keyring.into_iter().flat_map(Keyring::iter) {
+            keys.extend([name, "\n", &key.to_pem()?]);
+        }
+        let judged = if keyring.is_some() {
+            "judged"
+        } else {
+            "unjudged"
+        };
+        let file = format!("{judged}-{}.json", sha256(keys.as_bytes()));
+        let file = RelPath::try_from(file.as_str())?;
+        let text = folder.and_then(|folder| folder.read_vec(&file, MEMORY_LIMIT).ok());
+        let known = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Ok(Self {
+            folder,
+            file,
+            known: known.unwrap_or_default(),
+            is_new: false,
+        })
+    }
+
+    fn insert(&mut self, identity: Sha1, digest: Sha256) {
+        self.is_new |= self.known.insert(identity, digest) != Some(digest);
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        if let Some(folder) = self.folder.filter(|_| self.is_new) {
+            let text = serde_json::to_vec(&self.known).unwrap_or_default();
+            folder.write(&self.file, &text, 0o600)?;
+        }
+        Ok(())
+    }
 }
 
 /// Packages that were brought in.
@@ -153,6 +205,7 @@ impl Dock<'_> {
             return Ok(brought);
         }
         let names = reachable(repositories, wanted, others);
+        let mut memory = Memory::load(self.memory, self.keyring)?;
         for repository in repositories {
             let mut entries = Vec::new();
             for entry in &repository.index.entries {
@@ -160,7 +213,7 @@ impl Dock<'_> {
                     continue;
                 }
                 ambient.cancel.check()?;
-                match self.take(repository, entry)? {
+                match self.take(repository, entry, &mut memory)? {
                     Some(digest) => {
                         brought.files.insert(entry.identity, digest);
                         entries.push(entry.clone());
@@ -175,18 +228,34 @@ impl Dock<'_> {
             }
             brought.indexes.push(Index::new("", entries));
         }
+        memory.save()?;
         Ok(brought)
     }
 
-    fn take(&self, repository: &Repository, entry: &IndexEntry) -> Result<Option<Sha256>, Error> {
+    fn take(
+        &self,
+        repository: &Repository,
+        entry: &IndexEntry,
+        memory: &mut Memory<'_>,
+    ) -> Result<Option<Sha256>, Error> {
         let name = RelPath::try_from(entry.file_name().as_str())?;
+        let Some(stat) = repository.folder.stat(&name)? else {
+            return Ok(None);
+        };
+        if let Some(digest) = memory.known.get(&entry.identity).copied()
+            && stat.size == entry.size
+            && self.store.has(&digest)?
+        {
+            return Ok(Some(digest));
+        }
         let file = match repository.folder.open_file(&name) {
             Err(error) if error.is_not_found() => return Ok(None),
             file => file?,
         };
-        self.keep(file, entry)
-            .map(Some)
-            .map_err(|error| error.of_file(&repository.file(entry)))
+        let kept = self.keep(file, entry);
+        let digest = kept.map_err(|error| error.of_file(&repository.file(entry)))?;
+        memory.insert(entry.identity, digest);
+        Ok(Some(digest))
     }
 
     fn keep(&self, file: std::fs::File, entry: &IndexEntry) -> Result<Sha256, Error> {

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::program::program;
 use boltworks_tests::small::{Small, recipe, writes};
 use boltworks_tests::{Command, Folder};
@@ -189,6 +189,38 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
         .fails(1)?
         .says("is not trusted")?;
     Ok(())
+}
+
+#[test]
+fn a_package_is_judged_once() -> Result<()> {
+    let desk = Desk::new()?;
+    let build = |number: u32| -> Result<Command> {
+        let text = recipe("echo", "", &writes(&number.to_string()));
+        std::fs::write(desk.path("recipes/echo.yaml"), text)?;
+        Ok(desk.with_os("build recipes/echo.yaml"))
+    };
+    build(1)?.ok()?;
+    let packages = std::fs::read_dir(desk.path("os/x86_64"))?;
+    let mut packages = packages.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_bash = |path: &PathBuf| path.to_string_lossy().contains("/bash-");
+    let bash = packages.find(is_bash).context("there is no bash")?;
+    // Its index vouches for what was judged, and nothing of what lies there now is taken.
+    let mut bytes = std::fs::read(&bash)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&bash, &bytes)?;
+    build(2)?.ok()?;
+    // Another size is looked into, and so is everything when other keys are trusted.
+    bytes.push(0);
+    std::fs::write(&bash, &bytes)?;
+    build(3)?.fails(1)?.says("bash-")?;
+    bytes.pop();
+    std::fs::write(&bash, &bytes)?;
+    desk.melange("keygen --key-size 2048 other.rsa").ok()?;
+    let other = desk.with_os("build recipes/echo.yaml -k other.rsa.pub");
+    other.fails(1)?.says("bash-")?;
+    std::fs::remove_file(&bash)?;
+    build(4)?.fails(2)?.says("is listed and not there")
 }
 
 #[test]

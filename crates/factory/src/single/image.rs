@@ -108,6 +108,7 @@ pub fn image(
         store: &desk.store,
         scratch: &desk.scratch,
         keyring: (!given.ignore_signatures).then_some(&keyring),
+        memory: None,
     };
     let mut world = desk.world(&dock, &repositories, &image, ambient)?;
     let mut solution = chosen(&world, &image, architecture, &order.name);

@@ -102,10 +102,12 @@ impl<'h> Bench<'h> {
         let own = self.last_indexes()?;
         let others: Vec<&Index> = std::iter::once(&stage0.index).chain(&own).collect();
         let scratch = self.home.state_folder("scratch")?;
+        let memory = self.home.state_folder("brought")?;
         let dock = Dock {
             store: &self.home.store,
             scratch: &scratch,
             keyring: (!self.ignore_signatures).then_some(&self.keyring),
+            memory: Some(&memory),
         };
         let brought = dock.bring(&self.repositories, wanted, &others, ambient)?;
         stage0.files.extend(brought.files);
