@@ -109,14 +109,14 @@ pub(super) fn soname(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &mu
     }
 }
 
-/// The numbers behind `.so.`: `libaws.so.0unstable` has version 0, as has one without any.
+/// The numbers behind `.so.`, or 0 where something else is there: `libaws.so.0unstable`.
 fn library_version(soname: &str) -> Option<Version> {
     let behind = soname.split_once(".so.").map_or("", |(_, behind)| behind);
-    let end = behind
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(behind.len());
-    let numbers = behind.get(..end).unwrap_or_default().trim_end_matches('.');
-    numbers.parse().or_else(|_| "0".parse()).ok()
+    let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let numbers = Some(behind).filter(|behind| behind.chars().all(is_number));
+    numbers
+        .and_then(|numbers| numbers.parse().ok())
+        .or_else(|| "0".parse().ok())
 }
 
 /// A link in the loader's folders to a library of another package of the build needs it.
@@ -150,7 +150,8 @@ mod tests {
         check("libaws-c-auth.so.1.0.0", "1.0.0");
         check("libX-1.2.so", "0");
         check("libX.so.", "0");
-        check("libX.so.1.-2", "1");
+        check("libX.so.1.-2", "0");
+        check("libX.so.1.0unstable", "0");
         check("libX.so.1..2", "0");
     }
 }
