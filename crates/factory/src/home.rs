@@ -10,6 +10,7 @@
 //!   apt/                Debian's signed lists, and downloads under way
 //!   trees/              build environments, one hardlinked tree for each
 //!   builds/             workspaces of builds under way, and of failed ones
+//!   graphs/             what `recipe graph` knows of recipes that it read before
 //! ```
 
 use std::collections::BTreeMap;
@@ -94,6 +95,12 @@ impl Home {
     pub fn open(file: &Path, host: Host) -> Result<Self, Error> {
         let (folder, source, config) = read(file)?;
         Self::in_folder(folder, source, config, host)
+    }
+
+    /// The state folder of the factory whose file this is. Nothing is made.
+    pub fn state_of(file: &Path) -> Result<PathBuf, Error> {
+        let (folder, _, config) = read(file)?;
+        Ok(folder.path_for_children()?.join(config.state))
     }
 
     /// A factory for a command that runs where there is none. Its state and its key, which nobody

@@ -17,12 +17,13 @@
 //!
 //! What does not: the clock, paths, the user, the number of cores, the program's version.
 //!
-//! Reading order: [`catalog`] (what there is to make, and who needs whom), [`inputs`] (what an
-//! action is), [`evaluate()`](evaluate::evaluate) (the plan).
+//! Reading order: [`catalog`] (what there is to make), [`outline`] (who needs whom), [`inputs`] (what
+//! an action is), [`evaluate()`](evaluate::evaluate) (the plan).
 
 pub mod catalog;
 pub mod evaluate;
 pub mod inputs;
+pub mod outline;
 
 pub use catalog::{Catalog, ImageItem, Layout, RecipeItem};
 pub use evaluate::{Item, Known, Made, Plan, State, World, evaluate, picks};

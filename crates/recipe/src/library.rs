@@ -185,6 +185,12 @@ impl PipelineLibrary {
         self.files.keys().map(String::as_str)
     }
 
+    /// Names and texts of the pipelines that are not the program's own, sorted.
+    pub fn added(&self) -> impl Iterator<Item = (&str, &str)> {
+        let added = self.files.iter().filter(|(_, file)| !file.is_builtin());
+        added.map(|(name, file)| (name.as_str(), &*file.text))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<PipelineFile>> {
         self.files.get(name)
     }

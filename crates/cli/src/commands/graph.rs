@@ -6,16 +6,22 @@ use std::process::ExitCode;
 use boltworks_factory::graph::{self, GraphOrder, Link, Node};
 use serde_json::{Value, json};
 
-use crate::arguments::Graph;
+use crate::arguments::{Arguments, Graph};
+use crate::commands::session;
 use crate::failure::Failure;
 use crate::output::{Output, shown};
 use crate::table::count;
 
-pub(crate) fn run(graph: &Graph, output: &Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    graph: &Graph,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let order = GraphOrder {
         folders: graph.folders.clone(),
         pipelines: graph.pipelines.pipeline_dir.clone(),
         architecture: graph.arch,
+        memory: session::memory(arguments),
     };
     let found = graph::graph(&order)?;
     if output.is_json() {
@@ -77,7 +83,7 @@ fn notes(graph: &graph::Graph) -> String {
             .iter()
             .map(|(name, why)| format!("! {name}: {why}")),
     );
-    lines.extend(graph.reasons().map(|reason| format!("! {reason}")));
+    lines.extend(graph.unread.iter().map(|(_, why)| format!("! {why}")));
     lines.push(format!(
         "{} in order, {} for other architectures, {} not understood",
         count(graph.recipes.len(), "recipe"),
@@ -109,13 +115,13 @@ fn document(graph: &graph::Graph) -> Value {
         let link = |link: &Link| json!({"recipe": link.recipe, "packages": link.packages});
         circle.iter().map(link).collect()
     };
-    let unread = graph.unread.iter().zip(graph.reasons());
+    let unread = graph.unread.iter();
     json!({
         "recipes": graph.recipes.iter().map(recipe).collect::<Vec<_>>(),
         "circles": graph.circles.iter().map(circle).collect::<Vec<_>>(),
         "faults": graph.faults,
         "unread": unread
-            .map(|((file, _), why)| json!({"file": shown(file), "why": why}))
+            .map(|(file, why)| json!({"file": shown(file), "why": why}))
             .collect::<Vec<_>>(),
         "elsewhere": graph.elsewhere.iter().map(|file| shown(file)).collect::<Vec<_>>(),
     })

@@ -30,7 +30,7 @@ pub(crate) fn run(
         Recipe::Compile(compile) => run_compile(compile, output),
         Recipe::Fmt(given) => fmt::run(given, output),
         Recipe::Lint(given) => lint::run(given, output),
-        Recipe::Graph(graph) => graph::run(graph, output),
+        Recipe::Graph(graph) => graph::run(arguments, graph, output),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{Stderr, Stdin};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
+use boltworks_factory::graph::Memory;
 use boltworks_factory::{Error, Home, Host, Line};
 use boltworks_model::Sink;
 use boltworks_package::rescue::Attendant;
@@ -52,6 +53,15 @@ fn cache_folder() -> Result<PathBuf, Failure> {
             .to_owned(),
     })?;
     Ok(caches.join("boltworks"))
+}
+
+/// Where a command that needs no factory keeps what saves it time: in the state of the factory, if
+/// there is one, else in the user's cache folder, else nowhere.
+pub(crate) fn memory(arguments: &Arguments) -> Option<Memory> {
+    let state = Home::state_of(&arguments.factory);
+    let folder = state.ok().or_else(|| cache_folder().ok())?;
+    let program = host::host(None, true).exe;
+    Some(Memory { folder, program })
 }
 
 /// Opens the factory with its catalog and keys.

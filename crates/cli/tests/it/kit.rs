@@ -79,6 +79,7 @@ impl Desk {
             .current_dir(self.0.path())
             .env_remove("SOURCE_DATE_EPOCH")
             .env_remove("BOLTWORKS_LOG")
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .envs(variables.iter().copied())
             .output()
             .unwrap();

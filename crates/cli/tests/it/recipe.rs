@@ -188,6 +188,67 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
     desk.run("recipe graph nowhere").with_code(2);
 }
 
+#[test]
+fn what_was_read_of_recipes_is_kept_and_never_believed_over_the_text() {
+    let desk = Desk::new();
+    let graph = || desk.run("recipe graph os --json").with_code(0).out;
+    let kept = || {
+        let names = desk.names().into_iter();
+        let mut names = names.filter(|name| name.starts_with("cache/boltworks/graphs/"));
+        let name = names.next().unwrap();
+        (desk.read(&name), name)
+    };
+    desk.write("os/zlib.yaml", node("zlib", "make", ""));
+    desk.write("os/make.yaml", node("make", "", ""));
+    desk.write("os/broken.yaml", "package: [");
+    let first = graph();
+    let (text, name) = kept();
+    assert_eq!(graph(), first);
+    assert_eq!(kept().0, text, "nothing new is nothing to write");
+
+    for damage in [
+        b"".to_vec(),
+        text[..text.len() - 9].to_vec(),
+        b"boltworks outlines 1\n# 0\n".to_vec(),
+    ] {
+        desk.write(&name, damage);
+        assert_eq!(graph(), first);
+        assert_eq!(kept().0, text, "what is damaged is replaced");
+    }
+    desk.write("os/zlib.yaml", node("zlib", "", ""));
+    assert_ne!(graph(), first);
+    desk.write("os/zlib.yaml", node("zlib", "make", ""));
+    assert_eq!(graph(), first);
+    // Another pipeline may mean another package for every recipe.
+    desk.write("os/pipelines/x.yaml", "needs: {packages: [make]}\nruns: x");
+    let tool = node("tool", "", "").replace("[{runs: 'true'}]\nsub", "[{uses: x}]\nsub");
+    desk.write("os/tool.yaml", tool);
+    let needs = || {
+        let document: Value = serde_json::from_str(&graph()).unwrap();
+        let all = document["recipes"].as_array().unwrap();
+        let tool = all.iter().find(|recipe| recipe["name"] == "tool");
+        tool.unwrap()["needs"].clone()
+    };
+    assert_eq!(needs(), serde_json::json!(["make"]));
+    desk.write("os/pipelines/x.yaml", "runs: x");
+    assert_eq!(needs(), serde_json::json!([]));
+
+    // Where a factory is, it is kept in its state.
+    desk.write("boltworks.yaml", "factory: web\nstage0: {}\n");
+    graph();
+    assert!(
+        desk.names()
+            .iter()
+            .any(|name| name.starts_with(".boltworks/graphs/"))
+    );
+    // Where nothing can be kept, nothing is.
+    let answer = desk.run_with(
+        "--factory no.yaml recipe graph os",
+        &[("XDG_CACHE_HOME", "/dev/null")],
+    );
+    assert!(answer.with_code(0).out.contains("tool"));
+}
+
 const ODD: &str = "package:
     name: hello   # the best
     version: 1
