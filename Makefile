@@ -3,11 +3,17 @@
 CARGO ?= cargo
 FACTORY := examples/web
 
-.PHONY: demo test lint bench compat
+.PHONY: demo os test lint bench compat
 
 # Builds a web server's image from source, releases it, serves it, pulls it, runs it.
 demo:
 	@scripts/demo $(FACTORY)
+
+# Builds os/: a C library and what programs commonly link with, hardened. An hour on two processors.
+os:
+	@scripts/install demo
+	$(CARGO) build --release --locked --quiet --package boltworks-cli
+	$${CARGO_TARGET_DIR:-target}/release/boltworks --factory os/boltworks.yaml up
 
 # Everything CI runs.
 test:
