@@ -80,6 +80,7 @@ replay! {
     pkginfo: ROUNDS,
     python_index: ROUNDS,
     recipe: ROUNDS,
+    recipe_form: ROUNDS,
     served_path: ROUNDS,
     served_range: ROUNDS,
     spdx: FEW_ROUNDS,

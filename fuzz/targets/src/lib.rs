@@ -80,6 +80,7 @@ targets![
     apk::pkginfo,
     machine::python_index,
     yaml::recipe,
+    yaml::recipe_form,
     serve::served_path,
     serve::served_range,
     sbom::spdx,

@@ -1,8 +1,10 @@
 //! Everything that people write in YAML: values, recipes, pipelines, images, the factory's file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::{Architecture, PackageName};
+use boltworks_recipe::lint::fix::fixed;
+use boltworks_recipe::lint::{Known, Subject, lint};
 use boltworks_recipe::pattern::{Fuel, Pattern, Replacement};
 use boltworks_recipe::substitute::{Budget, Piece, fill_known, pieces};
 use boltworks_recipe::{
@@ -10,6 +12,7 @@ use boltworks_recipe::{
     resolve_image,
 };
 use boltworks_yaml::Spanned;
+use boltworks_yaml::layout::usual_form;
 use serde_json::Value;
 
 use crate::{taken, text};
@@ -73,6 +76,44 @@ pub fn pipeline(data: &[u8]) {
     let parsed = parse_recipe("user.yaml", USER).expect("the recipe is sound");
     let library = PipelineLibrary::builtin().with_file("fuzz/one", FILE, text);
     check_recipe(&parsed, &library);
+}
+
+/// A text in its usual form, which stays as it is; of a recipe, all that rules find in it.
+pub fn recipe_form(data: &[u8]) {
+    const SPACED: [&str; 1] = ["pipeline"];
+    let Some(text) = text(data) else {
+        return;
+    };
+    if let Ok(formed) = usual_form(FILE, text, &SPACED) {
+        taken();
+        match usual_form(FILE, &formed, &SPACED) {
+            Ok(again) => assert_eq!(again, formed, "the form of the form is another one"),
+            Err(error) => panic!("the form has none itself: {error}"),
+        }
+    }
+    let Ok(recipe) = parse_recipe(FILE, text) else {
+        return;
+    };
+    let library = PipelineLibrary::builtin();
+    let resolved = resolve(
+        &recipe,
+        &ResolveOptions::new(Architecture::X86_64, &library),
+    );
+    let known = Known {
+        linters: BTreeSet::from(["strip"]),
+        licence: |text| (text != "MIT").then(|| text.to_owned()),
+    };
+    let subject = Subject {
+        recipe: &recipe,
+        resolved: resolved.as_ref().ok(),
+        library: &library,
+        known: &known,
+    };
+    let found = lint(&subject, resolved.as_ref().err(), &BTreeSet::new());
+    let last = lines(text) + 1;
+    assert!(found.iter().all(|finding| finding.spot.at.line <= last));
+    let (fixed, done) = fixed(text, &found, |text| parse_recipe(FILE, text).is_ok());
+    assert_eq!(fixed == text, done.is_empty(), "what is put right changes");
 }
 
 fn check_recipe(parsed: &boltworks_recipe::parsed::Recipe, library: &PipelineLibrary) {
