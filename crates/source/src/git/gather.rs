@@ -21,6 +21,8 @@ const MAX_SUBMODULES: usize = 1000;
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 /// Where branches and tags are kept.
 const KEPT: &str = "refs/kept";
+/// Where the tag is kept.
+const TAG: &str = "refs/kept/tag";
 
 /// A repository with what is wanted of it.
 pub(super) struct Part<'a> {
@@ -58,9 +60,16 @@ impl<'a> Gathering<'a> {
         })?;
         let picks = checkout.picks.iter();
         let picks = picks.map(|pick| (pick.commit, Depth::Last(TWO)));
+        // An annotated tag comes with its commit: programs ask git what the version is.
+        let tag = checkout.tag.as_ref().map(|_| git.named(TAG));
+        let object = tag.transpose()?.flatten().unwrap_or(checkout.commit);
         let commit = git.objects(|objects| {
-            let peeled = walk::peel(objects, checkout.commit)?;
-            let (_, commit) = peeled.ok_or_else(|| absent(&from, &checkout.commit))?;
+            let absent = || absent(&from, &checkout.commit);
+            let (_, commit) = walk::peel(objects, checkout.commit)?.ok_or_else(absent)?;
+            let (_, tagged) = walk::peel(objects, object)?.ok_or_else(absent)?;
+            if tagged != commit {
+                return Err(absent());
+            }
             for pick in &checkout.picks {
                 verify_pick(objects, &from, pick)?;
             }
@@ -68,7 +77,7 @@ impl<'a> Gathering<'a> {
         })?;
         let mut parts = vec![Part {
             git,
-            object: checkout.commit,
+            object,
             roots: std::iter::once((commit, checkout.depth))
                 .chain(picks)
                 .collect(),
@@ -132,8 +141,11 @@ impl<'a> Gathering<'a> {
             self.folder.remove_tree(&folder)?;
             let opening = (self.opening)(before);
             let git = Git::init(self.folder.make_dir(&folder)?, like, opening)?;
-            let path = RelPath::try_from(format!("{}/{number}/pack", super::FOLDER))?;
-            git.take(packs.file(&path).ok_or_else(|| absent(remote, like))?)?;
+            let part = |name| super::content(packs, number, name);
+            git.take(part("pack").ok_or_else(|| absent(remote, like))?)?;
+            if let Ok(object) = super::text(packs, number, "object") {
+                git.name(TAG, &object)?;
+            }
             return Ok((git, remote.clone()));
         }
         let mirrored = self.mirrors.iter();
@@ -244,7 +256,7 @@ fn tagged(git: &Git<'_>, remote: &Remote, checkout: &Checkout, tag: &RefName) ->
             found: *commit,
         });
     }
-    let wanted = [format!("+{name}:{KEPT}/tag")];
+    let wanted = [format!("+{name}:{TAG}")];
     deepened(git, remote, checkout, &wanted)
 }
 

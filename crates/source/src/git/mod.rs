@@ -33,7 +33,7 @@ use std::io;
 use std::sync::Arc;
 
 use boltworks_fsx::tar::{Policy, Writer, read_tree};
-use boltworks_fsx::{Content, Error as DiskError, Kind, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Content, Error as DiskError, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{Ambient, Checkout, Material, Sha256, SourceKind};
 use boltworks_store::{BlobDraft, Stored};
 
@@ -52,6 +52,8 @@ const FORMAT: &str = "1";
 const FOLDER: &str = "boltworks-git";
 /// The folder of repositories that are being fetched.
 const SCRATCH: &str = "git";
+/// No text in a blob is longer.
+const MAX_TEXT: Limit = Limit::mib(1);
 /// Seconds after which what a killed run left is removed.
 const ABANDONED_AFTER: i64 = 7 * 24 * 60 * 60;
 
@@ -287,6 +289,24 @@ fn append_content(
     };
     let path = RelPath::try_from(format!("{FOLDER}/{name}"))?;
     Ok(writer.append(&path, &node, &[])?)
+}
+
+/// A file of a blob's part.
+fn content<'a>(parts: &'a Tree, number: usize, name: &str) -> Option<&'a Content> {
+    let path = RelPath::try_from(format!("{FOLDER}/{number}/{name}")).ok()?;
+    parts.file(&path)
+}
+
+/// A line of text in a blob's part.
+fn text(parts: &Tree, number: usize, name: &str) -> Result<String, Error> {
+    let missing = || Error::Malformed {
+        index: "the blob of a commit".to_owned(),
+        reason: format!("it has no {name}"),
+    };
+    let content = content(parts, number, name).ok_or_else(missing)?;
+    let bytes = content.read_vec(MAX_TEXT).map_err(writing)?;
+    let text = String::from_utf8(bytes).map_err(|_| missing())?;
+    Ok(text.trim_end_matches('\n').to_owned())
 }
 
 /// A file of ours could not be written.

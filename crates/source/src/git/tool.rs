@@ -152,6 +152,21 @@ impl<'a> Git<'a> {
             .map(drop)
     }
 
+    /// What a name stands for here.
+    pub(super) fn named(&self, name: &str) -> Result<Option<ObjectId>, Error> {
+        let program = self
+            .program(None)
+            .args(["for-each-ref", "--format=%(objectname)"]);
+        let text = program.arg(name).text(Limit::kib(64))?;
+        Ok(text.lines().next().and_then(|id| id.parse().ok()))
+    }
+
+    /// Gives an object a name.
+    pub(super) fn name(&self, name: &str, object: &str) -> Result<(), Error> {
+        let program = self.program(None).args(["update-ref", name, object]);
+        program.output(Limit::kib(64)).map(drop)
+    }
+
     /// Whether every commit before the first one is before the second, or is it.
     pub(super) fn is_before(&self, first: &ObjectId, second: &ObjectId) -> Result<bool, Error> {
         let program = self.program(None).args(["rev-list", "--max-count=1"]);

@@ -8,15 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use boltworks_fsx::tar::{Policy, read_tree};
-use boltworks_fsx::{Content, Limit, RelPath, Root, Tree};
+use boltworks_fsx::{Limit, RelPath, Root, Tree};
 use boltworks_model::{Checkout, ObjectId};
 use boltworks_store::BlobFile;
 
 use super::tool::base;
+use super::{content, text};
 use crate::{Error, Program};
 
-/// No text in a blob is longer.
-const MAX_TEXT: Limit = Limit::mib(1);
 /// No answer of git is longer.
 const MAX_ANSWER: Limit = Limit::mib(16);
 /// What a person's own commits come after.
@@ -318,21 +317,4 @@ struct Repository<'a> {
     /// Where it keeps its own.
     own: String,
     url: &'a str,
-}
-
-fn content<'a>(parts: &'a Tree, number: usize, name: &str) -> Option<&'a Content> {
-    let path = RelPath::try_from(format!("{}/{number}/{name}", super::FOLDER)).ok()?;
-    parts.file(&path)
-}
-
-/// A line of text in a blob.
-fn text(parts: &Tree, number: usize, name: &str) -> Result<String, Error> {
-    let missing = || Error::Malformed {
-        index: "the blob of a commit".to_owned(),
-        reason: format!("it has no {name}"),
-    };
-    let content = content(parts, number, name).ok_or_else(missing)?;
-    let bytes = content.read_vec(MAX_TEXT).map_err(super::writing)?;
-    let text = String::from_utf8(bytes).map_err(|_| missing())?;
-    Ok(text.trim_end_matches('\n').to_owned())
 }

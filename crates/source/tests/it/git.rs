@@ -177,7 +177,8 @@ fn a_tag_brings_its_commit_alone() {
         digests.push(fetched.digest);
         let unpacked = Unpacked::of(&bench, &fetched);
         let path = unpacked.repository(0);
-        assert_eq!(unpacked.text(0, "object"), commits[7]);
+        assert_eq!(unpacked.text(0, "object"), tag);
+        assert_eq!(unpacked.text(0, "commit"), commits[7]);
         assert_eq!(unpacked.text(0, "shallow"), commits[7]);
         assert_eq!(count(&path), "1");
         let read = std::fs::read_to_string(path.join("folder/7/é")).unwrap();
