@@ -25,6 +25,7 @@ impl Cloned {
         let mut inner = upstream.repository("inner");
         let inner_commit = inner.commit("inner.txt", "inner\n");
         let mut outer = upstream.repository("outer");
+        outer.commit("text", "wrong\n");
         outer.write(
             ".gitmodules",
             "[submodule \"inner\"]\n\tpath = lib/inner\n\turl = ../inner\n",
@@ -32,8 +33,8 @@ impl Cloned {
         let link = format!("160000,{inner_commit},lib/inner");
         outer.git(["update-index", "--add", "--cacheinfo", &link]);
         outer.git(["add", ".gitmodules"]);
-        outer.git(["commit", "--quiet", "--message=begin"]);
-        let commit = outer.commit("text", "wrong\n");
+        outer.git(["commit", "--quiet", "--message=link"]);
+        let commit = outer.git(["rev-parse", "HEAD"]);
         outer.git(["tag", "--annotate", "--message=release", "v1.2"]);
         outer.git(["checkout", "--quiet", "-b", "fixes"]);
         outer.commit("other", "not wanted\n");
