@@ -48,27 +48,19 @@ impl Hierarchy {
         }
     }
 
-    /// The best hierarchy in which a group can really be made, limited and, as `enter` tries,
-    /// entered, if any.
-    pub(crate) fn find(enter: impl Fn(&Group) -> io::Result<()>) -> Option<Self> {
-        let proc = Root::open("/proc/self".as_ref()).ok()?;
-        let read = |name: &str| {
-            proc.read_text(&RelPath::try_from(name).ok()?, Limit::mib(4))
-                .ok()
-        };
-        let candidates = candidates(&read("cgroup")?, &read("mountinfo")?);
+    /// The hierarchies in which a group can be made and limited, the best first, each with such a
+    /// group. Whether it can be entered, only a process that tries knows.
+    pub(crate) fn usable() -> impl Iterator<Item = (Self, Group)> {
         let limits = Limits {
             memory: Some(1 << 30),
             processes: Some(64),
             ..Limits::default()
         };
-        candidates.into_iter().find(|candidate| {
+        let found = found().unwrap_or_default().into_iter();
+        found.filter_map(move |candidate| {
             candidate.sweep();
-            let tried = candidate.group(&limits).and_then(|group| {
-                enter(&group)?;
-                group.remove()
-            });
-            tried.is_ok()
+            let group = candidate.group(&limits).ok()?;
+            Some((candidate, group))
         })
     }
 
@@ -139,6 +131,16 @@ impl Hierarchy {
     }
 }
 
+/// Where groups might be made on this machine, the best first.
+fn found() -> Option<Vec<Hierarchy>> {
+    let proc = Root::open("/proc/self".as_ref()).ok()?;
+    let read = |name: &str| {
+        let path = RelPath::try_from(name).ok()?;
+        proc.read_text(&path, Limit::mib(4)).ok()
+    };
+    Some(candidates(&read("cgroup")?, &read("mountinfo")?))
+}
+
 /// Whether a name is that of a group whose factory is gone.
 fn is_left_behind(name: &[u8]) -> bool {
     std::str::from_utf8(name)
@@ -151,10 +153,18 @@ fn is_left_behind(name: &[u8]) -> bool {
 /// The groups of one run, one in each hierarchy it needs.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Each with the folder it lies in.
-    parts: Vec<(OwnedFd, OwnedFd)>,
+    parts: Vec<Part>,
     name: String,
     version2: bool,
+}
+
+/// A group in one hierarchy.
+#[derive(Debug)]
+struct Part {
+    own: OwnedFd,
+    /// The folder it lies in.
+    parent: OwnedFd,
+    path: PathBuf,
 }
 
 /// What a group counted.
@@ -171,30 +181,37 @@ pub(crate) struct Counted {
 impl Group {
     /// Makes the group in one more hierarchy, unless it is there already (controllers that share
     /// one).
-    fn add(&mut self, parent: &Path) -> io::Result<&OwnedFd> {
-        let parent = rustix::fs::open(parent, DIRECTORY, Mode::empty())?;
+    fn add(&mut self, folder: &Path) -> io::Result<&OwnedFd> {
+        let parent = rustix::fs::open(folder, DIRECTORY, Mode::empty())?;
         match rustix::fs::mkdirat(&parent, &self.name, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
         let own = rustix::fs::openat(&parent, &self.name, DIRECTORY, Mode::empty())?;
-        self.parts.push((own, parent));
-        self.parts
-            .last()
-            .map(|(own, _)| own)
-            .ok_or_else(|| Errno::NOENT.into())
+        let path = folder.join(&self.name);
+        self.parts.push(Part { own, parent, path });
+        let last = self.parts.last().map(|part| &part.own);
+        last.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Moves a process in.
-    pub(crate) fn enter(&self, process: u32) -> io::Result<()> {
-        self.parts
-            .iter()
-            .try_for_each(|(part, _)| write(part, "cgroup.procs", &process.to_string()))
+    /// The files into which a process of one thread writes `0` to enter.
+    ///
+    /// It enters by itself, because whoever moves another makes the kernel wait until no processor
+    /// looks at any process any more: some 10 ms. In version 1, the file that moves threads is
+    /// free of that.
+    pub(crate) fn doors(&self) -> Vec<PathBuf> {
+        let name = if self.version2 {
+            "cgroup.procs"
+        } else {
+            "tasks"
+        };
+        let paths = self.parts.iter().map(|part| part.path.join(name));
+        paths.collect()
     }
 
     /// What was used so far.
     pub(crate) fn counted(&self) -> Counted {
-        let read = |name: &str| self.parts.iter().find_map(|(part, _)| read(part, name));
+        let read = |name: &str| self.parts.iter().find_map(|part| read(&part.own, name));
         let number = |text: String| text.trim().parse::<u64>().ok();
         if self.version2 {
             Counted {
@@ -217,9 +234,8 @@ impl Group {
 
     /// Removes the groups. What is still in them is on its way out: its process namespace is gone.
     pub(crate) fn remove(self) -> io::Result<()> {
-        self.parts
-            .iter()
-            .try_for_each(|(_, parent)| remove(parent, &self.name))
+        let mut parts = self.parts.iter();
+        parts.try_for_each(|part| remove(&part.parent, &self.name))
     }
 }
 
@@ -236,9 +252,9 @@ fn remove(parent: &OwnedFd, name: &str) -> io::Result<()> {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        for (_, parent) in &self.parts {
+        for part in &self.parts {
             // After `remove` there is nothing left. What cannot be removed the next factory sweeps.
-            let _removed = remove(parent, &self.name);
+            let _removed = remove(&part.parent, &self.name);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Cancel};
@@ -14,7 +14,7 @@ use crate::cgroup::{Counted, Group, Hierarchy};
 use crate::identity::Identity;
 use crate::launch::{Ended, Guest, SealedProgram, Visit};
 use crate::terminal::Seat;
-use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program, Terminal};
+use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program, Stage, Terminal};
 use crate::{
     Bind, End, Error, Exit, GuestSpec, Limits, Refused, Rescue, StepSpec, Stream, host, refusal,
     spec,
@@ -30,7 +30,7 @@ const RLIMITS: &str = "rlimits";
 
 /// Guests on this machine.
 ///
-/// A guest's first process runs from a copy of the program that was made when the machine was
+/// A guest's first process runs from the program's file as it was opened when the machine was
 /// probed: a program that is replaced meanwhile changes nothing, and no guest can change it.
 #[derive(Debug)]
 pub struct Local {
@@ -50,27 +50,38 @@ impl Local {
     /// As [`Local::probe`], with another uid for steps when running as root.
     pub fn probe_as(exe: &Path, build_uid: u32) -> Result<Self, Refused> {
         let identity = Identity::choose(build_uid)?;
-        let program = SealedProgram::copy(exe).map_err(|error| refusal::no_program(exe, &error))?;
-        let hierarchy = Hierarchy::find(|group| {
-            Guest::start(&program).and_then(|guest| group.enter(guest.id()))
-        });
+        let program = SealedProgram::new(exe).map_err(|error| refusal::no_program(exe, &error))?;
         let mut local = Self {
             program,
             identity,
-            hierarchy,
+            hierarchy: None,
             landlock: 0,
         };
         local.landlock = local.check()?;
         Ok(local)
     }
 
-    /// Runs a guest that looks around; answers the version of Landlock's interface.
-    fn check(&self) -> Result<u32, Refused> {
+    /// Runs a guest that looks around, in a group of the best hierarchy whose group it can enter;
+    /// answers the version of Landlock's interface.
+    fn check(&mut self) -> Result<u32, Refused> {
+        for (hierarchy, group) in Hierarchy::usable() {
+            let outcome = self.look_around(group.doors())?;
+            let is_outside = matches!(&outcome, Outcome::Failed(why) if why.stage == Stage::Group);
+            if group.remove().is_ok() && !is_outside {
+                self.hierarchy = Some(hierarchy);
+                return judged(outcome);
+            }
+        }
+        judged(self.look_around(Vec::new())?)
+    }
+
+    fn look_around(&self, groups: Vec<PathBuf>) -> Result<Outcome, Refused> {
         let limits = Limits {
             wall: Some(refusal::PATIENCE),
             ..Limits::default()
         };
         let order = Order {
+            groups,
             root: GuestRoot::Empty,
             binds: Vec::new(),
             hostname: "probe".into(),
@@ -93,10 +104,7 @@ impl Local {
             Ok(Ended {
                 report: Some(report),
                 ..
-            }) => match report.outcome {
-                Outcome::Sound { landlock } => Ok(landlock),
-                outcome => Err(refusal::explain(&outcome, &refusal::Facts::gather())),
-            },
+            }) => Ok(report.outcome),
             Ok(Ended {
                 report: None,
                 status,
@@ -207,6 +215,7 @@ impl Local {
         }
         self.prepare(&guest.scratch)?;
         let order = Order {
+            groups: Vec::new(),
             root: GuestRoot::Tree {
                 lowers: guest.lowers.clone(),
                 scratch: guest.scratch.clone(),
@@ -231,7 +240,7 @@ impl Local {
             .transpose()
             .map_err(failed("open a terminal for the guest"))?;
         let attended = Attended {
-            order: &order,
+            order,
             terminal: theirs,
             limits: &step.limits,
         };
@@ -258,8 +267,8 @@ impl Local {
         Ok((exit, shell))
     }
 
-    /// Starts the first process, puts it into its group and gives the order, in this order: so
-    /// nothing of the guest is ever outside the group.
+    /// Starts the first process and gives the order, to which it adds the group: the first process
+    /// enters that before it does anything else.
     fn attend(
         &self,
         attended: Attended<'_>,
@@ -268,7 +277,7 @@ impl Local {
         cancel: &Cancel,
     ) -> Result<(Ended, Counted), Error> {
         let Attended {
-            order,
+            mut order,
             terminal,
             limits,
         } = attended;
@@ -280,13 +289,9 @@ impl Local {
         let group = group.map_err(failed("make the guest's control group"))?;
         let guest =
             Guest::start(&self.program).map_err(failed("start the guest's first process"))?;
-        if let Some(group) = &group {
-            group
-                .enter(guest.id())
-                .map_err(failed("put the guest into its control group"))?;
-        }
+        order.groups = group.as_ref().map(Group::doors).unwrap_or_default();
         guest
-            .order(order, terminal)
+            .order(&order, terminal)
             .map_err(failed("tell the guest's first process what to do"))?;
         let ended = guest
             .listen(cancel, visit, output)
@@ -358,6 +363,14 @@ impl Local {
     }
 }
 
+/// What the self-check found.
+fn judged(outcome: Outcome) -> Result<u32, Refused> {
+    match outcome {
+        Outcome::Sound { landlock } => Ok(landlock),
+        outcome => Err(refusal::explain(&outcome, &refusal::Facts::gather())),
+    }
+}
+
 /// A step as it is to be run.
 struct Run<'a> {
     guest: &'a GuestSpec,
@@ -369,7 +382,7 @@ struct Run<'a> {
 
 /// An order with what it needs on the way.
 struct Attended<'a> {
-    order: &'a Order,
+    order: Order,
     /// The guest's end of a terminal.
     terminal: Option<OwnedFd>,
     limits: &'a Limits,

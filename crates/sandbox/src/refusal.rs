@@ -128,7 +128,7 @@ fn explain_failure(failure: &Failure, facts: &Facts) -> Refused {
 pub(crate) fn no_program(exe: &Path, error: &io::Error) -> Refused {
     refused(
         format!(
-            "the program {} cannot be copied into memory: {error}",
+            "the program {} can neither be mounted nor copied into memory: {error}",
             exe.display()
         ),
         "make it readable, and leave memory for it",

@@ -26,6 +26,8 @@ pub(crate) const MESSAGE_LIMIT: u64 = 16 << 20;
 /// What a guest is to be.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
+    /// The files into which the first process writes `0` to enter its control group.
+    pub(crate) groups: Vec<PathBuf>,
     pub(crate) root: GuestRoot,
     pub(crate) binds: Vec<Bind>,
     pub(crate) hostname: String,
@@ -168,6 +170,7 @@ impl fmt::Display for Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     Start,
+    Group,
     Become,
     Namespaces,
     Identity,
@@ -194,6 +197,7 @@ impl Stage {
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Start => "start the first process",
+            Self::Group => "enter the guest's control group",
             Self::Become => "become the build user",
             Self::Namespaces => "make new namespaces",
             Self::Identity => "map the build user",

@@ -8,8 +8,8 @@
 //! kills every other process of the guest.
 //!
 //! Neither half lets the guest look at it: both are not dumpable, so that `/proc/1/mem`, `environ`,
-//! `exe` and `fd` are closed even to the same uid. The program itself runs from a sealed copy in
-//! memory (see [`crate::Local`]), so that no guest can reach, let alone change, its file.
+//! `exe` and `fd` are closed even to the same uid. The program itself runs from a read-only mount
+//! of its file or a sealed copy in memory (see [`crate::Local`]), so that no guest can change it.
 
 mod calls;
 mod check;

@@ -73,8 +73,14 @@ enum Half {
     Outer { guest: Pid, outcome: File },
 }
 
-/// Becomes the build user in new namespaces, and splits.
+/// Enters its control group, before there is anything of the guest; becomes the build user in new
+/// namespaces, and splits.
 fn enter(order: &Order, terminal: Option<OwnedFd>) -> Result<Half, Failure> {
+    for door in &order.groups {
+        let file = rustix::fs::open(door, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        file.and_then(|file| rustix::io::write(file, b"0"))
+            .at_path(Stage::Group, door.display())?;
+    }
     let early = order
         .become_uid
         .map(|uid| become_user(order, uid, terminal.as_ref()))
