@@ -30,6 +30,8 @@ pub struct Bounded<R> {
     inner: R,
     left: u64,
     limit: Limit,
+    /// So much memory is asked for at once, by whoever wants everything.
+    expected: u64,
 }
 
 impl<R> Bounded<R> {
@@ -39,7 +41,14 @@ impl<R> Bounded<R> {
             inner,
             left: limit.0,
             limit,
+            expected: 0,
         }
+    }
+
+    /// Says how many bytes there probably are.
+    pub(crate) const fn expecting(mut self, bytes: u64) -> Self {
+        self.expected = bytes;
+        self
     }
 
     /// The reader itself, without its limit.
@@ -56,7 +65,9 @@ impl<R> Bounded<R> {
 impl<R: Read> Bounded<R> {
     /// Everything that is left.
     pub fn read_all(mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let room = usize::try_from(self.expected.min(self.left)).unwrap_or_default();
+        // One more, so that the end is found without asking for more memory.
+        let mut bytes = Vec::with_capacity(room.saturating_add(1));
         #[expect(clippy::disallowed_methods, reason = "the limit is this type's own")]
         self.read_to_end(&mut bytes)?;
         Ok(bytes)

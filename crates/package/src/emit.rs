@@ -1,17 +1,18 @@
 //! One tree of files to one signed package, with its SBOM inside.
 
+use std::io::Write as _;
+
 use boltworks_apk::{
     Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, prepare_package,
 };
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Content, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::{
-    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, SourceKind,
-    Timestamp,
+    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, SourceKind, Timestamp,
 };
 use boltworks_recipe::resolved::{Dependencies, PackageOptions, Scriptlets};
 use boltworks_sbom::{PackageFacts, SourceFact};
-use boltworks_store::Store;
+use boltworks_store::{Batch, BlobDraft, Store};
 use boltworks_version::apk::{Dependency, Version};
 
 use crate::analysis::Analysis;
@@ -72,12 +73,37 @@ pub struct Shipment<'a> {
     pub scratch: &'a Root,
 }
 
+/// A package and its SBOM, written and not yet in the store.
+pub struct Emitted<'a> {
+    package: BlobDraft<'a>,
+    sbom: BlobDraft<'a>,
+    coordinate: Coordinate,
+    entry: IndexEntry,
+    files: usize,
+}
+
+impl<'a> Emitted<'a> {
+    /// Puts both among what becomes durable together.
+    pub fn keep(self, batch: &mut Batch<'a>) -> Result<BuiltPackage, Error> {
+        Ok(BuiltPackage {
+            sbom: batch.add(self.sbom)?,
+            artifact: Artifact {
+                digest: batch.add(self.package)?,
+                size: self.entry.size,
+                coordinate: self.coordinate,
+            },
+            entry: self.entry,
+            files: self.files,
+        })
+    }
+}
+
 /// Describes and writes one package, of which the analysis says this.
-pub fn emit(
-    shipment: &Shipment<'_>,
+pub fn emit<'a>(
+    shipment: &Shipment<'a>,
     mut parcel: Parcel<'_>,
     analysis: &Analysis,
-) -> Result<BuiltPackage, Error> {
+) -> Result<Emitted<'a>, Error> {
     let imprint = Imprint {
         origin: shipment.origin,
         version: shipment.version,
@@ -110,22 +136,16 @@ pub fn emit(
     let mut draft = shipment.store.begin()?;
     draft.append(&Content::Bytes(package.head.into()))?;
     draft.append(&package.data)?;
-    let stored = draft.commit()?;
-    let artifact = Artifact {
+    Ok(Emitted {
+        package: draft,
+        sbom,
         coordinate: Coordinate {
             kind: ArtifactKind::Apk,
             name: parcel.name.to_string(),
             version: shipment.version.to_string(),
             architecture: shipment.architecture,
         },
-        digest: stored.digest,
-        size: stored.size,
-    };
-    let entry = IndexEntry::new(&control, &package.written);
-    Ok(BuiltPackage {
-        artifact,
-        entry,
-        sbom,
+        entry: IndexEntry::new(&control, &package.written),
         files: tree.len(),
     })
 }
@@ -211,11 +231,11 @@ fn as_texts<T: ToString + PartialEq>(relations: &mut Vec<T>) {
 }
 
 /// Puts the package's SBOM where image builders look for it; gives its blob in the store.
-fn add_sbom(
-    shipment: &Shipment<'_>,
+fn add_sbom<'a>(
+    shipment: &Shipment<'a>,
     parcel: &Parcel<'_>,
     tree: &mut Tree,
-) -> Result<Sha256, Error> {
+) -> Result<BlobDraft<'a>, Error> {
     let version = shipment.version.to_string();
     let facts = PackageFacts {
         name: parcel.name.as_str(),
@@ -238,11 +258,12 @@ fn add_sbom(
     let bytes = document.to_json()?;
     let path = boltworks_sbom::package_path(parcel.name.as_str(), &version);
     let path = RelPath::try_from(path.as_str())?;
-    let digest = shipment.store.put_bytes(&bytes)?.digest;
+    let mut draft = shipment.store.begin()?;
+    draft.write_all(&bytes)?;
     let node = Node::file(Meta::new(0o644, shipment.epoch.0), bytes);
     tree.insert(path, node)
         .map_err(|error| Error::from(error).about_results(parcel.name.as_str()))?;
-    Ok(digest)
+    Ok(draft)
 }
 
 /// The sources among the materials. Only what the recipe says of them enters the package: from

@@ -18,6 +18,9 @@ use crate::libraries;
 use crate::lint::{self, Level, Refused, Report, lint};
 use crate::survey::{Family, Survey, survey};
 
+/// So many packages are written before the first of them is closed: each takes two files.
+const OPEN: usize = 128;
+
 /// One package in the store.
 #[derive(Debug, Clone)]
 pub struct BuiltPackage {
@@ -118,13 +121,25 @@ pub fn pack(
         store: packing.store,
         scratch: packing.scratch,
     };
-    let packages = parcels
-        .into_par_iter()
-        .zip(&analyses)
-        .map(|(parcel, analysis)| emit(&shipment, parcel, analysis))
-        .collect::<Result<_, Error>>()?;
-    let document = packing.store.put_bytes(&lint::document(&reports))?;
-    Ok((packages, document.digest))
+    let mut batch = packing.store.batch();
+    let mut packages = Vec::new();
+    let mut waiting = parcels.into_iter().zip(&analyses);
+    loop {
+        let some: Vec<_> = waiting.by_ref().take(OPEN).collect();
+        if some.is_empty() {
+            break;
+        }
+        let emitted: Vec<_> = some
+            .into_par_iter()
+            .map(|(parcel, analysis)| emit(&shipment, parcel, analysis))
+            .collect::<Result<_, Error>>()?;
+        for one in emitted {
+            packages.push(one.keep(&mut batch)?);
+        }
+    }
+    let document = batch.put_bytes(&lint::document(&reports))?;
+    batch.commit()?;
+    Ok((packages, document))
 }
 
 /// What is wrong with each package, and what each needs and offers.

@@ -137,7 +137,9 @@ impl Root {
 
     /// Opens a regular file to read at most so many bytes.
     pub fn read(&self, path: &RelPath, limit: Limit) -> Result<Bounded<File>, Error> {
-        Ok(Bounded::new(self.open_file(path)?, limit))
+        let file = self.open_file(path)?;
+        let size = sys::fstat(&file).map_or(0, |stat| stat.size);
+        Ok(Bounded::new(file, limit).expecting(size))
     }
 
     /// A file's content.
@@ -177,7 +179,12 @@ impl Root {
 
     /// What a path names, or nothing. A link is not followed.
     pub fn stat(&self, path: &RelPath) -> Result<Option<Stat>, Error> {
-        let found = sys::open_beneath(self, path.as_bytes(), sys::HANDLE).and_then(sys::fstat);
+        let bytes = path.as_bytes();
+        // A name alone can lead nowhere else, and is never `..`.
+        let found = match path.parent() {
+            None => sys::stat_at(self, bytes),
+            Some(_) => sys::open_beneath(self, bytes, sys::HANDLE).and_then(sys::fstat),
+        };
         present(found).map_err(|source| failed("look at", self, path.as_bytes(), source))
     }
 

@@ -151,12 +151,10 @@ fn emission_is_golden() {
         let family = Family::new(&[&parcel.tree]).unwrap();
         let survey = survey(&parcel.tree, &family).unwrap();
         let analysis = analyse(&Subject::new(&name, &version), &survey);
-        digests.push(
-            emit(&shipment, parcel.clone(), &analysis)
-                .unwrap()
-                .artifact
-                .digest,
-        );
+        let emitted = emit(&shipment, parcel.clone(), &analysis).unwrap();
+        let mut batch = store.batch();
+        digests.push(emitted.keep(&mut batch).unwrap().artifact.digest);
+        batch.commit().unwrap();
     }
     assert_eq!(digests[0], digests[1]);
     let mut keyring = Keyring::default();
