@@ -10,14 +10,16 @@
 //!   apt/                Debian's signed lists, and downloads under way
 //!   trees/              build environments, one hardlinked tree for each
 //!   builds/             workspaces of builds under way, and of failed ones
+//!   choices/            what was chosen of which packages, see `choices`
 //!   graphs/             what `recipe graph` knows of recipes that it read before
 //! ```
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use boltworks_apk::Index;
 use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
 use boltworks_fsx::{Lock, RelPath, Root};
 use boltworks_model::{Ambient, Architecture, ChannelName, Event, Sha256, Timestamp};
@@ -27,6 +29,7 @@ use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
 use crate::Error;
+use crate::choices::Choices;
 use crate::files::TEXT_LIMIT;
 use crate::keys::Keys;
 
@@ -81,6 +84,10 @@ pub struct Home {
     source: Source,
     records: Mutex<Records>,
     state_root: Root,
+    /// Indexes that this process has read, by the digest of their text.
+    indexes: Mutex<BTreeMap<Sha256, Arc<Index>>>,
+    /// What was chosen before.
+    pub(crate) choices: Choices,
 }
 
 /// The factory's file, as it was read.
@@ -127,6 +134,7 @@ impl Home {
         let state_root = Root::create(&state)?;
         let store = Store::open(&state_root.make_dir(&RelPath::try_from(STORE)?)?)?;
         let records = Mutex::new(Records::open(&state.join(RECORDS))?);
+        let choices = Choices::new(&state_root, &host)?;
         Ok(Self {
             config,
             folder,
@@ -140,12 +148,18 @@ impl Home {
             source,
             records,
             state_root,
+            indexes: Mutex::default(),
+            choices,
         })
     }
 
     /// The records, for one caller at a time.
     pub fn records(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn indexes(&self) -> MutexGuard<'_, BTreeMap<Sha256, Arc<Index>>> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody else changes this factory, and says so if somebody does.

@@ -4,7 +4,8 @@
 //!
 //! 1. [`home`]: a factory on disk ([`Home`]): its file, its state folder, its keys, its lock.
 //! 2. [`catalog`]: the recipes and images it can make, read and resolved.
-//! 3. [`planning`]: the plan, from catalog, records and stage 0.
+//! 3. [`planning`]: the plan, from catalog, records and stage 0; `choices` remembers what the
+//!    solver answered.
 //! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out; [`testing`] and
 //!    [`tested`]: the tests of a recipe, run side by side, and what is recorded of them; [`turns`]:
 //!    who of those is heard.
@@ -25,6 +26,7 @@
 
 pub mod attempt;
 pub mod catalog;
+mod choices;
 pub mod equipment;
 mod error;
 pub mod evidence;

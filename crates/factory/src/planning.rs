@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
 use boltworks_model::{ActionId, Artifact, ArtifactKind, Evidence, Sha1, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, World};
-use boltworks_records::{ActionRecord, Recorded};
+use boltworks_records::{ActionRecord, Recorded, Results};
 
 use crate::catalog::Loaded;
+use crate::repository::Brought;
 use crate::{Error, Home};
 
 /// The repository that only ever builds.
@@ -37,11 +39,14 @@ pub(crate) const GIVEN_PREFERENCE: i32 = 20;
 #[derive(Debug, Clone, Default)]
 pub struct Stage0 {
     /// Its packages.
-    pub index: Index,
+    pub index: Arc<Index>,
+    /// What names that index by content; absent where there is no stage 0.
+    pub digest: Option<Sha256>,
     /// The file behind each, and behind each package of `given`.
     pub files: BTreeMap<Sha1, Sha256>,
-    /// Further repositories, for one command: the first is preferred.
-    pub given: Vec<Index>,
+    /// Further repositories, for one command, each with the digest of its text: the first is
+    /// preferred.
+    pub given: Vec<(Arc<Index>, Sha256)>,
 }
 
 /// Everything a plan is made from, beside the records.
@@ -71,9 +76,20 @@ pub fn fresh_recipes(plan: &Plan) -> Vec<ActionId> {
 impl Planner<'_> {
     /// Plans. `failed` names what is not to be tried (again), and why.
     pub fn plan(&self, failed: &BTreeMap<Subject, String>) -> Result<Plan, Error> {
-        let (last, forgotten) = self.last_actions()?;
         let fault = RefCell::new(None);
         let lost = RefCell::new(BTreeMap::new());
+        let forgotten = RefCell::new(BTreeSet::new());
+        let last = |subject: &Subject| match self.last_action(subject) {
+            Ok(inputs) => inputs,
+            Err(error) if is_lost(&error) => {
+                forgotten.borrow_mut().insert(subject.clone());
+                None
+            }
+            Err(error) => {
+                fault.borrow_mut().get_or_insert(error);
+                None
+            }
+        };
         let made = |action: &ActionId, world: &mut World| match self.home.standing(action, world) {
             Ok(Standing::Whole) => true,
             Ok(Standing::Never) => false,
@@ -89,6 +105,7 @@ impl Planner<'_> {
         let known = Known {
             stage0: STAGE0,
             made: &made,
+            choose: &|world, wanted, options| self.home.choose(world, wanted, options),
             last: &last,
             failed,
             writers: &writers(self.home.config.bind_libraries),
@@ -102,7 +119,7 @@ impl Planner<'_> {
         if let Some(error) = fault.into_inner() {
             return Err(error);
         }
-        let lost = lost.into_inner();
+        let (lost, forgotten) = (lost.into_inner(), forgotten.into_inner());
         let failures = self.home.records().unresolved_failures()?;
         for item in &mut plan.items {
             let State::Stale(action, reasons) = &mut item.state else {
@@ -123,38 +140,41 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    /// The inputs of the last good action for each recipe and image; and those whose inputs the
-    /// store has lost.
-    fn last_actions(&self) -> Result<(BTreeMap<Subject, ActionInputs>, BTreeSet<Subject>), Error> {
-        let names = self.loaded.catalog.recipes.keys();
-        let recipes = names.map(Subject::recipe);
-        let images = self.loaded.catalog.images.keys().map(Subject::image);
-        let mut last = BTreeMap::new();
-        let mut forgotten = BTreeSet::new();
-        for subject in recipes.chain(images) {
-            let record = self.home.records().latest_good_for(&subject.to_string())?;
-            let Some(record) = record else { continue };
-            match self.home.inputs_of(&record) {
-                Ok(Some(inputs)) => drop(last.insert(subject, inputs)),
-                Ok(None) => {}
-                Err(error) if is_lost(&error) => drop(forgotten.insert(subject)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((last, forgotten))
+    /// The inputs of the last good action for something.
+    fn last_action(&self, subject: &Subject) -> Result<Option<ActionInputs>, Error> {
+        let results = self
+            .home
+            .records()
+            .latest_results_for(&subject.to_string())?;
+        let documents = results.map(|results| results.documents).unwrap_or_default();
+        self.home.inputs_in(&documents)
     }
 }
 
 impl Stage0 {
+    /// Adds further repositories, the first of which is preferred.
+    pub(crate) fn give(&mut self, brought: Brought) -> Result<(), Error> {
+        self.files.extend(brought.files);
+        for index in brought.indexes {
+            let digest = boltworks_crypto::sha256(index.to_text()?.as_bytes());
+            self.given.push((Arc::new(index), digest));
+        }
+        Ok(())
+    }
+
     /// A world with nothing that the factory made.
     pub fn world(&self) -> World {
         let mut world = World {
             files: self.files.clone(),
             ..World::default()
         };
-        world.universe.add_repository(STAGE0, &self.index, 0);
-        for (preference, index) in (GIVEN_PREFERENCE..).zip(self.given.iter().rev()) {
-            world.universe.add_repository(GIVEN, index, preference);
+        if let Some(digest) = self.digest {
+            let index = (Arc::clone(&self.index), digest);
+            world.universe.share_repository(STAGE0, index, 0);
+        }
+        for (preference, given) in (GIVEN_PREFERENCE..).zip(self.given.iter().rev()) {
+            let universe = &mut world.universe;
+            universe.share_repository(GIVEN, given.clone(), preference);
         }
         world
     }
@@ -184,15 +204,14 @@ impl Home {
     }
 
     fn standing(&self, action: &ActionId, world: &mut World) -> Result<Standing, Error> {
-        let record = self.records().action(action)?;
-        let Some(record) = record.filter(|record| record.ok) else {
+        let Some(results) = self.records().results_of(action)? else {
             return Ok(Standing::Never);
         };
-        if let Some(what) = self.missing_of(&record)? {
+        if let Some(what) = self.missing_of(&results)? {
             let why = format!("its {what} is missing from the store");
             return Ok(Standing::Lost(why));
         }
-        match self.add_packages(&record, world) {
+        match self.add_results(&results, world) {
             Ok(()) => Ok(Standing::Whole),
             Err(error) if is_lost(&error) => Ok(Standing::Lost(
                 "its index is damaged in the store".to_owned(),
@@ -203,8 +222,8 @@ impl Home {
 
     /// The first thing of a recorded action that the store does not have, in words. Only looks
     /// whether blobs exist: whether they are good is hashed when they are used.
-    fn missing_of(&self, record: &ActionRecord) -> Result<Option<String>, Error> {
-        let documents = record.documents.iter().filter(|(name, _)| {
+    fn missing_of(&self, results: &Results) -> Result<Option<String>, Error> {
+        let documents = results.documents.iter().filter(|(name, _)| {
             *name == ACTION_DOCUMENT || *name == INDEX_DOCUMENT || name.starts_with(SBOM_DOCUMENTS)
         });
         for (name, digest) in documents {
@@ -214,7 +233,7 @@ impl Home {
         }
         for Artifact {
             coordinate, digest, ..
-        } in &record.artifacts
+        } in &results.artifacts
         {
             let is_image = coordinate.kind == ArtifactKind::Image;
             if !self.store.has(digest)? {
@@ -251,11 +270,20 @@ impl Home {
 
     /// Adds the packages of a recorded action to the world.
     pub fn add_packages(&self, record: &ActionRecord, world: &mut World) -> Result<(), Error> {
-        if let Some(index) = self.index_of(record)? {
-            world.files.extend(files_of(&index, record));
-            world
-                .universe
-                .add_repository(self.config.repository(), &index, OWN_PREFERENCE);
+        let results = Results {
+            artifacts: record.artifacts.clone(),
+            documents: record.documents.clone(),
+        };
+        self.add_results(&results, world)
+    }
+
+    pub(crate) fn add_results(&self, results: &Results, world: &mut World) -> Result<(), Error> {
+        if let Some(digest) = results.documents.get(INDEX_DOCUMENT) {
+            let index = self.index(digest)?;
+            world.files.extend(files_of(&index, &results.artifacts));
+            let repository = self.config.repository();
+            let universe = &mut world.universe;
+            universe.share_repository(repository, (index, *digest), OWN_PREFERENCE);
         }
         Ok(())
     }
@@ -277,7 +305,15 @@ impl Home {
 
     /// The inputs of a recorded action.
     pub fn inputs_of(&self, record: &ActionRecord) -> Result<Option<ActionInputs>, Error> {
-        let Some(digest) = record.documents.get(ACTION_DOCUMENT) else {
+        self.inputs_in(&record.documents)
+    }
+
+    /// The same, by the documents of the action.
+    pub(crate) fn inputs_in(
+        &self,
+        documents: &BTreeMap<String, Sha256>,
+    ) -> Result<Option<ActionInputs>, Error> {
+        let Some(digest) = documents.get(ACTION_DOCUMENT) else {
             return Ok(None);
         };
         let bytes = self.store.read_bytes(digest, DOCUMENT_LIMIT)?.into_inner();
@@ -285,20 +321,27 @@ impl Home {
     }
 
     /// The index of a recorded action's packages; images have none.
-    pub fn index_of(&self, record: &ActionRecord) -> Result<Option<Index>, Error> {
-        let Some(digest) = record.documents.get(INDEX_DOCUMENT) else {
-            return Ok(None);
-        };
+    pub fn index_of(&self, record: &ActionRecord) -> Result<Option<Arc<Index>>, Error> {
+        let digest = record.documents.get(INDEX_DOCUMENT);
+        digest.map(|digest| self.index(digest)).transpose()
+    }
+
+    /// An index of the store, hashed and understood once by this process.
+    fn index(&self, digest: &Sha256) -> Result<Arc<Index>, Error> {
+        if let Some(index) = self.indexes().get(digest) {
+            return Ok(Arc::clone(index));
+        }
         let bytes = self.store.read_bytes(digest, DOCUMENT_LIMIT)?.into_inner();
         let entries = Index::parse(&String::from_utf8_lossy(&bytes))?;
-        Ok(Some(Index::new("", entries)))
+        let index = Arc::new(Index::new("", entries));
+        self.indexes().insert(*digest, Arc::clone(&index));
+        Ok(index)
     }
 }
 
 /// The file behind each entry of an action's index: its artifact of the same name and version.
-pub fn files_of(index: &Index, record: &ActionRecord) -> BTreeMap<Sha1, Sha256> {
-    let files: BTreeMap<(&str, &str), Sha256> = record
-        .artifacts
+pub fn files_of(index: &Index, artifacts: &[Artifact]) -> BTreeMap<Sha1, Sha256> {
+    let files: BTreeMap<(&str, &str), Sha256> = artifacts
         .iter()
         .map(|artifact| {
             let coordinate = &artifact.coordinate;

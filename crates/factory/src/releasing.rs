@@ -269,7 +269,7 @@ impl Office<'_> {
                 continue;
             };
             if let Some(of_record) = self.home.index_of(&record)? {
-                entries.extend(of_record.entries);
+                entries.extend(of_record.entries.iter().cloned());
                 packages.extend(record.artifacts);
             }
         }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::index::FILE_NAME;
 use boltworks_fsx::{RelPath, Root};
+use std::sync::Arc;
+
 use boltworks_model::Ambient;
 use boltworks_source::DebianArchive;
 use boltworks_stage0::{Config, Means, ensure, load};
@@ -78,7 +80,8 @@ impl Home {
 impl From<boltworks_stage0::Stage0> for Stage0 {
     fn from(made: boltworks_stage0::Stage0) -> Self {
         Self {
-            index: made.index,
+            index: Arc::new(made.index),
+            digest: Some(made.lock.index),
             files: made.files,
             given: Vec::new(),
         }

@@ -18,8 +18,23 @@ pub struct World {
     pub files: BTreeMap<Sha1, Sha256>,
 }
 
+/// The inputs of the last good action for something.
+pub type Last<'a> = dyn Fn(&Subject) -> Option<ActionInputs> + 'a;
+
 /// Whether an action was carried out well; if so, its packages are added to the world.
 pub type Made<'a> = dyn Fn(&ActionId, &mut World) -> bool + 'a;
+
+/// Chooses packages of a world for what is asked for.
+pub type Choose<'a> = dyn Fn(&World, &[Dependency], &Options) -> Result<Vec<Pick>, Unchosen> + 'a;
+
+/// Why no packages are chosen, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unchosen {
+    /// Nothing in the world satisfies everything.
+    Unsolvable(String),
+    /// Something was chosen whose file nobody knows.
+    Unknown(String),
+}
 
 /// What the factory's records say, laid out for planning.
 pub struct Known<'a> {
@@ -27,8 +42,10 @@ pub struct Known<'a> {
     pub stage0: &'a str,
     /// Looks an action up.
     pub made: &'a Made<'a>,
-    /// The last good action for each subject.
-    pub last: &'a BTreeMap<Subject, ActionInputs>,
+    /// Chooses packages: [`choose`], or whoever remembers what that chose.
+    pub choose: &'a Choose<'a>,
+    /// Looks the last good action up; asked only about what is stale.
+    pub last: &'a Last<'a>,
     /// What failed in this run, and why: it is not tried again.
     pub failed: &'a BTreeMap<Subject, String>,
     /// Versions of the byte writers of packages and of images.
@@ -94,8 +111,8 @@ impl Plan {
     }
 }
 
-/// Plans, in a world that holds stage 0. Cost: one solver run for each recipe and image that waits
-/// for nothing.
+/// Plans, in a world that holds stage 0. Cost: one choice of packages for each recipe and image that
+/// waits for nothing.
 pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
     let Layout {
         needs,
@@ -162,11 +179,12 @@ impl Evaluation<'_> {
         let Some(wanted) = self.wanted(subject) else {
             return (State::Blocked("it is not in the catalog".to_owned()), None);
         };
-        let solution = match solve(&self.world.universe, wanted, &self.options(subject)) {
-            Ok(solution) => solution,
-            Err(unsolvable) => return (self.unsolvable(unsolvable.to_string()), None),
+        let packages = match (self.known.choose)(self.world, wanted, &self.options(subject)) {
+            Ok(packages) => packages,
+            Err(Unchosen::Unsolvable(why)) => return (self.unsolvable(why), None),
+            Err(Unchosen::Unknown(why)) => return (State::Blocked(why), None),
         };
-        match self.inputs(subject, &solution) {
+        match self.inputs(subject, packages) {
             Ok(inputs) => (self.state(&inputs), Some(inputs)),
             Err(why) => (State::Blocked(why), None),
         }
@@ -241,7 +259,7 @@ impl Evaluation<'_> {
         }
     }
 
-    fn inputs(&self, subject: &Subject, solution: &Solution) -> Result<ActionInputs, String> {
+    fn inputs(&self, subject: &Subject, packages: Vec<Pick>) -> Result<ActionInputs, String> {
         let known = self.known;
         let missing = || format!("{subject} is not in the catalog");
         let made = match subject.kind {
@@ -266,7 +284,7 @@ impl Evaluation<'_> {
             architecture: known.architecture,
             definition: (known.sha256)(&made.text),
             tests: made.tests,
-            packages: picks(solution, &self.world.files)?,
+            packages,
             sources: made.sources,
             files: made.files,
             writers: known
@@ -285,9 +303,9 @@ impl Evaluation<'_> {
         if (self.known.made)(&action, self.world) {
             return State::Fresh(action);
         }
-        let reasons = match self.known.last.get(&inputs.subject) {
+        let reasons = match (self.known.last)(&inputs.subject) {
             None => vec!["it was never made".to_owned()],
-            Some(earlier) => match inputs.differences(earlier) {
+            Some(earlier) => match inputs.differences(&earlier) {
                 reasons if reasons.is_empty() => {
                     vec!["its record was written by another version of this program".to_owned()]
                 }
@@ -329,6 +347,17 @@ impl Definition {
             files: item.files.clone(),
         }
     }
+}
+
+/// Chooses packages with the solver.
+pub fn choose(
+    world: &World,
+    wanted: &[Dependency],
+    options: &Options,
+) -> Result<Vec<Pick>, Unchosen> {
+    let solution = solve(&world.universe, wanted, options);
+    let solution = solution.map_err(|unsolvable| Unchosen::Unsolvable(unsolvable.to_string()))?;
+    picks(&solution, &world.files).map_err(Unchosen::Unknown)
 }
 
 /// The chosen packages with the digests of their files.

@@ -26,5 +26,7 @@ pub mod inputs;
 pub mod outline;
 
 pub use catalog::{Catalog, ImageItem, Layout, RecipeItem};
-pub use evaluate::{Item, Known, Made, Plan, State, World, evaluate, picks};
+pub use evaluate::{
+    Choose, Item, Known, Last, Made, Plan, State, Unchosen, World, choose, evaluate, picks,
+};
 pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};

@@ -8,7 +8,7 @@ use boltworks_apk::{Control, Index, IndexEntry};
 use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_plan::{
     ActionInputs, ActionKind, Catalog, ImageItem, Item, Known, Plan, RecipeItem, State, Subject,
-    World, evaluate,
+    World, choose, evaluate,
 };
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 use proptest::prelude::*;
@@ -99,7 +99,8 @@ impl Factory {
         let known = Known {
             stage0: "stage0",
             made: &made,
-            last: &self.last,
+            choose: &choose,
+            last: &|subject| self.last.get(subject).cloned(),
             failed: &self.failed,
             writers: &BTreeMap::new(),
             architecture: Architecture::X86_64,

@@ -14,6 +14,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::column::{Digest, Json, artifact, integer};
 use crate::{Error, FailureRecord, Records, evidence, failure};
 
+/// The newest good run for a subject.
+const LATEST_GOOD: &str =
+    "SELECT run FROM actions WHERE subject = ?1 AND ok = 1 ORDER BY run DESC LIMIT 1";
+
 /// So many artifacts are found at most.
 const FOUND: usize = 100;
 
@@ -42,6 +46,15 @@ pub struct ActionRecord {
     /// Whether it gave what it should.
     pub ok: bool,
     /// Documents about it by name: `sbom zlib`, `build record`, …
+    pub documents: BTreeMap<String, Sha256>,
+}
+
+/// What a run gave, without what went into it: all that planning asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Results {
+    /// What it gave, in the maker's order.
+    pub artifacts: Vec<Artifact>,
+    /// Documents about it by name.
     pub documents: BTreeMap<String, Sha256>,
 }
 
@@ -95,12 +108,11 @@ impl Records {
         self.run_where(sql, params![Digest(id.0)])
     }
 
-    /// The artifacts of an action's result, without the rest of the record: what planning needs.
-    pub fn artifacts_of(&self, id: &ActionId) -> Result<Option<Vec<Artifact>>, Error> {
-        match result_run(self.connection(), id)? {
-            Some(run) => load_artifacts(self.connection(), run).map(Some),
-            None => Ok(None),
-        }
+    /// What an action's result is, if it has one.
+    pub fn results_of(&self, id: &ActionId) -> Result<Option<Results>, Error> {
+        let run = result_run(self.connection(), id)?;
+        run.map(|run| load_results(self.connection(), run))
+            .transpose()
     }
 
     /// The newest run for a subject, good or bad.
@@ -111,8 +123,17 @@ impl Records {
 
     /// The newest good run for a subject.
     pub fn latest_good_for(&self, subject: &str) -> Result<Option<ActionRecord>, Error> {
-        let sql = "SELECT run FROM actions WHERE subject = ?1 AND ok = 1 ORDER BY run DESC LIMIT 1";
-        self.run_where(sql, params![subject])
+        self.run_where(LATEST_GOOD, params![subject])
+    }
+
+    /// What the newest good run for a subject gave.
+    pub fn latest_results_for(&self, subject: &str) -> Result<Option<Results>, Error> {
+        let runs: Vec<i64> = self.list("read an action", LATEST_GOOD, params![subject], |row| {
+            row.get(0)
+        })?;
+        let run = runs.first();
+        run.map(|&run| load_results(self.connection(), run))
+            .transpose()
     }
 
     /// Every run for a subject, oldest first.
@@ -253,7 +274,12 @@ fn load_run(connection: &Connection, run: i64) -> Result<ActionRecord, Error> {
             })
         })
         .map_err(Error::sql(ACTION))?;
-    record.artifacts = load_artifacts(connection, run)?;
+    let Results {
+        artifacts,
+        documents,
+    } = load_results(connection, run)?;
+    record.artifacts = artifacts;
+    record.documents = documents;
     let sql = "SELECT material FROM materials WHERE run = ?1 ORDER BY position";
     record.materials = list(
         connection,
@@ -261,23 +287,21 @@ fn load_run(connection: &Connection, run: i64) -> Result<ActionRecord, Error> {
         sql,
         ([run], |row| Ok(row.get::<_, Json<_>>(0)?.0)),
     )?;
-    let sql = "SELECT name, digest FROM documents WHERE run = ?1 ORDER BY name";
-    let documents = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Digest>(1)?.0));
-    record.documents = list(connection, ACTION, sql, ([run], documents))?
-        .into_iter()
-        .collect();
     Ok(record)
 }
 
-fn load_artifacts(connection: &Connection, run: i64) -> Result<Vec<Artifact>, Error> {
+fn load_results(connection: &Connection, run: i64) -> Result<Results, Error> {
+    const ACTION: &str = "read what an action gave";
     let sql = "SELECT kind, name, version, architecture, digest, size
                FROM artifacts WHERE run = ?1 ORDER BY position";
-    list(
-        connection,
-        "read the artifacts",
-        sql,
-        ([run], |row| artifact(row, 0)),
-    )
+    let artifacts = list(connection, ACTION, sql, ([run], |row| artifact(row, 0)))?;
+    let sql = "SELECT name, digest FROM documents WHERE run = ?1 ORDER BY name";
+    let document = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Digest>(1)?.0));
+    let documents = list(connection, ACTION, sql, ([run], document))?;
+    Ok(Results {
+        artifacts,
+        documents: documents.into_iter().collect(),
+    })
 }
 
 fn insert_run(

@@ -4,8 +4,8 @@
 //!   after the log was synced; `SQLite` syncs the directory when it makes a file.
 //! - Every recording method is one transaction.
 //! - The log (`-wal`) and its index (`-shm`) stay beside the file when it is closed, because a
-//!   reader that may not write to the folder needs them. The log is emptied, because whoever
-//!   opens the file first reads all of it.
+//!   reader that may not write to the folder needs them. A long log is emptied then, because
+//!   whoever opens the file first reads all of it; a short one is not, because that takes two syncs.
 //! - A reader sees each commit at its next question and never waits for a writer.
 
 use std::fs::Metadata;
@@ -21,6 +21,9 @@ use crate::{Error, schema};
 
 /// How long one process waits for another's transaction.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A log that is longer, in bytes, is emptied at the end: it takes half a millisecond to read.
+const LONG_LOG: u64 = 512 << 10;
 
 /// So many prepared statements are kept.
 const STATEMENTS: usize = 64;
@@ -116,10 +119,11 @@ impl Records {
 }
 
 impl Drop for Records {
-    /// Moves the log into the file as far as no reader needs it, and empties it if none does;
+    /// Moves a long log into the file as far as no reader needs it, and empties it if none does;
     /// losing this loses nothing, so nobody is waited for.
     fn drop(&mut self) {
-        if !self.is_writer {
+        let is_long = || look_at(&log(&self.path)).is_ok_and(|log| log.len() > LONG_LOG);
+        if !self.is_writer || !is_long() {
             return;
         }
         let done = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
@@ -130,6 +134,13 @@ impl Drop for Records {
             tracing::debug!(%reason, "the records' log stays as it is");
         }
     }
+}
+
+/// The log of the file at a path.
+fn log(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 /// Device and inode of a file.
@@ -215,6 +226,28 @@ mod tests {
         assert_eq!(setting("journal_mode"), "wal");
         assert_eq!(setting("synchronous"), "2");
         assert_eq!(setting("foreign_keys"), "1");
+    }
+
+    #[test]
+    fn a_short_log_stays_and_a_long_one_is_emptied() {
+        let (folder, mut records) = fresh();
+        let path = folder.path().join("records.db");
+        let length = || look_at(&log(&path)).unwrap().len();
+        let failure = |reason: usize| FailureRecord {
+            subject: "recipe zlib".into(),
+            action: None,
+            reason: "x".repeat(reason),
+            log: None,
+            at: Timestamp(0),
+        };
+        records.record_failure(&failure(10)).unwrap();
+        drop(records);
+        assert!((1..LONG_LOG).contains(&length()));
+        let mut records = Records::open(&path).unwrap();
+        assert_eq!(records.failures_for("recipe zlib").unwrap(), [failure(10)]);
+        records.record_failure(&failure(600 << 10)).unwrap();
+        drop(records);
+        assert_eq!(length(), 0);
     }
 
     #[test]

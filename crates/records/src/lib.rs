@@ -23,7 +23,7 @@ pub mod references;
 pub mod release;
 mod schema;
 
-pub use action::{ActionRecord, Recorded};
+pub use action::{ActionRecord, Recorded, Results};
 pub use database::Records;
 pub use error::Error;
 pub use failure::FailureRecord;

@@ -121,7 +121,7 @@ impl<'u> Table<'u> {
         let (mut packages, mut denied) = (Vec::new(), Vec::new());
         for repository in &universe.repositories {
             let allowed = options.takes_from(&repository.name);
-            for entry in &repository.entries {
+            for entry in &repository.index.entries {
                 let is_foreign = !options.fits(&entry.arch);
                 let rows = if allowed && !is_foreign {
                     &mut packages

@@ -1,9 +1,12 @@
 //! What there is to choose from, and what may be chosen.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
 
-use boltworks_apk::{Index, IndexEntry};
-use boltworks_model::Architecture;
+use boltworks_apk::Index;
+use boltworks_model::{Architecture, Sha256};
+use boltworks_version::apk::Dependency;
 
 /// The packages of some repositories.
 #[derive(Debug, Default)]
@@ -16,7 +19,8 @@ pub struct Universe {
 pub(crate) struct Repository {
     pub(crate) name: String,
     pub(crate) preference: i32,
-    pub(crate) entries: Vec<IndexEntry>,
+    pub(crate) index: Arc<Index>,
+    digest: Option<Sha256>,
 }
 
 impl Universe {
@@ -30,11 +34,49 @@ impl Universe {
     /// Of two equally good packages, the one of the repository with the higher `preference`
     /// is taken.
     pub fn add_repository(&mut self, name: &str, index: &Index, preference: i32) {
+        self.add(name, Arc::new(index.clone()), preference, None);
+    }
+
+    /// The same, of an index that others use too and that is the only one with this digest.
+    pub fn share_repository(
+        &mut self,
+        name: &str,
+        (index, digest): (Arc<Index>, Sha256),
+        preference: i32,
+    ) {
+        self.add(name, index, preference, Some(digest));
+    }
+
+    fn add(&mut self, name: &str, index: Arc<Index>, preference: i32, digest: Option<Sha256>) {
         self.repositories.push(Repository {
             name: name.to_owned(),
             preference,
-            entries: index.entries.clone(),
+            index,
+            digest,
         });
+    }
+
+    /// Everything that decides what [`solve`](crate::solve()) answers, as text; nothing, where
+    /// only the packages themselves could say it.
+    pub fn question(&self, world: &[Dependency], options: &Options) -> Option<String> {
+        let mut text = format!("{options:?}\n");
+        let mut repositories = Vec::new();
+        for repository in &self.repositories {
+            let (digest, preference) = (repository.digest?, repository.preference);
+            repositories.push((&repository.name, preference, digest.to_string()));
+        }
+        repositories.sort();
+        let mut world: Vec<_> = world.iter().collect();
+        world.sort();
+        let lines = repositories
+            .iter()
+            .map(|repository| format!("{repository:?}"));
+        let wishes = world.iter().map(|wish| format!("{:?}", wish.to_string()));
+        for line in lines.chain(wishes) {
+            // Writing to a string cannot fail.
+            let _written = writeln!(text, "{line}");
+        }
+        Some(text)
     }
 }
 
@@ -78,5 +120,45 @@ impl Options {
 
     pub(crate) fn fits(&self, arch: &str) -> bool {
         arch == self.arch.apk() || matches!(arch, "noarch" | "all" | "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(repositories: &[(&str, u8, i32)], world: &[&str], options: &Options) -> String {
+        let mut universe = Universe::new();
+        for &(name, byte, preference) in repositories {
+            let index = (Arc::default(), Sha256::new([byte; 32]));
+            universe.share_repository(name, index, preference);
+        }
+        let world: Vec<_> = world.iter().map(|text| text.parse().unwrap()).collect();
+        universe.question(&world, options).unwrap()
+    }
+
+    #[test]
+    fn a_question_is_all_that_decides_the_answer() {
+        let options = Options::new(Architecture::X86_64);
+        let (os, stage0) = (("os", 1, 10), ("stage0", 2, 0));
+        let one = question(&[os, stage0], &["a", "b>1"], &options);
+        assert_eq!(one, question(&[stage0, os], &["b>1", "a"], &options));
+        let others = [
+            question(&[os], &["a", "b>1"], &options),
+            question(&[("os", 3, 10), stage0], &["a", "b>1"], &options),
+            question(&[("os", 1, 11), stage0], &["a", "b>1"], &options),
+            question(&[os, stage0], &["a", "b>2"], &options),
+            question(&[os, stage0], &["a"], &options),
+            question(&[os, stage0], &["a", "b>1"], &options.clone().without("os")),
+        ];
+        assert!(others.iter().all(|other| *other != one));
+    }
+
+    #[test]
+    fn packages_without_a_name_by_content_make_no_question() {
+        let mut universe = Universe::new();
+        universe.add_repository("os", &Index::default(), 0);
+        let options = Options::new(Architecture::X86_64);
+        assert_eq!(universe.question(&[], &options), None);
     }
 }

@@ -1,7 +1,9 @@
 //! The packages of one recipe: made if they are stale, and delivered into a folder.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::thread::ScopedJoinHandle;
 
 use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
 use boltworks_package::rescue::Attendant;
@@ -17,7 +19,7 @@ use super::reading::{Reading, apart, own_recipe};
 use crate::attempt::{self, announced};
 use crate::equipment::Equipment;
 use crate::keys::Keys;
-use crate::planning::{Planner, Stage0, fresh_recipes};
+use crate::planning::{Planner, Stage0, fresh_recipes, is_lost};
 use crate::recipes::{Workshop, is_apart};
 use crate::repository::Given;
 use crate::up::MADE;
@@ -90,21 +92,31 @@ pub fn build(
     ambient: &Ambient<'_>,
 ) -> Result<Made, Error> {
     let mut bench = Bench::open(home, &order.given)?;
+    // No recipe needs an image, so none is planned.
+    bench.loaded.catalog.images.clear();
     let signing = match &order.signing {
         Signing::Key(file) => Some(Keys::from_file(file)?),
         Signing::Factory | Signing::Nobody => None,
     };
     let target = bench.take(order)?;
     let _lock = bench.home.lock(ambient)?;
-    let wanted = bench.wanted(&target);
-    let stage0 = bench.stage0(&wanted, ambient)?;
-    let run = Run {
-        bench: &bench,
-        stage0: &stage0,
-        attendant,
-        ambient,
-    };
-    let (record, reasons) = run.target(&target, signing.as_ref(), order.epoch)?;
+    let last = bench.last(&target)?;
+    let (record, reasons) = std::thread::scope(|scope| {
+        // Where it is certain that something must be made, the sandbox is tried meanwhile.
+        let open = || Equipment::open(home);
+        let early = bench.has_changed(&target, last.as_ref());
+        let early = early.then(|| scope.spawn(open));
+        let stage0 = bench.stage0(&bench.wanted(&target), ambient)?;
+        let run = Run {
+            bench: &bench,
+            stage0: &stage0,
+            early: Cell::new(early),
+            equipment: OnceCell::new(),
+            attendant,
+            ambient,
+        };
+        run.target(&target, last.as_ref(), (signing.as_ref(), order.epoch))
+    })?;
     if reasons.is_empty()
         && !home.lint_levels.is_empty()
         && let Some(item) = bench.loaded.catalog.recipes.get(&target.name)
@@ -178,6 +190,26 @@ impl Bench<'_> {
         Ok(target)
     }
 
+    /// What the target was last made from, if that is still known.
+    fn last(&self, target: &Subject) -> Result<Option<ActionInputs>, Error> {
+        let results = self
+            .home
+            .records()
+            .latest_results_for(&target.to_string())?;
+        let documents = results.map(|results| results.documents).unwrap_or_default();
+        match self.home.inputs_in(&documents) {
+            Err(error) if is_lost(&error) => Ok(None),
+            inputs => inputs,
+        }
+    }
+
+    /// Whether the recipe alone says that the target is not what it was last.
+    fn has_changed(&self, target: &Subject, last: Option<&ActionInputs>) -> bool {
+        let item = self.loaded.catalog.recipes.get(&target.name);
+        let now = item.map(|item| boltworks_crypto::sha256(&item.recipe.canonical_json()));
+        last.is_none_or(|last| Some(last.definition) != now)
+    }
+
     fn wanted(&self, target: &Subject) -> Vec<Dependency> {
         let item = self.loaded.catalog.recipes.get(&target.name);
         item.map(|item| all_wanted(&item.recipe))
@@ -185,9 +217,14 @@ impl Bench<'_> {
     }
 }
 
+/// Somebody who opens the equipment.
+type Early<'a> = ScopedJoinHandle<'a, Result<Equipment, Error>>;
+
 struct Run<'a> {
     bench: &'a Bench<'a>,
     stage0: &'a Stage0,
+    early: Cell<Option<Early<'a>>>,
+    equipment: OnceCell<Equipment>,
     attendant: Option<Attendant<'a>>,
     ambient: &'a Ambient<'a>,
 }
@@ -204,8 +241,8 @@ impl Run<'_> {
     fn target(
         &self,
         target: &Subject,
-        signing: Option<&Keys>,
-        epoch: Option<Timestamp>,
+        last: Option<&ActionInputs>,
+        (signing, epoch): (Option<&Keys>, Option<Timestamp>),
     ) -> Result<(ActionRecord, Vec<String>), Error> {
         let Ready { mut inputs, fresh } = self.ready(target)?;
         if let Some(keys) = signing {
@@ -220,10 +257,8 @@ impl Run<'_> {
         if let Some(record) = known.filter(|record| record.ok) {
             return Ok((record, Vec::new()));
         }
-        let last = home.records().latest_good_for(&target.to_string())?;
-        let last = last.map(|record| home.inputs_of(&record)).transpose()?;
-        let reasons = match last.flatten() {
-            Some(last) => inputs.differences(&last),
+        let reasons = match last {
+            Some(last) => inputs.differences(last),
             None => vec!["it was never made".to_owned()],
         };
         let keys = signing.unwrap_or(&self.bench.keys);
@@ -258,6 +293,19 @@ impl Run<'_> {
         }
     }
 
+    /// Opened by whoever began with it, or now.
+    fn equipment(&self) -> Result<&Equipment, Error> {
+        if let Some(equipment) = self.equipment.get() {
+            return Ok(equipment);
+        }
+        let opened = match self.early.take().map(ScopedJoinHandle::join) {
+            Some(Ok(opened)) => opened?,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Equipment::open(self.bench.home)?,
+        };
+        Ok(self.equipment.get_or_init(|| opened))
+    }
+
     fn carry_out(
         &self,
         keys: &Keys,
@@ -266,7 +314,7 @@ impl Run<'_> {
         fresh: &[ActionId],
     ) -> Result<ActionRecord, Error> {
         let bench = self.bench;
-        let equipment = Equipment::open(bench.home)?;
+        let equipment = self.equipment()?;
         let means = equipment.means(bench.home, &bench.loaded, keys, self.stage0);
         // Only for what was asked for: nobody goes on by hand with what the factory needs for it.
         let attendant = self.attendant.filter(|_| is_apart(&inputs.subject));

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::{IndexEntry, index::FILE_NAME};
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{RelPath, Root};
+use boltworks_fsx::{Batch, Draft, RelPath, Root};
 use boltworks_model::Artifact;
 use boltworks_records::ActionRecord;
 
 use super::Bench;
 use super::build::{BuildOrder, Delivered, Signing};
-use crate::files::{Place, write_package};
+use crate::files::Place;
 use crate::keys::Keys;
 use crate::{Error, packages};
 
@@ -24,13 +24,16 @@ pub(super) fn deliver(
 ) -> Result<(Vec<Delivered>, Option<PathBuf>), Error> {
     let path = order.out.join(bench.home.architecture().apk());
     let folder = Root::create(&path)?;
-    let mut entries = bench.home.index_of(record)?.unwrap_or_default().entries;
+    let index = bench.home.index_of(record)?.unwrap_or_default();
+    let mut entries = index.entries.clone();
     let mut delivered = Vec::new();
+    let mut batch = Batch::new();
     for artifact in &record.artifacts {
         let coordinate = &artifact.coordinate;
         let name = format!("{}-{}.apk", coordinate.name, coordinate.version);
         let blob = bench.home.store.open_blob(&artifact.digest)?.reader();
-        let artifact = write(blob, (&folder, &name), artifact, &order.signing)?;
+        let (draft, artifact) = drafted(blob, (&folder, &name), artifact, &order.signing)?;
+        batch.add(draft)?;
         let entry = entries.iter_mut().find(|entry| entry.file_name() == name);
         let installed_size = entry.map_or(0, |entry| {
             entry.size = artifact.size;
@@ -42,35 +45,39 @@ pub(super) fn deliver(
             path: path.join(name),
         });
     }
-    if !order.index {
-        return Ok((delivered, None));
+    let file = order.index.then(|| path.join(FILE_NAME));
+    if let Some(file) = &file {
+        batch.add(list(bench, file, entries, (keys, order))?)?;
     }
-    let index = list(bench, &path.join(FILE_NAME), entries, (keys, order))?;
-    Ok((delivered, Some(index)))
+    // The index takes its place last.
+    batch.commit()?;
+    Ok((delivered, file))
 }
 
 /// Writes a package, without its signature where nobody signs; what it is then.
 pub(super) fn write(
     blob: impl Read,
-    (folder, name): (&Root, &str),
+    place: (&Root, &str),
     artifact: &Artifact,
     signing: &Signing,
 ) -> Result<Artifact, Error> {
-    if *signing == Signing::Nobody {
-        return unsigned(blob, folder, name, artifact);
-    }
-    write_package(blob, folder, name)?;
-    Ok(artifact.clone())
+    let (draft, artifact) = drafted(blob, place, artifact, signing)?;
+    draft.commit()?;
+    Ok(artifact)
 }
 
-/// Writes a package without its signature; what it is then.
-fn unsigned(
-    blob: impl Read,
-    folder: &Root,
-    name: &str,
-    signed: &Artifact,
-) -> Result<Artifact, Error> {
+/// The same, of which nothing is seen before the draft is committed.
+fn drafted(
+    mut blob: impl Read,
+    (folder, name): (&Root, &str),
+    artifact: &Artifact,
+    signing: &Signing,
+) -> Result<(Draft, Artifact), Error> {
     let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
+    if *signing != Signing::Nobody {
+        io::copy(&mut blob, &mut draft).map_err(unwritten)?;
+        return Ok((draft, artifact.clone()));
+    }
     let mut counted = Counted {
         out: &mut draft,
         hasher: Sha256Hasher::new(),
@@ -78,12 +85,20 @@ fn unsigned(
     };
     boltworks_apk::unsign(blob, &mut counted)?;
     let Counted { hasher, size, .. } = counted;
-    draft.commit()?;
-    Ok(Artifact {
+    let artifact = Artifact {
         digest: hasher.finish(),
         size,
-        ..signed.clone()
-    })
+        ..artifact.clone()
+    };
+    Ok((draft, artifact))
+}
+
+fn unwritten(source: io::Error) -> Error {
+    boltworks_fsx::Error::Stream {
+        action: "write what was made",
+        source,
+    }
+    .into()
 }
 
 /// Hashes and counts what is written.
@@ -106,14 +121,14 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
-/// Adds packages to the index in a folder. It must be signed by somebody who is trusted, unless
+/// The index in a folder with more packages, not yet in its place. The old one must be signed by somebody who is trusted, unless
 /// signatures do not count or nobody signs the new one either.
 fn list(
     bench: &Bench<'_>,
     file: &Path,
     entries: Vec<IndexEntry>,
     (keys, order): (&Keys, &BuildOrder),
-) -> Result<PathBuf, Error> {
+) -> Result<Draft, Error> {
     let place = Place::of(file)?;
     let mut trusted = bench.keyring.clone();
     for (name, key) in keys.keyring.iter() {
@@ -129,6 +144,7 @@ fn list(
     } else {
         index.write_unsigned(epoch.0)?
     };
-    place.write(&bytes, 0o644)?;
-    Ok(file.to_owned())
+    let mut draft = place.draft(0o644)?;
+    draft.write_all(&bytes).map_err(unwritten)?;
+    Ok(draft)
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use boltworks_fsx::{Batch, RelPath, Root};
 use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout};
@@ -189,7 +190,7 @@ struct Desk {
     /// The file behind each of the factory's packages.
     files: BTreeMap<Sha1, Sha256>,
     /// The factory's packages.
-    indexes: Vec<boltworks_apk::Index>,
+    indexes: Vec<Arc<boltworks_apk::Index>>,
     _folder: Option<Passing>,
 }
 
@@ -201,7 +202,7 @@ impl Desk {
         let mut indexes = Vec::new();
         for record in &records {
             if let Some(index) = home.index_of(record)? {
-                files.extend(files_of(&index, record));
+                files.extend(files_of(&index, &record.artifacts));
                 indexes.push(index);
             }
         }
@@ -247,11 +248,10 @@ impl Desk {
         image: &Image,
         ambient: &Ambient<'_>,
     ) -> Result<World, Error> {
-        let others: Vec<_> = self.indexes.iter().collect();
+        let others: Vec<_> = self.indexes.iter().map(AsRef::as_ref).collect();
         let brought = dock.bring(repositories, &image.packages, &others, ambient)?;
         let mut stage0 = self.stage0.clone();
-        stage0.given = brought.indexes;
-        stage0.files.extend(brought.files);
+        stage0.give(brought)?;
         let mut world = stage0.world();
         world.files.extend(self.files.clone());
         for index in &self.indexes {

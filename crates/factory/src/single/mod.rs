@@ -37,6 +37,8 @@ pub mod scanning;
 pub mod shell;
 pub mod worktree;
 
+use std::sync::Arc;
+
 use boltworks_apk::Index;
 use boltworks_crypto::Keyring;
 use boltworks_model::Ambient;
@@ -99,8 +101,12 @@ impl<'h> Bench<'h> {
         wanted: &[Dependency],
         ambient: &Ambient<'_>,
     ) -> Result<Stage0, Error> {
+        if self.repositories.is_empty() {
+            return Ok(stage0);
+        }
         let own = self.last_indexes()?;
-        let others: Vec<&Index> = std::iter::once(&stage0.index).chain(&own).collect();
+        let others = std::iter::once(&stage0.index).chain(&own);
+        let others: Vec<&Index> = others.map(AsRef::as_ref).collect();
         let scratch = self.home.state_folder("scratch")?;
         let memory = self.home.state_folder("brought")?;
         let dock = Dock {
@@ -110,8 +116,7 @@ impl<'h> Bench<'h> {
             memory: Some(&memory),
         };
         let brought = dock.bring(&self.repositories, wanted, &others, ambient)?;
-        stage0.files.extend(brought.files);
-        stage0.given = brought.indexes;
+        stage0.give(brought)?;
         Ok(stage0)
     }
 
@@ -120,7 +125,7 @@ impl<'h> Bench<'h> {
         last_records(self.home, &self.loaded)
     }
 
-    fn last_indexes(&self) -> Result<Vec<Index>, Error> {
+    fn last_indexes(&self) -> Result<Vec<Arc<Index>>, Error> {
         let records = self.last_records()?;
         let indexes = records.iter().map(|record| self.home.index_of(record));
         Ok(indexes

@@ -3,7 +3,7 @@
 use boltworks_model::{
     ActionId, ArtifactKind, Evidence, EvidenceKind, Gaps, Material, SourceKind, Timestamp, Verdict,
 };
-use boltworks_records::{FailureRecord, Recorded};
+use boltworks_records::{FailureRecord, Recorded, Results};
 use proptest::prelude::*;
 
 use crate::{artifact, digest, fresh, run};
@@ -55,10 +55,12 @@ fn a_run_comes_back_as_it_was_recorded() {
         records.actions_for("recipe zlib").unwrap(),
         [record.clone()]
     );
-    assert_eq!(
-        records.artifacts_of(&record.id).unwrap(),
-        Some(record.artifacts.clone())
-    );
+    let results = Some(Results {
+        artifacts: record.artifacts.clone(),
+        documents: record.documents.clone(),
+    });
+    assert_eq!(records.results_of(&record.id).unwrap(), results);
+    assert_eq!(records.latest_results_for("recipe zlib").unwrap(), results);
     assert_eq!(records.actions_with_material(&digest(2)).unwrap(), [record]);
     assert_eq!(records.subjects().unwrap(), ["recipe zlib"]);
     assert_eq!(records.action(&ActionId(digest(2))).unwrap(), None);
@@ -73,7 +75,8 @@ fn the_first_good_run_is_the_result() {
     failed.artifacts.clear();
     let good = run(1, "zlib", 7);
     assert_eq!(records.record_action(&failed, &[]).unwrap(), Recorded::New);
-    assert_eq!(records.artifacts_of(&good.id).unwrap(), None);
+    assert_eq!(records.results_of(&good.id).unwrap(), None);
+    assert_eq!(records.latest_results_for("recipe zlib").unwrap(), None);
     assert_eq!(records.record_action(&good, &[]).unwrap(), Recorded::New);
     assert_eq!(records.record_action(&good, &[]).unwrap(), Recorded::Again);
     assert_eq!(records.record_action(&failed, &[]).unwrap(), Recorded::New);
