@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::{IndexEntry, check_size};
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Root, Tree};
+use boltworks_fsx::{Kind, Node, Root, Tree};
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
 use boltworks_recipe::resolved::{Capability, Recipe, Test};
 use boltworks_store::Store;
@@ -101,7 +101,8 @@ pub fn pack(
 ) -> Result<(Vec<BuiltPackage>, Sha256), Error> {
     let recipe = packing.recipe;
     let (reports, analyses) = look(packing, &parcels)?;
-    for text in reports.iter().filter_map(Report::summary) {
+    let large = parcels.iter().filter_map(too_large_for_apk_2);
+    for text in reports.iter().filter_map(Report::summary).chain(large) {
         ambient.sink.event(Event::Warning { text: &text });
     }
     if let Some(refused) = Refused::from_reports(&reports) {
@@ -140,6 +141,18 @@ pub fn pack(
     let document = batch.put_bytes(&lint::document(&reports))?;
     batch.commit()?;
     Ok((packages, document))
+}
+
+/// apk-tools 2 (seen with 2.14.10) counts a file's bytes in 31 bits: it unpacks the file, reports an
+/// error, and takes the package for not installed. apk-tools 3 installs it.
+fn too_large_for_apk_2(parcel: &Parcel<'_>) -> Option<String> {
+    let is_large =
+        |node: &Node| matches!(&node.kind, Kind::File(content) if content.len() >= 1 << 31);
+    let (path, _) = parcel.tree.iter().find(|(_, node)| is_large(node))?;
+    Some(format!(
+        "package {}: {path} has 2 GiB or more, and apk-tools 2 cannot install such a file",
+        parcel.name
+    ))
 }
 
 /// What is wrong with each package, and what each needs and offers.

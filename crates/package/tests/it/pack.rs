@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boltworks_apk::{Control, PackageFile};
 use boltworks_crypto::{RsaPrivateKey, Signer};
-use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Root, ScanOptions, Tree};
 use boltworks_model::{Ambient, Architecture, Cancel, Clock, Entropy, Timestamp};
 use boltworks_package::pack::{BuiltPackage, Packing, pack, parcels};
 use boltworks_package::{Error, libraries, scan};
@@ -379,6 +379,18 @@ fn told(tree: &Tree) -> Vec<String> {
     told.collect()
 }
 
+fn told_refusal(files: Tree) -> String {
+    let trees = BTreeMap::from([("app", files)]);
+    let error = Bench::new().pack(&recipe(""), &trees, None).unwrap_err();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
 #[test]
 fn what_no_package_can_hold_is_refused_by_name() {
     let refused = |path: &[u8], kind: Kind| {
@@ -386,25 +398,20 @@ fn what_no_package_can_hold_is_refused_by_name() {
         let meta = Meta::new(0o644, 0);
         let path = RelPath::new(path).unwrap();
         files.insert(path, Node { meta, kind }).unwrap();
-        let trees = BTreeMap::from([("app", files)]);
-        let error = Bench::new().pack(&recipe(""), &trees, None).unwrap_err();
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        text
+        told_refusal(files)
     };
     let file = || Kind::File(Content::Bytes(Arc::default()));
     let device = Kind::CharDevice { major: 1, minor: 3 };
-    let huge = tempfile::tempfile().unwrap();
-    huge.set_len(17 << 30).unwrap();
-    let huge = Kind::File(Content::Span {
-        file: Arc::new(huge),
-        offset: 0,
-        len: 17 << 30,
-    });
+    // Of which nothing is read.
+    let huge = |len: u64| {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(len).unwrap();
+        Content::Span {
+            file: Arc::new(file),
+            offset: 0,
+            len,
+        }
+    };
     let all = [
         refused(b"usr/new\nline", file()),
         refused(b"usr/bell\x07", file()),
@@ -412,7 +419,18 @@ fn what_no_package_can_hold_is_refused_by_name() {
         refused(b".hidden/x", file()),
         refused(b"usr/link", Kind::Symlink(b"a\nF:etc".to_vec())),
         refused(b"usr/null", device),
-        refused(b"usr/huge", huge),
+        refused(b"usr/huge", Kind::File(huge(8 << 30))),
+        {
+            let mut files = Tree::new();
+            for name in ["usr/one", "usr/two", "usr/three"] {
+                let node = Node {
+                    meta: Meta::new(0o644, 0),
+                    kind: Kind::File(huge((8 << 30) - 1)),
+                };
+                files.insert(name.parse().unwrap(), node).unwrap();
+            }
+            told_refusal(files)
+        },
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     write the package app: take 'usr/new�line' into a package: its name holds a control character
@@ -421,7 +439,8 @@ fn what_no_package_can_hold_is_refused_by_name() {
     write the package app: take '.hidden' into a package: apk takes a name at the top that begins with '.' for its own
     write the package app: take 'usr/link' into a package: the target it links to holds a control character
     write the package app: take 'usr/null' into a package: a package holds no devices
-    write the package app: hold its files: they have 18253611008 bytes, 17179869184 are allowed
+    write the package app: take 'usr/huge' into a package: apk reads no file of 8 GiB or more
+    write the package app: hold its files: they have 25769803773 bytes, 17179869184 are allowed
     ");
 }
 
@@ -476,4 +495,30 @@ fn threads_change_no_byte() {
     let one = digests(1);
     assert_eq!(one, digests(2));
     assert_eq!(one, digests(7));
+}
+
+/// Deeper than any system call takes a path: the folders are there, and no package can hold them.
+#[test]
+fn folders_that_are_too_deep_are_refused() {
+    let (folder, _) = built("mkdir $D/x");
+    let deep = "d".repeat(250);
+    let script = format!(
+        "cd \"$D\"; for level in $(seq 20); do mkdir {deep} && cd -P {deep} || exit 1; done; echo x > end"
+    );
+    let mut made = Command::new("bash");
+    made.args(["-c", &script]).env("D", folder.path());
+    assert!(made.status().unwrap().success());
+    let root = Arc::new(Root::open(folder.path()).unwrap());
+    let error = Tree::read_from(&root, ScanOptions::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.ends_with("longer than 4095 bytes") && text.len() < 300,
+        "{text}"
+    );
+    // What is left is removed by the same means as a workspace.
+    let parent = Root::open(folder.path().parent().unwrap()).unwrap();
+    let name = folder.path().file_name().unwrap().to_str().unwrap();
+    parent
+        .remove_tree(&RelPath::try_from(name).unwrap())
+        .unwrap();
 }
