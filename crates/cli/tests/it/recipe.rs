@@ -378,3 +378,20 @@ fn what_is_wrong_with_recipes_is_told_rule_by_rule() {
             .contains("uri: \"https://a.example/hello-${{package.version}}.tar.gz\"\n")
     );
 }
+
+#[test]
+fn our_own_recipes_are_as_we_say() {
+    let desk = Desk::new();
+    for (recipes, pipelines) in [("examples/web/recipes", ""), ("os/recipes", "os/pipelines")] {
+        let path = |name: &str| format!("{}/../../{name}", env!("CARGO_MANIFEST_DIR"));
+        let recipes = path(recipes);
+        desk.run(&format!("recipe fmt --check {recipes}"))
+            .with_code(0);
+        let pipelines = match pipelines {
+            "" => String::new(),
+            name => format!("--pipeline-dir {}", path(name)),
+        };
+        let lint = format!("recipe lint {recipes} {pipelines}");
+        desk.run(&lint).with_code(0);
+    }
+}
