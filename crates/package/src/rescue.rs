@@ -14,6 +14,8 @@ use crate::steps::{HOME, SHELL, quoted};
 const FILE: &str = "guest.json";
 /// Its format.
 const VERSION: u32 = 1;
+/// What the shell shows when it waits.
+const PROMPT: &str = "guest$ ";
 /// A variable is no longer, for Linux.
 const MOST_SCRIPT: usize = 100_000;
 /// The largest such file: trees, variables and a script.
@@ -36,10 +38,15 @@ pub(crate) fn shell(
     script: &str,
     terminal: &str,
 ) -> (Vec<String>, BTreeMap<String, String>) {
-    let starts = format!("cd {}; exec {SHELL} -i", quoted(directory));
+    // A shell that is not a person's forgets the prompt it is given.
+    let directory = quoted(directory);
+    let starts = format!(
+        "cd {directory}; export PS1={}; exec {SHELL} -i",
+        quoted(PROMPT)
+    );
     let argv = [SHELL, "-c", &starts].map(str::to_owned).into();
     let mut environment = environment.clone();
-    for (name, value) in [("TERM", terminal), ("HISTFILE", ""), ("PS1", "guest$ ")] {
+    for (name, value) in [("TERM", terminal), ("HISTFILE", "")] {
         environment.insert(name.to_owned(), value.to_owned());
     }
     if script.len() <= MOST_SCRIPT && !script.contains('\0') {
