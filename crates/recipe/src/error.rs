@@ -86,11 +86,26 @@ impl fmt::Display for Hint<'_> {
     }
 }
 
+/// The advice, where there is nothing better to suggest.
+const fn unless(is_suggested: bool, advice: &'static str) -> &'static str {
+    if is_suggested { "" } else { advice }
+}
+
+/// Where a variable of that name would be defined.
+fn definition(name: &str) -> &'static str {
+    match name.split_once('.').map_or("", |(kind, _)| kind) {
+        "vars" => ": define it under `vars`",
+        "inputs" => ": list it under the pipeline's `inputs`",
+        "range" => ": only a subpackage with `range` has it",
+        _ => "",
+    }
+}
+
 /// What is wrong with a well-formed file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// `${{…}}` names nothing.
-    #[error("unknown variable '{name}'")]
+    #[error("unknown variable '{name}'{}", unless(suggestion.is_some(), definition(name)))]
     UnknownVariable {
         /// What it names.
         name: String,
@@ -98,7 +113,10 @@ pub enum Problem {
         suggestion: Option<String>,
     },
     /// `uses` names nothing.
-    #[error("unknown pipeline '{name}'")]
+    #[error(
+        "unknown pipeline '{name}'{}",
+        unless(suggestion.is_some(), ": no folder of pipelines has a file of that name")
+    )]
     UnknownPipeline {
         /// What it names.
         name: String,
@@ -249,7 +267,10 @@ pub enum Problem {
         rule: &'static str,
     },
     /// `range` names no data.
-    #[error("there is no data '{name}'")]
+    #[error(
+        "there is no data '{name}'{}",
+        unless(suggestion.is_some(), ": list it under `data`")
+    )]
     UnknownData {
         /// What it names.
         name: String,
@@ -257,7 +278,7 @@ pub enum Problem {
         suggestion: Option<String>,
     },
     /// A package is made twice.
-    #[error("the package '{name}' is made twice")]
+    #[error("the package '{name}' is made twice: each needs a name of its own")]
     TwicePackage {
         /// Its name.
         name: String,

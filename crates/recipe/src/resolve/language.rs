@@ -78,14 +78,14 @@ fn what_a_range_cannot_mean_is_refused() {
         all.push('\n');
     }
     insta::assert_snapshot!(all, @r#"
-    demo.yaml:6:10: there is no data 'd'
+    demo.yaml:6:10: there is no data 'd': list it under `data`
     demo.yaml:7:10: there is no data 'python'; did you mean 'pythons'?
-    demo.yaml:8:9: the package 'x' is made twice
-    demo.yaml:8:9: the package 'demo' is made twice
+    demo.yaml:8:9: the package 'x' is made twice: each needs a name of its own
+    demo.yaml:8:9: the package 'demo' is made twice: each needs a name of its own
     demo.yaml:5:41: the data 'd' are given twice
     demo.yaml:5:30: unknown variable 'no.such'
     demo.yaml:10:22: unknown variable 'range.kye'; did you mean 'range.key'?
-    demo.yaml:5:20: unknown variable 'range.key'
+    demo.yaml:5:20: unknown variable 'range.key': only a subpackage with `range` has it
     "#);
 }
 
@@ -138,14 +138,14 @@ fn wrong_transformations_are_refused_where_they_stand() {
         all.push('\n');
     }
     insta::assert_snapshot!(all, @r#"
-    demo.yaml:6:11: unknown variable 'vars.none'
+    demo.yaml:6:11: unknown variable 'vars.none': define it under `vars`
     demo.yaml:6:20: the pattern is not understood at character 1: ')' is missing
     demo.yaml:6:20: the pattern is not understood at character 4: only the flags i, m, s and U are known, and no look-around
     demo.yaml:6:20: the pattern is not understood at character 1: this is no class of characters
     demo.yaml:6:32: the replacement '$1ü' has a letter beyond ASCII right after a group: write ${1} or ${name}
     demo.yaml:6:33: unknown variable 'no.such'
     demo.yaml:6:39: the name of a variable 'a b' has other characters than letters, digits and . _ -
-    demo.yaml:6:11: unknown variable 'vars.c'
+    demo.yaml:6:11: unknown variable 'vars.c': define it under `vars`
     demo.yaml:6:30: unknown key 'with': known here are from, match, replace, to
     "#);
 }
