@@ -13,4 +13,8 @@ mod offline;
 mod rebuilding;
 mod stopping;
 mod touching;
+#[path = "../../../crates/source/tests/it/upstream.rs"]
+#[expect(dead_code, reason = "each test program uses a part of it")]
+mod upstream;
+mod worktree;
 mod wrong;

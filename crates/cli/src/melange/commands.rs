@@ -334,10 +334,16 @@ const SIGN_INDEX: &[Flag] = &[
 const KEYGEN: &[Flag] = &[text("key-size", "4096 or 2048 bits").or("4096")];
 
 const SOURCE: &[Flag] = &[
-    text("output", "The folder to write")
-        .short('o')
-        .or("./source"),
-    SOURCE_DIR,
+    text(
+        "output",
+        "The folder of repositories, one of each package's name",
+    )
+    .short('o')
+    .or("./source"),
+    text(
+        "source-dir",
+        "The folder of patches; that beside the recipe unless given",
+    ),
 ];
 
 const SCAN: &[Flag] = &[
@@ -497,13 +503,19 @@ pub(crate) const COMMANDS: &[Command] = &[
         &[text("expected-commit", "The commit of a git source")],
         "Move a recipe to another version",
     ),
-    command("source get", "RECIPE", 0, SOURCE, "Not taken").refused(
-        "git sources are not fetched yet",
-        "melange update-cache --cache-dir FOLDER RECIPE fetches archives",
+    command(
+        "source get",
+        "RECIPE",
+        1,
+        SOURCE,
+        "Lay out the commit of a recipe with its patches, to change it",
     ),
-    command("source pop", "RECIPE", 0, SOURCE, "Not taken").refused(
-        "git sources are not fetched, and recipes are not edited yet",
-        "write patches with git format-patch, and apply them with the pipeline git-am",
+    command(
+        "source pop",
+        "RECIPE",
+        1,
+        SOURCE,
+        "Write what was committed back as the recipe's patches",
     ),
     command("initramfs", "", 0, INITRAMFS, "Not taken").refused(
         "it is for the QEMU runner, and there is none here: steps run in the program's own sandbox",

@@ -21,6 +21,7 @@ mod query;
 mod rebuild;
 mod recipe;
 mod scan;
+mod source;
 mod test;
 
 use std::ffi::{OsStr, OsString};
@@ -75,7 +76,7 @@ pub(crate) fn parser() -> Parser {
                 parser = if parser.find_subcommand(above).is_some() {
                     parser.mut_subcommand(above, |group| group.subcommand(leaf))
                 } else {
-                    let group = Parser::new(above).about("Not taken");
+                    let group = Parser::new(above).about("The commits of recipes, to change them");
                     parser.subcommand(group.subcommand_required(true).subcommand(leaf))
                 };
             }
@@ -136,6 +137,8 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
         "scan" => scan::run(&words, output),
         "keygen" => files::keygen(&words, output),
         "update-cache" => cache::update(&words, output),
+        "source get" => source::get(&words, output),
+        "source pop" => source::pop(&words, output),
         "bump" => other::bump(&words, output),
         "version" => other::version(&words, output),
         _ => other::completion(&words, output),

@@ -172,10 +172,7 @@ fn what_would_change_something_is_refused() {
             "--generate-provenance is not taken",
         ),
         ("melange bump x.yaml", "melange bump needs more"),
-        (
-            "melange source get x.yaml",
-            "melange source get is not taken",
-        ),
+        ("melange source get", "melange source get needs more"),
         (
             "melange build x.yaml --runner podman",
             "'podman' is no runner",

@@ -8,6 +8,7 @@ mod server;
 mod chain;
 mod debian;
 mod git;
+#[expect(dead_code, reason = "each test program uses a part of it")]
 mod upstream;
 
 use std::collections::BTreeMap;

@@ -139,6 +139,14 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
+    /// One that is there already.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            time: 1_700_000_000,
+        }
+    }
+
     /// Runs git in it; what it prints.
     pub(crate) fn git<const N: usize>(&self, args: [&str; N]) -> String {
         let time = format!("@{} +0000", self.time);
