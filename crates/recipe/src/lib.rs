@@ -14,7 +14,8 @@
 //! 10. [`patches`]: a recipe's text with other patches.
 //! 11. [`mod@format`]: a recipe's text in its usual form.
 //! 12. [`mod@lint`]: what is wrong with a recipe's text, rule by rule.
-//! 13. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 13. [`licences`]: licences written into a recipe's text.
+//! 14. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
@@ -26,6 +27,7 @@ pub mod error;
 pub mod format;
 pub mod json;
 pub mod library;
+pub mod licences;
 pub mod lint;
 pub mod parsed;
 pub mod patches;

@@ -18,6 +18,12 @@ pub enum Error {
         /// The most that is read.
         limit: usize,
     },
+    /// The list of licences that is built in is not understood.
+    #[error("read the list of licences: {reason}")]
+    List {
+        /// Why not.
+        reason: String,
+    },
     /// Not the JSON it should be.
     #[error("the document is not valid SPDX JSON")]
     Json(#[from] serde_json::Error),

@@ -3,17 +3,19 @@
 //! Reading order:
 //!
 //! 1. [`licence`]: a recipe's licence line as a valid SPDX expression, or a note why not.
-//! 2. [`purl`]: package addresses, `pkg:apk/vendor/name@version?arch=…`.
-//! 3. [`spdx`]: the SPDX document's own types, read within bounds.
-//! 4. [`package`]: [`PackageFacts`] → the document that travels inside a package.
-//! 5. [`image`]: [`ImageFacts`] → the two documents of an image, and the [`Gap`]s in them.
-//! 6. [`cyclonedx`]: the `CycloneDX` document's own types.
+//! 2. [`detection`]: which licence a text is.
+//! 3. [`purl`]: package addresses, `pkg:apk/vendor/name@version?arch=…`.
+//! 4. [`spdx`]: the SPDX document's own types, read within bounds.
+//! 5. [`package`]: [`PackageFacts`] → the document that travels inside a package.
+//! 6. [`image`]: [`ImageFacts`] → the two documents of an image, and the [`Gap`]s in them.
+//! 7. [`cyclonedx`]: the `CycloneDX` document's own types.
 //!
 //! Pure, and deterministic: identifiers, the namespace and the serial number come from the
 //! content by the hash function handed in, `created` is the time handed in, nothing of the
 //! machine gets in. The types are ours: the crates stop at SPDX 2.2 and `CycloneDX` 1.5.
 
 pub mod cyclonedx;
+pub mod detection;
 pub mod error;
 mod ident;
 pub mod image;

@@ -12,7 +12,7 @@ use crate::spdx::ExtractedLicence;
 pub const NO_ASSERTION: &str = "NOASSERTION";
 
 /// GNU's old names (`GPL-2.0+`) are read; guesses such as `apache2` are not.
-const MODE: ParseMode = ParseMode {
+pub(crate) const MODE: ParseMode = ParseMode {
     allow_slash_as_or_operator: false,
     allow_imprecise_license_names: false,
     allow_postfix_plus_on_gpl: true,

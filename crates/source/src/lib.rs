@@ -11,10 +11,12 @@
 //! 6. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
 //!    checks the archive's signatures.
 //! 7. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
-//! 8. [`program`]: [`Program`], the one place that starts programs here.
+//! 8. [`archive`]: what is in a source, without unpacking it.
+//! 9. [`program`]: [`Program`], the one place that starts programs here.
 //!
 //! This crate knows no address.
 
+pub mod archive;
 mod chain;
 pub mod debian;
 pub mod discover;

@@ -99,6 +99,118 @@ pub fn remove_items(text: &str, items: &[Change]) -> Result<String, Unchangeable
     Ok(kept)
 }
 
+/// Adds items to a list, after the item that a scalar is in: of each the lines, the first of which
+/// begins with what follows the dash. [`Change::new`] does not count.
+///
+/// The list must have its items on lines of their own.
+pub fn append_items(
+    text: &str,
+    inside: &Change,
+    items: &[Vec<String>],
+) -> Result<String, Unchangeable> {
+    let token = token(text, inside)?;
+    let before = text.get(..token.start).unwrap_or_default();
+    let dash = dash_of(before);
+    let dash = dash.ok_or_else(|| refuse(inside, "it is in no list with a line for each item"))?;
+    // Downwards to what is no more of it; blank lines and comments before that are not either.
+    let mut end = text.len();
+    let mut at = text
+        .get(token.end..)
+        .and_then(|after| after.find('\n'))
+        .map_or(text.len(), |found| token.end + found + 1);
+    let mut last = at;
+    for line in text.get(at..).unwrap_or_default().split_inclusive('\n') {
+        let is_blank = line.trim().is_empty();
+        if !is_blank && depth(line) <= dash {
+            end = at;
+            break;
+        }
+        at += line.len();
+        if !is_blank {
+            last = at;
+        }
+    }
+    let last = last.min(end);
+    let (kept, rest) = text.split_at_checked(last).unwrap_or((text, ""));
+    let mut edited = kept.to_owned();
+    if !edited.ends_with('\n') {
+        edited.push('\n');
+    }
+    push_items(&mut edited, dash, items);
+    edited.push_str(rest);
+    Ok(edited)
+}
+
+/// Writes items whose dashes stand so far in.
+fn push_items(text: &mut String, dash: usize, items: &[Vec<String>]) {
+    for item in items {
+        for (number, line) in item.iter().enumerate() {
+            let mark = if number == 0 { "- " } else { "  " };
+            for part in [" ".repeat(dash).as_str(), mark, line, "\n"] {
+                text.push_str(part);
+            }
+        }
+    }
+}
+
+/// How far in the dash of an item stands, of which this text ends within the first scalars.
+fn dash_of(before: &str) -> Option<usize> {
+    let mut lines = before.split('\n').rev();
+    let own = lines.next()?;
+    if own.trim_start().starts_with("- ") {
+        return Some(depth(own));
+    }
+    // The dash stands farther left than everything of its item, and so does nothing else of it.
+    let is_other = |line: &&str| {
+        let text = line.trim_start();
+        !text.is_empty() && !text.starts_with('#') && depth(line) < depth(own)
+    };
+    let line = lines.find(is_other)?;
+    line.trim_start().starts_with("- ").then(|| depth(line))
+}
+
+/// How many spaces a line begins with.
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Adds a key with a list after the line that a scalar ends on, as deep as its own key.
+/// [`Change::new`] does not count.
+pub fn add_list(
+    text: &str,
+    beside: &Change,
+    (key, items): (&str, &[Vec<String>]),
+) -> Result<String, Unchangeable> {
+    let token = token(text, beside)?;
+    let start = text
+        .get(..token.start)
+        .and_then(|before| before.rfind('\n'));
+    let line = text.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
+    let own = depth(line);
+    if own == 0
+        || !line
+            .trim_start()
+            .starts_with(|c: char| c.is_ascii_alphabetic())
+    {
+        return Err(refuse(beside, "its map has no line for each key"));
+    }
+    let end = text.get(token.end..).and_then(|after| after.find('\n'));
+    let (kept, rest) = end
+        .and_then(|at| text.split_at_checked(token.end + at + 1))
+        .unwrap_or((text, ""));
+    let mut edited = kept.to_owned();
+    if !edited.ends_with('\n') {
+        edited.push('\n');
+    }
+    let indent = " ".repeat(own);
+    for part in [indent.as_str(), key, ":\n"] {
+        edited.push_str(part);
+    }
+    push_items(&mut edited, own + 2, items);
+    edited.push_str(rest);
+    Ok(edited)
+}
+
 fn refuse(change: &Change, reason: &'static str) -> Unchangeable {
     Unchangeable {
         change: change.clone(),
@@ -242,6 +354,38 @@ mod tests {
         for (line, column, old) in [(4, 5, "d"), (6, 6, "b"), (1, 1, "a")] {
             assert!(removed(line, column, old).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn items_are_added_after_the_last() {
+        let text = "p:\n  c:\n    # why\n    - l: MIT # so\n      a: |\n        one\n\n        two\n    # end\n\n  d: 1\n";
+        let items = [
+            vec!["l: Zlib".to_owned(), "f: x".to_owned()],
+            vec!["l: ISC".to_owned()],
+        ];
+        let inside = change(4, 10, "MIT", "");
+        let more = "    - l: Zlib\n      f: x\n    - l: ISC\n";
+        let expected = text.replace("        two\n", &format!("        two\n{more}"));
+        assert_eq!(append_items(text, &inside, &items).unwrap(), expected);
+        // The scalar need not be the item's first, and the list may be the last thing there is.
+        let text = "c:\n- f:\n  - y\n  l: MIT";
+        let added = append_items(text, &change(4, 6, "MIT", ""), &items[1..]).unwrap();
+        assert_eq!(added, "c:\n- f:\n  - y\n  l: MIT\n- l: ISC\n");
+        for (text, column) in [("c: [{l: MIT}]\n", 9), ("- a\n- b:\nc:\n  l: MIT", 6)] {
+            let line = u32::try_from(text.lines().count()).unwrap();
+            let inside = change(line, column, "MIT", "");
+            assert!(append_items(text, &inside, &items).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_added_beside_a_key() {
+        let items = [vec!["l: MIT".to_owned(), "f: x".to_owned()]];
+        let text = "p:\n  n: x # name\n  d: 1\n";
+        let added = add_list(text, &change(2, 6, "x", ""), ("c", &items)).unwrap();
+        let more = "  c:\n    - l: MIT\n      f: x\n";
+        assert_eq!(added, text.replace("  d", &format!("{more}  d")));
+        assert!(add_list("p: {n: x}\n", &change(1, 8, "x", ""), ("c", &items)).is_err());
     }
 
     proptest! {
