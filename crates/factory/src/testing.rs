@@ -5,6 +5,7 @@
 //! [`turns`](crate::turns).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -166,30 +167,17 @@ impl Tests<'_> {
         };
         let turns = Turns::new(ambient.sink, ambient.clock);
         let queue = Mutex::new(0..tests.len());
+        let work = |sender: &mpsc::Sender<_>| {
+            while let Some(done) = self.next(tests, &queue, &turns, (scratch, ambient)) {
+                // The receiver is gone only when this run has failed already.
+                let _sent = sender.send(done);
+            }
+        };
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             for _ in 0..workers {
-                let sender = sender.clone();
-                let (turns, queue) = (&turns, &queue);
-                scope.spawn(move || {
-                    loop {
-                        // First the place: whoever has begun is never waited for by another.
-                        let _place = self.workshop.means.places.take();
-                        let next = lock(queue).next();
-                        let Some((at, test)) = next.and_then(|at| Some((at, tests.get(at)?)))
-                        else {
-                            break;
-                        };
-                        let result = self.check(test, scratch, &turns.of(at), ambient);
-                        if self.is_end(&result) {
-                            let mut queue = lock(queue);
-                            queue.start = queue.end;
-                        }
-                        turns.end(at);
-                        // The receiver is gone only when this run has failed already.
-                        let _sent = sender.send((at, result));
-                    }
-                });
+                let (sender, work) = (sender.clone(), &work);
+                scope.spawn(move || work(&sender));
             }
             drop(sender);
             let mut results = BTreeMap::new();
@@ -203,6 +191,26 @@ impl Tests<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Runs the next test of a queue, if there is one.
+    fn next<'s>(
+        &'s self,
+        tests: &[Ready<'_>],
+        queue: &Mutex<Range<usize>>,
+        turns: &Turns<'_>,
+        (scratch, ambient): (&'s Path, &Ambient<'_>),
+    ) -> Option<(usize, Result<Checked<'s>, Error>)> {
+        // First the place: whoever has begun is never waited for by another.
+        let _place = self.workshop.means.places.take();
+        let at = lock(queue).next()?;
+        let result = self.check(tests.get(at)?, scratch, &turns.of(at), ambient);
+        if self.is_end(&result) {
+            let mut queue = lock(queue);
+            queue.start = queue.end;
+        }
+        turns.end(at);
+        Some((at, result))
     }
 
     /// Whether no further test is begun.

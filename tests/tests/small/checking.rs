@@ -64,16 +64,17 @@ subpackages:
           echo intact >${{targets.subpkgdir}}/usr/share/victim/victim
 "
     .to_owned();
-    for (name, script) in [
+    let tests = [
         ("hostile", HOSTILE),
         ("one", WATCH),
         ("two", WATCH),
         ("three", WATCH),
         ("hostile-too", HOSTILE),
         ("four", WATCH),
-    ] {
+    ];
+    text.extend(tests.map(|(name, script)| {
         let script = script.replace('\n', "\n            ");
-        text.push_str(&format!(
+        format!(
             "  - name: checked-{name}
     description: {name}
     pipeline:
@@ -87,8 +88,8 @@ subpackages:
         - runs: |
             {script}
 "
-        ));
-    }
+        )
+    }));
     text
 }
 
@@ -192,10 +193,10 @@ fn tests_side_by_side_are_heard_in_order() -> Result<()> {
     let small = Small::new()?;
     let mut text = recipe();
     text.truncate(text.find("  - name: checked-hostile").context("no test")?);
-    for number in 1..=6 {
+    text.extend((1..=6).map(|number| {
         // The first are the slowest.
         let pause = 6 - number;
-        text.push_str(&format!(
+        format!(
             "  - name: checked-{number}
     description: {number}
     pipeline: [{{ runs: 'mkdir -p ${{{{targets.subpkgdir}}}}/usr/share/n{number}' }}]
@@ -204,8 +205,8 @@ fn tests_side_by_side_are_heard_in_order() -> Result<()> {
       pipeline:
         - runs: 'for n in 1 2 3; do echo {number}-$n; sleep 0.{pause}; done'
 "
-        ));
-    }
+        )
+    }));
     small.write("recipes/checked.yaml", &text)?;
     let output = small
         .command(["build", "--log", "recipes/checked.yaml"])?

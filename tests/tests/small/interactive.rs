@@ -1,10 +1,5 @@
 //! A person where a step fails: a shell in its guest as it stands, and later in what was kept of it.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "files are what the tests are about"
-)]
-
 use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::program::repository;
 use boltworks_tests::small::Small;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Build};
 use crate::commands::given;
-use crate::commands::session::{self, Chair};
+use crate::commands::session::{self, Chair, Shown};
 use crate::failure::Failure;
 use crate::output::{Output, shown};
 use crate::table::{size, table};
@@ -35,7 +35,10 @@ pub(crate) fn run(
         index: build.generate_index,
     };
     let machine = session::machine()?;
-    let (chair, watcher) = session::attended(build.interactive, build.reading.log)?;
+    let (chair, watcher) = session::attended(&Shown {
+        interactive: build.interactive,
+        every_line: build.reading.log,
+    })?;
     let attendant = chair.as_ref().map(Chair::attendant);
     let ambient = machine.ambient(watcher.as_ref());
     let made = single::build(&home, &order, attendant, &ambient)?;

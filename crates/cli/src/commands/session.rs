@@ -121,14 +121,20 @@ pub(crate) fn chair(what: &str) -> Result<Chair, Failure> {
     })
 }
 
+/// What a person wants to see of a build.
+pub(crate) struct Shown {
+    /// A shell where a step fails.
+    pub interactive: bool,
+    /// Every line that steps print.
+    pub every_line: bool,
+}
+
 /// The same where a shell is asked for, and who watches then: whoever debugs sees every line, and
 /// no moving ones.
-pub(crate) fn attended(
-    interactive: bool,
-    every_line: bool,
-) -> Result<(Option<Chair>, Box<dyn Sink>), Failure> {
-    let chair = interactive.then(|| chair("--interactive")).transpose()?;
-    Ok((chair, watcher(every_line || interactive)))
+pub(crate) fn attended(shown: &Shown) -> Result<(Option<Chair>, Box<dyn Sink>), Failure> {
+    let wanted = shown.interactive.then(|| chair("--interactive"));
+    let chair = wanted.transpose()?;
+    Ok((chair, watcher(shown.every_line || shown.interactive)))
 }
 
 /// The machine, whose stop button Ctrl-C and SIGTERM press.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Test};
 use crate::commands::given;
-use crate::commands::session::{self, Chair};
+use crate::commands::session::{self, Chair, Shown};
 use crate::failed;
 use crate::failure::{Failure, exit};
 use crate::output::{Output, shown};
@@ -29,7 +29,10 @@ pub(crate) fn run(
         given: given::packages(&test.packages),
     };
     let machine = session::machine()?;
-    let (chair, watcher) = session::attended(test.interactive, test.reading.log)?;
+    let (chair, watcher) = session::attended(&Shown {
+        interactive: test.interactive,
+        every_line: test.reading.log,
+    })?;
     let attendant = chair.as_ref().map(Chair::attendant);
     let ambient = machine.ambient(watcher.as_ref());
     let checked = single::check(&home, &order, attendant, &ambient)?;

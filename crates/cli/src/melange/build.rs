@@ -38,7 +38,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         None => Signing::Factory,
     };
     let machine = session::machine()?;
-    let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
+    let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
     let named = given::packages(words, std::iter::once(&recipe.environment), (own, output))?;
     let wanted = (

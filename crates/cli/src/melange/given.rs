@@ -12,7 +12,7 @@ use boltworks_factory::repository::Given;
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
 use boltworks_fsx::{Limit, Root};
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, Sink};
 use boltworks_package::lint::Level;
 use boltworks_recipe::Libc;
 use boltworks_recipe::resolved::Image;
@@ -33,10 +33,10 @@ const RECIPES: [&str; 4] = [
     "melange.yaml",
     "melange.yml",
 ];
-/// The file that `--create-build-log` adds to.
-pub(super) const BUILD_LOG: &str = "packages.log";
 /// Set to anything, what packages need of libraries is bound to their versions.
 const BIND_LIBRARIES: &str = "MELANGE_VERSIONED_SHLIB_DEPENDS";
+/// The file that `--create-build-log` adds to.
+pub(super) const BUILD_LOG: &str = "packages.log";
 /// No file of variables is larger.
 const TEXT_LIMIT: Limit = Limit::mib(4);
 
@@ -98,12 +98,10 @@ pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
         home.rename(&namespace);
     }
     home.caches = caches(words)?;
+    let is_set = |value: &String| !value.is_empty();
+    home.config.bind_libraries |= host::environment().get(BIND_LIBRARIES).is_some_and(is_set);
     if words.is_given("lint-require") || words.is_given("lint-warn") {
         home.lint_levels = lint_levels(words)?;
-    let is_set = |value: &String| !value.is_empty();
-    home.config.bind_libraries |= host::environment()
-        .get(BIND_LIBRARIES)
-        .is_some_and(is_set);
     }
     let limits = &mut home.config.limits;
     if let Some(text) = words.text("timeout") {
@@ -422,6 +420,16 @@ pub(super) fn runner(words: &Words<'_>, output: &Output) -> Result<(), Failure> 
             "leave it out: steps run in the program's own sandbox",
         )),
     }
+}
+
+/// Who gets a shell where a step fails, if it is asked for, and who watches.
+pub(super) fn attended(
+    words: &Words<'_>,
+) -> Result<(Option<session::Chair>, Box<dyn Sink>), Failure> {
+    session::attended(&session::Shown {
+        interactive: words.is_on("interactive"),
+        every_line: words.is_on("debug"),
+    })
 }
 
 /// Refuses a workspace with something in it: what lay there would have counted.

@@ -40,7 +40,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         .map(|test| &test.environment);
     let named = given::packages(words, environments, (own, output))?;
     let machine = session::machine()?;
-    let (chair, watcher) = session::attended(words.is_on("interactive"), words.is_on("debug"))?;
+    let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
     let wants = wants(&recipe, package.as_deref(), &reading);
     let order = CheckOrder {
