@@ -1,0 +1,3 @@
+#include "parts.h"
+
+int part(int number) { return number; }

@@ -1,0 +1,1 @@
+int shout(void) { return 0; }
