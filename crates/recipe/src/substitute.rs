@@ -43,7 +43,10 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 fn next_piece(text: &str) -> (Piece<'_>, &str) {
     const OPEN: &str = "${{";
     let Some(inside) = text.strip_prefix(OPEN) else {
-        let (literal, rest) = split(text, text.find(OPEN).unwrap_or(text.len()));
+        // Scripts are long and have few variables: one character is looked for at a time.
+        let mut opens = text.match_indices('$').map(|(at, _)| at);
+        let open = opens.find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(OPEN)));
+        let (literal, rest) = split(text, open.unwrap_or(text.len()));
         return (Piece::Literal(literal), rest);
     };
     let (length, is_closed) = end_of_name(inside);
@@ -132,7 +135,7 @@ pub fn fill<'a, E>(
     budget: &Budget,
     mut look_up: impl FnMut(&str) -> Result<String, E>,
 ) -> Result<String, FillError<'a, E>> {
-    let mut filled = String::new();
+    let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
         let value;
         let part = match piece {
@@ -157,7 +160,7 @@ pub fn fill_known<'a, E>(
     budget: &Budget,
     mut look_up: impl FnMut(&str) -> Option<String>,
 ) -> Result<String, FillError<'a, E>> {
-    let mut filled = String::new();
+    let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
         let value;
         let part = match piece {

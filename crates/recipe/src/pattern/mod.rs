@@ -18,7 +18,8 @@ mod class;
 mod replacement;
 mod translate;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
 use regex::{Regex, RegexBuilder};
 
@@ -36,6 +37,10 @@ pub const MAX_COST: u64 = 20_000;
 
 /// The compiled program's limit in bytes: far above what [`MAX_COST`] makes.
 const MAX_PROGRAM: usize = 16 << 20;
+
+/// So many patterns a thread keeps, and none that cost more.
+const KEPT: usize = 16;
+const KEPT_COST: u64 = 1_000;
 
 /// A regular expression of Go's.
 #[derive(Debug, Clone)]
@@ -83,8 +88,26 @@ pub enum Exhausted {
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Reads a pattern. Of a collection many recipes have the same few: a thread keeps those it read
+    /// last.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
+        thread_local! {
+            static LAST: RefCell<VecDeque<(Box<str>, Pattern)>> = const { RefCell::new(VecDeque::new()) };
+        }
+        LAST.with_borrow_mut(|last| {
+            if let Some((_, known)) = last.iter().find(|(known, _)| **known == *text) {
+                return Ok(known.clone());
+            }
+            let pattern = Self::compile(text)?;
+            if pattern.cost <= KEPT_COST {
+                last.truncate(KEPT - 1);
+                last.push_front((text.into(), pattern.clone()));
+            }
+            Ok(pattern)
+        })
+    }
+
+    fn compile(text: &str) -> Result<Self, PatternError> {
         let translated = translate::translate(text)?;
         let built = RegexBuilder::new(&translated.text)
             .size_limit(MAX_PROGRAM)
