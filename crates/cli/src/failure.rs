@@ -365,13 +365,31 @@ fn source_advice(error: &SourceError) -> &'static str {
             "check the network and its proxy, and `stage0.debian` in boltworks.yaml: it is apt that \
              could not get what it was asked for"
         }
-        SourceError::Unavailable { .. } | SourceError::Net(_) => {
+        SourceError::Unavailable { .. }
+        | SourceError::Net(_)
+        | SourceError::Silent { .. }
+        | SourceError::Failed { program: "git", .. } => {
             "check the network and its proxy, or say under `mirrors` or `sources` in boltworks.yaml \
              where else it is"
         }
         SourceError::WrongDigest { .. } => {
             "ask upstream which bytes are right; only then change the digest in the recipe"
         }
+        SourceError::OtherCommit { .. } => {
+            "ask upstream which commit is right; only then change expected-commit in the recipe"
+        }
+        SourceError::OtherBranch { .. } | SourceError::NoCommit { .. } => {
+            "correct branch, tag and expected-commit in the recipe: `git ls-remote ADDRESS` lists them"
+        }
+        SourceError::BadObject { .. }
+        | SourceError::Submodule { .. }
+        | SourceError::TooLarge { .. } => {
+            "name another commit, or under `sources` in boltworks.yaml an archive in its place"
+        }
+        SourceError::Occupied { .. } => {
+            "name another folder with --output, or take away what is there"
+        }
+        SourceError::Unfinished { .. } => "commit what is changed with git, and run it again",
         SourceError::Unusable { .. } => "correct the address in the recipe",
         SourceError::Missing { .. }
         | SourceError::NoArchive

@@ -72,15 +72,15 @@ pub fn patched(recipe: &Recipe, text: &str, patches: &[String]) -> Result<String
 
 fn written(patches: &[String], folder: Option<&str>, indent: usize) -> String {
     let margin = " ".repeat(indent);
-    let mut step = format!("{margin}- uses: git-am\n");
-    if let Some(folder) = folder {
-        step += &format!("{margin}  working-directory: {folder}\n");
-    }
-    step += &format!("{margin}  with:\n{margin}    patches: |\n");
-    for patch in patches {
-        step += &format!("{margin}      {patch}\n");
-    }
-    step
+    let folder = folder.map(|folder| format!("  working-directory: {folder}"));
+    let head = std::iter::once("- uses: git-am".to_owned()).chain(folder);
+    let with = ["  with:", "    patches: |"].map(str::to_owned);
+    let names = patches.iter().map(|patch| format!("      {patch}"));
+    let lines = head.chain(with).chain(names);
+    lines
+        .map(|line| format!("{margin}{line}\n"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// The lines of a step.

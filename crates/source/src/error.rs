@@ -145,8 +145,7 @@ pub enum Error {
     },
     /// A branch or tag names another commit than the recipe.
     #[error(
-        "check {what} of {repository}: it is the commit {found}, the recipe expects {expected} \
-         (if upstream moved it on purpose, write the new commit into the recipe)"
+        "check {what} of {repository}: it is the commit {found}, the recipe expects {expected}"
     )]
     OtherCommit {
         /// `the tag v1`, `the end of the branch main`.

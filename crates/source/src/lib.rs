@@ -5,7 +5,8 @@
 //! 1. [`request`]: [`Request`], what is wanted; [`Override`] and [`Mirror`], where else it may be;
 //!    [`Fetched`], what was found.
 //! 2. [`fetcher`]: [`Fetcher`], the chain: store, upstream, mirrors, the factory's own map.
-//! 3. [`git`]: commits of git repositories, through the git program.
+//! 3. `git`: commits of git repositories, through the git program; [`Worktree`], one of them laid out
+//!    for a person.
 //! 4. [`discover`]: a source whose digest nobody knows yet.
 //! 5. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
 //! 6. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
@@ -22,7 +23,7 @@ pub mod debian;
 pub mod discover;
 pub mod error;
 pub mod fetcher;
-pub mod git;
+mod git;
 mod job;
 pub mod machine;
 mod notes;

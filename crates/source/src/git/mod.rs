@@ -27,7 +27,7 @@ mod remote;
 mod submodules;
 mod tool;
 mod walk;
-pub mod worktree;
+pub(crate) mod worktree;
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Objects of a repository, read through the git program and named anew by us.
 
-use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use boltworks_model::ObjectId;
 
@@ -8,7 +8,7 @@ use super::object::{Kind, Naming};
 use crate::Error;
 
 /// The longest line before an object.
-const MAX_LINE: u64 = 512;
+const MAX_LINE: usize = 512;
 
 /// A conversation with `git cat-file --batch`.
 pub(super) struct Objects<'a> {
@@ -39,13 +39,7 @@ impl<'a> Objects<'a> {
     pub(super) fn ask(&mut self, id: ObjectId) -> Result<Option<Header>, Error> {
         let asked = writeln!(self.input, "{id}").and_then(|()| self.input.flush());
         asked.map_err(broken)?;
-        let mut line = String::new();
-        #[expect(clippy::disallowed_methods, reason = "the length is checked next")]
-        let mut start = (&mut self.output).take(MAX_LINE);
-        start.read_line(&mut line).map_err(broken)?;
-        let Some(line) = line.strip_suffix('\n') else {
-            return Err(odd(&line));
-        };
+        let line = self.line()?;
         let mut words = line.split(' ');
         let (name, kind, size) = (words.next(), words.next(), words.next());
         if kind == Some("missing") {
@@ -56,7 +50,19 @@ impl<'a> Objects<'a> {
         let is_it = name.and_then(|name| name.parse().ok()) == Some(id);
         match (kind, size) {
             (Some(kind), Some(size)) if is_it => Ok(Some(Header { id, kind, size })),
-            _ => Err(odd(line)),
+            _ => Err(odd(&line)),
+        }
+    }
+
+    fn line(&mut self) -> Result<String, Error> {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        loop {
+            self.output.read_exact(&mut byte).map_err(broken)?;
+            match byte {
+                [b'\n'] => return Ok(String::from_utf8_lossy(&line).into_owned()),
+                _ if line.len() >= MAX_LINE => return Err(odd(&String::from_utf8_lossy(&line))),
+                [byte] => line.push(byte),
+            }
         }
     }
 

@@ -710,12 +710,11 @@ fn a_folder_of_files_that_were_fetched_before_will_do() {
     assert!(matches!(get(), Err(Error::Offline { .. })));
 }
 
-#[test]
-fn a_person_changes_a_commit_and_gets_patches() {
-    let upstream = Upstream::new();
+/// A commit that links another repository's, that one, and a fix of another branch.
+fn linked(upstream: &Upstream) -> [String; 3] {
     let mut inner = upstream.repository("inner");
     let inner_commit = inner.commit("inner", "inner\n");
-    let (mut repository, _) = history(&upstream);
+    let (mut repository, _) = history(upstream);
     repository.write(
         ".gitmodules",
         "[submodule \"in/ner\"]\n\tpath = lib/in ner\n\turl = ../inner\n",
@@ -727,6 +726,13 @@ fn a_person_changes_a_commit_and_gets_patches() {
     let commit = repository.git(["rev-parse", "HEAD"]);
     repository.git(["checkout", "--quiet", "side"]);
     let fix = repository.commit("fix", "fixed\n");
+    [commit, inner_commit, fix]
+}
+
+#[test]
+fn a_person_changes_a_commit_and_gets_patches() {
+    let upstream = Upstream::new();
+    let [commit, inner_commit, fix] = linked(&upstream);
     let address = format!("{}/x", upstream.http(Manner::Serve));
     let bench = Bench::new(&[]);
     let wanted = Checkout {
