@@ -14,10 +14,10 @@ use boltworks_package::check::{Check, Checked, check, job, what};
 use boltworks_package::rescue::Attendant;
 use boltworks_package::workspace::LocalFiles;
 use boltworks_package::{Failed, SourceInput};
-use boltworks_plan::{World, picks};
+use boltworks_plan::{Unchosen, World};
 use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_rootfs::Locked;
-use boltworks_solver::{Options, solve};
+use boltworks_solver::Options;
 use boltworks_store::Batch;
 use boltworks_version::apk::Dependency;
 
@@ -129,20 +129,22 @@ impl Tests<'_> {
 
     /// Chooses the packages of every test; of those that ask for the same, once.
     fn lock(&self, tests: &[Named<'_>]) -> Result<Vec<Locked>, Error> {
-        let options = Options::new(self.workshop.means.home.architecture());
+        let home = self.workshop.means.home;
+        let options = Options::new(home.architecture());
         let mut known: BTreeMap<Vec<String>, Locked> = BTreeMap::new();
         let tests = tests.iter().map(|(package, test)| {
             let request: Vec<String> = test.packages.iter().map(Dependency::to_string).collect();
             if let Some(locked) = known.get(&request) {
                 return Ok(locked.clone());
             }
-            let solution = solve(&self.world.universe, &test.packages, &options);
-            let solution = solution.map_err(|unsolvable| Error::Unsolvable {
-                subject: format!("the {}", what(package)),
-                why: unsolvable.to_string(),
+            let picks = home.choose(self.world, &test.packages, &options);
+            let picks = picks.map_err(|unchosen| match unchosen {
+                Unchosen::Unsolvable(why) => Error::Unsolvable {
+                    subject: format!("the {}", what(package)),
+                    why,
+                },
+                Unchosen::Unknown(what) => Error::Inconsistent { what },
             })?;
-            let picks =
-                picks(&solution, &self.world.files).map_err(|what| Error::Inconsistent { what })?;
             let locked = locked(&picks, self.world)?;
             known.insert(request, locked.clone());
             Ok(locked)
