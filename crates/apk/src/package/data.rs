@@ -213,7 +213,7 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
     let mut reader = Reader::new(archive, policy);
     let mut found = Vec::new();
     let mut buffer = vec![0; BUFFER];
-    while let Some(entry) = reader.next_entry().map_err(broken)? {
+    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
         if entry.path.as_bytes().starts_with(b".") {
             return Err(Error::Misplaced {
                 section,
@@ -237,6 +237,8 @@ fn read_entries(archive: impl Read, limits: &Limits, facts: bool) -> Result<Vec<
         if let Some(sha1) = sha1 {
             check_sum(&entry, sha1)?;
         }
+        // There may be a hundred thousand, and nobody asks again.
+        entry.pax.clear();
         found.push(Found {
             entry,
             sha1,
