@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Spot, Subject};
+use super::{MOST, Spot, Subject};
 use crate::parsed::{Recipe, Text};
 use crate::substitute::{Piece, pieces};
 
@@ -42,7 +42,7 @@ pub(super) fn unused(subject: &Subject<'_>) -> Vec<Spot> {
         let what = format!("no subpackage is ranged over the data '{}'", &**name);
         subject.spot(name, what)
     });
-    vars.chain(made).chain(data).collect()
+    vars.chain(made).chain(data).take(MOST).collect()
 }
 
 /// The names between `${{` and `}}`.
@@ -76,6 +76,9 @@ pub(super) fn left_over(subject: &Subject<'_>) -> Vec<Spot> {
                 Piece::Malformed(token) => token,
                 _ => continue,
             };
+            if spots.len() >= MOST {
+                return spots;
+            }
             let what = format!("'{token}' names no variable");
             spots.push(subject.spot_of(text, token, what));
         }

@@ -22,6 +22,9 @@ pub use self::list::RULES;
 use crate::parsed::{Image, Recipe, Step, Text};
 use crate::{Error, PipelineLibrary, resolved};
 
+/// So many places a rule tells of in one recipe, at most: a hostile one may have very many.
+pub const MOST: usize = 100;
+
 /// The rule that a file is a recipe, and can be understood.
 pub const UNDERSTOOD: &str = "understood";
 
@@ -148,7 +151,7 @@ pub fn lint(
 
 fn found<'a>(rule: &'a Rule, subject: &Subject<'_>) -> impl Iterator<Item = Finding> + use<'a> {
     let spots = (rule.check)(subject).into_iter();
-    spots.map(|spot| Finding {
+    spots.take(MOST).map(|spot| Finding {
         rule: rule.name,
         level: rule.level,
         advice: rule.advice,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boltworks_yaml::closest;
 
 use super::fix::Fix;
-use super::{Spot, Subject};
+use super::{MOST, Spot, Subject};
 use crate::parsed::{Checks, Copyright, PackageOptions, Text};
 
 /// The package is not called like its file.
@@ -48,7 +48,7 @@ pub(super) fn description(subject: &Subject<'_>) -> Vec<Spot> {
         let what = format!("the package '{}' has no description", &**name);
         subject.spot(name, what)
     };
-    blank.map(spot).collect()
+    blank.map(spot).take(MOST).collect()
 }
 
 /// Nobody says under which licence a package is, or not as it is understood everywhere.
@@ -62,6 +62,9 @@ pub(super) fn licence(subject: &Subject<'_>) -> Vec<Spot> {
     for (what, name, copyright) in own.into_iter().chain(split) {
         if copyright.is_empty() && !what.is_empty() {
             spots.push(subject.spot(name, format!("{what} has no `copyright`")));
+        }
+        if spots.len() >= MOST {
+            break;
         }
         spots.extend(
             copyright
@@ -95,6 +98,7 @@ pub(super) fn options(subject: &Subject<'_>) -> Vec<Spot> {
     let spots = std::iter::once(main).chain(split);
     spots
         .flat_map(|(name, options)| switched_off(subject, name, options))
+        .take(MOST)
         .collect()
 }
 
@@ -128,6 +132,7 @@ pub(super) fn checks(subject: &Subject<'_>) -> Vec<Spot> {
                 None => spot,
             }
         })
+        .take(MOST)
         .collect()
 }
 
@@ -147,6 +152,7 @@ pub(super) fn repositories(subject: &Subject<'_>) -> Vec<Spot> {
     });
     named
         .map(|(at, what)| subject.spot(at, format!("the recipe names {what} of its own")))
+        .take(MOST)
         .collect()
 }
 
@@ -177,6 +183,9 @@ pub(super) fn twice(subject: &Subject<'_>) -> Vec<Spot> {
                 continue;
             };
             first.insert(text, line);
+            if spots.len() >= MOST {
+                return spots;
+            }
             let what = format!("'{}' is in `{name}` already, in line {line}", &**text);
             let fix = Fix::item(text);
             spots.push(subject.spot(text, what).fixed_by(fix));

@@ -1,7 +1,7 @@
 //! What a recipe fetches, and what it is known by.
 
 use super::fix::Fix;
-use super::{Part, Spot, Subject, given};
+use super::{MOST, Part, Spot, Subject, given};
 use crate::parsed::{Step, Text};
 use crate::substitute::{Piece, pieces};
 
@@ -26,6 +26,7 @@ pub(super) fn digest(subject: &Subject<'_>) -> Vec<Spot> {
     let unknown = unknown.filter(|(_, step, _)| !is_known(step));
     unknown
         .map(|(_, _, uses)| subject.spot(uses, "what is fetched has no digest here"))
+        .take(MOST)
         .collect()
 }
 
@@ -35,6 +36,7 @@ pub(super) fn commit(subject: &Subject<'_>) -> Vec<Spot> {
     let unknown = unknown.filter(|(_, step, _)| given(&step.with, "expected-commit").is_none());
     unknown
         .map(|(_, _, uses)| subject.spot(uses, "what is checked out has no commit here"))
+        .take(MOST)
         .collect()
 }
 
@@ -66,7 +68,7 @@ pub(super) fn version(subject: &Subject<'_>) -> Vec<Spot> {
     let mut spots = Vec::new();
     for (pipeline, input) in INPUTS {
         for (_, step, _) in uses(subject, pipeline) {
-            let Some(text) = given(&step.with, input) else {
+            let Some(text) = given(&step.with, input).filter(|_| spots.len() < MOST) else {
                 continue;
             };
             let Some(better) = literal(text, version) else {
@@ -126,7 +128,7 @@ pub(super) fn encryption(subject: &Subject<'_>) -> Vec<Spot> {
     let mut spots = Vec::new();
     for (pipeline, input) in INPUTS {
         for (_, step, _) in uses(subject, pipeline) {
-            let Some(text) = given(&step.with, input) else {
+            let Some(text) = given(&step.with, input).filter(|_| spots.len() < MOST) else {
                 continue;
             };
             if let Some(rest) = text.strip_prefix("http://") {

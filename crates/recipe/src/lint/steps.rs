@@ -2,7 +2,7 @@
 
 use boltworks_yaml::closest;
 
-use super::{Part, Spot, Subject};
+use super::{MOST, Part, Spot, Subject};
 use crate::parsed::{Step, Text};
 use crate::resolve::leaves;
 
@@ -12,6 +12,7 @@ pub(super) fn inputs(subject: &Subject<'_>) -> Vec<Spot> {
     let used = steps.filter_map(|(_, step)| Some((step, step.uses.as_ref()?)));
     used.filter(|(_, uses)| !uses.is_empty() && !uses.contains("${{"))
         .flat_map(|(step, uses)| wrong_inputs(subject, step, uses))
+        .take(MOST)
         .collect()
 }
 
@@ -44,7 +45,7 @@ fn wrong_inputs(subject: &Subject<'_>, step: &Step, uses: &Text) -> Vec<Spot> {
         let what = format!("the pipeline '{}' needs the input '{name}'", cut(uses));
         subject.spot(uses, what)
     });
-    unknown.chain(missing).collect()
+    unknown.chain(missing).take(MOST).collect()
 }
 
 fn cut(text: &str) -> String {
@@ -56,14 +57,17 @@ pub(super) fn network(subject: &Subject<'_>) -> Vec<Spot> {
     let build = subject.steps().into_iter();
     let build = build.filter(|(part, _)| *part == Part::Build);
     let scripts = build.filter_map(|(_, step)| step.runs.as_ref());
-    let mut spots = Vec::new();
-    for script in scripts {
-        for (program, command) in script.lines().filter_map(call) {
+    let calls = scripts.flat_map(|script| {
+        let calls = script.lines().filter_map(call);
+        calls.map(move |(program, command)| (script, program, command))
+    });
+    calls
+        .take(MOST)
+        .map(|(script, program, command)| {
             let what = format!("'{program}' needs the network");
-            spots.push(subject.spot_of(script, command, what));
-        }
-    }
-    spots
+            subject.spot_of(script, command, what)
+        })
+        .collect()
 }
 
 /// The program and its call, if a line of a script begins or goes on with one that needs the
@@ -107,6 +111,7 @@ pub(super) fn directory(subject: &Subject<'_>) -> Vec<Spot> {
             let what = format!("the folder '{}' is not in the workspace", cut(folder));
             subject.spot(folder, what)
         })
+        .take(MOST)
         .collect()
 }
 

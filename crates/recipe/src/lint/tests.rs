@@ -361,6 +361,38 @@ fn what_can_be_put_right_is() {
 }
 
 #[test]
+fn a_hostile_recipe_is_told_of_in_bounded_time() {
+    let many = |count: usize, line: &str| line.repeat(count);
+    let text = format!(
+        "package: {{name: a, version: 1.2}}\nenvironment: {{contents: {{packages: [{}]}}}}\npipeline:\n{}{}  - runs: |\n{}",
+        many(20_000, "a, "),
+        many(4_000, "  - {uses: x, name: '${{y}}'}\n"),
+        many(
+            20_000,
+            "  - {uses: fetch, with: {uri: http://1.2, urii: x}}\n"
+        ),
+        many(10_000, "      wget x\n"),
+    );
+    assert!(text.len() < boltworks_yaml::MAX_BYTES);
+    let found = findings(&text);
+    let of = |rule: &str| {
+        let rule = format!(" {rule}: ");
+        found.iter().filter(|line| line.contains(&rule)).count()
+    };
+    for rule in [
+        "twice",
+        "inputs",
+        "left-over",
+        "version",
+        "encryption",
+        "digest",
+        "network",
+    ] {
+        assert_eq!(of(rule), MOST, "{rule}");
+    }
+}
+
+#[test]
 fn rules_have_names_of_their_own() {
     let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(names.len(), RULES.len());

@@ -1,6 +1,6 @@
 //! How new upstream versions are found.
 
-use super::{Spot, Subject};
+use super::{MOST, Spot, Subject};
 use crate::parsed::{Text, Update};
 use crate::pattern::Pattern;
 
@@ -52,7 +52,8 @@ pub(super) fn monitor(subject: &Subject<'_>) -> Vec<Spot> {
     }));
     let transforms = update.version_transform.iter().map(|made| &made.pattern);
     let patterns = update.ignore_regex_patterns.iter().chain(transforms);
-    spots.extend(patterns.filter_map(|pattern| wrong_pattern(subject, pattern)));
+    let wrong = patterns.filter_map(|pattern| wrong_pattern(subject, pattern));
+    spots.extend(wrong.take(MOST));
     spots
 }
 
