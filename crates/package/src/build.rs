@@ -86,9 +86,10 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         })));
     }
     let parcels = parcels(order, &workspace)?;
-    let libraries = match order.binds_libraries {
-        true => Some(libraries::of_environment(order.environment, shop.store)?),
-        false => None,
+    let libraries = if order.binds_libraries {
+        Some(libraries::of_environment(order.environment, shop.store)?)
+    } else {
+        None
     };
     let packing = Packing {
         recipe,

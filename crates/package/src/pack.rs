@@ -60,10 +60,10 @@ pub struct Packing<'a> {
 
 /// The packages of a recipe with their files, which `results` gives by name, with the capabilities
 /// that the recipe asks for; the recipe's own first, then its subpackages in the recipe's order.
-pub fn parcels<'a>(
-    recipe: &'a Recipe,
+pub fn parcels(
+    recipe: &Recipe,
     results: impl Fn(&str, &[Capability]) -> Result<Tree, Error>,
-) -> Result<Vec<Parcel<'a>>, Error> {
+) -> Result<Vec<Parcel<'_>>, Error> {
     let package = &recipe.package;
     let mut parcels = vec![Parcel {
         name: &package.name,
