@@ -60,7 +60,7 @@ impl<'a, 's> Log<'a, 's> {
             job: self.job,
             step: &format!("step {begun} of {of}: {step}"),
         });
-        self.line(&format!("== {step}"))
+        self.take(&format!("== {step}"))
     }
 
     /// The last line.
@@ -95,6 +95,10 @@ impl<'a, 's> Log<'a, 's> {
             job: self.job,
             line,
         });
+        self.take(line)
+    }
+
+    fn take(&mut self, line: &str) -> Result<(), Error> {
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }

@@ -225,7 +225,7 @@ fn what_is_stopped_has_not_failed() -> Result<()> {
     let small = Small::new()?;
     small.recipe("two", "", "sleep 100")?;
     let mut running = small.command(["up", "--log"])?.start()?;
-    running.wait_for("= build two")?;
+    running.wait_for("= recipe two")?;
     running.signal(Signal::INT)?;
     let output = running.finish()?;
     output.says("recipe two: stopped")?;
