@@ -185,13 +185,12 @@ impl WorktreeOrder {
 fn checked_out(recipe: &Recipe) -> Result<(&SourceRef, &Checkout, &[Step]), Error> {
     let mut steps = recipe.pipeline.as_slice();
     while let Some((step, after)) = steps.split_first() {
-        match &step.checkout {
-            Some(source) => match &source.known_by {
+        if let Some(source) = &step.checkout {
+            match &source.known_by {
                 KnownBy::Commit(checkout) => return Ok((source, checkout, after)),
                 KnownBy::Nothing(unpinned) => return Err(unpinned.error().into()),
                 KnownBy::Digest { .. } => {}
-            },
-            None => {}
+            }
         }
         steps = after;
     }
