@@ -145,6 +145,9 @@ pub enum Error {
     /// A build or test failed.
     #[error(transparent)]
     Package(#[from] boltworks_package::Error),
+    /// The list of licences is not understood.
+    #[error(transparent)]
+    Licences(#[from] boltworks_sbom::Error),
     /// An image could not be assembled.
     #[error(transparent)]
     Image(#[from] boltworks_image::Error),

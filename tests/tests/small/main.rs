@@ -8,6 +8,7 @@ mod failing;
 mod healing;
 mod honest;
 mod interactive;
+mod licences;
 mod melange;
 mod offline;
 mod rebuilding;

@@ -12,7 +12,9 @@ use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::package::{Rebuild, Scan};
-pub(crate) use self::recipe::{Compile, Fmt, Graph, Lint, Recipe};
+pub(crate) use self::recipe::{
+    Compile, Fmt, Graph, LicenseCheck, LicenseForm, Lint, Recipe, ScanType,
+};
 
 /// A software factory: packages and minimal images from source, each with its evidence.
 #[derive(Debug, Parser)]

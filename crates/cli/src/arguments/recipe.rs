@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use boltworks_model::Architecture;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Libc, Pipelines, architecture};
 
@@ -17,6 +17,8 @@ pub(crate) enum Recipe {
     Fmt(Fmt),
     /// Look for what is wrong with recipes, without building them.
     Lint(Lint),
+    /// Compare the licences that a recipe declares with those that its sources show.
+    LicenseCheck(LicenseCheck),
     /// Print the recipes of folders in an order in which they can be built, each with those it needs.
     Graph(Graph),
 }
@@ -51,6 +53,42 @@ pub(crate) struct Lint {
     pub arch: Architecture,
     #[command(flatten)]
     pub pipelines: Pipelines,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LicenseCheck {
+    /// A recipe, a package with the recipe inside it, or a folder of sources.
+    #[arg(value_name = "FILE|FOLDER")]
+    pub file: PathBuf,
+    /// Name in the recipe what is found and not declared.
+    #[arg(long)]
+    pub fix: bool,
+    /// How it is named: an entry for each licence, or one expression.
+    #[arg(long, value_enum, default_value = "flat", value_name = "FORM")]
+    pub format: LicenseForm,
+    /// How deep files are looked for: at the top and one folder below, or everywhere.
+    #[arg(long, value_enum, default_value = "shallow", value_name = "DEPTH")]
+    pub scan_type: ScanType,
+    #[command(flatten)]
+    pub pipelines: Pipelines,
+}
+
+/// How licences are named in a recipe.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LicenseForm {
+    /// An entry for each, with the file that holds its text.
+    Flat,
+    /// One expression.
+    Simple,
+}
+
+/// How deep files are looked for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScanType {
+    /// At the top, and in the folders there.
+    Shallow,
+    /// Everywhere.
+    Deep,
 }
 
 #[derive(Debug, Args)]

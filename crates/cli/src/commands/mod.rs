@@ -10,6 +10,7 @@ mod given;
 mod graph;
 pub(crate) mod image;
 mod init;
+pub(crate) mod licences;
 mod lint;
 mod plan;
 pub(crate) mod rebuild;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use boltworks_factory::single::{BumpOrder, Reading};
 
 use crate::arguments::{Arguments, Compile, Recipe};
-use crate::commands::{bump, fmt, given, graph, lint, session};
+use crate::commands::{bump, fmt, given, graph, licences, lint, session};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -30,6 +30,7 @@ pub(crate) fn run(
         Recipe::Compile(compile) => run_compile(compile, output),
         Recipe::Fmt(given) => fmt::run(given, output),
         Recipe::Lint(given) => lint::run(given, output),
+        Recipe::LicenseCheck(check) => licences::run(arguments, check, output),
         Recipe::Graph(graph) => graph::run(arguments, graph, output),
     }
 }

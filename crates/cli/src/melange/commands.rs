@@ -1,6 +1,15 @@
 //! The commands and their flags, under melange's names and with melange's defaults.
 
 use super::flag::{Flag, Role, list, switch, text};
+use super::flags::{
+    APK_CACHE_DIR, ARCH, BUILD_DATE, BUILD_OPTION, CACHE_DIR, CACHE_SOURCE, CPU, CPUMODEL,
+    CREATE_BUILD_LOG, DEBUG, DEBUG_RUNNER, DEPENDENCY_LOG, DISK, EMPTY_WORKSPACE, ENV_FILE,
+    FAIL_ON_LINT_WARNING, GENERATE_INDEX, GENERATE_PROVENANCE, GIT_COMMIT, GIT_REPO_URL,
+    IGNORE_SIGNATURES, INTERACTIVE, KEYRING_APPEND, LIBC, LICENSE, LINT_REQUIRE, LINT_WARN, MEMORY,
+    NAMESPACE, OUT_DIR, PACKAGE_APPEND, PERSIST_LINT_RESULTS, PIPELINE_DIR, PIPELINE_DIRS,
+    REPOSITORY_APPEND, RM, RUNNER, SIGNING_KEY, SOURCE_DIR, STRIP_ORIGIN_NAME, TEST_OPTION,
+    TEST_PACKAGE_APPEND, TIMEOUT, TRACE, VARS_FILE, WORKSPACE_DIR,
+};
 
 /// A command.
 #[derive(Debug, Clone, Copy)]
@@ -39,157 +48,6 @@ impl Command {
         self
     }
 }
-
-/// The flag that every command takes.
-pub(crate) const LOG_LEVEL: Flag =
-    text("log-level", "How much is said: debug, info, warn or error").or("INFO");
-
-const APK_CACHE_DIR: Flag = text("apk-cache-dir", "Packages are kept with the state").idle();
-const ARCH: Flag = list(
-    "arch",
-    "The architectures to build for, `host` and `all` among them",
-);
-const BUILD_DATE: Flag = text(
-    "build-date",
-    "The time in packages, like 2026-11-26T10:25:20Z",
-);
-const BUILD_OPTION: Flag = list("build-option", "Options of the recipe to switch on");
-const CACHE_DIR: Flag = text(
-    "cache-dir",
-    "A folder of sources that were fetched before, as `update-cache` fills it",
-);
-const CACHE_SOURCE: Flag = text("cache-source", "A second such folder");
-const CPU: Flag = text("cpu", "Every step may use all processors").idle();
-const CPUMODEL: Flag = text("cpumodel", "There is one model: this machine's").idle();
-const CREATE_BUILD_LOG: Flag = switch(
-    "create-build-log",
-    "Add a line for each package to the file packages.log",
-);
-const DEBUG: Flag = switch("debug", "Print every line that steps print");
-const DEBUG_RUNNER: Flag =
-    switch("debug-runner", "A failed guest's folders stay in any case").idle();
-const DEPENDENCY_LOG: Flag = text("dependency-log", "Not taken").refused(
-    "what was found in files is not kept apart from what the recipe says",
-    "read both off a package: boltworks apk info PACKAGE",
-);
-const DISK: Flag = text("disk", "A guest's disk is this machine's").idle();
-const EMPTY_WORKSPACE: Flag = switch("empty-workspace", "Lay no files into the workspace");
-const ENV_FILE: Flag = list(
-    "env-file",
-    "Files of variables that steps see; what the recipe sets wins",
-);
-const FAIL_ON_LINT_WARNING: Flag = switch("fail-on-lint-warning", "Not taken").refused(
-    "melange gave it up too",
-    "name the linters that must pass with --lint-require",
-);
-const GENERATE_INDEX: Flag = switch(
-    "generate-index",
-    "Bring the index in the out-dir up to date",
-)
-.on();
-const GENERATE_PROVENANCE: Flag = switch("generate-provenance", "Not taken").refused(
-    "melange's document names no materials, and no program could check it",
-    "build in a factory's folder (boltworks init): it records what went into each package, \
-     and `boltworks explain PACKAGE` shows it",
-);
-const GIT_COMMIT: Flag = text(
-    "git-commit",
-    "The recipe's commit, for packages of which it names none",
-);
-const GIT_REPO_URL: Flag = text("git-repo-url", "The SBOM names the recipe by its digest").idle();
-const IGNORE_SIGNATURES: Flag = switch(
-    "ignore-signatures",
-    "Take packages and indexes whoever signed them",
-);
-const INTERACTIVE: Flag = switch(
-    "interactive",
-    "Open a shell in the guest where a step fails",
-)
-.short('i');
-const KEYRING_APPEND: Flag = list(
-    "keyring-append",
-    "Public keys that repositories are signed with",
-)
-.short('k');
-const LICENSE: Flag = text(
-    "license",
-    "The SBOM says nothing of the recipe's own licence",
-)
-.or("NOASSERTION")
-.idle();
-const LINT_REQUIRE: Flag = list(
-    "lint-require",
-    "Linters that must pass [default: those that boltworks has at that level]",
-);
-const LINT_WARN: Flag = list(
-    "lint-warn",
-    "Linters that only warn [default: those that boltworks has at that level]",
-);
-const PERSIST_LINT_RESULTS: Flag = switch(
-    "persist-lint-results",
-    "Write what linters found to OUT-DIR/ARCH/lint-PACKAGE-VERSION.json",
-);
-const MEMORY: Flag = text("memory", "The most memory a step may use, like 8Gi");
-const NAMESPACE: Flag = text(
-    "namespace",
-    "The namespace of packages' addresses in the SBOM",
-)
-.or("unknown");
-const OUT_DIR: Flag = text(
-    "out-dir",
-    "Where packages and index go: into ARCH/ beneath it",
-)
-.or("./packages/");
-const LIBC: Flag = text(
-    "override-host-triplet-libc-substitution-flavor",
-    "The C library that ${{host.triplet.*}} names: gnu or musl",
-)
-.or("gnu");
-const PACKAGE_APPEND: Flag = list(
-    "package-append",
-    "Packages in the environment beside those the recipe names",
-);
-const PIPELINE_DIR: Flag = text(
-    "pipeline-dir",
-    "A folder of pipelines; it goes before the others",
-);
-const PIPELINE_DIRS: Flag = list("pipeline-dirs", "Folders of pipelines");
-const REPOSITORY_APPEND: Flag = list(
-    "repository-append",
-    "Repositories to take packages from: folders that hold ARCH/APKINDEX.tar.gz",
-)
-.short('r');
-const RM: Flag = switch("rm", "What a finished build leaves is removed in any case")
-    .on()
-    .idle();
-const RUNNER: Flag = text("runner", "Steps run in the program's own sandbox");
-const SIGNING_KEY: Flag = text(
-    "signing-key",
-    "The private key to sign packages and index with",
-);
-const SOURCE_DIR: Flag = text(
-    "source-dir",
-    "The folder whose files are laid into the workspace",
-);
-const STRIP_ORIGIN_NAME: Flag = switch("strip-origin-name", "Not taken").refused(
-    "a package always names the recipe it comes from",
-    "leave it out: apk installs a package whatever its origin",
-);
-const TEST_OPTION: Flag = list("test-option", "Options of the recipe to switch on");
-const TEST_PACKAGE_APPEND: Flag = list(
-    "test-package-append",
-    "Packages in every test's environment",
-);
-const TIMEOUT: Flag = text("timeout", "The longest a step may take, like 1h30m");
-const TRACE: Flag = text("trace", "No trace is written").told("no trace is written");
-const VARS_FILE: Flag = text(
-    "vars-file",
-    "A YAML file of values for `vars`; they win over the recipe's",
-);
-const WORKSPACE_DIR: Flag = text(
-    "workspace-dir",
-    "A folder that must be empty: the workspace is elsewhere",
-);
 
 const BUILD: &[Flag] = &[
     APK_CACHE_DIR,
@@ -385,10 +243,18 @@ const LINT: &[Flag] = &[
 ];
 
 const LICENSE_CHECK: &[Flag] = &[
-    switch("fix", "Correct the recipe"),
-    text("format", "simple or flat").or("flat"),
-    text("scan-type", "shallow or deep").or("shallow"),
-    text("workdir", "Where sources are unpacked"),
+    switch("fix", "Name in the recipe what is found and not declared"),
+    text(
+        "format",
+        "flat: an entry for each licence; simple: one expression",
+    )
+    .or("flat"),
+    text(
+        "scan-type",
+        "shallow: the top and the folders there; deep: everywhere",
+    )
+    .or("shallow"),
+    text("workdir", "Nothing is unpacked").idle(),
 ];
 
 const REBUILD: &[Flag] = &[
@@ -485,9 +351,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         SCAN,
         "Read what the packages of a recipe need and offer off their files again",
     ),
-    command("license-check", "FILE", 0, LICENSE_CHECK, "Not taken").refused(
-        "texts of licences are not compared with what recipes say yet",
-        "boltworks recipe compile shows the licences that a recipe names",
+    command(
+        "license-check",
+        "RECIPE|PACKAGE|FOLDER",
+        1,
+        LICENSE_CHECK,
+        "Compare the licences that a recipe declares with those that its sources show",
     ),
     command(
         "rebuild",

@@ -4,7 +4,7 @@
 //! commands and flags are that program's; the work is that of `boltworks build` and the others.
 //! `docs/from-melange.md` says of every command and flag what becomes of it.
 //!
-//! Reading order: [`commands`] (what there is, as data), [`flag`] (what a flag can be, and how it is
+//! Reading order: [`commands`] and [`flags`] (what there is, as data), [`flag`] (what a flag can be, and how it is
 //! read), [`given`] (from flags to what the factory wants), then one module for each sort of command.
 
 mod build;
@@ -13,7 +13,9 @@ mod commands;
 mod dotenv;
 mod files;
 mod flag;
+mod flags;
 mod given;
+mod licences;
 mod lint;
 mod other;
 mod quantity;
@@ -30,8 +32,9 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command as Parser};
 
-use self::commands::{COMMANDS, Command, LOG_LEVEL};
+use self::commands::{COMMANDS, Command};
 use self::flag::{Role, Words, operands};
+use self::flags::LOG_LEVEL;
 use crate::failure::{self, Failure};
 use crate::output::{self, Output};
 
@@ -132,6 +135,7 @@ fn carry_out(matches: &ArgMatches, output: &Output) -> Result<ExitCode, Failure>
         "index" => files::index(&words, output),
         "sign" => files::sign(&words, output),
         "sign-index" => files::sign_index(&words, output),
+        "license-check" => licences::run(&words, output),
         "lint" => lint::run(&words, output),
         "rebuild" => rebuild::run(&words, output),
         "scan" => scan::run(&words, output),

@@ -11,8 +11,9 @@
 //! 7. [`linting`]: its packages, linted when they are there already.
 //! 8. [`mod@rebuild`]: its packages, made again from the recipe inside one of them, and compared.
 //! 9. [`scanning`]: what its packages need and offer, read off their files again.
-//! 10. [`mod@mirrored`]: repositories at addresses, brought into folders.
-//! 11. [`mod@bump`]: its text, moved to another version.
+//! 10. [`licences`]: what it declares, beside what its sources show.
+//! 11. [`mod@mirrored`]: repositories at addresses, brought into folders.
+//! 12. [`mod@bump`]: its text, moved to another version.
 //! 12. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
@@ -29,6 +30,7 @@ pub mod check;
 pub mod choose;
 mod deliver;
 pub mod image;
+pub mod licences;
 pub mod linting;
 pub mod mirrored;
 pub mod reading;

@@ -111,12 +111,15 @@ impl Detector {
             unequal => unequal,
         });
         let (name, entry, score, like) = best.filter(|best| best.2 > 0.0)?;
-        let mut names: BTreeSet<&String> = entry.aliases.iter().chain([name]).collect();
+        let mut names: BTreeSet<String> = entry.aliases.iter().chain([name]).cloned().collect();
+        let versions = names.iter().flat_map(|name| versions(name));
+        names.extend(versions.collect::<Vec<_>>());
         let licence = preferred(&names)?.clone();
         names.remove(&licence);
+        names.retain(|name| !is_deprecated(name));
         let found = Match {
             licence,
-            others: names.into_iter().cloned().collect(),
+            others: names.into_iter().collect(),
             confidence: score.clamp(0.0, 1.0),
         };
         Some((found, like))
@@ -136,20 +139,40 @@ fn alike<'s>(entry: &'s LicenseEntry, text: &TextData) -> (f32, &'s TextData) {
     best
 }
 
+/// Whether SPDX has a better name for it.
+fn is_deprecated(name: &str) -> bool {
+    spdx::license_id(name).is_none_or(spdx::LicenseId::is_deprecated)
+}
+
+/// The names of one version of a GNU licence: alone, and with those that come after it. Their texts
+/// differ in nothing.
+fn versions(name: &str) -> Vec<String> {
+    let mut base = name;
+    for ending in ["+", "-only", "-or-later"] {
+        base = base.strip_suffix(ending).unwrap_or(base);
+    }
+    let names = ["-only", "-or-later"].map(|ending| format!("{base}{ending}"));
+    let are_known = names.iter().all(|name| spdx::license_id(name).is_some());
+    if are_known {
+        names.to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
 /// The name that is written where nothing else is known: one that is not deprecated, and claims the
 /// least.
-fn preferred<'n>(names: &BTreeSet<&'n String>) -> Option<&'n String> {
-    let is_deprecated =
-        |name: &str| spdx::license_id(name).is_none_or(spdx::LicenseId::is_deprecated);
-    let rank = |name: &&&'n String| {
+fn preferred(names: &BTreeSet<String>) -> Option<&String> {
+    let rank = |name: &&String| {
+        let claims_more = name.ends_with("-or-later");
         (
             is_deprecated(name),
-            name.ends_with("-or-later"),
+            claims_more,
             name.len(),
-            (**name).clone(),
+            (*name).clone(),
         )
     };
-    names.iter().min_by_key(rank).copied()
+    names.iter().min_by_key(rank)
 }
 
 /// The licences that a source file names in `SPDX-License-Identifier` lines, as expressions.

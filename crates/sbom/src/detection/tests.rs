@@ -94,6 +94,7 @@ fn one_text_may_be_several_licences() {
         panic!("{found:?}");
     };
     assert_eq!(found.licence, "GPL-2.0-only");
+    assert_eq!(found.others, ["GPL-2.0-or-later"]);
     let declared = |line: &str| Declared::read(&[line]).covers(found);
     for line in [
         "GPL-2.0-or-later",
