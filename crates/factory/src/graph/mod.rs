@@ -1,7 +1,7 @@
 //! Who needs whom among the recipes of some folders, and in which order they can be built. No factory
 //! is needed, and nothing is made.
 //!
-//! Reading and understanding is what takes time: [`outlines`] keeps what came of each text.
+//! Reading and understanding is what takes time: `outlines` keeps what came of each text.
 
 mod outlines;
 
