@@ -1,6 +1,6 @@
 //! The recipes and images a factory can make, read and resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use boltworks_config::Channel;
@@ -14,7 +14,9 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse
 use crate::equipment::overrides;
 use crate::equipment::request;
 use crate::files::TEXT_LIMIT;
+use crate::home::WORKSPACES;
 use crate::ignored::Ignored;
+use crate::testing::tests_of;
 use crate::{Error, Home};
 
 /// The folder of pipelines beside recipes.
@@ -156,15 +158,23 @@ impl Loaded {
         self.catalog.unread.insert(subject, why);
     }
 
-    /// Removes what failed builds left, where no recipe here could ever build it again. What is left
-    /// of the others stays to be looked at, until the next build of the same recipe.
+    /// Removes what failed builds and tests left, where no recipe here could ever run them again.
+    /// What is left of the others stays to be looked at, until the next run of the same.
     pub(crate) fn forget_workspaces(&self, home: &Home) -> Result<(), Error> {
         let names = self.catalog.recipe_names();
-        let builds = home.state_folder("builds")?;
+        let recipes = self.catalog.recipes.values();
+        let tested: BTreeSet<&str> = recipes
+            .flat_map(|item| tests_of(&item.recipe))
+            .map(|(package, _)| package)
+            .collect();
+        let builds = home.state_folder(WORKSPACES)?;
         for entry in builds.list()? {
-            let name = entry.name.strip_prefix(b"build-");
-            let recipe = name.and_then(|name| std::str::from_utf8(name).ok());
-            if !recipe.is_some_and(|recipe| names.contains(recipe)) {
+            let name = std::str::from_utf8(&entry.name).unwrap_or_default();
+            let build = name.strip_prefix("build-");
+            let test = name.strip_prefix("test-");
+            if !build.is_some_and(|recipe| names.contains(recipe))
+                && !test.is_some_and(|package| tested.contains(package))
+            {
                 builds.remove_tree(&RelPath::new(entry.name)?)?;
             }
         }

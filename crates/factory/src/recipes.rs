@@ -80,12 +80,12 @@ impl Workshop<'_> {
             lint_levels: &self.means.home.lint_levels,
         };
         let built = build(&order, &shop, ambient)?;
-        let mended = built.by_hand.then(|| by_hand(inputs, started));
-        let (action, inputs) = mended
-            .as_ref()
-            .map_or((action, inputs), |(id, inputs)| (*id, inputs));
         let mut record = self.record(action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
+        if built.by_hand || tests.iter().any(|test| test.by_hand) {
+            let (action, inputs) = by_hand(inputs, started);
+            record = self.record(action, &inputs, &built, started)?;
+        }
         record.finished = ambient.clock.now();
         self.report_tests(&mut record, &tests)?;
         let judged = Judged {

@@ -45,6 +45,9 @@ pub struct Used {
 struct Entry {
     package: String,
     passed: bool,
+    /// Whether a person went on in a shell where a step had failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_hand: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
     log: Sha256,
@@ -79,7 +82,8 @@ impl Report {
         let packages: Vec<Used> = all.into_iter().collect();
         let entry = |tested: &Tested| Entry {
             package: tested.package.clone(),
-            passed: tested.failed.is_none(),
+            passed: tested.failed.is_none() && !tested.by_hand,
+            by_hand: tested.by_hand,
             fault: tested.failed.as_ref().map(Failed::to_string),
             log: tested.log,
             packages: of(tested)

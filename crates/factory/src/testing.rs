@@ -61,6 +61,8 @@ pub struct Tested {
     pub used: Locked,
     /// Where it failed, if it did.
     pub failed: Option<Failed>,
+    /// Whether a person went on in a shell where a step had failed.
+    pub by_hand: bool,
 }
 
 /// A package's test.
@@ -110,21 +112,14 @@ impl Tests<'_> {
         let scratch = self.workshop.scratch()?;
         let mut batch = self.workshop.means.home.store.batch();
         let mut done = Vec::new();
+        let mut names = tests.iter().map(|(package, _)| *package).zip(locked);
         self.side_by_side(&ready, &scratch, ambient, |checked| {
-            let package = tests.get(done.len()).map_or("", |(package, _)| package);
-            done.push(added(package, checked, &mut batch)?);
+            let (package, used) = names.next().unwrap_or_default();
+            done.push(tested(package, used, checked, &mut batch)?);
             Ok(())
         })?;
         batch.commit()?;
-        let done = done.into_iter().zip(tests).zip(locked);
-        Ok(done
-            .map(|(((log, failed), (package, _)), used)| Tested {
-                package: (*package).to_owned(),
-                log,
-                used,
-                failed,
-            })
-            .collect())
+        Ok(done)
     }
 
     /// Chooses the packages of every test; of those that ask for the same, once.
@@ -285,16 +280,18 @@ fn own_names(recipe: &Recipe) -> BTreeSet<PackageName> {
         .collect()
 }
 
-/// Adds a test's log to a batch; its digest, and where the test failed.
-fn added<'s>(
+/// What became of a test, whose log is added to a batch.
+fn tested<'s>(
     package: &str,
+    used: Locked,
     checked: Checked<'s>,
     batch: &mut Batch<'s>,
-) -> Result<(Sha256, Option<Failed>), Error> {
+) -> Result<Tested, Error> {
     let Checked {
         log,
         tail,
         stopped,
+        by_hand,
         workspace,
     } = checked;
     let log = batch.add(log)?;
@@ -305,5 +302,11 @@ fn added<'s>(
         log,
         workspace,
     });
-    Ok((log, failed))
+    Ok(Tested {
+        package: package.to_owned(),
+        log,
+        used,
+        failed,
+        by_hand,
+    })
 }

@@ -42,6 +42,8 @@ pub struct Checked<'s> {
     pub tail: Vec<String>,
     /// Where it failed, if it did.
     pub stopped: Option<Stopped>,
+    /// Whether a person went on in a shell where a step had failed.
+    pub by_hand: bool,
     /// The workspace, which a failed test leaves.
     pub workspace: PathBuf,
 }
@@ -96,6 +98,7 @@ pub fn check<'s>(
         log,
         tail,
         stopped,
+        by_hand: runner.by_hand,
         workspace: path,
     })
 }

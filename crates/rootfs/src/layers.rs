@@ -8,7 +8,7 @@
 //! of the guest's overlay, which shows just what one tree of all packages would be.
 //!
 //! That holds only where the packages above add to what is below and change nothing of it. Where
-//! they do ([`above`] says so), or where that is not worth a thought, the environment is laid as one
+//! they do (`above` says so), or where that is not worth a thought, the environment is laid as one
 //! tree after all, and [`assemble`](crate::assemble()) decides who may replace whose file.
 //!
 //! A layer is `<digest>/root` like a tree, with a name of its own kind; all that are made together

@@ -1,5 +1,10 @@
 //! A person where a step fails: a shell in its guest as it stands, and later in what was kept of it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
+
 use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::program::repository;
 use boltworks_tests::small::Small;
@@ -148,11 +153,12 @@ fn what_was_kept_is_entered_later() -> Result<()> {
     attended(&small, &["shell", shell], &turns)?
         .ok()?
         .says("again")?;
-    small.command(["shell", "build-other"])?;
     attended(&small, &["shell", "build-other"], &[])?
         .fails(2)?
         .says("there is no workspace")?;
-    Ok(())
+    std::fs::rename(small.state().join("trees"), small.path().join("away"))?;
+    let gone = attended(&small, &["shell", "build-broken"], &[])?.fails(2)?;
+    gone.says("the environment of build of broken is gone")
 }
 
 #[test]
@@ -162,6 +168,12 @@ fn a_test_is_mended_too() -> Result<()> {
     small.write("recipes/broken.yaml", &whole)?;
     let failed = small.command(["build", "recipes/broken.yaml"])?.fails(1)?;
     failed.says("test of broken failed at step 'looks'")?;
+    let build = ["build", "-i", "recipes/broken.yaml"];
+    let mends = [("guest$ ", "exit 0\r")];
+    attended(&small, &build, &mends)?.ok()?;
+    // It was no success of the recipe's.
+    let ends = [("guest$ ", "exit 1\r")];
+    attended(&small, &build, &ends)?.fails(1)?;
     let good = whole.replace("test -s", "test -e");
     small.write("recipes/broken.yaml", &good)?;
     small.command(["build", "recipes/broken.yaml"])?.ok()?;

@@ -63,7 +63,8 @@ pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     for test in &checked.tests {
         let package = &test.package;
         let Some(failed) = &test.failed else {
-            lines.push(format!("✓ {package}"));
+            let how = if test.by_hand { ", by hand" } else { "" };
+            lines.push(format!("✓ {package}{how}"));
             continue;
         };
         let stopped = &failed.stopped;
@@ -92,6 +93,7 @@ fn document(test: &Tested) -> Value {
     json!({
         "package": test.package,
         "passed": test.failed.is_none(),
+        "by-hand": test.by_hand,
         "fault": test.failed.as_ref().map(failed::document),
         "log": test.log,
         "packages": packages,

@@ -67,6 +67,21 @@ pub fn shell(
         other => other?,
     };
     let kept = Kept::read(&folder)?.ok_or_else(none)?;
+    if let Some(gone) = kept
+        .guest
+        .lowers
+        .iter()
+        .find(|tree| Root::open(tree).is_err())
+    {
+        return Err(Error::asked(
+            format!(
+                "the environment of {} is gone: {}",
+                kept.what,
+                gone.display()
+            ),
+            "run the same build or test again: it lays its environment out",
+        ));
+    }
     let sandbox = Local::probe(exe)?;
     let text = format!(
         "{} failed at step '{}': {}. This is a shell in its guest; $STEP is the step's script",
