@@ -24,6 +24,7 @@ pub mod names;
 pub mod oci;
 pub mod sbom;
 pub mod serve;
+pub mod upstream;
 pub mod versions;
 pub mod yaml;
 
@@ -81,8 +82,10 @@ targets![
     machine::python_index,
     yaml::recipe,
     yaml::recipe_form,
+    upstream::recipe_inside,
     serve::served_path,
     serve::served_range,
+    upstream::source_archive,
     sbom::spdx,
     debian::stage0_plan,
     archive::tar,
