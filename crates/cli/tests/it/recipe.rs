@@ -336,7 +336,7 @@ fn a_link_to_a_recipe_stays_a_link() {
         ODD,
         "a folder's links are not followed"
     );
-    desk.run("recipe fmt os/hello.yaml").with_code(0);
+    desk.run("recipe fmt os/hello.yaml real.yaml").with_code(0);
     assert_ne!(text(&desk, "real.yaml"), ODD);
     assert!(desk.path("os/hello.yaml").is_symlink());
 }
