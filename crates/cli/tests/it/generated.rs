@@ -114,7 +114,9 @@ fn the_guide_is_complete_and_true() {
         let command = page
             .trim_start_matches("pages/")
             .trim_end_matches(".1")
-            .replace('-', " ");
+            .replace('-', " ")
+            // The one command with a hyphen of its own, which is melange's name for it.
+            .replace("license check", "license-check");
         assert!(
             guide.contains(&command),
             "the guide does not speak of `{command}`"
