@@ -159,3 +159,30 @@ fn commits_are_kept_in_a_folder_as_archives_are() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_commit_is_moved_and_a_missing_one_is_told_with_its_place() -> Result<()> {
+    let desk = Desk::new()?;
+    let file = desk.path("words.yaml");
+    let before = std::fs::read_to_string(&file)?;
+    desk.melange("bump words.yaml 1.1")?
+        .fails(2)?
+        .says("--expected-commit")?;
+    let other = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+    desk.melange(&format!("bump words.yaml 1.1 --expected-commit {other}"))?
+        .ok()?;
+    let after = before.replace("1.0", "1.1").replace(&desk.commit, other);
+    ensure!(std::fs::read_to_string(&file)? == after, "{after}");
+
+    let line = format!("      expected-commit: {}\n", desk.commit);
+    std::fs::write(&file, before.replace(&line, ""))?;
+    desk.melange("compile words.yaml")?.ok()?;
+    let told = desk.melange("source get words.yaml")?.fails(2)?;
+    told.says("words.yaml:8:11")?;
+    told.says("git ls-remote http://127.0.0.1")?;
+    told.says("refs/tags/v1.0")?;
+    let kept = desk.melange("update-cache words.yaml --cache-dir kept")?;
+    let kept = kept.ok()?;
+    kept.says("0 sources in kept")?;
+    kept.says("expected-commit")
+}

@@ -92,13 +92,13 @@ impl<'a> Git<'a> {
             before: opening.before,
             job: opening.job,
         };
-        let format = if like.is_long() { "sha256" } else { "sha1" };
-        let mut program =
-            base(git.environment, None).args(["init", "--quiet", "--bare", "--template="]);
+        let mut program = git
+            .program(None)
+            .args(["init", "--quiet", "--bare", "--template="]);
         if like.is_long() {
-            program = program.arg(format!("--object-format={format}"));
+            program = program.arg("--object-format=sha256");
         }
-        program.arg(git.path.as_os_str()).output(Limit::kib(64))?;
+        program.output(Limit::kib(64))?;
         Ok(git)
     }
 
@@ -321,5 +321,33 @@ impl Default for GitLimits {
             bytes: crate::fetcher::MAX_SOURCE,
             quiet: Duration::from_mins(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_knows_proxies_and_authorities_by_its_own_names() {
+        let given = [("https_proxy", "http://p:1"), ("SSL_CERT_FILE", "/ca.pem")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let names = environment(given.into()).into_keys().collect::<Vec<_>>();
+        assert_eq!(names, ["GIT_SSL_CAINFO", "SSL_CERT_FILE", "https_proxy"]);
+    }
+
+    #[test]
+    fn git_sees_nobodys_configuration() {
+        let nothing = BTreeMap::new();
+        let folder = tempfile::tempdir().unwrap();
+        let listed = base(&nothing, None).args(["config", "--list", "--show-origin"]);
+        let listed = listed
+            .directory(folder.path())
+            .text(Limit::kib(64))
+            .unwrap();
+        let foreign = listed
+            .lines()
+            .find(|line| !line.starts_with("command line:"));
+        assert_eq!(foreign, None);
     }
 }

@@ -304,6 +304,10 @@ impl Worktree {
         for (name, value) in COMMITTER {
             program = program.env(name, value);
         }
+        // A repository that somebody keeps this folder in is none of ours.
+        if let Some(above) = self.path.parent().and_then(Path::to_str) {
+            program = program.env("GIT_CEILING_DIRECTORIES", above);
+        }
         program.directory(&self.path.join(folder))
     }
 }
