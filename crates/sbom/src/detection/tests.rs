@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use proptest::prelude::*;
+
 use super::{Declared, Detector, Look, Match, tags};
 
 /// SPDX's MIT licence, with a copyright line.
@@ -136,4 +138,21 @@ fn tags_are_read_to_where_comments_end() {
         confidence: 1.0,
     };
     assert!(names.covers(&ours));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Parts of licences in any order, with anything between them.
+    #[test]
+    fn anything_may_be_looked_at(parts in proptest::collection::vec(
+        prop_oneof!["\\PC{0,60}", "[\\x00-\\x7f]{0,60}", Just(MIT.to_owned()), Just(ZLIB.to_owned())], 0..6,
+    ), cut in 0..2000_usize) {
+        let text = parts.join("\n");
+        let text: String = text.chars().skip(cut / 4).collect();
+        match detector().look(&text) {
+            Look::Known(found) => prop_assert!(found.iter().all(|one| one.confidence >= 0.8 && one.confidence <= 1.0)),
+            Look::Unknown(nearest) => prop_assert!(nearest.is_none_or(|one| one.confidence < super::SURE)),
+        }
+        tags(&text);
+    }
 }
