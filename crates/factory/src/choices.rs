@@ -108,9 +108,9 @@ impl Home {
         let Some(name) = name else {
             return choose(world, wanted, options);
         };
-        let known = self.choices.read(&name).unwrap_or_default();
         let is_here = |(pick, identity): &Chosen| world.files.get(identity) == Some(&pick.sha256);
-        if !known.is_empty() && known.iter().all(is_here) {
+        let known = self.choices.read(&name);
+        if let Some(known) = known.filter(|known| known.iter().all(is_here)) {
             return Ok(known.into_iter().map(|(pick, _)| pick).collect());
         }
         let solution = solve(&world.universe, wanted, options);

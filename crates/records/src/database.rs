@@ -22,8 +22,8 @@ use crate::{Error, schema};
 /// How long one process waits for another's transaction.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A log that is longer, in bytes, is emptied at the end: it takes half a millisecond to read.
-const LONG_LOG: u64 = 512 << 10;
+/// A log that is longer, in bytes, is emptied at the end: it takes a millisecond to read.
+const LONG_LOG: u64 = 2 << 20;
 
 /// So many prepared statements are kept.
 const STATEMENTS: usize = 64;
@@ -46,7 +46,7 @@ impl Records {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = connect(path, flags)?;
         // Looked at before anything is changed: the file may be somebody else's.
-        schema::read_format(&connection, path)?;
+        let format = schema::read_format(&connection, path)?;
         let error = |source| schema::opening(path, source);
         let mode = switch_to_wal(&connection).map_err(error)?;
         if mode != "wal" {
@@ -58,7 +58,9 @@ impl Records {
         connection
             .pragma_update(None, "foreign_keys", "ON")
             .map_err(error)?;
-        schema::migrate(&mut connection, path)?;
+        if format != schema::known() {
+            schema::migrate(&mut connection, path)?;
+        }
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -245,7 +247,7 @@ mod tests {
         assert!((1..LONG_LOG).contains(&length()));
         let mut records = Records::open(&path).unwrap();
         assert_eq!(records.failures_for("recipe zlib").unwrap(), [failure(10)]);
-        records.record_failure(&failure(600 << 10)).unwrap();
+        records.record_failure(&failure(3 << 20)).unwrap();
         drop(records);
         assert_eq!(length(), 0);
     }

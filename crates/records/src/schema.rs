@@ -63,9 +63,6 @@ pub(crate) fn read_format(connection: &Connection, path: &Path) -> Result<i64, E
 
 /// Brings the file to the newest format, whole or not at all.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
-    if read_format(connection, path)? == known() {
-        return Ok(());
-    }
     let error = |source| opening(path, source);
     let transaction =
         Transaction::new(connection, TransactionBehavior::Immediate).map_err(error)?;

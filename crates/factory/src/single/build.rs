@@ -7,7 +7,7 @@ use std::thread::ScopedJoinHandle;
 
 use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
 use boltworks_package::rescue::Attendant;
-use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, State, Subject};
+use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, RecipeItem, State, Subject};
 use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
@@ -17,6 +17,7 @@ use super::deliver::deliver;
 use super::linting;
 use super::reading::{Reading, apart, own_recipe};
 use crate::attempt::{self, announced};
+use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes, is_lost};
@@ -91,6 +92,39 @@ pub fn build(
     attendant: Option<Attendant<'_>>,
     ambient: &Ambient<'_>,
 ) -> Result<Made, Error> {
+    let read = understood(home, order)?;
+    let is_news = is_news(home, &read.0)?;
+    std::thread::scope(|scope| {
+        // Where it is certain that something must be made, the sandbox is tried meanwhile.
+        let early = is_news.then(|| scope.spawn(|| Equipment::open(home)));
+        let begun = Begun {
+            order,
+            read,
+            early,
+            attendant,
+        };
+        make(home, begun, ambient)
+    })
+}
+
+/// Somebody who opens the equipment.
+type Early<'a> = ScopedJoinHandle<'a, Result<Equipment, Error>>;
+
+/// A build whose recipe is understood.
+struct Begun<'a> {
+    order: &'a BuildOrder,
+    read: (RecipeItem, RecipeSource),
+    early: Option<Early<'a>>,
+    attendant: Option<Attendant<'a>>,
+}
+
+fn make(home: &Home, begun: Begun<'_>, ambient: &Ambient<'_>) -> Result<Made, Error> {
+    let Begun {
+        order,
+        read,
+        early,
+        attendant,
+    } = begun;
     let mut bench = Bench::open(home, &order.given)?;
     // No recipe needs an image, so none is planned.
     bench.loaded.catalog.images.clear();
@@ -98,25 +132,18 @@ pub fn build(
         Signing::Key(file) => Some(Keys::from_file(file)?),
         Signing::Factory | Signing::Nobody => None,
     };
-    let target = bench.take(order)?;
+    let target = bench.take(order, read)?;
     let _lock = bench.home.lock(ambient)?;
-    let last = bench.last(&target)?;
-    let (record, reasons) = std::thread::scope(|scope| {
-        // Where it is certain that something must be made, the sandbox is tried meanwhile.
-        let open = || Equipment::open(home);
-        let early = bench.has_changed(&target, last.as_ref());
-        let early = early.then(|| scope.spawn(open));
-        let stage0 = bench.stage0(&bench.wanted(&target), ambient)?;
-        let run = Run {
-            bench: &bench,
-            stage0: &stage0,
-            early: Cell::new(early),
-            equipment: OnceCell::new(),
-            attendant,
-            ambient,
-        };
-        run.target(&target, last.as_ref(), (signing.as_ref(), order.epoch))
-    })?;
+    let stage0 = bench.stage0(&bench.wanted(&target), ambient)?;
+    let run = Run {
+        bench: &bench,
+        stage0: &stage0,
+        early: Cell::new(early),
+        equipment: OnceCell::new(),
+        attendant,
+        ambient,
+    };
+    let (record, reasons) = run.target(&target, signing.as_ref(), order.epoch)?;
     if reasons.is_empty()
         && !home.lint_levels.is_empty()
         && let Some(item) = bench.loaded.catalog.recipes.get(&target.name)
@@ -149,6 +176,39 @@ pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
         .collect()
 }
 
+/// The recipe that is to be built, with its tests only if they are to be run.
+fn understood(home: &Home, order: &BuildOrder) -> Result<(RecipeItem, RecipeSource), Error> {
+    let (mut item, source) = order.reading.read(home, &order.file)?;
+    if !order.tests {
+        without_tests(&mut item.recipe);
+    }
+    Ok((item, source))
+}
+
+/// Whether the recipe alone says that its packages are not what they were last, as the factory's own
+/// or apart.
+fn is_news(home: &Home, item: &RecipeItem) -> Result<bool, Error> {
+    let definition = boltworks_crypto::sha256(&item.recipe.canonical_json());
+    let name = item.recipe.package.name.as_str();
+    for subject in [Subject::recipe(name), apart(name)] {
+        let last = last_inputs(home, &subject)?;
+        if last.is_some_and(|last| last.definition == definition) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What something was last made from, if that is still known.
+fn last_inputs(home: &Home, subject: &Subject) -> Result<Option<ActionInputs>, Error> {
+    let results = home.records().latest_results_for(&subject.to_string())?;
+    let documents = results.map(|results| results.documents).unwrap_or_default();
+    match home.inputs_in(&documents) {
+        Err(error) if is_lost(&error) => Ok(None),
+        inputs => inputs,
+    }
+}
+
 /// Leaves nothing of a recipe's tests to be run. They decide no byte of its packages; what they use
 /// stays, because linters ask for it.
 fn without_tests(recipe: &mut Recipe) {
@@ -163,7 +223,11 @@ fn without_tests(recipe: &mut Recipe) {
 
 impl Bench<'_> {
     /// Finds the recipe in the catalog, or puts it there to be built apart.
-    fn take(&mut self, order: &BuildOrder) -> Result<Subject, Error> {
+    fn take(
+        &mut self,
+        order: &BuildOrder,
+        (item, source): (RecipeItem, RecipeSource),
+    ) -> Result<Subject, Error> {
         let as_the_factory_would = order.reading == Reading::default()
             && order.signing == Signing::Factory
             && order.tests
@@ -174,10 +238,6 @@ impl Bench<'_> {
             && let Some(name) = own_recipe(self.home, &self.loaded, &order.file)?
         {
             return Ok(Subject::recipe(name));
-        }
-        let (mut item, source) = order.reading.read(self.home, &order.file)?;
-        if !order.tests {
-            without_tests(&mut item.recipe);
         }
         let name = item.recipe.package.name.to_string();
         let target = apart(&name);
@@ -190,35 +250,12 @@ impl Bench<'_> {
         Ok(target)
     }
 
-    /// What the target was last made from, if that is still known.
-    fn last(&self, target: &Subject) -> Result<Option<ActionInputs>, Error> {
-        let results = self
-            .home
-            .records()
-            .latest_results_for(&target.to_string())?;
-        let documents = results.map(|results| results.documents).unwrap_or_default();
-        match self.home.inputs_in(&documents) {
-            Err(error) if is_lost(&error) => Ok(None),
-            inputs => inputs,
-        }
-    }
-
-    /// Whether the recipe alone says that the target is not what it was last.
-    fn has_changed(&self, target: &Subject, last: Option<&ActionInputs>) -> bool {
-        let item = self.loaded.catalog.recipes.get(&target.name);
-        let now = item.map(|item| boltworks_crypto::sha256(&item.recipe.canonical_json()));
-        last.is_none_or(|last| Some(last.definition) != now)
-    }
-
     fn wanted(&self, target: &Subject) -> Vec<Dependency> {
         let item = self.loaded.catalog.recipes.get(&target.name);
         item.map(|item| all_wanted(&item.recipe))
             .unwrap_or_default()
     }
 }
-
-/// Somebody who opens the equipment.
-type Early<'a> = ScopedJoinHandle<'a, Result<Equipment, Error>>;
 
 struct Run<'a> {
     bench: &'a Bench<'a>,
@@ -241,8 +278,8 @@ impl Run<'_> {
     fn target(
         &self,
         target: &Subject,
-        last: Option<&ActionInputs>,
-        (signing, epoch): (Option<&Keys>, Option<Timestamp>),
+        signing: Option<&Keys>,
+        epoch: Option<Timestamp>,
     ) -> Result<(ActionRecord, Vec<String>), Error> {
         let Ready { mut inputs, fresh } = self.ready(target)?;
         if let Some(keys) = signing {
@@ -257,8 +294,8 @@ impl Run<'_> {
         if let Some(record) = known.filter(|record| record.ok) {
             return Ok((record, Vec::new()));
         }
-        let reasons = match last {
-            Some(last) => inputs.differences(last),
+        let reasons = match last_inputs(home, target)? {
+            Some(last) => inputs.differences(&last),
             None => vec!["it was never made".to_owned()],
         };
         let keys = signing.unwrap_or(&self.bench.keys);

@@ -192,18 +192,20 @@ pub(super) fn temporary(dir: &Root) -> Result<(String, File), Error> {
 /// Removes the drafts of dead processes from a directory.
 pub(super) fn sweep(dir: &Root) -> Result<usize, Error> {
     let mut count = 0;
-    for entry in dir.list()? {
-        let Some(process) = maker(&entry.name) else {
+    // There may be a hundred thousand others.
+    let names = sys::names_with(dir, PREFIX.as_bytes());
+    for (name, _) in names.map_err(|source| failed("list", dir, b"", source))? {
+        let Some(process) = maker(&name) else {
             continue;
         };
         let alive = rustix::fs::access(format!("/proc/{process}"), rustix::fs::Access::EXISTS);
-        if process == std::process::id() || alive.is_ok() || is_locked(dir, &entry.name) {
+        if process == std::process::id() || alive.is_ok() || is_locked(dir, &name) {
             continue;
         }
-        match rustix::fs::unlinkat(dir, entry.name.as_slice(), AtFlags::empty()) {
+        match rustix::fs::unlinkat(dir, name.as_slice(), AtFlags::empty()) {
             Ok(()) => count += 1,
             Err(Errno::NOENT) => {}
-            Err(source) => return Err(failed("remove the left-over", dir, &entry.name, source)),
+            Err(source) => return Err(failed("remove the left-over", dir, &name, source)),
         }
     }
     Ok(count)

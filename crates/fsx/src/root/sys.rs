@@ -134,11 +134,19 @@ pub(crate) fn kind(raw: FileType) -> FileKind {
 
 /// The names in a directory with what they stand for, unordered.
 pub(crate) fn names(dir: impl AsFd) -> Result<Vec<(Vec<u8>, FileKind)>, Errno> {
+    names_with(dir, b"")
+}
+
+/// The same, of names that begin so.
+pub(crate) fn names_with(
+    dir: impl AsFd,
+    beginning: &[u8],
+) -> Result<Vec<(Vec<u8>, FileKind)>, Errno> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(&dir)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if matches!(name, b"." | b"..") {
+        if !name.starts_with(beginning) || matches!(name, b"." | b"..") {
             continue;
         }
         let kind = match entry.file_type() {
