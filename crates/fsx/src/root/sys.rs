@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 
 use super::{FileKind, Stat};
@@ -16,6 +16,8 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLI
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 /// A concurrent rename makes the kernel give up on a look-up; another try helps.
 const TRIES: u32 = 64;
+/// So many bytes of a directory are read at once.
+const NAMES: usize = 32 * 1024;
 
 pub(crate) const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 /// Opening a pipe or device must not block; on regular files this changes nothing.
@@ -143,7 +145,11 @@ pub(crate) fn names_with(
     beginning: &[u8],
 ) -> Result<Vec<(Vec<u8>, FileKind)>, Errno> {
     let mut names = Vec::new();
-    for entry in rustix::fs::Dir::read_from(&dir)? {
+    // Opened anew, because whoever else reads the same open directory moves its position.
+    let own = open_beneath(&dir, b".", DIR)?;
+    let mut buffer = Vec::with_capacity(NAMES);
+    let mut entries = RawDir::new(own, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if !name.starts_with(beginning) || matches!(name, b"." | b"..") {
