@@ -2,6 +2,7 @@
 //! for. Thousands of recipes are laid out in a few hundredths of a second.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use boltworks_recipe::resolved::{Dependencies, Recipe, Test};
 use boltworks_version::apk::Dependency;
@@ -82,7 +83,7 @@ pub struct Order {
 #[derive(Debug, Clone)]
 struct Maker {
     recipe: Place,
-    runtime: std::rc::Rc<[u32]>,
+    runtime: Arc<[u32]>,
 }
 
 /// Who makes what, of recipes sorted by name.
@@ -116,7 +117,7 @@ impl<'a> Makers<'a> {
                 makers.put(package.name, maker);
             }
         }
-        let nothing: std::rc::Rc<[u32]> = std::rc::Rc::from([]);
+        let nothing: Arc<[u32]> = Arc::from([]);
         for name in unread {
             let maker = Maker {
                 recipe: makers.recipes.len(),

@@ -1,7 +1,7 @@
 //! `boltworks recipe graph`: who needs whom, and in which order recipes can be built.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use boltworks_factory::graph::{self, GraphOrder, Link, Node};
 use serde_json::{Value, json};
@@ -34,22 +34,20 @@ pub(crate) fn run(
 }
 
 fn text(graph: &graph::Graph) -> String {
-    let joined = |names: &BTreeSet<String>| {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        names.join(" ")
-    };
-    let line = |node: &Node| {
-        let mut line = node.name.clone();
-        if !node.needs.is_empty() {
-            line = format!("{line}: {}", joined(&node.needs));
+    let mut text = String::new();
+    for node in &graph.recipes {
+        text.push_str(&node.name);
+        for (number, name) in node.needs.iter().enumerate() {
+            text.push_str(if number == 0 { ": " } else { " " });
+            text.push_str(name);
         }
-        if !node.tests.is_empty() {
-            line = format!("{line} (tests: {})", joined(&node.tests));
+        for (number, name) in node.tests.iter().enumerate() {
+            text.push_str(if number == 0 { " (tests: " } else { " " });
+            text.push_str(name);
         }
-        line
-    };
-    let lines: Vec<String> = graph.recipes.iter().map(line).collect();
-    lines.join("\n")
+        text.push_str(if node.tests.is_empty() { "\n" } else { ")\n" });
+    }
+    text
 }
 
 fn dot(graph: &graph::Graph) -> String {
@@ -104,11 +102,12 @@ fn explained(link: &Link) -> String {
 
 fn document(graph: &graph::Graph) -> Value {
     let recipe = |node: &Node| {
+        let names = |names: &[Arc<str>]| -> Value { names.iter().map(|name| &**name).collect() };
         json!({
-            "name": node.name,
+            "name": &*node.name,
             "file": shown(&node.file),
-            "needs": node.needs,
-            "tests": node.tests,
+            "needs": names(&node.needs),
+            "tests": names(&node.tests),
         })
     };
     let circle = |circle: &Vec<Link>| -> Value {

@@ -8,6 +8,7 @@ mod outlines;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use boltworks_model::Architecture;
 use boltworks_plan::outline::{Makers, Outline, order};
@@ -63,13 +64,13 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The name of its package.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its file.
     pub file: PathBuf,
-    /// The recipes whose packages its build takes, directly or through other packages.
-    pub needs: BTreeSet<String>,
+    /// The recipes whose packages its build takes, directly or through other packages; by name.
+    pub needs: Vec<Arc<str>>,
     /// Further recipes whose packages its tests take.
-    pub tests: BTreeSet<String>,
+    pub tests: Vec<Arc<str>>,
 }
 
 /// How a recipe of a circle comes to need the next one.
@@ -154,12 +155,17 @@ impl<'a> Reader<'a> {
 }
 
 /// What was read, in order.
-fn sorted(read: &[Read<'_>]) -> Graph {
+fn sorted<'k>(read: &'k [Read<'_>]) -> Graph {
     let mut graph = Graph::default();
     let mut found: BTreeMap<&str, (Outline<'_>, &PathBuf)> = BTreeMap::new();
-    for (file, read) in read {
-        let entry = match read {
-            Ok(kept) => outlines::read(&kept.entry),
+    let entry = |(_, read): &'k Read<'_>| {
+        let kept = read.as_ref();
+        kept.map(|kept| outlines::read(&kept.entry))
+    };
+    let entries: Vec<_> = read.par_iter().map(entry).collect();
+    for ((file, _), entry) in read.iter().zip(entries) {
+        let entry = match entry {
+            Ok(entry) => entry,
             Err(error) => {
                 graph.unread.push((file.clone(), reason(file, error)));
                 continue;
@@ -189,9 +195,9 @@ impl Graph {
         let makers = Makers::new(outlines, std::iter::empty());
         // First without tests, which are run when the packages are there; then only for them.
         let builds = outlines.iter().map(|outline| outline.build.iter().copied());
-        let mut builds = makers.behind(builds);
         let tests = outlines.iter().map(|outline| outline.tests.iter().copied());
-        let mut tests = makers.behind(tests);
+        let (mut builds, mut tests) =
+            rayon::join(|| makers.behind(builds), || makers.behind(tests));
         for (place, (builds, tests)) in builds.iter_mut().zip(&mut tests).enumerate() {
             builds.remove(&place);
             tests.remove(&place);
@@ -220,12 +226,18 @@ impl Graph {
         self.faults = makers.faults.clone();
         self.faults
             .retain(|name, _| !in_circle.contains(name.as_str()));
+        let names: Vec<Arc<str>> = outlines
+            .iter()
+            .map(|outline| Arc::from(outline.name))
+            .collect();
         let of = |needs: &[BTreeSet<usize>], place: usize| {
             let needs = needs.get(place).into_iter().flatten();
-            needs.map(name).collect()
+            needs
+                .filter_map(|place| names.get(*place).cloned())
+                .collect()
         };
         let node = |place: usize| Node {
-            name: name(&place),
+            name: names.get(place).cloned().unwrap_or_default(),
             file: files
                 .get(place)
                 .map_or_else(PathBuf::new, |file| (*file).clone()),
