@@ -46,7 +46,7 @@ pub struct Packing<'a> {
     pub lint_levels: &'a BTreeMap<String, Level>,
     /// The libraries of the build environment, by soname, where what the packages need shall be
     /// bound to their versions and to those of the packages' own; see
-    /// [`libraries`](crate::libraries).
+    /// [`libraries`].
     pub libraries: Option<&'a BTreeMap<String, Version>>,
     /// The factory's name, for package addresses.
     pub vendor: &'a str,

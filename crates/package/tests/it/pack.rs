@@ -2,7 +2,6 @@
 //! another, what no package can hold, and many of both.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -334,12 +333,8 @@ fn odd_files_are_packed_as_they_are() {
     let out = tempfile::tempdir().unwrap();
     let package = out.path().join("app.apk");
     let blob = bench.store.open_blob(&packages[0].artifact.digest);
-    let bytes = blob
-        .unwrap()
-        .reader()
-        .bytes()
-        .collect::<Result<Vec<_>, _>>();
-    std::fs::write(&package, bytes.unwrap()).unwrap();
+    let mut file = std::fs::File::create(&package).unwrap();
+    std::io::copy(&mut blob.unwrap().reader(), &mut file).unwrap();
     let tar = Command::new("tar")
         .args([
             "--xattrs",
