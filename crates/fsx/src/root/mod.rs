@@ -286,6 +286,11 @@ impl Root {
 
     /// An unnamed file that is gone when it is closed, for what is too big for memory.
     pub fn scratch(&self) -> Result<File, Error> {
+        let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+        if let Ok(fd) = rustix::fs::openat(self, ".", flags, Mode::RUSR | Mode::WUSR) {
+            return Ok(fd.into());
+        }
+        // Some file systems have no files without a name.
         let (name, file) = draft::temporary(self)?;
         rustix::fs::unlinkat(self, &name, AtFlags::empty())
             .map_err(|source| failed("unlink", self, name.as_bytes(), source))?;
