@@ -329,15 +329,22 @@ fn members<'s>(locked: &Locked, stocked: &'s BTreeMap<Sha256, Stocked>) -> Vec<M
 struct Ground {
     tree: Tree,
     origin: BTreeMap<RelPath, usize>,
+    belongings: Vec<BTreeMap<RelPath, RelPath>>,
 }
 
 impl Ground {
     fn new(members: &[Member<'_>]) -> Result<Self, Error> {
         let Assembly {
-            mut tree, origin, ..
+            mut tree,
+            origin,
+            belongings,
         } = assemble(members)?;
         guest::furnish(&mut tree)?;
-        Ok(Self { tree, origin })
+        Ok(Self {
+            tree,
+            origin,
+            belongings,
+        })
     }
 }
 
@@ -352,6 +359,9 @@ struct Places<'a> {
 /// path of the packages above is another package's too, lies beneath a link of the ground, or
 /// matters to what a guest is furnished with.
 fn above(ground: &Ground, own: &Assembly, places: Places<'_>) -> Result<Option<Tree>, Error> {
+    if contradict(&ground.tree, &own.belongings) || contradict(&own.tree, &ground.belongings) {
+        return Ok(None);
+    }
     let mut layer = Tree::new();
     let insert = |layer: &mut Tree, path: &RelPath, node: Node| {
         let inserted = layer.insert(path.clone(), node);
@@ -390,6 +400,13 @@ fn above(ground: &Ground, own: &Assembly, places: Places<'_>) -> Result<Option<T
     }
     layer.ensure_dirs(&Meta::new(0o755, 0));
     Ok(Some(layer))
+}
+
+/// Whether a package of one part names a path, be it through a link, that is not a directory in the
+/// other part's tree.
+fn contradict(tree: &Tree, others: &[BTreeMap<RelPath, RelPath>]) -> bool {
+    let mut named = others.iter().flat_map(BTreeMap::keys);
+    named.any(|path| tree.get(path).is_some_and(|there| !there.is_dir()))
 }
 
 #[cfg(test)]
@@ -507,6 +524,11 @@ mod tests {
         ] {
             assert_eq!(both(&[base.clone(), other.clone()]), None, "{other:?}");
         }
+        // The link `x/x` makes `x/share` a directory, which is a file below.
+        let folder = made(true, &[("x/x", 2)]);
+        let link = made(true, &[("x/x", 188)]);
+        let file = made(false, &[("x/share", 13)]);
+        assert_eq!(both(&[folder, link, file]), None);
     }
 
     proptest! {
