@@ -5,8 +5,9 @@
 //! | a name is given (`rename`) | every byte beneath the old name was synced before |
 //! | an action is acknowledged (its transaction is synced) | the folder of every name given or made before was synced after it |
 //!
-//! Two folders are excused: `builds`, whose content is thrown away at the start of the next
-//! build, and the names in `trees/pool`, which are made again where they are missing.
+//! Three folders are excused: `builds`, whose content is thrown away at the start of the next
+//! build, the names in `trees/pool`, which are made again where they are missing, and `choices`,
+//! whose notes are held against their digests when they are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -116,7 +117,7 @@ fn is_state(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let state = text.split_once("/.boltworks/").map(|(_, beneath)| beneath);
     state.is_some_and(|beneath| {
-        let excused = ["builds/", "trees/pool/", "records.sqlite-shm"];
+        let excused = ["builds/", "trees/pool/", "choices", "records.sqlite-shm"];
         !text.ends_with("(deleted)") && !excused.iter().any(|excuse| beneath.starts_with(excuse))
     })
 }

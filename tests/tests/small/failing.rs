@@ -171,7 +171,6 @@ fn what_a_recipe_did_is_said_with_what_helps() -> Result<()> {
     )?;
     for (script, path) in [
         ("touch .PKGINFO", ".PKGINFO"),
-        ("ln -s a b\nln b c", "c"),
         ("printf 'touch \"a\\nb\"' >x\n. ./x\nrm x", "a�b"),
     ] {
         says(

@@ -137,8 +137,9 @@ fn what_was_kept_is_entered_later() -> Result<()> {
         .says("needs a terminal")?;
     let turns = [
         ("guest$ ", LOOK),
-        ("seen", "sleep 100\r"),
-        ("sleep 100", "\u{3}"),
+        // What it shows, it shows when it has the terminal.
+        ("seen", "sh -c 'echo wai\"\"ting; exec sleep 100'\r"),
+        ("waiting", "\u{3}"),
         (
             "guest$ ",
             "echo \"ends $?\"; cat /proc/net/dev | wc -l; touch again; exit 5\r",

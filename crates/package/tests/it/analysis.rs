@@ -369,7 +369,7 @@ fn switches_leave_things_out() {
             no_commands: true,
             ..options
         },
-        needs,
+        "pc:y",
         "pc:x=1-r0",
     );
 }
