@@ -48,11 +48,20 @@ pub struct Gzip<W> {
     format: Format,
     known: Option<Arc<Known>>,
     /// The piece that is being written.
-    piece: Vec<u8>,
+    piece: Buffers,
     /// Pieces that others deflate meanwhile, in order, each with how many bytes it has.
     waiting: VecDeque<(usize, Receiver<io::Result<Packed>>)>,
     crc: Crc,
     done: Vec<Piece>,
+    /// Memory of pieces that are done, to be used again: fresh memory costs time.
+    spare: Vec<Buffers>,
+}
+
+/// The memory of one piece.
+#[derive(Default)]
+struct Buffers {
+    plain: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 /// What one thread makes of a piece.
@@ -60,7 +69,7 @@ struct Packed {
     /// Where pieces are remembered.
     digest: Option<Sha256>,
     crc: Crc,
-    bytes: Vec<u8>,
+    buffers: Buffers,
 }
 
 impl<W: Write> Gzip<W> {
@@ -81,10 +90,11 @@ impl<W: Write> Gzip<W> {
             out,
             format,
             known,
-            piece: Vec::new(),
+            piece: Buffers::default(),
             waiting: VecDeque::new(),
             crc: Crc::new(),
             done: Vec::new(),
+            spare: Vec::new(),
         })
     }
 
@@ -97,7 +107,7 @@ impl<W: Write> Gzip<W> {
     /// Ends the member; the writer, and where pieces are told of, what they became.
     pub fn finish(mut self) -> io::Result<(W, Vec<Piece>)> {
         // What is remembered must be good at any place.
-        let is_last = self.known.is_none() && !self.piece.is_empty();
+        let is_last = self.known.is_none() && !self.piece.plain.is_empty();
         self.end_piece(if is_last {
             FlushCompress::Finish
         } else {
@@ -114,17 +124,18 @@ impl<W: Write> Gzip<W> {
 
     /// Has somebody deflate the piece.
     fn end_piece(&mut self, end: FlushCompress) {
-        if self.piece.is_empty() {
+        if self.piece.plain.is_empty() {
             return;
         }
-        let piece = std::mem::take(&mut self.piece);
+        let next = self.spare.pop().unwrap_or_default();
+        let piece = std::mem::replace(&mut self.piece, next);
         let known = self.known.clone();
         let level = self.format.level;
         let (sender, receiver) = sync_channel(1);
-        self.waiting.push_back((piece.len(), receiver));
+        self.waiting.push_back((piece.plain.len(), receiver));
         rayon::spawn(move || {
             // Nobody waits any more where something else failed.
-            let _gone = sender.send(pack(known.as_deref(), level, &piece, end));
+            let _gone = sender.send(pack(known.as_deref(), level, piece, end));
         });
     }
 
@@ -142,12 +153,15 @@ impl<W: Write> Gzip<W> {
             let Packed {
                 digest,
                 crc,
-                bytes: packed,
+                mut buffers,
             } = packed?;
             self.crc.combine(&crc);
-            self.out.write_all(&packed)?;
-            self.done
-                .extend(digest.map(|digest| (digest, packed.len() as u64)));
+            self.out.write_all(&buffers.packed)?;
+            let len = buffers.packed.len() as u64;
+            self.done.extend(digest.map(|digest| (digest, len)));
+            buffers.plain.clear();
+            buffers.packed.clear();
+            self.spare.push(buffers);
         }
         Ok(())
     }
@@ -174,13 +188,13 @@ fn receive(receiver: &Receiver<io::Result<Packed>>) -> io::Result<io::Result<Pac
 impl<W: Write> Write for Gzip<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let most = self.format.piece.max(1);
-        let taken = bytes.len().min(most - self.piece.len());
-        if self.piece.capacity() == 0 {
-            self.piece.reserve_exact(most);
+        let piece = &mut self.piece.plain;
+        let taken = bytes.len().min(most - piece.len());
+        if piece.capacity() == 0 {
+            piece.reserve_exact(most);
         }
-        self.piece
-            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        if self.piece.len() == most {
+        piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if piece.len() == most {
             self.cut()?;
         }
         Ok(taken)
@@ -200,17 +214,23 @@ pub fn member(bytes: &[u8], format: Format) -> io::Result<Vec<u8>> {
 }
 
 /// A piece as it is known, or deflated now.
-fn pack(known: Option<&Known>, level: u32, piece: &[u8], end: FlushCompress) -> io::Result<Packed> {
+fn pack(
+    known: Option<&Known>,
+    level: u32,
+    mut buffers: Buffers,
+    end: FlushCompress,
+) -> io::Result<Packed> {
     thread_local! {
         // It is 300 KB that are cleared when it is made.
         static COMPRESS: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
     }
+    let Buffers { plain, packed } = &mut buffers;
     let mut crc = Crc::new();
-    crc.update(piece);
-    let digest = known.is_some().then(|| sha256(piece));
-    let found = known.zip(digest).and_then(|(known, digest)| known(&digest));
-    let deflate = || {
-        COMPRESS.with_borrow_mut(|kept| {
+    crc.update(plain);
+    let digest = known.is_some().then(|| sha256(plain));
+    match known.zip(digest).and_then(|(known, digest)| known(&digest)) {
+        Some(bytes) => *packed = bytes,
+        None => COMPRESS.with_borrow_mut(|kept| {
             if kept.as_ref().is_none_or(|(of, _)| *of != level) {
                 *kept = None;
             }
@@ -218,24 +238,32 @@ fn pack(known: Option<&Known>, level: u32, piece: &[u8], end: FlushCompress) -> 
                 let compression = Compression::new(level.min(9));
                 (level, Compress::new(compression, false))
             };
-            block(&mut kept.get_or_insert_with(new).1, piece, end)
-        })
-    };
-    let bytes = found.map_or_else(deflate, Ok)?;
-    Ok(Packed { digest, crc, bytes })
+            block(&mut kept.get_or_insert_with(new).1, plain, packed, end)
+        })?,
+    }
+    Ok(Packed {
+        digest,
+        crc,
+        buffers,
+    })
 }
 
-/// Raw deflate that ends on a byte boundary, or is the stream's end.
-fn block(compress: &mut Compress, bytes: &[u8], end: FlushCompress) -> io::Result<Vec<u8>> {
+/// Raw deflate that ends on a byte boundary, or is the stream's end, into `out`, which is empty.
+fn block(
+    compress: &mut Compress,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    end: FlushCompress,
+) -> io::Result<()> {
     compress.reset();
     // Stored blocks cost 5 bytes each 64 KiB at most, the boundary as many.
-    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 1000 + 64);
+    out.reserve(bytes.len() + bytes.len() / 1000 + 64);
     let mut rest = bytes;
     let is_last = matches!(end, FlushCompress::Finish);
     loop {
         let before = compress.total_in();
         let status = compress
-            .compress_vec(rest, &mut out, end)
+            .compress_vec(rest, out, end)
             .map_err(io::Error::other)?;
         let used = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
         rest = rest.get(used..).unwrap_or_default();
@@ -243,7 +271,7 @@ fn block(compress: &mut Compress, bytes: &[u8], end: FlushCompress) -> io::Resul
         // Room left over means that nothing is pending: the boundary was written.
         let has_room = out.len() < out.capacity();
         if rest.is_empty() && (if is_last { has_ended } else { has_room }) {
-            return Ok(out);
+            return Ok(());
         }
         if has_ended {
             return Err(io::Error::other("the deflate stream ended early"));

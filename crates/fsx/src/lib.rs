@@ -26,5 +26,5 @@ pub use bounded::{Bounded, Limit};
 pub use error::Error;
 pub use path::{PathError, RelPath};
 pub use root::{Batch, DirEntry, Draft, Durable, FileKind, Lock, Root, Stat};
-pub use tree::{Content, Kind, Meta, Node, Ownership, ScanOptions, Tree, WriteOptions};
+pub use tree::{Content, Kind, Meta, Node, Opened, Ownership, ScanOptions, Tree, WriteOptions};
 pub use verified::{Expected, Mismatch, Verified, Verifying, verify_bytes};

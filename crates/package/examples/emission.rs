@@ -2,12 +2,12 @@
 //!
 //! ```sh
 //! cargo run --release -p boltworks-package --example emission -- pack FOLDER SCRATCH
-//! cargo run --release -p boltworks-package --example emission -- gzip FILE
+//! cargo run --release -p boltworks-package --example emission -- gzip FILE [LEVEL]
 //! ```
 //!
 //! `pack` does what a build does once its steps ended: it reads the folder, looks into each file,
 //! lints, analyses, compresses, signs and stores, with a key of its own, in `SCRATCH`. `gzip`
-//! compresses a file's bytes as a package's are, and throws away what comes out.
+//! compresses a file's bytes as a package's are, into a file beside it.
 //! `bench/emission` runs both. Prints seconds, plain bytes and compressed bytes.
 
 #![expect(
@@ -17,7 +17,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,8 +52,9 @@ fn main() -> anyhow::Result<()> {
     let begin = Instant::now();
     let (plain, packed) = match *words.as_slice() {
         ["pack", folder, scratch] => emission(folder.as_ref(), scratch.as_ref())?,
-        ["gzip", file] => compression(file.as_ref())?,
-        _ => bail!("usage: emission pack FOLDER SCRATCH | emission gzip FILE"),
+        ["gzip", file] => compression(file.as_ref(), LEVEL)?,
+        ["gzip", file, level] => compression(file.as_ref(), level.parse()?)?,
+        _ => bail!("usage: emission pack FOLDER SCRATCH | emission gzip FILE [LEVEL]"),
     };
     println!("{:.3} {plain} {packed}", begin.elapsed().as_secs_f64());
     Ok(())
@@ -102,34 +103,22 @@ fn emission(folder: &Path, scratch: &Path) -> anyhow::Result<(u64, u64)> {
     Ok(sizes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
 }
 
-fn compression(file: &Path) -> anyhow::Result<(u64, u64)> {
+fn compression(file: &Path, level: u32) -> anyhow::Result<(u64, u64)> {
     let (folder, name) = (file.parent(), file.file_name());
     let (folder, name) = folder.zip(name).context("a file's path is expected")?;
     let root = Arc::new(Root::open(folder)?);
     let path = RelPath::try_from(name.to_str().context("a plain name is expected")?)?;
     let len = root.stat(&path)?.context("there is no such file")?.size;
     let content = Content::Path { root, path, len };
+    let packed = file.with_extension("gz");
     let work = || {
-        let mut gzip = Gzip::new(Count(0), format(LEVEL))?;
+        let mut gzip = Gzip::new(File::create(&packed)?, format(level))?;
         content.copy_to(&mut gzip)?;
         gzip.finish()
     };
     // In a thread of the pool, as packages are written.
-    let (done, _) = rayon::scope(|_| work())?;
-    Ok((len, done.0))
-}
-
-struct Count(u64);
-
-impl Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    let (packed, _) = rayon::scope(|_| work())?;
+    Ok((len, packed.metadata()?.len()))
 }
 
 /// Nobody asks for the time or for chance.

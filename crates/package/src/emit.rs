@@ -18,8 +18,9 @@ use boltworks_version::apk::{Dependency, Version};
 use crate::analysis::Analysis;
 use crate::{BuiltPackage, Error};
 
-/// Compression of packages: zlib level, part of the bytes' contract.
-pub const LEVEL: u32 = 6;
+/// Compression of packages: zlib level, part of the bytes' contract. Of the gigabyte that
+/// `bench/emission` makes, level 6 makes 350.6 MB in 15.5 s of a core, level 5 makes 352.9 MB in 11.6 s.
+pub const LEVEL: u32 = 5;
 
 /// The namespace of a factory that has none: nobody maintains its packages.
 const NOBODY: &str = "unknown";

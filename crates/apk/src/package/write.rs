@@ -34,8 +34,10 @@ const SMALL_DATA: usize = 8 * 1024 * 1024;
 /// apk reads a file's size in its tar header, where there is no room for this one, and not in the
 /// extended header: of versions 2.14.10 and 3.0.6 neither takes a package with such a file.
 const FIELD: u64 = 8 << 30;
-/// What is on disk is written in parts no smaller than this.
+/// What is on disk is written in parts no smaller than this …
 const PART: usize = 1024 * 1024;
+/// … but for what comes in parts this large.
+const DIRECT: usize = 64 * 1024;
 
 /// What a package is made of.
 #[derive(Debug, Clone, Copy)]
@@ -457,6 +459,14 @@ impl<'a> Spool<'a> {
 
 impl Write for Spool<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some((file, len)) = &mut self.file
+            && self.memory.is_empty()
+            && bytes.len() > DIRECT
+        {
+            file.write_all(bytes)?;
+            *len += bytes.len() as u64;
+            return Ok(bytes.len());
+        }
         self.memory.extend_from_slice(bytes);
         let is_many = self.file.is_some() || self.memory.len() > SMALL_DATA;
         if is_many && self.memory.len() > PART {

@@ -159,7 +159,18 @@ impl Root {
     /// Opens a regular file, for reading at positions.
     pub fn open_file(&self, path: &RelPath) -> Result<File, Error> {
         let fd = self.open_beneath("open", path, sys::READ)?;
-        self.regular(fd, path.as_bytes())
+        Ok(self.regular(fd, path.as_bytes())?.0)
+    }
+
+    /// The same for a file of which the length is known: another one is an error.
+    pub(crate) fn open_of_length(&self, path: &RelPath, len: u64) -> Result<File, Error> {
+        let fd = self.open_beneath("open", path, sys::READ)?;
+        let (file, stat) = self.regular(fd, path.as_bytes())?;
+        if stat.size == len {
+            return Ok(file);
+        }
+        let reason = "it changed its length while it was used";
+        Err(Error::entry("read", path, reason))
     }
 
     /// Opens a regular file as a process whose root directory this is would: links are followed,
@@ -167,7 +178,7 @@ impl Root {
     pub fn open_in_root(&self, path: &[u8]) -> Result<File, Error> {
         let fd = sys::open_in_root(self, path, sys::READ)
             .map_err(|source| failed("open", self, path, source))?;
-        self.regular(fd, path)
+        Ok(self.regular(fd, path)?.0)
     }
 
     /// What a path names for a process whose root directory this is: links are followed. A path
@@ -434,9 +445,9 @@ impl Root {
         operation(dir.as_fd(), name).map_err(|source| failed(action, self, path.as_bytes(), source))
     }
 
-    fn regular(&self, fd: OwnedFd, path: &[u8]) -> Result<File, Error> {
+    fn regular(&self, fd: OwnedFd, path: &[u8]) -> Result<(File, Stat), Error> {
         match sys::fstat(&fd) {
-            Ok(stat) if stat.kind == FileKind::File => Ok(File::from(fd)),
+            Ok(stat) if stat.kind == FileKind::File => Ok((File::from(fd), stat)),
             Ok(stat) if stat.kind == FileKind::Dir => {
                 Err(failed("open as a file", self, path, Errno::ISDIR))
             }

@@ -53,28 +53,27 @@ impl Content {
 
     /// A reader that gives exactly [`Content::len`] bytes, or an error.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
-        match self {
-            Self::Bytes(bytes) => Ok(Box::new(bytes.as_ref())),
-            Self::Span { file, offset, len } => Ok(Box::new(Span {
-                file: Arc::clone(file),
-                position: *offset,
-                left: *len,
-            })),
+        Ok(match self.opened()? {
+            Opened::Memory(bytes) => Box::new(bytes),
+            Opened::File { file, offset, len } => Box::new(Span {
+                file,
+                position: offset,
+                left: len,
+            }),
+        })
+    }
+
+    /// The bytes by position. A file on disk that is not as long as it was found is an error.
+    pub fn opened(&self) -> io::Result<Opened<'_>> {
+        let (file, offset, len) = match self {
+            Self::Bytes(bytes) => return Ok(Opened::Memory(bytes)),
+            Self::Span { file, offset, len } => (Arc::clone(file), *offset, *len),
             Self::Path { root, path, len } => {
-                let file = root.open_file(path).map_err(into_io)?;
-                if file.metadata()?.len() != *len {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("'{path}' changed its length while it was used"),
-                    ));
-                }
-                Ok(Box::new(Span {
-                    file: Arc::new(file),
-                    position: 0,
-                    left: *len,
-                }))
+                let file = root.open_of_length(path, *len).map_err(into_io)?;
+                (Arc::new(file), 0, *len)
             }
-        }
+        };
+        Ok(Opened::File { file, offset, len })
     }
 
     /// The digest of the bytes, read now.
@@ -132,6 +131,61 @@ impl Content {
         let mut head = vec![0; count];
         self.open()?.read_exact(&mut head)?;
         Ok(head)
+    }
+}
+
+/// A file's bytes by position: nothing is read that is not asked for.
+#[derive(Debug)]
+pub enum Opened<'a> {
+    /// In memory.
+    Memory(&'a [u8]),
+    /// A part of an open file.
+    File {
+        /// The open file.
+        file: Arc<File>,
+        /// Where the part begins.
+        offset: u64,
+        /// How long it is.
+        len: u64,
+    },
+}
+
+impl Opened<'_> {
+    /// The number of bytes.
+    pub const fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes from a place on, at most so many; fewer only at the end.
+    pub fn at(&self, place: u64, most: u64) -> io::Result<Vec<u8>> {
+        let count = self.len().saturating_sub(place).min(most);
+        let count = usize::try_from(count).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        match self {
+            Self::Memory(bytes) => {
+                let start = usize::try_from(place)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                Ok(bytes.get(start..start + count).unwrap_or_default().to_vec())
+            }
+            Self::File { file, offset, .. } => {
+                let mut part = vec![0; count];
+                if count > 0 {
+                    let place = offset
+                        .checked_add(place)
+                        .ok_or(io::ErrorKind::InvalidInput)?;
+                    file.read_exact_at(&mut part, place)?;
+                }
+                Ok(part)
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use content::Content;
+pub use content::{Content, Opened};
 pub use lay::WriteOptions;
 pub use scan::ScanOptions;
 
@@ -224,12 +224,17 @@ impl Tree {
 
     /// The directories that are above some path and missing.
     pub(crate) fn implied_dirs(&self) -> BTreeSet<RelPath> {
-        let parents: BTreeSet<RelPath> = self.0.keys().filter_map(RelPath::parent).collect();
-        parents
-            .iter()
-            .flat_map(|parent| parent.ancestors().chain([parent.clone()]))
-            .filter(|dir| !self.contains(dir))
-            .collect()
+        let mut missing = BTreeSet::new();
+        let mut folder = None;
+        for path in self.0.keys() {
+            // What lies in one folder stands together, but for the folders between.
+            let (its, _) = path.split();
+            if folder != its {
+                missing.extend(path.ancestors().filter(|dir| !self.contains(dir)));
+                folder = its;
+            }
+        }
+        missing
     }
 
     /// The path that a chain of hard links ends at: itself where it is none. `None` where the

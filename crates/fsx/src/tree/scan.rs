@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
 use rustix::fs::{lgetxattr, llistxattr, llistxattr_query};
 use rustix::io::Errno;
 
@@ -33,55 +35,67 @@ impl Tree {
     /// Of the extended attributes, `security.capability` and `user.…` are kept: the others (labels,
     /// access lists, an overlay's own) are this machine's, or seen only by its administrator.
     pub fn read_from(root: &Arc<Root>, options: ScanOptions) -> Result<Self, Error> {
-        let mut scan = Scan {
+        let scan = Scan {
             root,
             options,
-            found: BTreeMap::new(),
+            count: AtomicUsize::new(0),
         };
+        let mut found = BTreeMap::new();
         let mut open: Vec<Option<RelPath>> = vec![None];
-        while let Some(dir) = open.pop() {
-            scan.directory(dir.as_ref(), &mut open)?;
+        while !open.is_empty() {
+            // As many directories are open as there are threads.
+            let read = open.par_iter().map(|dir| scan.directory(dir.as_ref()));
+            // Of several errors always the same one is told: the first.
+            let read: Vec<Result<_, Error>> = read.collect();
+            let read = read.into_iter().collect::<Result<Vec<_>, Error>>()?;
+            open.clear();
+            for (path, (node, stat)) in read.into_iter().flatten() {
+                if node.is_dir() {
+                    open.push(Some(path.clone()));
+                }
+                found.insert(path, (node, stat));
+            }
         }
-        Ok(scan.into_tree())
+        Ok(tree(found))
     }
 }
 
 struct Scan<'a> {
     root: &'a Arc<Root>,
     options: ScanOptions,
-    found: BTreeMap<RelPath, (Node, Stat)>,
+    /// How many names were found.
+    count: AtomicUsize,
 }
 
+/// What is at a path.
+type Found = (Node, Stat);
+
 impl Scan<'_> {
-    /// Reads one directory; those in it are put aside, so that one is open at a time.
-    fn directory(
-        &mut self,
-        path: Option<&RelPath>,
-        open: &mut Vec<Option<RelPath>>,
-    ) -> Result<(), Error> {
+    /// Reads one directory, without those in it.
+    fn directory(&self, path: Option<&RelPath>) -> Result<Vec<(RelPath, Found)>, Error> {
         let dir = match path {
             Some(path) => self.root.dir(path)?,
             None => self.root.try_clone()?,
         };
-        for (name, _) in sys::names(&dir).map_err(|source| failed("list", &dir, b"", source))? {
+        let mut names = sys::names(&dir).map_err(|source| failed("list", &dir, b"", source))?;
+        let count = self.count.fetch_add(names.len(), Ordering::Relaxed);
+        if count.saturating_add(names.len()) > MAX_ENTRIES {
+            let source = std::io::Error::other("there are more than 4,000,000 names");
+            return Err(Error::Stream {
+                action: "read the directory",
+                source,
+            });
+        }
+        names.sort_unstable();
+        let found = names.into_iter().map(|(name, _)| {
             let child = match path {
                 Some(path) => path.push(&name)?,
                 None => RelPath::new(name.as_slice())?,
             };
-            let (node, stat) = self.node(&dir, &name, &child)?;
-            if node.is_dir() {
-                open.push(Some(child.clone()));
-            }
-            if self.found.len() >= MAX_ENTRIES {
-                return Err(Error::entry(
-                    "read",
-                    &child,
-                    "there are more than 4,000,000 names",
-                ));
-            }
-            self.found.insert(child, (node, stat));
-        }
-        Ok(())
+            let found = self.node(&dir, &name, &child)?;
+            Ok((child, found))
+        });
+        found.collect()
     }
 
     fn node(&self, dir: &Root, name: &[u8], path: &RelPath) -> Result<(Node, Stat), Error> {
@@ -122,24 +136,24 @@ impl Scan<'_> {
         };
         Ok((Node { meta, kind }, stat))
     }
+}
 
-    fn into_tree(self) -> Tree {
-        let mut first_names: BTreeMap<(u64, u64), RelPath> = BTreeMap::new();
-        let mut tree = BTreeMap::new();
-        for (path, (mut node, stat)) in self.found {
-            if stat.nlink > 1 && matches!(node.kind, Kind::File(_)) {
-                let inode = (stat.dev, stat.inode);
-                match first_names.get(&inode) {
-                    Some(first) => node.kind = Kind::Hardlink(first.clone()),
-                    None => {
-                        first_names.insert(inode, path.clone());
-                    }
+fn tree(found: BTreeMap<RelPath, Found>) -> Tree {
+    let mut first_names: BTreeMap<(u64, u64), RelPath> = BTreeMap::new();
+    let mut tree = BTreeMap::new();
+    for (path, (mut node, stat)) in found {
+        if stat.nlink > 1 && matches!(node.kind, Kind::File(_)) {
+            let inode = (stat.dev, stat.inode);
+            match first_names.get(&inode) {
+                Some(first) => node.kind = Kind::Hardlink(first.clone()),
+                None => {
+                    first_names.insert(inode, path.clone());
                 }
             }
-            tree.insert(path, node);
         }
-        Tree(tree)
+        tree.insert(path, node);
     }
+    Tree(tree)
 }
 
 fn is_kept(name: &[u8]) -> bool {

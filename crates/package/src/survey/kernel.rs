@@ -2,10 +2,11 @@
 
 use std::io::{self, BufReader, Read};
 
+use boltworks_fsx::Opened;
 use flate2::read::GzDecoder;
 use memchr::memmem;
 
-use super::{Bytes, FileFacts};
+use super::FileFacts;
 use crate::Error;
 
 /// The folder that kernels are started from.
@@ -43,7 +44,7 @@ pub enum KernelFacts {
 /// Reads the version of the kernel, if the file is where kernels and modules are.
 pub(super) fn read(
     facts: &FileFacts<'_>,
-    bytes: &Bytes<'_>,
+    bytes: &Opened<'_>,
     head: &[u8],
 ) -> Result<Option<KernelFacts>, Error> {
     let is_among_modules = MODULE_FOLDERS.iter().any(|folder| facts.is_beneath(folder));
@@ -103,7 +104,7 @@ fn version_in_path(facts: &FileFacts<'_>) -> Option<String> {
 }
 
 /// The version of a kernel that begins at a place.
-fn image_version(bytes: &Bytes<'_>, head: &[u8], place: u64) -> Result<Option<String>, Error> {
+fn image_version(bytes: &Opened<'_>, head: &[u8], place: u64) -> Result<Option<String>, Error> {
     if let Some(version) = boot_header(bytes, head, place)? {
         return Ok(Some(version));
     }
@@ -139,7 +140,7 @@ fn image_version(bytes: &Bytes<'_>, head: &[u8], place: u64) -> Result<Option<St
 
 /// The version in the header that x86 boot loaders read (Documentation/arch/x86/boot.rst:
 /// `kernel_version` at 0x20e counts from 0x200).
-fn boot_header(bytes: &Bytes<'_>, head: &[u8], place: u64) -> io::Result<Option<String>> {
+fn boot_header(bytes: &Opened<'_>, head: &[u8], place: u64) -> io::Result<Option<String>> {
     if head.get(0x202..0x206) != Some(b"HdrS") {
         return Ok(None);
     }
@@ -175,7 +176,7 @@ fn section(head: &[u8], wanted: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Where these bytes are, from a place on.
-fn places(bytes: &Bytes<'_>, place: u64, magic: &[u8]) -> io::Result<Vec<u64>> {
+fn places(bytes: &Opened<'_>, place: u64, magic: &[u8]) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     let mut start = place;
     while start < bytes.len() && found.len() < MOST_PLACES {
@@ -187,7 +188,7 @@ fn places(bytes: &Bytes<'_>, place: u64, magic: &[u8]) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-fn whole<'a>(bytes: &'a Bytes<'a>) -> Part<'a> {
+fn whole<'a>(bytes: &'a Opened<'a>) -> Part<'a> {
     Part {
         bytes,
         place: 0,
@@ -246,7 +247,7 @@ fn version(text: &[u8]) -> Option<String> {
 
 /// A part of a file.
 struct Part<'a> {
-    bytes: &'a Bytes<'a>,
+    bytes: &'a Opened<'a>,
     place: u64,
     end: u64,
 }

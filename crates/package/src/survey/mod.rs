@@ -3,7 +3,6 @@
 //! Dependencies ([`analysis`](crate::analysis)) and linters ([`lint`](crate::lint)) are plain
 //! functions over what is found here, and read no file.
 
-mod bytes;
 mod elf;
 mod kernel;
 mod script;
@@ -14,7 +13,6 @@ use boltworks_fsx::{Content, Kind, Limit, Node, RelPath, Tree};
 use boltworks_model::Sha256;
 use rayon::prelude::*;
 
-use self::bytes::Bytes;
 pub use self::elf::{ElfFacts, ElfKind, Mark};
 pub use self::kernel::KernelFacts;
 pub use self::script::PkgConfigFacts;
@@ -249,7 +247,7 @@ impl<'a> Look<'a, '_> {
         let Some(content) = self.linked_elsewhere(path, target) else {
             return Ok(None);
         };
-        let bytes = Bytes::open(content)?;
+        let bytes = content.opened()?;
         let head = bytes.at(0, HEAD)?;
         let elf = elf::read(&bytes, &head)?;
         Ok(elf
@@ -285,7 +283,7 @@ fn look_inside(content: &Content, facts: &mut FileFacts<'_>) -> Result<(), Error
     if content.is_empty() {
         return Ok(());
     }
-    let bytes = Bytes::open(content)?;
+    let bytes = content.opened()?;
     let head = bytes.at(0, HEAD)?;
     facts.elf = elf::read(&bytes, &head)?.map(Box::new);
     facts.shebang = script::parse_shebang(&head);

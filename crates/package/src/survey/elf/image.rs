@@ -2,11 +2,10 @@
 
 use std::io;
 
+use boltworks_fsx::Opened;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Endian as _, Endianness, pod};
-
-use crate::survey::Bytes;
 
 /// The longest name of a library or loader: a path's.
 const NAME_BYTES: u64 = 4095;
@@ -31,7 +30,7 @@ pub(super) struct Segment {
 
 /// A file as it lies in memory.
 pub(super) struct Image<'a> {
-    bytes: &'a Bytes<'a>,
+    bytes: &'a Opened<'a>,
     endian: Endianness,
     is_64: bool,
     pub(super) segments: Vec<Segment>,
@@ -60,7 +59,7 @@ impl<'a> Image<'a> {
     pub(super) fn read<H: FileHeader<Endian = Endianness>>(
         header: &H,
         endian: Endianness,
-        bytes: &'a Bytes<'a>,
+        bytes: &'a Opened<'a>,
     ) -> io::Result<Option<Self>> {
         let count = usize::from(header.e_phnum(endian));
         let each = size_of::<H::ProgramHeader>();
@@ -207,7 +206,7 @@ impl Dynamic {
 pub(super) fn has_debug_sections<H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,
-    bytes: &Bytes<'_>,
+    bytes: &Opened<'_>,
 ) -> io::Result<bool> {
     let count = usize::from(header.e_shnum(endian));
     let each = size_of::<H::SectionHeader>();

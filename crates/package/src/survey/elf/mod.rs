@@ -11,12 +11,12 @@ mod marks;
 use std::collections::BTreeSet;
 use std::io;
 
+use boltworks_fsx::Opened;
 use object::Endianness;
 use object::elf;
 use object::read::elf::FileHeader;
 
 use self::image::{Dynamic, Image};
-use super::Bytes;
 use crate::Error;
 
 /// What an ELF file says.
@@ -89,7 +89,7 @@ pub enum Mark {
 
 /// Reads what a loader reads. A file that only looks like ELF gives nothing; one whose names are
 /// beyond all measure is an error, so that no dependency is left out in silence.
-pub(super) fn read(bytes: &Bytes<'_>, head: &[u8]) -> Result<Option<ElfFacts>, Error> {
+pub(super) fn read(bytes: &Opened<'_>, head: &[u8]) -> Result<Option<ElfFacts>, Error> {
     if !head.starts_with(&elf::ELFMAG) {
         return Ok(None);
     }
@@ -106,7 +106,7 @@ pub(super) fn read(bytes: &Bytes<'_>, head: &[u8]) -> Result<Option<ElfFacts>, E
 }
 
 fn parse<H: FileHeader<Endian = Endianness>>(
-    bytes: &Bytes<'_>,
+    bytes: &Opened<'_>,
     head: &[u8],
 ) -> io::Result<Option<ElfFacts>> {
     let Ok(header) = H::parse(head) else {
