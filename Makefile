@@ -28,10 +28,12 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(CARGO) xtask tidy
 
-# Times and memory, for docs/performance.md.
+# Times and memory, for docs/performance.md; beside melange's, if that is on PATH.
 bench:
 	@scripts/install demo
 	@bench/run
+	@bench/emission/run $$(command -v melange)
+	@! command -v melange >/dev/null || bench/compat/packages --only-times "$$(command -v melange)"
 
 # Against peers' programs, put into a folder by hand: make compat PEERS=DIR
 compat:
