@@ -54,10 +54,11 @@ impl RsaPrivateKey {
         pair.map(Self).map_err(Error::Rejected)
     }
 
-    /// The key as `PRIVATE KEY` (PKCS#8).
+    /// The key as `RSA PRIVATE KEY` (PKCS#1), the form that every tool for apk packages reads.
     pub fn to_pem(&self) -> Result<Secret<String>, Error> {
         let der: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| Error::Encode)?;
-        Ok(Secret::new(pem::encode("PRIVATE KEY", der.as_ref())))
+        let inner = within_pkcs8(der.as_ref()).ok_or(Error::Encode)?;
+        Ok(Secret::new(pem::encode("RSA PRIVATE KEY", inner)))
     }
 
     /// The public half.
@@ -78,6 +79,29 @@ impl RsaPrivateKey {
             .map_err(|_| Error::Sign)?;
         Ok(bytes)
     }
+}
+
+/// The RSA key inside a `PrivateKeyInfo` (RFC 5208 section 5).
+fn within_pkcs8(der: &[u8]) -> Option<&[u8]> {
+    // Version 0, and rsaEncryption without parameters.
+    const BEFORE: &[u8] = &[
+        0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+        0x01, 0x05, 0x00,
+    ];
+    let sequence = value(der, 0x30)?;
+    value(sequence.strip_prefix(BEFORE)?, 0x04)
+}
+
+/// What is inside a DER value with this tag, if nothing comes after it.
+fn value(der: &[u8], tag: u8) -> Option<&[u8]> {
+    let (&first, rest) = der.strip_prefix(&[tag])?.split_first()?;
+    let count = match first {
+        0..=0x7f => return (rest.len() == usize::from(first)).then_some(rest),
+        _ => usize::from(first & 0x7f),
+    };
+    let (bytes, rest) = rest.split_at_checked(count.min(size_of::<usize>()))?;
+    let fold = |len, byte: &u8| len << 8 | usize::from(*byte);
+    (rest.len() == bytes.iter().fold(0, fold)).then_some(rest)
 }
 
 impl std::fmt::Debug for RsaPrivateKey {

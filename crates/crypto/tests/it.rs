@@ -24,7 +24,7 @@ fn private() -> RsaPrivateKey {
 fn both_forms_are_the_same_key_and_are_written_as_openssl_writes_them() {
     for pem in [PKCS1, PKCS8] {
         let key = RsaPrivateKey::from_pem(pem).unwrap();
-        assert_eq!(key.to_pem().unwrap().expose().as_bytes(), PKCS8);
+        assert_eq!(key.to_pem().unwrap().expose().as_bytes(), PKCS1);
         assert_eq!(key.public().to_pem().unwrap().as_bytes(), SPKI);
     }
     for pem in [SPKI, RSA_PUBLIC] {
