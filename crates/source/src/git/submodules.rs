@@ -86,6 +86,10 @@ pub(super) fn submodules(
         if !is_path(&path) || !is_path(name) {
             return Err(refused(&path, "its path or name may lead elsewhere"));
         }
+        // The one would keep its own files among the other's: git refuses that too.
+        if configured.keys().any(|other| is_beneath(name, other)) {
+            return Err(refused(&path, "its name lies beneath another one's"));
+        }
         found.push(Submodule {
             name: name.clone(),
             remote: base.join(url)?,
@@ -127,6 +131,12 @@ fn is_path(text: &str) -> bool {
     text.len() <= 1024 && !text.contains(char::is_control) && text.split('/').all(is_good)
 }
 
+fn is_beneath(name: &str, other: &str) -> bool {
+    let rest = name.strip_prefix(other);
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// A submodule that is not taken.
 pub(super) fn refused(path: &str, reason: &'static str) -> Error {
     Error::Submodule {
         path: path.chars().take(240).collect(),
@@ -192,6 +202,10 @@ mod tests {
         check("x", "a", "file:///etc", "https://");
         check("x", "a", "/etc", "https://");
         check("x", "a", "-u./x", "https://");
+        let nested = "submodule.a.path\na|submodule.a.url\n../a|\
+                      submodule.a/modules/b.path\nx|submodule.a/modules/b.url\n../b|";
+        let error = read("x", nested).unwrap_err().to_string();
+        assert!(error.contains("beneath another"), "{error}");
         let error = read("x", "").unwrap_err().to_string();
         assert!(error.contains(".gitmodules"), "{error}");
     }
