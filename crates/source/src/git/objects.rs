@@ -37,8 +37,10 @@ impl<'a> Objects<'a> {
 
     /// Asks for an object, whose bytes must be read next; `None` if it is not there.
     pub(super) fn ask(&mut self, id: ObjectId) -> Result<Option<Header>, Error> {
-        let asked = writeln!(self.input, "{id}").and_then(|()| self.input.flush());
-        asked.map_err(broken)?;
+        // As one piece: each is a call of the system.
+        let line = format!("{id}\n");
+        let asked = self.input.write_all(line.as_bytes());
+        asked.and_then(|()| self.input.flush()).map_err(broken)?;
         let line = self.line()?;
         let mut words = line.split(' ');
         let (name, kind, size) = (words.next(), words.next(), words.next());
