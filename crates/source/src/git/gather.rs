@@ -6,6 +6,7 @@ use std::time::Duration;
 use boltworks_fsx::{RelPath, Root, Tree};
 use boltworks_model::{Checkout, Depth, ObjectId, Pick, RefName};
 
+use super::objects::Objects;
 use super::remote::Remote;
 use super::submodules::{Submodule, links, refused, submodules};
 use super::tool::{Git, Opening};
@@ -19,6 +20,8 @@ const MAX_DEPTH: usize = 16;
 const MAX_SUBMODULES: usize = 1000;
 /// The waits between attempts.
 const WAITS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
+/// A commit that is applied on top, with the one it changes.
+const WITH_PARENT: Depth = Depth::Last(NonZeroU32::MIN.saturating_add(1));
 /// Where branches and tags are kept.
 const KEPT: &str = "refs/kept";
 /// Where the tag is kept.
@@ -59,7 +62,7 @@ impl<'a> Gathering<'a> {
             main(git, remote, checkout)
         })?;
         let picks = checkout.picks.iter();
-        let picks = picks.map(|pick| (pick.commit, Depth::Last(TWO)));
+        let picks = picks.map(|pick| (pick.commit, WITH_PARENT));
         // An annotated tag comes with its commit: programs ask git what the version is.
         let tag = checkout.tag.as_ref().map(|_| git.named(TAG));
         let object = tag.transpose()?.flatten().unwrap_or(checkout.commit);
@@ -113,7 +116,7 @@ impl<'a> Gathering<'a> {
                 let opened = (number_of_new, before);
                 let (git, from) =
                     self.bring(&submodule.remote, opened, &wanted, |git, remote| {
-                        commit_alone(git, remote, &wanted)
+                        by_name(git, remote, &wanted, Depth::ONE)
                     })?;
                 open.push((number_of_new, submodule.remote.clone(), wanted, depth + 1));
                 parts.push(Part {
@@ -143,7 +146,8 @@ impl<'a> Gathering<'a> {
             let git = Git::init(self.folder.make_dir(&folder)?, like, opening)?;
             let part = |name| super::content(packs, number, name);
             git.take(part("pack").ok_or_else(|| absent(remote, like))?)?;
-            if let Ok(object) = super::text(packs, number, "object") {
+            let object = super::text(packs, number, "object")?;
+            if let Ok(object) = object.parse() {
                 git.name(TAG, &object)?;
             }
             return Ok((git, remote.clone()));
@@ -176,11 +180,6 @@ impl<'a> Gathering<'a> {
         }
     }
 }
-
-const TWO: NonZeroU32 = match NonZeroU32::new(2) {
-    Some(two) => two,
-    None => NonZeroU32::MIN,
-};
 
 /// Tries again where a server or the way to it was only disturbed.
 fn patiently(git: &Git<'_>, fetch: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
@@ -231,7 +230,7 @@ fn main(git: &Git<'_>, remote: &Remote, checkout: &Checkout) -> Result<(), Error
     match (&checkout.tag, &checkout.branch) {
         (Some(tag), _) => tagged(git, remote, checkout, tag)?,
         (None, Some(branch)) => on_branch(git, remote, checkout, branch)?,
-        (None, None) => unnamed(git, remote, checkout)?,
+        (None, None) => by_name(git, remote, &checkout.commit, checkout.depth)?,
     }
     for pick in &checkout.picks {
         picked(git, remote, pick)?;
@@ -295,18 +294,9 @@ fn on_branch(
 
 /// The commit is asked for by its name, or where a server does not take that is looked for on every
 /// branch and tag.
-fn unnamed(git: &Git<'_>, remote: &Remote, checkout: &Checkout) -> Result<(), Error> {
-    let wanted = [format!("{}:{KEPT}/commit", checkout.commit)];
-    match git.fetch(remote, checkout.depth, &wanted) {
-        Err(error) if is_refusal(&error) => everything(git, remote, &checkout.commit),
-        other => other,
-    }
-}
-
-/// One commit and nothing before it.
-fn commit_alone(git: &Git<'_>, remote: &Remote, commit: &ObjectId) -> Result<(), Error> {
+fn by_name(git: &Git<'_>, remote: &Remote, commit: &ObjectId, depth: Depth) -> Result<(), Error> {
     let wanted = [format!("{commit}:{KEPT}/commit")];
-    match git.fetch(remote, Depth::ONE, &wanted) {
+    match git.fetch(remote, depth, &wanted) {
         Err(error) if is_refusal(&error) => everything(git, remote, commit),
         other => other,
     }
@@ -315,7 +305,7 @@ fn commit_alone(git: &Git<'_>, remote: &Remote, commit: &ObjectId) -> Result<(),
 /// A commit with the one before it.
 fn picked(git: &Git<'_>, remote: &Remote, pick: &Pick) -> Result<(), Error> {
     let wanted = [format!("{}:{KEPT}/pick", pick.commit)];
-    match git.fetch(remote, Depth::Last(TWO), &wanted) {
+    match git.fetch(remote, WITH_PARENT, &wanted) {
         Err(error) if is_refusal(&error) => match &pick.branch {
             Some(branch) => {
                 let wanted = [format!("+refs/heads/{branch}:{KEPT}/pick")];
@@ -358,11 +348,7 @@ fn deepened(
     }
 }
 
-fn is_whole(
-    objects: &mut super::objects::Objects<'_>,
-    checkout: &Checkout,
-    git: &Git<'_>,
-) -> Result<bool, Error> {
+fn is_whole(objects: &mut Objects<'_>, checkout: &Checkout, git: &Git<'_>) -> Result<bool, Error> {
     let Some((_, commit)) = walk::peel(objects, checkout.commit)? else {
         return Ok(false);
     };
@@ -392,11 +378,7 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 /// A commit that is applied on top is a change of one other.
-fn verify_pick(
-    objects: &mut super::objects::Objects<'_>,
-    remote: &Remote,
-    pick: &Pick,
-) -> Result<(), Error> {
+fn verify_pick(objects: &mut Objects<'_>, remote: &Remote, pick: &Pick) -> Result<(), Error> {
     let parents = walk::parents(objects, pick.commit)?;
     let parents = parents.ok_or_else(|| absent(remote, &pick.commit))?;
     match parents.as_slice() {

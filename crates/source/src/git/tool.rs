@@ -1,7 +1,6 @@
 //! The git program: on a bare repository of ours, without anybody's configuration, hooks and filters,
 //! and with no way to a server but those that are named here.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -162,9 +161,12 @@ impl<'a> Git<'a> {
     }
 
     /// Gives an object a name.
-    pub(super) fn name(&self, name: &str, object: &str) -> Result<(), Error> {
-        let program = self.program(None).args(["update-ref", name, object]);
-        program.output(Limit::kib(64)).map(drop)
+    pub(super) fn name(&self, name: &str, object: &ObjectId) -> Result<(), Error> {
+        let program = self.program(None).args(["update-ref", name]);
+        program
+            .arg(object.to_string())
+            .output(Limit::kib(64))
+            .map(drop)
     }
 
     /// Whether every commit before the first one is before the second, or is it.
@@ -249,7 +251,6 @@ impl<'a> Git<'a> {
     fn watched(&self, program: &Program, limit: Limit) -> Result<Vec<u8>, Error> {
         let clock = self.job.ambient.clock;
         let (mut heard, mut since) = ((0, 0), clock.elapsed());
-        let shown = Cell::new(0);
         program.watched(limit, clock, &mut |said| {
             self.job.ambient.cancel.check()?;
             let size = self.size();
@@ -258,7 +259,7 @@ impl<'a> Git<'a> {
                     limit: self.limits.bytes,
                 });
             }
-            if shown.replace(size) != size {
+            if heard.1 != size {
                 self.job.progress(self.before + size);
             }
             if heard != (said, size) {
