@@ -249,12 +249,12 @@ impl Worktree {
             url,
         } = repository;
         let folder = Root::open(&self.path)?;
-        let long = text(parts, *number, "commit")?.len() > 40;
         let mut words = vec!["init", "--quiet", "--template="];
-        if long {
+        if text(parts, *number, "commit")?.len() > 40 {
             words.push("--object-format=sha256");
         }
         let tree = if at.is_empty() {
+            self.git(".", &words)?;
             "."
         } else {
             let path = RelPath::try_from(at.trim_end_matches('/'))?;
@@ -270,9 +270,6 @@ impl Worktree {
             self.git(own, &["config", "core.worktree", &there])?;
             at
         };
-        if at.is_empty() {
-            self.git(tree, &words)?;
-        }
         let pack = content(parts, *number, "pack")
             .ok_or_else(|| super::submodules::refused(at, "it has no pack"))?;
         let program = self.program(tree).args(["index-pack", "--stdin"]);
