@@ -23,7 +23,15 @@ struct State {
     turn: usize,
     /// Who has ended before its turn.
     ended: BTreeSet<usize>,
-    kept: BTreeMap<usize, Vec<Said>>,
+    kept: BTreeMap<usize, Kept>,
+}
+
+/// What one has said before its turn.
+#[derive(Default)]
+struct Kept {
+    said: Vec<Said>,
+    /// About how much that takes, in bytes.
+    size: usize,
 }
 
 /// An event that is told later.
@@ -66,7 +74,7 @@ impl<'a> Turns<'a> {
             }
             state.turn += 1;
             let next = state.turn;
-            for said in state.kept.remove(&next).unwrap_or_default() {
+            for said in state.kept.remove(&next).unwrap_or_default().said {
                 self.sink.event(said.event());
             }
         }
@@ -89,8 +97,8 @@ impl Sink for Turn<'_> {
     fn event(&self, event: Event<'_>) {
         let mut state = self.turns.state();
         let is_full = |state: &State| {
-            let kept = state.kept.get(&self.place).into_iter().flatten();
-            kept.map(Said::size).sum::<usize>() > KEPT
+            let kept = state.kept.get(&self.place);
+            kept.is_some_and(|kept| kept.size > KEPT)
         };
         while state.turn != self.place && is_full(&state) {
             let moved = self.turns.moved.wait(state);
@@ -104,7 +112,9 @@ impl Sink for Turn<'_> {
         if let Said::Finished(_, _, _, took @ None) = &mut said {
             *took = Some(self.turns.clock.elapsed().saturating_sub(self.began));
         }
-        state.kept.entry(self.place).or_default().push(said);
+        let kept = state.kept.entry(self.place).or_default();
+        kept.size += said.size();
+        kept.said.push(said);
     }
 }
 
@@ -282,11 +292,16 @@ mod tests {
                 }
                 turns.end(1);
             });
-            while turns.state().kept.get(&1).is_none_or(|kept| kept.len() < 4) {
+            while turns
+                .state()
+                .kept
+                .get(&1)
+                .is_none_or(|kept| kept.said.len() < 4)
+            {
                 std::thread::yield_now();
             }
             std::thread::sleep(Duration::from_millis(20));
-            assert!(turns.state().kept[&1].len() <= 4);
+            assert!(turns.state().kept[&1].said.len() <= 4);
             turns.end(0);
         });
         assert_eq!(heard.0.into_inner().unwrap().len(), 40);
