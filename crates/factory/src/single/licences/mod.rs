@@ -162,7 +162,10 @@ pub fn correct(file: &Path, licences: &Licences, form: Form) -> Result<bool, Err
             ),
         });
     }
-    place.write(edited.as_bytes(), 0o644)?;
+    place.write(
+        edited.as_bytes(),
+        place.stat()?.map_or(0o644, |stat| stat.mode),
+    )?;
     Ok(true)
 }
 

@@ -80,15 +80,11 @@ pub(super) fn checkout(
 ) -> Result<Option<String>, Error> {
     let name = RelPath::try_from(CHECKOUT)?;
     let _lock = scratch.lock(&RelPath::try_from(LOCK)?, || {})?;
-    let remove = || {
-        let is_there = scratch.exists(&name)?;
-        is_there.then(|| scratch.remove_tree(&name)).transpose()
-    };
-    remove()?;
+    scratch.remove_tree(&name)?;
     let path = scratch.path_for_children()?.join(CHECKOUT);
     Worktree::make(blob, (address, checkout), &path)?;
     let shown = folder(&Root::open(&path)?, see);
-    remove()?;
+    scratch.remove_tree(&name)?;
     shown?;
     Ok(None)
 }
