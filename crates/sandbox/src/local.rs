@@ -154,9 +154,9 @@ impl Local {
         Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
     }
 
-    /// Runs one step as [`Local::run`] does; and where it fails, a person gets a shell in the guest as it is then, with
-    /// what the step left running and in `/tmp`. The limit of time is the step's alone. Answers how
-    /// the shell ended too, if there was one.
+    /// Runs one step as [`Local::run`] does; and where it fails, a person gets a shell in the guest
+    /// as it is then, with what the step left running and in `/tmp`. The limit of time is the step's
+    /// alone. Answers how the shell ended too, if there was one.
     pub fn run_with_rescue(
         &self,
         guest: &GuestSpec,
