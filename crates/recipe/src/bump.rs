@@ -11,7 +11,7 @@ use crate::{Error, Problem};
 /// The text with another version. The epoch begins again at 0.
 pub fn version(recipe: &Recipe, text: &str, version: &str) -> Result<String, Error> {
     let package = &recipe.package;
-    let mut changes = vec![change(&package.version, version)];
+    let mut changes = vec![package.version.change(version)];
     let epoch = &package.epoch;
     if epoch.value != 0 {
         changes.push(Change {
@@ -99,31 +99,13 @@ pub fn known_as(recipe: &Recipe, text: &str, values: &[(Known, String)]) -> Resu
     let changes: Vec<Change> = values
         .iter()
         .filter(|(known, new)| *known.value != **new)
-        .map(|(known, new)| change(&known.value, new))
+        .map(|(known, new)| known.value.change(new.as_str()))
         .collect();
     edited(recipe, text, &changes)
 }
 
-fn change(text: &Text, new: &str) -> Change {
-    Change {
-        line: text.line(),
-        column: text.column(),
-        old: text.as_str().to_owned(),
-        new: new.to_owned(),
-    }
-}
-
 fn edited(recipe: &Recipe, text: &str, changes: &[Change]) -> Result<String, Error> {
-    replace(text, changes).map_err(|fault| {
-        let place = recipe.origin.at(fault.change.line, fault.change.column);
-        Error::at(
-            place,
-            Problem::Unchangeable {
-                old: fault.change.old,
-                reason: fault.reason,
-            },
-        )
-    })
+    replace(text, changes).map_err(|fault| recipe.origin.unchangeable(fault))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Licences that a recipe does not name yet, written into its text: not a comment or blank line else
 //! changes.
 
-use boltworks_yaml::edit::{Change, Unchangeable, add_list, append_items, replace};
+use boltworks_yaml::edit::{Change, add_list, append_items, replace};
 
+use crate::Error;
 use crate::parsed::{Recipe, Text};
-use crate::{Error, Problem};
 
 /// A licence to be named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub fn added(recipe: &Recipe, text: &str, additions: &[Addition]) -> Result<Stri
     }
     let items: Vec<Vec<String>> = additions.iter().map(item).collect();
     let edited = if let Some(license) = named(recipe).next_back() {
-        append_items(text, &there(license), &items)
+        append_items(text, &license.change(""), &items)
     } else {
         let epoch = &recipe.package.epoch;
         let beside = Change {
@@ -33,7 +33,7 @@ pub fn added(recipe: &Recipe, text: &str, additions: &[Addition]) -> Result<Stri
         };
         add_list(text, &beside, ("copyright", &items))
     };
-    edited.map_err(|fault| unchangeable(recipe, fault))
+    edited.map_err(|fault| recipe.origin.unchangeable(fault))
 }
 
 /// The text in which the first entry of `copyright` names all of these too, joined by `AND`.
@@ -53,11 +53,8 @@ pub fn joined(recipe: &Recipe, text: &str, additions: &[Addition]) -> Result<Str
     };
     let mut all = vec![license.as_str()];
     all.extend(additions.iter().map(|one| one.license.as_str()));
-    let change = Change {
-        new: conjunction(&all),
-        ..there(license)
-    };
-    replace(text, &[change]).map_err(|fault| unchangeable(recipe, fault))
+    let change = license.change(conjunction(&all));
+    replace(text, &[change]).map_err(|fault| recipe.origin.unchangeable(fault))
 }
 
 /// The licences that entries name.
@@ -103,24 +100,6 @@ fn scalar(text: &str) -> String {
     } else {
         serde_json::Value::from(text).to_string()
     }
-}
-
-fn there(text: &Text) -> Change {
-    Change {
-        line: text.line(),
-        column: text.column(),
-        old: text.as_str().to_owned(),
-        new: String::new(),
-    }
-}
-
-fn unchangeable(recipe: &Recipe, fault: Unchangeable) -> Error {
-    let place = recipe.origin.at(fault.change.line, fault.change.column);
-    let problem = Problem::Unchangeable {
-        old: fault.change.old,
-        reason: fault.reason,
-    };
-    Error::at(place, problem)
 }
 
 #[cfg(test)]

@@ -19,21 +19,12 @@ pub enum Fix {
 impl Fix {
     /// A text becomes another one.
     pub(super) fn text(text: &Text, new: String) -> Self {
-        Self::Text(change(text, new))
+        Self::Text(text.change(new))
     }
 
     /// An item goes.
     pub(super) fn item(text: &Text) -> Self {
-        Self::Item(change(text, String::new()))
-    }
-}
-
-fn change(text: &Text, new: String) -> Change {
-    Change {
-        line: text.line(),
-        column: text.column(),
-        old: text.as_str().to_owned(),
-        new,
+        Self::Item(text.change(""))
     }
 }
 

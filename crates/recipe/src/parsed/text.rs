@@ -3,8 +3,11 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use boltworks_yaml::edit::{Change, Unchangeable};
 use boltworks_yaml::{Place, Spanned};
 use serde::{Deserialize, Deserializer, de};
+
+use crate::{Error, Problem};
 
 /// Text as written, with its place. `3.10`, `true` and `0x1F` stay what they look like; null is
 /// the empty text.
@@ -28,6 +31,16 @@ impl Text {
             line,
             column,
         })
+    }
+
+    /// The change that puts another text there.
+    pub(crate) fn change(&self, new: impl Into<String>) -> Change {
+        Change {
+            line: self.line(),
+            column: self.column(),
+            old: self.as_str().to_owned(),
+            new: new.into(),
+        }
     }
 
     /// The text.
@@ -155,6 +168,16 @@ impl Origin {
     /// A place in the file; line and column count from 1.
     pub fn at(&self, line: u32, column: u32) -> Place {
         Place::new(&self.file, &self.text, line, column)
+    }
+
+    /// That a text of the file cannot be changed.
+    pub(crate) fn unchangeable(&self, fault: Unchangeable) -> Error {
+        let place = self.at(fault.change.line, fault.change.column);
+        let problem = Problem::Unchangeable {
+            old: fault.change.old,
+            reason: fault.reason,
+        };
+        Error::at(place, problem)
     }
 
     /// The place of `part` within a text that may go over many lines.
