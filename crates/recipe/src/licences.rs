@@ -67,7 +67,8 @@ fn named(recipe: &Recipe) -> impl DoubleEndedIterator<Item = &Text> {
 
 fn conjunction(all: &[&str]) -> String {
     let bracketed = all.iter().map(|one| {
-        if all.len() > 1 && one.contains(" OR ") && !one.starts_with('(') {
+        // Brackets at its beginning may end before its last alternative: `(A AND B) OR C`.
+        if all.len() > 1 && one.to_ascii_uppercase().contains(" OR ") {
             format!("({one})")
         } else {
             (*one).to_owned()
@@ -138,6 +139,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(licences(&text), ["MIT AND (A OR B) AND ISC"]);
+        let part = [addition("(A AND B) OR C", "")];
+        let text = joined(&recipe, TEXT, &part).unwrap();
+        assert_eq!(licences(&text), ["MIT AND ((A AND B) OR C)"]);
         assert!(text.contains("# so\n"), "{text}");
 
         let without = TEXT.replace("  copyright:\n    # mine\n    - license: MIT # so\n", "");
