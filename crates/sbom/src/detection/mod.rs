@@ -20,7 +20,7 @@ use crate::licence::MODE;
 pub const SURE: f32 = 0.9;
 /// What is alike by this much is that licence and nothing else.
 const WHOLE: f32 = 0.98;
-/// No text is longer: characters.
+/// No text is longer: bytes.
 pub const LONGEST: usize = 256 << 10;
 /// So many licences are looked for in one text.
 const MOST: usize = 8;
@@ -178,9 +178,10 @@ fn preferred(names: &BTreeSet<String>) -> Option<&String> {
 /// The licences that a source file names in `SPDX-License-Identifier` lines, as expressions.
 pub fn tags(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter_map(|line| line.split_once(TAG));
+    // Those that name nothing count too: each is tried word by word.
     lines
-        .filter_map(|(_, rest)| expression(rest))
         .take(MOST_TAGS)
+        .filter_map(|(_, rest)| expression(rest))
         .collect()
 }
 
