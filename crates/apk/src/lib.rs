@@ -32,7 +32,7 @@ pub use error::{Error, Section};
 pub use index::{Index, IndexEntry, Unusable};
 pub use package::{
     Limits, OpenOptions, PackageFile, Parts, Prepared, Scratch, Unpacked, WriteOptions, Written,
-    check_size, prepare_package, write_package,
+    check_tree, prepare_package, write_package,
 };
 pub use scripts::{ScriptKind, Scripts};
 pub use signature::{Signature, Signed, sign, unsign};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_apk::{IndexEntry, check_size};
+use boltworks_apk::{IndexEntry, check_tree};
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Kind, Node, Root, Tree};
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
@@ -162,7 +162,7 @@ fn look(
 ) -> Result<(Vec<Report>, Vec<Analysis>), Error> {
     for parcel in parcels {
         // Before anything of it is read.
-        check_size(&parcel.tree).map_err(|source| Error::Unpackable {
+        check_tree(&parcel.tree).map_err(|source| Error::Unpackable {
             package: parcel.name.to_string(),
             source,
         })?;

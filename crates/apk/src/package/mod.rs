@@ -25,7 +25,7 @@ use boltworks_fsx::Limit;
 pub use data::{FileFacts, Scratch, Unpacked};
 pub use read::PackageFile;
 pub use write::{
-    Parts, Prepared, WriteOptions, Written, check_size, prepare_package, write_package,
+    Parts, Prepared, WriteOptions, Written, check_tree, prepare_package, write_package,
 };
 
 use crate::gzip::{Allowance, RATIO};
