@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde_saphyr::Error as Inner;
 use serde_saphyr::budget::BudgetBreach;
 
+use crate::read::options;
 use crate::suggest::closest;
 
 /// A place in a file a user wrote.
@@ -85,6 +87,8 @@ pub struct Error {
     pub snippet: String,
     /// What to write instead.
     pub suggestion: Option<String>,
+    /// What to do next, where nothing is suggested.
+    pub help: Option<String>,
 }
 
 impl Error {
@@ -103,7 +107,21 @@ impl Error {
             message: message.into(),
             snippet,
             suggestion: None,
+            help: None,
         }
+    }
+
+    /// The same error with what to do next.
+    #[must_use]
+    pub fn helped(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What to do next, a line: what is suggested, if anything is.
+    pub fn advice(&self) -> Option<String> {
+        let suggested = self.suggestion.as_deref().map(did_you_mean);
+        suggested.or_else(|| self.help.clone())
     }
 
     /// The same error with what to write instead.
@@ -136,14 +154,190 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// From the reader's error to ours: our words, the place, the nearest known name.
+/// The question that goes with a suggestion.
+pub fn did_you_mean(suggestion: &str) -> String {
+    format!("did you mean '{suggestion}'?")
+}
+
+/// From the reader's error to ours: our words, the place, the nearest known name, what to do.
 pub(crate) fn explain(file: &str, text: &str, error: &Inner) -> Error {
-    let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let (line, column) = error.location().map_or((0, 0), |location| {
-        (narrow(location.line()), narrow(location.column()))
-    });
+    let mut error = innermost(error);
+    let place = |error: &Inner| {
+        let (line, column) = error.location().map_or((0, 0), |location| {
+            (narrow(location.line()), narrow(location.column()))
+        });
+        Place::new(file, text, line, column)
+    };
+    let mut at = place(error);
+    let broken;
+    if let Inner::SerdeMissingField { .. } = error {
+        // The reader stops where a mapping seems to end; what ended it may be no YAML at all.
+        broken = serde_saphyr::from_str_with_options::<IgnoredAny>(text, options()).err();
+        if let Some(syntax) = broken.as_ref().map(innermost)
+            && matches!(syntax, Inner::ExternalMessage { .. })
+        {
+            error = syntax;
+            at = place(error);
+        }
+    }
     let (message, suggestion) = words(error);
-    Error::new(Place::new(file, text, line, column), message).suggest(suggestion)
+    let owner = owner(text, &at);
+    let help = help(error, owner.as_ref().map(|owner| owner.key));
+    if let (Inner::SerdeMissingField { .. }, Some(owner)) = (error, owner)
+        && !is_item(&at.snippet)
+    {
+        at = Place::new(file, text, owner.line, owner.column);
+    }
+    Error::new(at, message).suggest(suggestion).helped(help)
+}
+
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn innermost(error: &Inner) -> &Inner {
+    match error {
+        Inner::AliasError { error, .. } | Inner::WithSnippet { error, .. } => innermost(error),
+        error => error,
+    }
+}
+
+/// A key, and where it stands.
+struct Owner<'a> {
+    key: &'a str,
+    line: u32,
+    column: u32,
+}
+
+/// The key whose value begins at a place: before it on its line, or further out above it.
+fn owner<'a>(text: &'a str, at: &Place) -> Option<Owner<'a>> {
+    let index = (at.line as usize).checked_sub(1)?;
+    let lines: Vec<&str> = text.lines().take(index + 1).collect();
+    let line = lines.get(index)?;
+    let start = line
+        .char_indices()
+        .nth((at.column as usize).saturating_sub(1));
+    let before = line.get(..start.map_or(line.len(), |(byte, _)| byte))?;
+    if before.contains(|c: char| !c.is_whitespace() && c != '-') {
+        return key_of(before.trim_end_matches(['{', '[', ' ']), index);
+    }
+    // Items may stand as far out as the key they belong to.
+    let indent = line.len() - line.trim_start().len();
+    let depth = indent + usize::from(is_item(line));
+    lines
+        .iter()
+        .enumerate()
+        .take(index)
+        .rev()
+        .filter(|(_, line)| !matches!(line.trim_start().chars().next(), None | Some('#')))
+        .find(|(_, line)| line.len() - line.trim_start().len() < depth)
+        .and_then(|(index, line)| key_of(line, index))
+}
+
+fn is_item(line: &str) -> bool {
+    line.trim_start().starts_with('-')
+}
+
+/// The key that a line ends with.
+fn key_of(line: &str, index: usize) -> Option<Owner<'_>> {
+    let before = line.trim_end().strip_suffix(':')?;
+    let is_mark = |c: char| c.is_whitespace() || "{[,".contains(c);
+    let key = before
+        .rsplit(is_mark)
+        .next()
+        .filter(|key| !key.is_empty())?;
+    let column = before.get(..before.len() - key.len())?.chars().count() + 1;
+    Some(Owner {
+        key,
+        line: u32::try_from(index + 1).ok()?,
+        column: u32::try_from(column).ok()?,
+    })
+}
+
+/// What to do next; `key` is what the value belongs to.
+fn help(error: &Inner, key: Option<&str>) -> String {
+    let key = key.map(cut);
+    let beneath = key
+        .as_ref()
+        .map_or_else(String::new, |key| format!(" beneath `{key}:`"));
+    let shape = |expected: &str| shape(expected, key.as_deref(), &beneath);
+    let fixed = match error {
+        Inner::SerdeMissingField { field, .. } => {
+            return format!("add the line `{}: …`{beneath}", cut(field));
+        }
+        Inner::Unexpected { expected, .. } => return shape(expected),
+        Inner::InvalidScalar { ty, .. } => return shape(ty),
+        Inner::NullIntoString { .. } => return shape("string scalar"),
+        Inner::InvalidBooleanStrict { .. } => {
+            return "write true or false, without quotes".to_owned();
+        }
+        Inner::SerdeUnknownField { .. } => "correct the key, or take it away",
+        Inner::SerdeUnknownVariant { .. } => "write one of those that are known",
+        Inner::DuplicateMappingKey { .. } => "keep one of them: the other would be lost",
+        Inner::MultipleDocuments { .. } => "put each document into a file of its own",
+        Inner::MergeKeyNotAllowed { .. } => "copy the keys to where they are wanted",
+        Inner::UnknownAnchor { .. } => {
+            "put text that begins with * in quotes, or name it with & further up"
+        }
+        Inner::UnsupportedTag { .. } => "put text that begins with ! in quotes",
+        Inner::Budget { breach, .. } => budget_help(breach),
+        Inner::AliasReplayLimitExceeded { .. }
+        | Inner::AliasExpansionLimitExceeded { .. }
+        | Inner::AliasReplayStackDepthExceeded { .. }
+        | Inner::RecursiveReferencesRequireWeakTypes { .. } => EXPANSION_HELP,
+        Inner::ExternalMessage { msg, .. } => syntax_help(msg),
+        other => syntax_help(&words(other).0),
+    };
+    fixed.to_owned()
+}
+
+/// An example of what should stand there.
+fn shape(expected: &str, key: Option<&str>, beneath: &str) -> String {
+    let written = |value: &str| match key {
+        Some(key) => format!("write `{key}: {value}`"),
+        None => format!("write `{value}`"),
+    };
+    match expected {
+        "mapping start" => {
+            format!("write keys with values{beneath}, each on a line of its own: `name: text`")
+        }
+        "sequence start" => format!("begin each item{beneath} with a dash: `- item`"),
+        "string scalar" => written("\"text\""),
+        _ => written("1"),
+    }
+}
+
+pub(crate) const EXPANSION_HELP: &str = "write out what the anchors stand for where it is wanted";
+const DEPTH_HELP: &str = "nest less deeply";
+
+fn budget_help(breach: &BudgetBreach) -> &'static str {
+    match breach {
+        BudgetBreach::Depth { .. } => DEPTH_HELP,
+        BudgetBreach::Documents { .. } => "put each document into a file of its own",
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. }
+        | BudgetBreach::RecordedAnchorBytes { .. } => EXPANSION_HELP,
+        _ => "make several files of it",
+    }
+}
+
+/// What may be wrong with a text that is no YAML, by the scanner's words.
+fn syntax_help(words: &str) -> &'static str {
+    let says = |part: &str| words.contains(part);
+    if says("quote") {
+        "write the same quote again where the text ends; within ' ' a quote is written ''"
+    } else if says("tab") {
+        "write spaces in place of the tab"
+    } else if says("recursion") {
+        DEPTH_HELP
+    } else if says("flow") || says("',' or") {
+        "close the bracket, and put commas between its items"
+    } else {
+        "put the line exactly under the others of its list or mapping, and text with `: ` or ` #` \
+         in quotes"
+    }
 }
 
 fn words(error: &Inner) -> (String, Option<&'static str>) {

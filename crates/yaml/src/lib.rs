@@ -18,7 +18,7 @@ pub mod read;
 pub mod spanned;
 pub mod suggest;
 
-pub use error::{Error, Place};
-pub use read::{MAX_BYTES, MAX_DEPTH, parse};
+pub use error::{Error, Place, did_you_mean};
+pub use read::{EMPTY, MAX_BYTES, MAX_DEPTH, parse};
 pub use spanned::{Spanned, or_default};
 pub use suggest::closest;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::granit_parser::{Event, Parser};
 use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options};
 
-use crate::error::explain;
+use crate::error::{EXPANSION_HELP, explain};
 use crate::{Error, Place};
 
 /// The longest file that is read, in bytes.
@@ -20,6 +20,12 @@ pub const MAX_BYTES: usize = 4 << 20;
 /// Real recipes go 12 deep. Reading recurses, and an unoptimised build takes some 25 KB of
 /// stack a level, so that 40 levels fit a thread of 2 MiB, which overflowed at 100.
 pub const MAX_DEPTH: usize = 40;
+
+/// What is wrong with a file in which nothing is written.
+pub const EMPTY: &str = "the file is empty";
+
+const TOO_LARGE_HELP: &str =
+    "check that it is the file you mean; if it is, make several smaller ones of it";
 
 /// The most uses of anchors.
 const MAX_ALIASES: usize = 1_000;
@@ -41,7 +47,7 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
         .map_err(|error| explain(file, text, &error))
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -80,7 +86,7 @@ fn check_text(file: &str, text: &str) -> Result<(), Error> {
             "the file has {} bytes; the limit is {MAX_BYTES}",
             text.len()
         );
-        return Err(Error::new(whole(), message));
+        return Err(Error::new(whole(), message).helped(TOO_LARGE_HELP));
     }
     let is_banned = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r');
     if let Some(at) = text.find(is_banned) {
@@ -99,17 +105,15 @@ fn check_text(file: &str, text: &str) -> Result<(), Error> {
             .map_or(0, u32::from);
         let place = Place::new(file, text, narrow(line), narrow(column));
         let message = format!("the character U+{code:04X} is not allowed in YAML");
-        return Err(Error::new(place, message));
+        return Err(Error::new(place, message).helped("take the character away"));
     }
     let is_blank = |line: &str| {
         let line = line.trim_matches(['\u{feff}', ' ', '\t', '\r']);
         line.is_empty() || line.starts_with('#') || matches!(line, "---" | "...")
     };
     if text.lines().all(is_blank) {
-        return Err(Error::new(
-            Place::new(file, text, 1, 1),
-            "the file is empty",
-        ));
+        let empty = Error::new(Place::new(file, text, 1, 1), EMPTY);
+        return Err(empty.helped("write keys and values, each on a line of its own: `name: text`"));
     }
     Ok(())
 }
@@ -147,7 +151,8 @@ fn check_expansion(file: &str, text: &str) -> Result<(), Error> {
             Event::Alias(_) if total > text.len() * (1 + NODE_COST) + 2 * MAX_BYTES => {
                 let start = span.start;
                 let place = Place::new(file, text, narrow(start.line()), narrow(start.col() + 1));
-                return Err(Error::new(place, "the anchors expand to too much"));
+                let error = Error::new(place, "the anchors expand to too much");
+                return Err(error.helped(EXPANSION_HELP));
             }
             _ => {}
         }
@@ -303,6 +308,84 @@ mod tests {
         f.yaml:1:1: the file is empty
         f.yaml:2:1: the key 'needed' is missing
         ");
+    }
+
+    #[test]
+    fn errors_say_what_to_do_next() {
+        let mut all = String::new();
+        for text in [
+            "versoin: 3",
+            "nothing-like-it: 1",
+            "name: a\nname: b\n",
+            "flag: yes",
+            "count: -1",
+            "name: [a]",
+            "list: a",
+            "list:\n  name: a\n",
+            "map:\n- a\n",
+            "- a",
+            "name: a\n---\nname: b\n",
+            "list:\n\t- a\n",
+            "name: a\u{0}b",
+            "name: 'a",
+            "name: {a",
+            "list:\n  - a\n b: c\n",
+            "name: *x",
+            "name: !secret a",
+            "",
+        ] {
+            let error = parse::<Doc>("f.yaml", text).unwrap_err();
+            let help = error.advice().unwrap();
+            all += &[&error.place().to_string(), ": ", &help, "\n"].concat();
+        }
+        insta::assert_snapshot!(all, @r#"
+        f.yaml:1:1: did you mean 'version'?
+        f.yaml:1:1: correct the key, or take it away
+        f.yaml:2:1: keep one of them: the other would be lost
+        f.yaml:1:7: write true or false, without quotes
+        f.yaml:1:8: write `count: 1`
+        f.yaml:1:7: write `name: "text"`
+        f.yaml:1:7: begin each item beneath `list:` with a dash: `- item`
+        f.yaml:2:3: begin each item beneath `list:` with a dash: `- item`
+        f.yaml:2:3: write keys with values beneath `map:`, each on a line of its own: `name: text`
+        f.yaml:1:1: write keys with values, each on a line of its own: `name: text`
+        f.yaml:2:1: put each document into a file of its own
+        f.yaml:2:2: write spaces in place of the tab
+        f.yaml:1:8: take the character away
+        f.yaml:1:7: write the same quote again where the text ends; within ' ' a quote is written ''
+        f.yaml:1:7: write `name: "text"`
+        f.yaml:3:2: put the line exactly under the others of its list or mapping, and text with `: ` or ` #` in quotes
+        f.yaml:1:7: put text that begins with * in quotes, or name it with & further up
+        f.yaml:1:15: put text that begins with ! in quotes
+        f.yaml:1:1: write keys and values, each on a line of its own: `name: text`
+        "#);
+    }
+
+    #[test]
+    fn what_is_missing_is_missed_beneath_its_key() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only the failure is looked at")]
+        struct Outer {
+            strict: Strict,
+        }
+        let told = |text: &str| {
+            let error = parse::<Outer>("f.yaml", text).unwrap_err();
+            format!("{error}: {}", error.advice().unwrap())
+        };
+        let all: Vec<_> = [
+            "strict:\n\n  # a comment\n  other: a\n",
+            "a: 1\nstrict: {other: a}\n",
+            "a: 1\n",
+            "strict:\n  a: b\n needed: c\n",
+        ]
+        .map(told)
+        .into();
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        f.yaml:1:1: the key 'needed' is missing: add the line `needed: …` beneath `strict:`
+        f.yaml:2:1: the key 'needed' is missing: add the line `needed: …` beneath `strict:`
+        f.yaml:1:1: the key 'strict' is missing: add the line `strict: …`
+        f.yaml:3:2: while parsing a block mapping, did not find expected key: put the line exactly under the others of its list or mapping, and text with `: ` or ` #` in quotes
+        "#);
     }
 
     #[test]
