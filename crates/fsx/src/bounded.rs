@@ -75,8 +75,50 @@ impl<R: Read> Bounded<R> {
 
     /// Everything that is left, as UTF-8 text.
     pub fn read_text(self) -> io::Result<String> {
-        String::from_utf8(self.read_all()?)
-            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason.utf8_error()))
+        String::from_utf8(self.read_all()?).map_err(|reason| {
+            let good = reason.utf8_error().valid_up_to();
+            let no_text = NoText::new(reason.as_bytes(), good);
+            io::Error::new(io::ErrorKind::InvalidData, no_text)
+        })
+    }
+}
+
+/// A file that should be UTF-8 text, and where it is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no UTF-8 text: the byte 0x{byte:02x} in line {line}, column {column}")]
+pub struct NoText {
+    /// The first byte that is wrong.
+    pub byte: u8,
+    /// Its line, from 1.
+    pub line: u32,
+    /// Its column in characters, from 1.
+    pub column: u32,
+    /// The line, with what is wrong shown as `\u{fffd}`.
+    pub shown: String,
+}
+
+impl NoText {
+    /// The most bytes of the line that are shown after it.
+    const SHOWN: usize = 240;
+
+    fn new(bytes: &[u8], good: usize) -> Self {
+        let before = bytes.get(..good).unwrap_or_default();
+        let line = before.rsplit(|byte| *byte == b'\n').next();
+        let line = line.unwrap_or_default();
+        let rest = bytes.get(good..).unwrap_or_default();
+        let rest = rest.split(|byte| *byte == b'\n').next();
+        let rest = rest.unwrap_or_default();
+        let rest = rest.get(..rest.len().min(Self::SHOWN)).unwrap_or_default();
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let lines = before.split(|byte| *byte == b'\n').count();
+        let shown = [line, rest].concat();
+        let column = String::from_utf8_lossy(line).chars().count() + 1;
+        Self {
+            byte: rest.first().copied().unwrap_or_default(),
+            line: narrow(lines),
+            column: narrow(column),
+            shown: String::from_utf8_lossy(&shown).into_owned(),
+        }
     }
 }
 
@@ -132,6 +174,20 @@ mod tests {
     fn what_is_not_text_is_an_error() {
         let error = Bounded::new(&[0xff][..], Limit(1)).read_text().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let error = Bounded::new(&b"a: b\n\xc3\xa4: \"1\xff\"\nc: d\n"[..], Limit::kib(1));
+        let error = error.read_text().unwrap_err();
+        let no_text = NoText {
+            byte: 0xff,
+            line: 2,
+            column: 6,
+            shown: "ä: \"1\u{fffd}\"".to_owned(),
+        };
+        let found = error.get_ref().and_then(|error| error.downcast_ref());
+        assert_eq!(found, Some(&no_text));
+        assert_eq!(
+            error.to_string(),
+            "no UTF-8 text: the byte 0xff in line 2, column 6"
+        );
         assert_eq!(
             Bounded::new(&b"abc"[..], Limit::kib(1))
                 .read_text()

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{Mismatch, PathError};
+use crate::{Mismatch, NoText, PathError};
 
 /// Why an operation of this crate failed.
 #[expect(
@@ -64,6 +64,15 @@ impl Error {
             Self::Io { source, .. } | Self::Stream { source, .. } => Some(source.kind()),
             _ => None,
         }
+    }
+
+    /// Where a file is no text, if that is what is wrong.
+    pub fn no_text(&self) -> Option<(&str, &NoText)> {
+        let Self::Io { path, source, .. } = self else {
+            return None;
+        };
+        let no_text = source.get_ref()?.downcast_ref()?;
+        Some((path, no_text))
     }
 
     /// Whether the thing is simply not there.

@@ -22,7 +22,7 @@ pub mod tar;
 pub mod tree;
 pub mod verified;
 
-pub use bounded::{Bounded, Limit};
+pub use bounded::{Bounded, Limit, NoText};
 pub use error::Error;
 pub use path::{PathError, RelPath};
 pub use root::{Batch, DirEntry, Draft, Durable, FileKind, Lock, Root, Stat};
