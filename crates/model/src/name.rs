@@ -98,6 +98,21 @@ impl PackageName {
     pub fn is_file_safe(&self) -> bool {
         !self.0.contains(['/', ':'])
     }
+
+    /// What the name of a package made here must be: a letter or a digit, then letters, digits
+    /// and `+ _ . -`. It is the name of folders too.
+    pub const OWN_RULE: &str =
+        "starts with a letter or a digit and has only letters, digits and + _ . - in it";
+
+    /// Whether a package made here can have the name ([`PackageName::OWN_RULE`]).
+    pub fn is_own(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric();
+        self.0.bytes().next().is_some_and(is_plain)
+            && self
+                .0
+                .bytes()
+                .all(|byte| is_plain(byte) || b"+_.-".contains(&byte))
+    }
 }
 
 impl FromStr for PackageName {
@@ -306,6 +321,7 @@ mod tests {
         fn a_file_safe_name_never_leaves_its_folder(text in "[ -~]{0,20}") {
             if let Ok(name) = text.parse::<PackageName>() {
                 prop_assert!(!name.is_file_safe() || !name.as_str().contains('/'));
+                prop_assert!(!name.is_own() || name.is_file_safe() && !text.starts_with('.'));
             }
         }
     }

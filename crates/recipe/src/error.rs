@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use boltworks_model::{Architecture, NameError, ParseObjectIdError, RefNameError};
+use boltworks_model::{Architecture, NameError, PackageName, ParseObjectIdError, RefNameError};
 use boltworks_version::apk::{DependencyError, VersionError};
 use boltworks_yaml::Place;
 
@@ -62,6 +62,17 @@ impl Error {
         }
     }
 
+    /// What to do next, a line; where something is [suggested](Self::suggestion), that.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Yaml(error) => error.advice(),
+            Self::At { problem, .. } => problem
+                .suggestion()
+                .map(boltworks_yaml::did_you_mean)
+                .or_else(|| problem.help()),
+        }
+    }
+
     /// Whether the recipe is merely not meant for the architecture asked for.
     pub fn is_other_architecture(&self) -> bool {
         matches!(self, Self::At { problem, .. }
@@ -89,6 +100,15 @@ impl fmt::Display for Hint<'_> {
 /// The advice, where there is nothing better to suggest.
 const fn unless(is_suggested: bool, advice: &'static str) -> &'static str {
     if is_suggested { "" } else { advice }
+}
+
+/// Names the character that is wrong.
+fn odd_character(text: &str, odd: Option<&char>) -> String {
+    match odd {
+        Some(odd) if text.starts_with(*odd) => format!(": it begins with '{odd}'"),
+        Some(odd) => format!(": '{odd}' stands in it"),
+        None => String::new(),
+    }
 }
 
 /// Where a variable of that name would be defined.
@@ -257,6 +277,16 @@ pub enum Problem {
         text: String,
         /// The rule it breaks.
         rule: &'static str,
+        /// What to do next; empty where the rule says it.
+        help: &'static str,
+    },
+    /// No name for a package made here.
+    #[error("'{text}' is no name for a package{}", odd_character(text, odd.as_ref()))]
+    BadPackageName {
+        /// The name, cut to 160 characters.
+        text: String,
+        /// The first character that no such name has there.
+        odd: Option<char>,
     },
     /// The text of a pattern is not of its language.
     #[error("the pattern is not understood at character {at}: {rule}")]
@@ -293,7 +323,88 @@ impl Problem {
             what,
             text: text.chars().take(160).map(plain).collect(),
             rule,
+            help: "",
         }
+    }
+
+    /// The same with what to do next.
+    pub(crate) fn helped(mut self, advice: &'static str) -> Self {
+        if let Self::BadValue { help, .. } = &mut self {
+            *help = advice;
+        }
+        self
+    }
+
+    /// A text that is no name for a package made here.
+    pub(crate) fn package_name(text: &str) -> Self {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || "+_.-".contains(*c);
+        let first = text.chars().next().filter(|c| !c.is_ascii_alphanumeric());
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        Self::BadPackageName {
+            text: text.chars().take(160).map(plain).collect(),
+            odd: first
+                .or_else(|| text.chars().find(|c| !is_plain(c)))
+                .map(plain),
+        }
+    }
+
+    /// What to do next, where nothing is suggested.
+    fn help(&self) -> Option<String> {
+        let fixed = match self {
+            Self::BadPackageName { .. } => {
+                let rule = PackageName::OWN_RULE;
+                return Some(format!("write a name that {rule}, 256 at most"));
+            }
+            Self::MissingInput { name, .. } => {
+                return Some(format!("add it under `with` of this step: `{name}: …`"));
+            }
+            Self::UnknownPipeline { name, .. } => {
+                return Some(format!(
+                    "'{name}.yaml' is looked for in the folders given with --pipeline-dir, in \
+                     `pipelines` beside the recipe, and among the built-in pipelines"
+                ));
+            }
+            Self::BadValue { help, .. } => help,
+            Self::UnknownVariable { .. } => {
+                "`vars`, `data` with `range`, and a pipeline's `inputs` define variables; \
+                 docs/recipes.md lists the others"
+            }
+            Self::UnknownInput { .. } => "take it away, or correct its name",
+            Self::UnknownWord { .. } => "write one of those that are known",
+            Self::BadInput { .. } => "correct it under `with`",
+            Self::PipelineCycle { .. } | Self::VariableCycle { .. } => {
+                "take one of them out of the circle"
+            }
+            Self::BadVariable { .. } => {
+                "a name is of letters, digits and . _ -: `${{package.version}}`"
+            }
+            Self::BadCondition { .. } => {
+                "compare with == or !=, on each side ${{name}} or text in quotes; join by && and \
+                 ||, from left to right; put together with ( )"
+            }
+            Self::TooMuch { .. } => "make several recipes of it, or range over fewer items",
+            Self::OtherArchitecture { .. } => {
+                "ask for another with --arch, or add this one to `target-architecture`"
+            }
+            Self::RequiredSteps { .. } => {
+                "correct the conditions of its steps, or lower `required-steps`"
+            }
+            Self::Version(_) => {
+                "write digits and dots, then perhaps _alpha, _beta, _pre, _rc, _p or _git with \
+                 digits: 1.2.3_rc1"
+            }
+            Self::Dependency(_) => "write name, name=1.2-r0, name>=1.2, name~1.2 or !name",
+            Self::BadPattern { .. } => "patterns are Go's, RE2: no look-around, no back-references",
+            Self::UnknownData { .. } => "add an entry of that `name` with `items` under `data`",
+            Self::TwicePackage { .. } => "give one of them another name",
+            Self::NotSupported { .. } => "take it away",
+            Self::BadDocument { .. }
+            | Self::Unchangeable { .. }
+            | Self::Name(_)
+            | Self::ObjectId(_)
+            | Self::RefName(_) => "",
+        };
+        Some(fixed.to_owned()).filter(|fixed| !fixed.is_empty())
     }
 
     /// What to write instead.

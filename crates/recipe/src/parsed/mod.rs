@@ -30,14 +30,28 @@ use crate::Error;
 
 /// Reads a recipe. `file` is only for messages.
 pub fn parse_recipe(file: &str, text: &str) -> Result<Recipe, Error> {
-    let mut recipe: Recipe = boltworks_yaml::parse(file, text)?;
+    let mut recipe: Recipe = boltworks_yaml::parse(file, text).map_err(|error| {
+        if error.message == boltworks_yaml::EMPTY {
+            error.helped(
+                "a recipe begins with `package:`, and beneath it `name: …` and `version: …`",
+            )
+        } else {
+            error
+        }
+    })?;
     recipe.origin = Origin::new(file, text);
     Ok(recipe)
 }
 
 /// Reads an image file. `file` is only for messages.
 pub fn parse_image(file: &str, text: &str) -> Result<Image, Error> {
-    let mut image: Image = boltworks_yaml::parse(file, text)?;
+    let mut image: Image = boltworks_yaml::parse(file, text).map_err(|error| {
+        if error.message == boltworks_yaml::EMPTY {
+            error.helped("an image begins with `contents:`, and beneath it `packages:`")
+        } else {
+            error
+        }
+    })?;
     image.origin = Origin::new(file, text);
     Ok(image)
 }

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use boltworks_yaml::closest;
+
 use super::package::{Fields, leaves};
-use crate::Error;
 use crate::parsed::{self, Text};
-use crate::resolved::{Capability, Cpe, Resources, capability_bit};
+use crate::resolved::{CAPABILITIES, Capability, Cpe, Resources, capability_bit};
+use crate::{Error, Problem};
 
 impl Fields<'_> {
     /// File capabilities, each with its reason.
@@ -14,8 +16,9 @@ impl Fields<'_> {
         let one = |capability: &parsed::Capability| {
             let path = self.one_line("the path", &capability.path)?;
             let Some(reason) = self.optional_sentence(capability.reason.as_ref())? else {
-                let rule = "needs a reason";
-                return Err(self.bad(&capability.path, "the capability of", &path, rule));
+                let problem = Problem::value("the capability of", &path, "needs a reason");
+                let help = "add `reason: …` beside `path`: who reads the package will ask";
+                return Err(self.0.problem(&capability.path, problem.helped(help)));
             };
             if leaves(&path) {
                 let rule = "does not stay in the package";
@@ -37,6 +40,32 @@ impl Fields<'_> {
             Ok(Capability { path, add, reason })
         };
         parsed.iter().map(one).collect()
+    }
+
+    /// Process capabilities: names of the kernel's, in capitals, or `ALL`.
+    pub(super) fn capabilities(&self, list: &[Text]) -> Result<Vec<String>, Error> {
+        for text in list {
+            let filled = self.0.fill(text)?;
+            let name = filled.trim().to_ascii_lowercase();
+            let prefixed = format!("cap_{name}");
+            let is_known = |name: &str| capability_bit(name).is_some();
+            if matches!(&*name, "" | "all") || is_known(&name) || is_known(&prefixed) {
+                continue;
+            }
+            let known: Vec<_> = CAPABILITIES
+                .iter()
+                .map(|name| format!("CAP_{}", name.to_ascii_uppercase()))
+                .collect();
+            let near = closest(&filled, known.iter().map(String::as_str));
+            let problem = Problem::UnknownWord {
+                what: "capability",
+                text: filled.chars().take(160).collect(),
+                known: "the kernel's, as capabilities(7) names them: CAP_NET_ADMIN".to_owned(),
+                suggestion: near.map(str::to_owned),
+            };
+            return Err(self.0.problem(text, problem));
+        }
+        self.texts(list)
     }
 
     /// The parts of a CPE 2.3 name.

@@ -120,7 +120,7 @@ impl Resolver<'_> {
 
     fn recipe(&self, mut variables: Variables) -> Result<resolved::Recipe, Error> {
         let parsed = self.recipe;
-        let name = Fields(&self.scope(&variables)).file_safe_name(&parsed.package.name)?;
+        let name = Fields(&self.scope(&variables)).own_name(&parsed.package.name)?;
         let target_architecture = self.architectures(&variables)?;
         variables.add_package(name.as_str());
         let kept = self.kept_subpackages(&mut variables, name.as_str())?;
@@ -152,12 +152,12 @@ impl Resolver<'_> {
             }
             subpackages.push(resolved);
         }
-        let fill_list = |list: &[Text]| Fields(&scope).texts(list);
+        let capabilities = |list: &[Text]| Fields(&scope).capabilities(list);
         Ok(resolved::Recipe {
             architecture: self.options.arch,
             build_packages: unique(environment.packages.iter().chain(&found.needs)),
-            capabilities_add: fill_list(&parsed.capabilities.add)?,
-            capabilities_drop: fill_list(&parsed.capabilities.drop)?,
+            capabilities_add: capabilities(&parsed.capabilities.add)?,
+            capabilities_drop: capabilities(&parsed.capabilities.drop)?,
             package,
             environment,
             pipeline,
@@ -299,5 +299,7 @@ pub(super) fn unique<'a>(all: impl Iterator<Item = &'a Dependency>) -> Vec<Depen
 mod hostile;
 #[cfg(test)]
 mod language;
+#[cfg(test)]
+mod mistakes;
 #[cfg(test)]
 mod tests;

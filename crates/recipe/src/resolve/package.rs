@@ -78,17 +78,11 @@ impl Fields<'_> {
         Ok(filled)
     }
 
-    /// The name of a package that gets a file of its own.
-    pub(super) fn file_safe_name(&self, text: &Text) -> Result<PackageName, Error> {
+    /// The name of a package that is made.
+    pub(super) fn own_name(&self, text: &Text) -> Result<PackageName, Error> {
         let filled = self.0.fill(text)?;
-        let name: PackageName = filled
-            .parse()
-            .map_err(|error: boltworks_model::NameError| self.0.problem(text, error.into()))?;
-        if !name.is_file_safe() {
-            let rule = "must not have '/' or ':' in it";
-            return Err(self.bad(text, "a package's own name", &filled, rule));
-        }
-        Ok(name)
+        let name = filled.parse().ok().filter(PackageName::is_own);
+        name.ok_or_else(|| self.0.problem(text, Problem::package_name(&filled)))
     }
 
     /// Dependencies, each once.
@@ -262,7 +256,7 @@ pub(super) fn subpackage(
         copyright.clone_from(&main.copyright);
     }
     Ok(Subpackage {
-        name: fields.file_safe_name(&parsed.name)?,
+        name: fields.own_name(&parsed.name)?,
         description: fields.sentence(parsed.description.as_ref())?,
         url: fields.optional_sentence(parsed.url.as_ref())?,
         commit: fields

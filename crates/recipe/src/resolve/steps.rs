@@ -351,7 +351,11 @@ fn check_shape(step: &parsed::Step, scope: &Scope<'_>) -> Result<(), Error> {
         return Ok(());
     }
     match (used(step), runs) {
-        (Some(uses), Some(_)) => bad(uses, "a step with uses", "cannot have runs too"),
+        (Some(uses), Some(_)) => {
+            let problem = Problem::value("a step with uses", uses, "cannot have runs too");
+            let help = "give the script a step of its own: `- runs: …` before or after this one";
+            Err(scope.problem(uses, problem.helped(help)))
+        }
         (None, _) => match step.with.values().next() {
             Some(value) => bad(value, "an input", "is given, but the step uses no pipeline"),
             None => Ok(()),
@@ -384,7 +388,7 @@ impl Use<'_> {
                     name: given.chars().take(160).collect(),
                     suggestion: closest(given, known).map(str::to_owned),
                 };
-                return Err(given_in.problem(value, problem));
+                return Err(Error::at(given_in.place_of_key(given, value), problem));
             }
         }
         let mut inputs = BTreeMap::new();

@@ -44,7 +44,7 @@ impl<'a> Resolver<'a> {
                 Some((key, value)) => variables.at_item(key, value.clone()),
                 None => variables.clone(),
             };
-            let name = Fields(&self.scope(&here)).file_safe_name(&parsed.name)?;
+            let name = Fields(&self.scope(&here)).own_name(&parsed.name)?;
             let name = name.as_str().to_owned();
             let within = here.within(&name, true);
             let scope = self.scope(&within);

@@ -152,14 +152,14 @@ fn errors_name_the_place() {
     demo.yaml:6:9: unknown pipeline 'autoconf/mkae'; did you mean 'autoconf/make'?
     demo.yaml:6:9: unknown pipeline 'no/such/thing': no folder of pipelines has a file of that name
     demo.yaml:6:9: the pipeline 'git-checkout' needs the input 'repository'
-    demo.yaml:7:16: the pipeline 'greet' has no input 'whom'; did you mean 'who'?
+    demo.yaml:7:10: the pipeline 'greet' has no input 'whom'; did you mean 'who'?
     demo.yaml:6:9: the pipeline 'greet' needs the input 'who'
     demo.yaml:6:9: a step with uses 'greet' cannot have runs too
     demo.yaml:6:13: an input 'b' is given, but the step uses no pipeline
     pipelines/round.yaml:2:9: the pipelines use each other in a circle: circle → round → circle
     pipelines/broken.yaml:4:9: unknown variable 'inputs.no': list it under the pipeline's `inputs`
     pipelines/assert.yaml:5:19: 0 of the pipeline's steps run, but it requires 1
-    demo.yaml:6:7: the condition is not understood at character 17: '==' or '!=' expected
+    demo.yaml:6:23: the condition is not understood at character 17: '==' or '!=' expected
     demo.yaml:6:7: unknown variable 'build.arhc'; did you mean 'build.arch'?
     {"package":{"name":"demo","version":"1.2","epoch":3,"target-architecture":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"]}}
     demo.yaml:5:11: the variables define each other in a circle: vars.a → vars.b → vars.c → vars.a
@@ -167,7 +167,7 @@ fn errors_name_the_place() {
     {"package":{"name":"demo","version":"1.2","epoch":3,"target-architecture":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"]},"pipeline":[{"runs":"x","working-directory":"/home/build"}],"var-transforms":[{"from":"x","match":"y","replace":"z","to":"short"}]}
     {"package":{"name":"demo","version":"1.2","epoch":3,"target-architecture":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"]},"subpackages":[{"name":"x-a"}]}
     demo.yaml:6:9: the package 'demo' is made twice: each needs a name of its own
-    demo.yaml:6:9: a package's own name 'a/b' must not have '/' or ':' in it
+    demo.yaml:6:9: 'a/b' is no name for a package: '/' stands in it
     demo.yaml:6:9: unknown variable 'range.key': only a subpackage with `range` has it
     demo.yaml:5:28: 'a b' is not a valid package name: only letters, digits and + - . _ : / [ ] , * % are allowed
     demo.yaml:5:29: what is provided, 'a>1' is not of the form name or name=version

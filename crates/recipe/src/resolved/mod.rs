@@ -14,7 +14,7 @@ pub use recipe::{
     BuildOption, Capability, CapabilitySets, Copyright, Cpe, Dependencies, Package, PackageOptions,
     PipelineUse, Recipe, Resources, Scriptlets, Subpackage, Test, Trigger, VarTransform,
 };
-pub(crate) use recipe::{capability_bit, licenses};
+pub(crate) use recipe::{CAPABILITIES, capability_bit, licenses};
 pub use step::{Fetch, KnownBy, SourceRef, Step, Unpinned};
 pub use update::{
     GitHubMonitor, OciMonitor, Period, ReleaseMonitor, Schedule, TagFilter, Update,

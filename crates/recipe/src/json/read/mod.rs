@@ -82,7 +82,7 @@ impl WrittenPackage {
         let version: Version = parsed(&self.version)?;
         let copyright = copyright(self.copyright);
         Ok(Package {
-            name: file_safe(&self.name)?,
+            name: own_name(&self.name)?,
             epoch: self.epoch,
             full_version: parsed(&format!("{version}-r{}", self.epoch))?,
             version,
@@ -110,7 +110,7 @@ impl WrittenSubpackage {
     fn read(self) -> Result<Subpackage, Problem> {
         let copyright = copyright(self.copyright);
         Ok(Subpackage {
-            name: file_safe(&self.name)?,
+            name: own_name(&self.name)?,
             description: self.description,
             url: self.url,
             commit: self.commit,
@@ -376,12 +376,11 @@ fn digest<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(bad)
 }
 
-fn file_safe(text: &str) -> Result<PackageName, Problem> {
+fn own_name(text: &str) -> Result<PackageName, Problem> {
     let name: PackageName = parsed(text)?;
-    if name.is_file_safe() {
+    if name.is_own() {
         Ok(name)
     } else {
-        let rule = "must not have '/' or ':' in it";
-        Err(Problem::value("a package's own name", text, rule))
+        Err(Problem::package_name(text))
     }
 }
