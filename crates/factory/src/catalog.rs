@@ -1,12 +1,14 @@
 //! The recipes and images a factory can make, read and resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use boltworks_config::Channel;
-use boltworks_fsx::{FileKind, RelPath, Root};
+use boltworks_fsx::{FileKind, RelPath, Root, Stat};
 use boltworks_model::{PackageName, chain};
-use boltworks_package::workspace::{LocalFile, LocalFiles, RESULTS, local_files, local_tree};
+use boltworks_package::local::{Beside, LocalFile, LocalFiles, local_tree};
+use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::resolved::{Image, KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
@@ -56,50 +58,56 @@ pub struct RecipeSource {
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: Arc<Root>,
-    files: Vec<LocalFile>,
+    beside: Beside,
 }
 
 impl Folder {
     /// Hashes what is in a folder, but for what its `.melangeignore` leaves out.
     pub fn read(root: Root) -> Result<Self, Error> {
-        Self::read_some(root, |_| Ok(true))
+        Self::read_some(root, |_, _| true)
     }
 
-    /// The same, of the files that are `wanted`: the others are not shown to a build.
+    /// The same, of what is `wanted`: the rest is not looked at and not shown to a build.
     pub(crate) fn read_some(
         root: Root,
-        mut wanted: impl FnMut(&RelPath) -> Result<bool, Error>,
+        mut wanted: impl FnMut(&RelPath, &Stat) -> bool,
     ) -> Result<Self, Error> {
         let ignored = Ignored::read(&root)?;
-        let mut files = Vec::new();
-        for file in local_files(&root)? {
-            if file.path.components().next() == Some(RESULTS.as_bytes()) {
-                return Err(Error::asked(
-                    format!("'{RESULTS}' beside the recipe stands where steps leave packages"),
-                    "give it another name",
-                ));
-            }
-            if !ignored.has(&file.path) && wanted(&file.path)? {
-                files.push(file);
-            }
+        let mut is_in_the_way = false;
+        let beside = Beside::read(&root, &mut |path, stat| {
+            let is_folder = stat.kind == FileKind::Dir;
+            is_in_the_way |= !is_folder && path.components().next() == Some(RESULTS.as_bytes());
+            (is_folder || !ignored.has(path)) && wanted(path, stat)
+        })?;
+        if is_in_the_way {
+            return Err(Error::asked(
+                format!("'{RESULTS}' beside the recipe stands where steps leave packages"),
+                "give it another name",
+            ));
         }
         let root = Arc::new(root);
-        Ok(Self { root, files })
+        Ok(Self { root, beside })
     }
 }
 
 impl RecipeSource {
     /// The files beside the recipe.
     pub fn files(&self) -> &[LocalFile] {
-        self.folder.as_ref().map_or(&[], |folder| &folder.files)
+        self.folder
+            .as_ref()
+            .map_or(&[], |folder| &folder.beside.files)
     }
 
-    /// The same for a build, which checks that they are still what they were.
-    pub fn local_files(&self) -> Option<LocalFiles<'_>> {
-        self.folder.as_ref().map(|folder| LocalFiles {
-            folder: &folder.root,
-            expected: &folder.files,
-        })
+    /// The same for a build: copied as they are now.
+    pub fn take_files(&self, scratch: &Path) -> Result<Option<LocalFiles>, Error> {
+        let Some(Folder { root, beside }) = &self.folder else {
+            return Ok(None);
+        };
+        Ok(Some(LocalFiles::take(
+            root,
+            beside,
+            &Root::create(scratch)?,
+        )?))
     }
 }
 
@@ -289,10 +297,7 @@ pub(crate) fn recipe_item(home: &Home, recipe: Recipe, files: &[LocalFile]) -> R
     let sources = recipe.sources.iter();
     RecipeItem {
         sources: sources.map(|source| pin(home, &recipe, source)).collect(),
-        files: files
-            .iter()
-            .map(|file| file_pin(recipe.package.name.as_str(), file))
-            .collect(),
+        files: file_pins(&recipe, files),
         recipe,
     }
 }
@@ -314,12 +319,14 @@ fn pin(home: &Home, recipe: &Recipe, source: &SourceRef) -> Pin {
     Pin::new(source.key.clone(), replaced.unwrap_or(own))
 }
 
-fn file_pin(recipe: &str, file: &LocalFile) -> Pin {
-    Pin {
-        name: format!("{recipe}/{}", file.path),
+/// What an action says of the files beside its recipe.
+pub(crate) fn file_pins(recipe: &Recipe, files: &[LocalFile]) -> Vec<Pin> {
+    let pin = |file: &LocalFile| Pin {
+        name: format!("{}/{}", recipe.package.name, file.path),
         digest: file.sha256.prefixed(),
         is_executable: file.is_executable,
-    }
+    };
+    files.iter().map(pin).collect()
 }
 
 /// `recipes/zlib/` beside `recipes/zlib.yaml`, if it is there.

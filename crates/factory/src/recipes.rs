@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::Index;
 use boltworks_model::{ActionId, Ambient, Evidence, PackageName, Sha1, Sha256, Timestamp};
+use boltworks_package::local::LocalFiles;
 use boltworks_package::rescue::Attendant;
 use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build};
-use boltworks_plan::{ActionInputs, ActionKind, Pick, Subject, World};
+use boltworks_plan::{ActionInputs, ActionKind, Pick, Pin, Subject, World};
 use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::{Locked, LockedPackage};
 use boltworks_sandbox::Limits;
 
 use crate::Error;
+use crate::catalog::file_pins;
 use crate::equipment::request;
 use crate::evidence::Context;
 use crate::home::WORKSPACES;
@@ -61,6 +63,9 @@ impl Workshop<'_> {
         let tree = self.lay_out(&locked)?;
         let scratch = self.scratch()?;
         let shop = self.shop(&scratch);
+        let local = source.take_files(&scratch)?;
+        let files = local.as_ref().map_or(&[][..], LocalFiles::files);
+        let (action, inputs) = &as_taken(action, inputs, file_pins(recipe, files))?;
         let job = inputs.subject.to_string();
         let order = Order {
             job: &job,
@@ -69,7 +74,7 @@ impl Workshop<'_> {
                 path: &source.path,
                 text: source.text.as_bytes(),
             },
-            local_files: source.local_files(),
+            local_files: local.as_ref(),
             sources: &sources,
             environment: &locked,
             tree: &tree,
@@ -80,7 +85,7 @@ impl Workshop<'_> {
             lint_levels: &self.means.home.lint_levels,
         };
         let built = build(&order, &shop, ambient)?;
-        let mut record = self.record(action, inputs, &built, started)?;
+        let mut record = self.record(*action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         if built.by_hand || tests.iter().any(|test| test.by_hand) {
             let (action, inputs) = by_hand(inputs, started);
@@ -318,6 +323,29 @@ struct Judged<'a> {
 /// Whether something is built apart from the factory's own, see [`single`](crate::single).
 pub(crate) fn is_apart(subject: &Subject) -> bool {
     subject.name.ends_with(APART)
+}
+
+/// The action of files beside a recipe that were changed after it was planned: it is recorded with the
+/// bytes that its steps saw. Not so in the factory itself, whose plan goes on from what was planned.
+fn as_taken(
+    action: ActionId,
+    inputs: &ActionInputs,
+    files: Vec<Pin>,
+) -> Result<(ActionId, ActionInputs), Error> {
+    let mut inputs = inputs.clone();
+    if inputs.files == files {
+        return Ok((action, inputs));
+    }
+    if !is_apart(&inputs.subject) {
+        let planned: BTreeSet<&Pin> = inputs.files.iter().collect();
+        let taken: BTreeSet<&Pin> = files.iter().collect();
+        let changed = planned.symmetric_difference(&taken).next();
+        let file = changed.map(|pin| pin.name.clone()).unwrap_or_default();
+        return Err(boltworks_package::Error::Edited { file }.into());
+    }
+    inputs.files = files;
+    let id = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
+    Ok((id, inputs))
 }
 
 /// An action that a person finished by hand: no other is the same, and none is found made by it.

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use boltworks_model::{Ambient, Event, PackageName, Sha256, Sink, chain};
 use boltworks_package::check::{Check, Checked, check, job, what};
+use boltworks_package::local::LocalFiles;
 use boltworks_package::rescue::Attendant;
-use boltworks_package::workspace::LocalFiles;
 use boltworks_package::{Failed, SourceInput};
 use boltworks_plan::{Unchosen, World};
 use boltworks_recipe::resolved::{Recipe, Test};
@@ -34,7 +34,7 @@ pub(crate) struct Tests<'a> {
     /// The recipe.
     pub(crate) recipe: &'a Recipe,
     /// The files beside it.
-    pub(crate) local_files: Option<LocalFiles<'a>>,
+    pub(crate) local_files: Option<&'a LocalFiles>,
     /// What happens when one fails.
     pub(crate) after: AfterFailure,
     /// Who gets a shell where one fails: then they run one by one.

@@ -7,13 +7,14 @@ use boltworks_recipe::resolved::{Recipe, Step};
 
 use crate::emit::Parcel;
 use crate::libraries;
+use crate::local::LocalFiles;
 use crate::log::Log;
 use crate::order::{Order, Shop};
 use crate::pack::{self, Packing, pack};
 use crate::rescue::Kept;
 use crate::setcap;
 use crate::steps::{Count, HOME, Runner, Stopped, Used};
-use crate::workspace::{Contents, Workspace, left_out};
+use crate::workspace::{Contents, Workspace};
 use crate::{BuiltPackage, Error, Failed};
 
 /// Files that are not copied, of which each is warned of by name.
@@ -49,7 +50,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         sources: order.sources,
         packages: &names,
     };
-    tell_left_out(order, ambient)?;
+    tell_left_out(order, ambient);
     let workspace = Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
     let mut log = Log::new(shop.store, ambient.sink, order.job)?;
     let guest = workspace.guest(&[order.tree.to_owned()]);
@@ -122,11 +123,8 @@ fn pipelines(recipe: &Recipe) -> impl Iterator<Item = &Step> {
 }
 
 /// Warns of what lies beside the recipe and is not copied: whoever put it there expects it to be.
-fn tell_left_out(order: &Order<'_>, ambient: &Ambient<'_>) -> Result<(), Error> {
-    let Some(local) = order.local_files else {
-        return Ok(());
-    };
-    let left_out = left_out(local.folder)?;
+fn tell_left_out(order: &Order<'_>, ambient: &Ambient<'_>) {
+    let left_out = order.local_files.map_or(&[][..], LocalFiles::left_out);
     for (path, what) in left_out.iter().take(MAX_TOLD) {
         let recipe = &order.recipe.package.name;
         let text = format!("{path} beside the recipe {recipe} is {what} and is not copied");
@@ -140,7 +138,6 @@ fn tell_left_out(order: &Order<'_>, ambient: &Ambient<'_>) -> Result<(), Error> 
         let text = format!("{more} more beside the recipe are not copied");
         ambient.sink.event(Event::Warning { text: &text });
     }
-    Ok(())
 }
 
 fn package_names(recipe: &Recipe) -> Vec<&str> {
@@ -226,7 +223,7 @@ fn materials(order: &Order<'_>, shop: &Shop<'_>) -> Vec<Material> {
             }),
     );
     materials.extend(order.sources.iter().map(|source| source.material.clone()));
-    let local = order.local_files.map_or(&[][..], |local| local.expected);
+    let local = order.local_files.map_or(&[][..], LocalFiles::files);
     materials.extend(local.iter().map(|file| Material::Source {
         uri: format!("{}/{}", order.recipe.package.name, file.path),
         fetched_from: None,

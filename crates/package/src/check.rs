@@ -9,11 +9,12 @@ use boltworks_store::BlobDraft;
 
 use crate::Error;
 use crate::build::base_environment;
+use crate::local::LocalFiles;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
 use crate::rescue::{Attendant, Kept};
 use crate::steps::{Count, Runner, Stopped, Used};
-use crate::workspace::{Contents, LocalFiles, Workspace};
+use crate::workspace::{Contents, Workspace};
 
 /// One test: of a recipe's package or of one of its subpackages.
 pub struct Check<'a> {
@@ -22,7 +23,7 @@ pub struct Check<'a> {
     /// The steps.
     pub test: &'a Test,
     /// The files beside the recipe.
-    pub local_files: Option<LocalFiles<'a>>,
+    pub local_files: Option<&'a LocalFiles>,
     /// What the steps fetch.
     pub sources: &'a [SourceInput],
     /// The guest: the test's environment with the package in it, laid out; the topmost tree first.

@@ -118,11 +118,11 @@ pub enum Error {
     MissingSource(String),
     /// A file beside the recipe is not what it was when the recipe was read.
     #[error(
-        "'{path}' beside the recipe was changed while its build was being prepared (run it again)"
+        "'{file}' beside the recipe was changed while its build was being prepared (run it again)"
     )]
     Edited {
-        /// The file.
-        path: boltworks_fsx::RelPath,
+        /// The file, with its recipe.
+        file: String,
     },
     /// The sandbox could not start or finish a step.
     #[error("sandbox")]

@@ -12,8 +12,8 @@ use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
 
 use crate::lint::Level;
+use crate::local::LocalFiles;
 use crate::rescue::Attendant;
-use crate::workspace::LocalFiles;
 
 /// The recipe's file as written: material and error messages speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub struct Order<'a> {
     /// The file it was read from.
     pub recipe_file: RecipeFile<'a>,
     /// The folder whose regular files are laid into the workspace (`--source-dir`).
-    pub local_files: Option<LocalFiles<'a>>,
+    pub local_files: Option<&'a LocalFiles>,
     /// Everything the steps fetch, fetched.
     pub sources: &'a [SourceInput],
     /// The build environment, as chosen.

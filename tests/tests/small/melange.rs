@@ -16,7 +16,7 @@ use boltworks_tests::{Command, Folder};
 use crate::offline::upstream;
 
 /// A folder with a recipe, a link, and stage 0 as somebody's repository.
-struct Desk {
+pub(crate) struct Desk {
     folder: Folder,
     small: Small,
 }
@@ -31,7 +31,7 @@ test:
 ";
 
 impl Desk {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let small = Small::new()?;
         let folder = Folder::new()?;
         std::os::unix::fs::symlink(program()?, folder.path().join("melange"))?;
@@ -43,7 +43,7 @@ impl Desk {
         Ok(desk)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -55,7 +55,7 @@ impl Desk {
     }
 
     /// `melange` with some words, in the folder.
-    fn melange(&self, words: &str) -> Command {
+    pub(crate) fn melange(&self, words: &str) -> Command {
         Command::new(self.path("melange"))
             .dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.path("cache"))
@@ -63,10 +63,14 @@ impl Desk {
     }
 
     /// The same with stage 0 among its repositories.
-    fn with_os(&self, words: &str) -> Command {
-        let key = self.small.path().join("keys/small.rsa.pub");
+    pub(crate) fn with_os(&self, words: &str) -> Command {
         let command = self.melange(words).args(["--repository-append", "os"]);
-        command.arg("--keyring-append").arg(key)
+        command.arg("--keyring-append").arg(self.key())
+    }
+
+    /// The public key of stage 0.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.small.path().join("keys/small.rsa.pub")
     }
 
     fn verify(&self, words: &str) -> Result<Command> {

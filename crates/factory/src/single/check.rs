@@ -78,11 +78,12 @@ pub fn check(
         fresh: &[],
         attendant,
     };
+    let local = source.take_files(&workshop.scratch()?)?;
     let session = Tests {
         workshop: &workshop,
         world: &world,
         recipe,
-        local_files: source.local_files(),
+        local_files: local.as_ref(),
         after: AfterFailure::GoOn,
         attendant,
     };

@@ -18,7 +18,7 @@ use boltworks_apk::diff::{Change, FileChange, How};
 use boltworks_apk::{Difference, OpenOptions, PackageFile, diff};
 use boltworks_fsx::Root;
 use boltworks_model::{Ambient, Event, Sha256, Timestamp};
-use boltworks_package::workspace::LocalFile;
+use boltworks_package::local::LocalFile;
 use boltworks_package::{Built, BuiltPackage, Order, RecipeFile, Shop, build};
 use boltworks_recipe::embedded::Form;
 
@@ -30,7 +30,7 @@ use super::build::Signing;
 use super::deliver::write;
 use super::linting::levels;
 use super::{Bench, Reading};
-use crate::attempt::announced;
+use crate::attempt::announced_alone;
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
@@ -127,7 +127,7 @@ pub fn rebuild(
         keys: signing.as_ref().unwrap_or(&bench.keys),
     };
     let name = format!("again {}", inside.recipe().package.name);
-    let built = announced(&name, ambient, |_| "made", || job.run(ambient))?;
+    let built = announced_alone(&name, ambient, |_| "made", || job.run(ambient))?;
     let mut packages = Vec::new();
     for package in built.packages {
         let path = order.out.as_deref();
@@ -230,6 +230,7 @@ impl Job<'_> {
         let sources = workshop.fetch(recipe, &recipe.sources, ambient)?;
         let tree = workshop.lay_out(&self.surroundings.locked)?;
         let scratch = workshop.scratch()?;
+        let local = self.source.take_files(&scratch)?;
         let shop = Shop {
             vendor: &self.vendor,
             ..workshop.shop(&scratch)
@@ -242,7 +243,7 @@ impl Job<'_> {
                 path: &self.source.path,
                 text: self.source.text.as_bytes(),
             },
-            local_files: self.source.local_files(),
+            local_files: local.as_ref(),
             sources: &sources,
             environment: &self.surroundings.locked,
             tree: &tree,
