@@ -6,6 +6,7 @@ use boltworks_package::Failed;
 use boltworks_package::steps::Command;
 use serde_json::{Value, json};
 
+use crate::host;
 use crate::output::shown;
 
 /// What is said beside the error itself.
@@ -28,7 +29,8 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
 
 /// What gives a person a shell where the step failed.
 pub(crate) fn shell(failed: &Failed) -> String {
-    format!("boltworks shell {}", failed.workspace.display())
+    let workspace = failed.workspace.as_os_str();
+    format!("{} shell {}", host::program(), host::word(workspace))
 }
 
 /// The same for machines.

@@ -14,8 +14,8 @@ use boltworks_yaml::closest;
 use serde_json::json;
 
 use crate::excerpt::{Place, excerpt};
-use crate::failed;
 use crate::output::Output;
+use crate::{failed, host, signals};
 
 /// Exit codes, as documented in `docs/commands.md`.
 pub(crate) mod exit {
@@ -85,11 +85,15 @@ impl From<FactoryError> for Failure {
 
 /// Prints the error and its advice; gives the exit code.
 pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
-    let help = advice(failure);
     let code = code(failure);
+    if code == STOPPED && !output.is_json() {
+        output.note(&format!("{STOPPED_WORDS}: {KEPT}"));
+        return ExitCode::from(code);
+    }
+    let help: Vec<_> = advice(failure).iter().map(|line| callable(line)).collect();
     if output.is_json() {
         output.json(&json!({"error": {
-            "message": whole(failure),
+            "message": if code == STOPPED { STOPPED_WORDS.to_owned() } else { whole(failure) },
             "help": help,
             "tail": step(failure).map_or(&[][..], |step| &step.tail),
             "step": step(failure).map(failed::document),
@@ -136,6 +140,11 @@ fn usage_words(text: &str, kind: clap::error::ErrorKind) -> (String, Vec<String>
             .collect()
     };
     (lines(message).join(" "), lines(rest))
+}
+
+/// Advice whose commands can be pasted as they stand.
+fn callable(line: &str) -> String {
+    line.replace("`boltworks ", &format!("`{} ", host::program()))
 }
 
 fn whole(failure: &Failure) -> String {
@@ -188,6 +197,9 @@ fn recipe_place(error: &boltworks_recipe::Error) -> Place {
 }
 
 fn code(failure: &Failure) -> u8 {
+    if signals::have_stopped_it() {
+        return STOPPED;
+    }
     let Failure::Factory(error) = failure else {
         return match failure {
             Failure::Usage { .. } | Failure::Recipe(_) => USAGE,
@@ -218,7 +230,7 @@ fn code(failure: &Failure) -> u8 {
 /// file of the user's.
 fn advice(failure: &Failure) -> Vec<String> {
     if code(failure) == STOPPED {
-        return one("run the same command again: what was finished is kept");
+        return one(KEPT);
     }
     // The kernel's words, and SQLite's.
     let whole = boltworks_model::chain(failure);
@@ -253,6 +265,10 @@ const SET_ASIDE: &str = "`boltworks store verify --set-aside` moves damaged blob
 /// Where the factory's state may be looked at and not written.
 const READ_ONLY: &str = "make the state folder writable for this user, or name another one as \
     `state` in boltworks.yaml: commands on a factory write there";
+/// What is said of a command that was stopped.
+const STOPPED_WORDS: &str = "stopped on request";
+/// What is kept of it.
+const KEPT: &str = "run the same command again: what was finished is kept";
 /// Where nothing better is known.
 const AGAIN: &str = "run it again with -v: it says more of what led to this";
 

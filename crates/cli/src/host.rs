@@ -2,14 +2,46 @@
 //! folder it stands in, how many processors there are. Read here and nowhere else.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use boltworks_factory::Host;
 
+use crate::melange;
+
 /// The command line, the program's name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
+}
+
+/// This program as a command that a shell runs: as it was called, or by its path where it was called
+/// by the name of another.
+pub(crate) fn program() -> String {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let exe = std::env::current_exe().unwrap_or_default();
+    command(&called, &exe)
+}
+
+fn command(called: &OsStr, exe: &Path) -> String {
+    if !melange::is_name(called) {
+        return word(called);
+    }
+    let path = word(exe.as_os_str());
+    if !melange::is_name(exe.as_os_str()) {
+        return path;
+    }
+    // The program itself bears that name.
+    format!("bash -c 'exec -a boltworks \"$0\" \"$@\"' {path}")
+}
+
+/// A word as a shell takes it.
+pub(crate) fn word(text: &OsStr) -> String {
+    let text = text.to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The variables that are text.
@@ -49,5 +81,30 @@ pub(crate) fn host(jobs: Option<usize>, offline: bool) -> Host {
         jobs: jobs.unwrap_or(processors).max(1),
         environment: environment(),
         offline,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_one_that_can_be_pasted() {
+        let check = |called: &str, exe: &str, expected: &str| {
+            assert_eq!(command(OsStr::new(called), Path::new(exe)), expected);
+        };
+        check("boltworks", "/usr/bin/boltworks", "boltworks");
+        check("./boltworks", "/srv/boltworks", "./boltworks");
+        check("melange", "/opt/b/boltworks", "/opt/b/boltworks");
+        check(
+            "melange",
+            "/opt/it's b/boltworks",
+            r"'/opt/it'\''s b/boltworks'",
+        );
+        check(
+            "melange",
+            "/usr/bin/melange",
+            r#"bash -c 'exec -a boltworks "$0" "$@"' /usr/bin/melange"#,
+        );
     }
 }

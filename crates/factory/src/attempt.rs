@@ -6,11 +6,34 @@ use boltworks_records::FailureRecord;
 
 use crate::Error;
 
-/// Does a job between its announcement and the word that it is over; `note` says how it ended.
+/// Does a job of many between its announcement and the word that it is over; `note` says how it ended.
 pub fn announced<T>(
     job: &str,
     ambient: &Ambient<'_>,
     note: impl FnOnce(&T) -> &'static str,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let why = |error: &Error| format!("failed: {}", chain(error));
+    between(job, ambient, (note, why), work)
+}
+
+/// The same for the job that a command is about: why it failed is the command's own last word.
+pub fn announced_alone<T>(
+    job: &str,
+    ambient: &Ambient<'_>,
+    note: impl FnOnce(&T) -> &'static str,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    between(job, ambient, (note, |_| "failed".to_owned()), work)
+}
+
+fn between<T>(
+    job: &str,
+    ambient: &Ambient<'_>,
+    (note, why): (
+        impl FnOnce(&T) -> &'static str,
+        impl FnOnce(&Error) -> String,
+    ),
     work: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     ambient.sink.event(Event::Started { job, total: None });
@@ -18,7 +41,7 @@ pub fn announced<T>(
     let note = match &result {
         Ok(made) => note(made).to_owned(),
         Err(_) if ambient.cancel.is_pressed() => "stopped".to_owned(),
-        Err(error) => format!("failed: {}", chain(error)),
+        Err(error) => why(error),
     };
     ambient.sink.event(Event::Finished {
         job,

@@ -8,9 +8,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use boltworks_tests::small::{Small, writes};
-use boltworks_tests::{Factory, Report, Running, factory::names};
+use boltworks_tests::small::{Small, recipe, writes};
+use boltworks_tests::{Command, Factory, Report, Running, factory::names};
 use rustix::process::Signal;
+
+use crate::melange::Desk;
 
 /// What is left of a guest is gone within this time.
 const GONE: Duration = Duration::from_secs(5);
@@ -78,6 +80,45 @@ fn stop(seconds: &str, signal: impl Fn(&Running) -> Result<()>) -> Result<()> {
     finishes(&small)
 }
 
+/// Whatever runs a step: it ends with the same code and one line, for either signal.
+#[test]
+fn every_command_that_is_stopped_ends_alike() -> Result<()> {
+    let desk = Desk::new()?;
+    let script = |seconds: &str| format!("test -e quick || sleep {seconds}");
+    let text = recipe("naps", "", &script("4711.11"));
+    let test = format!(
+        "test:\n  environment: {{ contents: {{ packages: [shell] }} }}\n  pipeline:\n    - runs: {}\n",
+        script("4711.12")
+    );
+    std::fs::write(desk.path("recipes/naps.yaml"), text + &test)?;
+    std::fs::create_dir(desk.path("quick"))?;
+    std::fs::write(desk.path("quick/quick"), "")?;
+    let build = "build recipes/naps.yaml --out-dir packages";
+    let ended = |command: Command, seconds: &str, signal: Signal| {
+        let running = command.start()?;
+        wait_until_asleep(seconds, &running)?;
+        running.signal(signal)?;
+        let output = running.finish()?;
+        ensure!(output.status.code() == Some(130), "{output}");
+        let last = output.stderr.lines().last().unwrap_or_default();
+        ensure!(last.starts_with("stopped on request: "), "{output}");
+        ensure!(!output.stderr.contains("error:"), "{output}");
+        wait_until_gone(seconds)
+    };
+    ended(desk.with_os(build), "4711.11", Signal::INT)?;
+    ended(desk.with_os(build), "4711.11", Signal::TERM)?;
+    desk.with_os(&format!("{build} --source-dir quick")).ok()?;
+    let test = "test recipes/naps.yaml -r packages --ignore-signatures";
+    ended(desk.with_os(test), "4711.12", Signal::INT)?;
+    let again = "rebuild packages/x86_64/naps-1-r0.apk --out-dir again";
+    ended(desk.with_os(again), "4711.11", Signal::TERM)?;
+
+    let small = Small::new()?;
+    small.recipe("one", "", "sleep 4711.13")?;
+    let build = small.command(["build", "recipes/one.yaml"])?;
+    ended(build, "4711.13", Signal::INT)
+}
+
 #[test]
 fn a_killed_run_takes_its_guests_along() -> Result<()> {
     let (small, running) = sleeping("4711.04")?;
@@ -95,6 +136,11 @@ fn sleeping(seconds: &str) -> Result<(Small, Running)> {
     let mut running = up.start()?;
     running.wait_for("✓ recipe two")?;
     running.wait_for("… recipe one")?;
+    wait_until_asleep(seconds, &running)?;
+    Ok((small, running))
+}
+
+fn wait_until_asleep(seconds: &str, running: &Running) -> Result<()> {
     let since = Instant::now();
     while sleepers(seconds)? == 0 {
         ensure!(
@@ -104,12 +150,12 @@ fn sleeping(seconds: &str) -> Result<(Small, Running)> {
         );
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok((small, running))
+    Ok(())
 }
 
 /// With the step cured, only what was not finished is made.
 fn finishes(small: &Factory) -> Result<()> {
-    let text = boltworks_tests::small::recipe("one", "two", &writes("one"));
+    let text = recipe("one", "two", &writes("one"));
     small.write("recipes/one.yaml", &text)?;
     let report = small.up()?;
     ensure!(report.with("failed").is_empty(), "{}", report.document());

@@ -16,7 +16,7 @@ use super::Bench;
 use super::deliver::deliver;
 use super::linting;
 use super::reading::{Reading, apart, own_recipe};
-use crate::attempt::{self, announced};
+use crate::attempt::{self, announced_alone};
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
@@ -362,7 +362,7 @@ impl Run<'_> {
         };
         let job = inputs.subject.to_string();
         let note = |_: &ActionRecord| MADE;
-        let made = announced(&job, self.ambient, note, || {
+        let made = announced_alone(&job, self.ambient, note, || {
             workshop.make_recipe(action, inputs, self.ambient)
         });
         if let Err(error) = &made
