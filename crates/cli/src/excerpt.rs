@@ -1,7 +1,9 @@
 //! What is wrong at a place in a file of the user's, shown with the line.
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use boltworks_factory::Error as FactoryError;
 
+use crate::failure::Failure;
 use crate::output;
 
 /// A place in a file of the user's, what is wrong there, and what to write instead.
@@ -10,8 +12,55 @@ pub(crate) struct Place {
     pub(crate) message: String,
     /// Where.
     pub(crate) at: boltworks_yaml::Place,
-    /// What to write instead.
-    pub(crate) suggestion: Option<String>,
+    /// What to do next.
+    pub(crate) help: Option<String>,
+}
+
+/// What to do with a file that should be text and is none.
+pub(crate) const NO_TEXT: &str =
+    "take the byte away, or save the file as UTF-8 text: `iconv -t UTF-8` converts it";
+
+impl Place {
+    /// The place that a failure is about, if it is about a file of the user's.
+    pub(crate) fn of(failure: &Failure) -> Option<Self> {
+        match failure {
+            Failure::Recipe(error) => Some(Self::of_recipe(error)),
+            Failure::Fsx(error) => Self::of_no_text(error),
+            Failure::Factory(error) => match error.cause() {
+                FactoryError::Recipe(error) => Some(Self::of_recipe(error)),
+                FactoryError::Config(error) => Some(Self {
+                    message: error.message.clone(),
+                    at: error.place(),
+                    help: error.advice(),
+                }),
+                FactoryError::Fsx(error) => Self::of_no_text(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn of_recipe(error: &boltworks_recipe::Error) -> Self {
+        Self {
+            message: error.message(),
+            at: error.place(),
+            help: error.help(),
+        }
+    }
+
+    /// Where a file that should be text is none.
+    fn of_no_text(error: &boltworks_fsx::Error) -> Option<Self> {
+        let (file, found) = error.no_text()?;
+        Some(Self {
+            message: format!("the byte 0x{:02x} is no UTF-8 text", found.byte),
+            at: boltworks_yaml::Place {
+                line: found.line,
+                column: found.column,
+                ..boltworks_yaml::Place::new(file, &found.shown, 1, 1)
+            },
+            help: Some(NO_TEXT.to_owned()),
+        })
+    }
 }
 
 /// The place as a person reads it: the message, the line, a mark under the word.
@@ -43,8 +92,8 @@ pub(crate) fn excerpt(place: &Place) -> String {
                 .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
         )
     };
-    if let Some(suggestion) = &place.suggestion {
-        title = title.element(Level::HELP.message(format!("did you mean '{suggestion}'?")));
+    if let Some(help) = &place.help {
+        title = title.element(Level::HELP.message(help.as_str()));
     }
     let report = [title];
     let renderer = if output::is_coloured() {

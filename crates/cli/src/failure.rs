@@ -13,7 +13,7 @@ use boltworks_store::Error as StoreError;
 use boltworks_yaml::closest;
 use serde_json::json;
 
-use crate::excerpt::{Place, excerpt};
+use crate::excerpt::{NO_TEXT, Place, excerpt};
 use crate::output::Output;
 use crate::{failed, host, signals};
 
@@ -101,7 +101,8 @@ pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
         }}));
     } else {
         output.note(&shown(failure));
-        for line in help {
+        // An excerpt has its help within.
+        for line in help.iter().filter(|_| Place::of(failure).is_none()) {
             output.note(&format!("help: {line}"));
         }
     }
@@ -153,7 +154,7 @@ fn whole(failure: &Failure) -> String {
 
 /// The error for people: with its place and text where it is about a file of theirs.
 fn shown(failure: &Failure) -> String {
-    if let Some(place) = place(failure) {
+    if let Some(place) = Place::of(failure) {
         return excerpt(&place);
     }
     let mut text = format!("error: {}", whole(failure));
@@ -172,28 +173,9 @@ fn step(failure: &Failure) -> Option<&Failed> {
     }
 }
 
-fn place(failure: &Failure) -> Option<Place> {
-    match failure {
-        Failure::Recipe(error) => Some(recipe_place(error)),
-        Failure::Factory(error) => match error.cause() {
-            FactoryError::Recipe(error) => Some(recipe_place(error)),
-            FactoryError::Config(error) => Some(Place {
-                message: error.message.clone(),
-                at: error.place(),
-                suggestion: error.suggestion.clone(),
-            }),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn recipe_place(error: &boltworks_recipe::Error) -> Place {
-    Place {
-        message: error.message(),
-        at: error.place(),
-        suggestion: error.suggestion().map(str::to_owned),
-    }
+/// Whether a file of the user's is too large to be what it should be, or no text.
+fn is_wrong_file(error: &boltworks_fsx::Error) -> bool {
+    error.no_text().is_some() || error.io_kind() == Some(io::ErrorKind::FileTooLarge)
 }
 
 fn code(failure: &Failure) -> u8 {
@@ -203,6 +185,7 @@ fn code(failure: &Failure) -> u8 {
     let Failure::Factory(error) = failure else {
         return match failure {
             Failure::Usage { .. } | Failure::Recipe(_) => USAGE,
+            Failure::Fsx(error) if is_wrong_file(error) => USAGE,
             _ => WORK,
         };
     };
@@ -214,6 +197,7 @@ fn code(failure: &Failure) -> u8 {
         | FactoryError::Config(_)
         | FactoryError::Recipe(_)
         | FactoryError::KeyGone { .. } => USAGE,
+        FactoryError::Fsx(error) if is_wrong_file(error) => USAGE,
         FactoryError::Refused(_)
         | FactoryError::Source(SourceError::Missing { .. } | SourceError::NoKeyring { .. }) => {
             MACHINE
@@ -226,8 +210,8 @@ fn code(failure: &Failure) -> u8 {
     }
 }
 
-/// What to do next. Every failure has at least one line, but for those that show a place in a
-/// file of the user's.
+/// What to do next. Every failure has at least one line, but for some that show a place in a file
+/// of the user's and say there what should stand in it.
 fn advice(failure: &Failure) -> Vec<String> {
     if code(failure) == STOPPED {
         return one(KEPT);
@@ -246,7 +230,7 @@ fn advice(failure: &Failure) -> Vec<String> {
     match failure {
         Failure::Usage { help, .. } => one(help),
         Failure::Factory(error) => factory_advice(error.cause()),
-        Failure::Recipe(_) => Vec::new(),
+        Failure::Recipe(error) => error.help().into_iter().collect(),
         Failure::Apk(error) => one(apk_advice(error)),
         Failure::Crypto(error) => one(key_advice(error)),
         Failure::Fsx(error) => one(file_advice(error)),
@@ -305,7 +289,8 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         | FactoryError::Refusal { .. } => {
             one("`boltworks plan` says of every recipe whether it can be made")
         }
-        FactoryError::Config(_) | FactoryError::Recipe(_) => Vec::new(),
+        FactoryError::Config(error) => error.advice().into_iter().collect(),
+        FactoryError::Recipe(error) => error.help().into_iter().collect(),
         FactoryError::Refused(refused) => one(&refused.fix),
         FactoryError::Source(error) | FactoryError::Stage0(Stage0Error::Source(error)) => {
             one(source_advice(error))
@@ -469,7 +454,7 @@ fn file_advice(error: &boltworks_fsx::Error) -> &'static str {
         return ODD_FILE;
     }
     match error.io_kind() {
-        Some(io::ErrorKind::InvalidData) => "save the file as UTF-8 text",
+        Some(io::ErrorKind::InvalidData) => NO_TEXT,
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory) => ODD_FILE,
         Some(io::ErrorKind::NotADirectory) => {
             "a folder must be there and something else is: move it away, or name another folder in \
@@ -480,7 +465,9 @@ fn file_advice(error: &boltworks_fsx::Error) -> &'static str {
             "check whose the file and its folder are, and what they may be used for"
         }
         Some(io::ErrorKind::ReadOnlyFilesystem) => "choose a place that can be written to",
-        Some(io::ErrorKind::FileTooLarge) => "name another file: this one is larger than any such",
+        Some(io::ErrorKind::FileTooLarge) => {
+            "check that it is the file you mean: if it is a recipe, make several of it"
+        }
         _ => AGAIN,
     }
 }
