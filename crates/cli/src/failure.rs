@@ -328,6 +328,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
 fn package_advice(error: &PackageError) -> String {
     match error {
         PackageError::Package { .. }
+        | PackageError::Misnamed { .. }
         | PackageError::Provide { .. }
         | PackageError::Setcap { .. }
         | PackageError::Lint(_) => "correct the recipe".to_owned(),

@@ -51,7 +51,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         packages: &names,
     };
     tell_left_out(order, ambient);
-    let workspace = Workspace::lay(shop, &format!("build-{}", recipe.package.name), contents)?;
+    let workspace = Workspace::lay(shop, ("build", recipe.package.name.as_str()), contents)?;
     let mut log = Log::new(shop.store, ambient.sink, order.job)?;
     let guest = workspace.guest(&[order.tree.to_owned()]);
     let mut runner = Runner {

@@ -70,7 +70,7 @@ pub fn check<'s>(
         sources: order.sources,
         packages: &[],
     };
-    let workspace = Workspace::lay(shop, &format!("test-{}", order.package), contents)?;
+    let workspace = Workspace::lay(shop, ("test", order.package), contents)?;
     let job = job(order.package);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use boltworks_model::{Cancelled, Sha256};
+use boltworks_model::{Cancelled, PackageName, Sha256};
 
 use crate::steps::Stopped;
 
@@ -56,6 +56,12 @@ pub enum Error {
         /// What the sandbox says.
         #[source]
         source: boltworks_sandbox::Error,
+    },
+    /// A name that no package made here can have.
+    #[error("'{package}' is no name for a package: one {}", PackageName::OWN_RULE)]
+    Misnamed {
+        /// The name.
+        package: String,
     },
     /// The steps left for a package what cannot be read as its files.
     #[error("take what the steps left for the package {package}")]

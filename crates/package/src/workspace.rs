@@ -13,7 +13,7 @@ use std::sync::Arc;
 use boltworks_fsx::{
     Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
 };
-use boltworks_model::Timestamp;
+use boltworks_model::{PackageName, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec};
 
 use crate::local::LocalFiles;
@@ -36,6 +36,17 @@ pub struct Contents<'a> {
     pub packages: &'a [&'a str],
 }
 
+/// What is read of a recipe has such names only; here they become folders, whoever made them.
+fn verify_name(package: &str) -> Result<(), Error> {
+    let name = package.parse::<PackageName>();
+    if name.is_ok_and(|name| name.is_own()) {
+        return Ok(());
+    }
+    Err(Error::Misnamed {
+        package: package.to_owned(),
+    })
+}
+
 /// One build's folders on disk.
 pub struct Workspace {
     parent: Root,
@@ -44,12 +55,22 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes the folders anew beneath `scratch`; leftovers of an earlier build of the same name
-    /// are removed first.
-    pub fn lay(shop: &Shop<'_>, name: &str, contents: Contents<'_>) -> Result<Self, Error> {
+    /// Makes the folders of a `job` for a `package` anew beneath `scratch`; leftovers of an
+    /// earlier one of the same name are removed first.
+    pub fn lay(
+        shop: &Shop<'_>,
+        (job, package): (&str, &str),
+        contents: Contents<'_>,
+    ) -> Result<Self, Error> {
+        verify_name(package)?;
+        contents
+            .packages
+            .iter()
+            .copied()
+            .try_for_each(verify_name)?;
         let scratch = shop.scratch;
         let parent = Root::create(scratch)?;
-        let name = RelPath::try_from(name)?;
+        let name = RelPath::try_from(format!("{job}-{package}").as_str())?;
         parent.remove_tree(&name)?;
         let path = scratch.join(name.as_path());
         let workspace = Self { parent, name, path };
@@ -150,5 +171,19 @@ impl Workspace {
     /// Removes the folders.
     pub fn remove(self) -> Result<(), Error> {
         Ok(self.parent.remove_tree(&self.name)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_folder_is_called_what_no_package_is() {
+        for name in ["..", ".", ".git", "_x", "a/b", "a*", "a b", ""] {
+            let error = verify_name(name).unwrap_err();
+            assert!(matches!(error, Error::Misnamed { .. }), "{name}: {error}");
+        }
+        assert!(verify_name("g++-1.2_x").is_ok());
     }
 }
