@@ -12,7 +12,8 @@ use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{
-    DebianArchive, Fetcher, GitLimits, KnownBy, Machine, Mirror, Origin, Override, Request,
+    DebianArchive, Error as SourceError, Fetcher, GitLimits, KnownBy, Machine, Mirror, Origin,
+    Override, Request,
 };
 
 use crate::turns::Places;
@@ -180,6 +181,16 @@ pub fn request<'a>(
         package: recipe.package.name.as_str(),
         version,
     })
+}
+
+/// Why a source could not be fetched: where its address cannot be used, the place of that too.
+pub fn not_fetched(source: &SourceRef, error: SourceError) -> Error {
+    match &error {
+        SourceError::Unusable { reason, .. } => source
+            .unfetchable(reason)
+            .map_or_else(|| error.into(), Error::from),
+        _ => error.into(),
+    }
 }
 
 /// Everything work needs, opened at once.

@@ -17,7 +17,7 @@ use boltworks_sandbox::Limits;
 
 use crate::Error;
 use crate::catalog::file_pins;
-use crate::equipment::request;
+use crate::equipment::{not_fetched, request};
 use crate::evidence::Context;
 use crate::home::WORKSPACES;
 use crate::means::Means;
@@ -114,10 +114,10 @@ impl Workshop<'_> {
         sources
             .iter()
             .map(|source| {
-                let fetched = self.means.fetcher.fetch(
-                    &request(recipe, source, &recipe.package.version.to_string())?,
-                    ambient,
-                )?;
+                let version = recipe.package.version.to_string();
+                let request = request(recipe, source, &version)?;
+                let fetched = self.means.fetcher.fetch(&request, ambient);
+                let fetched = fetched.map_err(|error| not_fetched(source, error))?;
                 Ok(SourceInput {
                     name: source.key.clone(),
                     digest: fetched.digest,

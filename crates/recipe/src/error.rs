@@ -245,6 +245,14 @@ pub enum Problem {
         /// What the recipe names.
         known: String,
     },
+    /// No source can be fetched from such an address.
+    #[error("nothing here can fetch '{uri}': {reason}")]
+    Unfetchable {
+        /// The address, cut to 160 characters.
+        uri: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
     /// Fewer steps run than a pipeline asserts.
     #[error("{run} of the pipeline's steps run, but it requires {required}")]
     RequiredSteps {
@@ -388,6 +396,9 @@ impl Problem {
             }
             Self::RequiredSteps { .. } => {
                 "correct the conditions of its steps, or lower `required-steps`"
+            }
+            Self::Unfetchable { .. } => {
+                "correct the address, or say under `sources` in boltworks.yaml where else it is"
             }
             Self::Version(_) => {
                 "write digits and dots, then perhaps _alpha, _beta, _pre, _rc, _p or _git with \

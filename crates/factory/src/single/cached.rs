@@ -9,7 +9,7 @@ use boltworks_model::{Ambient, Event, chain};
 use boltworks_recipe::resolved::{KnownBy, Recipe};
 
 use crate::equipment::Reach;
-use crate::equipment::request;
+use crate::equipment::{not_fetched, request};
 use crate::sources::sources;
 use crate::{Error, Home};
 
@@ -33,7 +33,8 @@ pub fn keep_sources(
             ambient.sink.event(Event::Warning { text: &text });
             continue;
         }
-        let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient)?;
+        let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient);
+        let fetched = fetched.map_err(|error| not_fetched(source, error))?;
         let path = RelPath::try_from(source.key.as_str())?;
         let mut draft = folder.draft(&path, 0o644)?;
         let mut blob = home.store.open_blob(&fetched.digest)?.reader();

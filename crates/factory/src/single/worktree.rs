@@ -12,7 +12,7 @@ use boltworks_source::{Patch, Worktree};
 
 use super::reading::Reading;
 use crate::catalog;
-use crate::equipment::{Reach, request};
+use crate::equipment::{Reach, not_fetched, request};
 use crate::files::{Place, TEXT_LIMIT, folder as folder_of};
 use crate::{Error, Home};
 
@@ -65,7 +65,8 @@ pub fn lay_out(
     let reach = Reach::new(home)?;
     let version = recipe.package.version.to_string();
     let request = request(&recipe, source, &version)?;
-    let fetched = reach.fetcher(home).fetch(&request, ambient)?;
+    let fetched = reach.fetcher(home).fetch(&request, ambient);
+    let fetched = fetched.map_err(|error| not_fetched(source, error))?;
     if matches!(
         &fetched.material,
         boltworks_model::Material::Source {

@@ -33,6 +33,7 @@ pub(super) fn checkout(
         let [archive_value, picks_value] = values;
         [(archive, archive_value), (picks, picks_value)]
     };
+    let written = scope.written(step.with.get("repository").unwrap_or(uses));
     match read.checkout() {
         Ok(checkout) => {
             let picks = checkout.picks.iter().map(|pick| pick.commit.to_string());
@@ -41,6 +42,7 @@ pub(super) fn checkout(
                 key: checkout.key(),
                 uri,
                 known_by: KnownBy::Commit(Box::new(checkout)),
+                written,
             };
             let archive = source.guest_path();
             (source, handed([archive, picks]))
@@ -51,6 +53,7 @@ pub(super) fn checkout(
                 key: format!("git:{uri}"),
                 uri,
                 known_by: KnownBy::Nothing(Box::new(Unpinned { place, problem })),
+                written,
             };
             (source, handed([String::new(), String::new()]))
         }

@@ -200,3 +200,20 @@ fn the_rest_of_a_recipe() {
       make several recipes of it, or range over fewer items
     "#);
 }
+
+#[test]
+fn an_address_that_nothing_can_fetch_has_its_place() {
+    let digest = "9".repeat(64);
+    let text = format!(
+        "{HEAD}pipeline:\n  - uses: fetch\n    with:\n      expected-sha256: {digest}\n      uri: file:///etc/passwd\n"
+    );
+    let library = library();
+    let options = ResolveOptions::new(Architecture::X86_64, &library);
+    let recipe = resolve(&parse_recipe("a.yaml", &text).unwrap(), &options).unwrap();
+    let error = recipe.sources[0].unfetchable("only https").unwrap();
+    assert_eq!(
+        error.to_string(),
+        "a.yaml:8:12: nothing here can fetch 'file:///etc/passwd': only https"
+    );
+    assert!(error.help().unwrap().contains("`sources`"));
+}

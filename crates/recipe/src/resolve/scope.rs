@@ -8,6 +8,7 @@ use boltworks_yaml::{Place, closest};
 use super::variables::{Variables, Wrong};
 use crate::condition::{self, ConditionError};
 use crate::parsed::{Origin, Text};
+use crate::resolved::Written;
 use crate::substitute::{self, Budget, FillError, MAX_FILLED};
 use crate::{Error, Problem};
 
@@ -150,6 +151,11 @@ impl Scope<'_> {
             Some((line, column)) => self.origin.at(narrow(line), narrow(column)),
             None => self.origin.place(value),
         }
+    }
+
+    /// Where a text is written, to be kept.
+    pub(super) fn written(&self, text: &Text) -> Written {
+        Written(Some(Box::new(self.origin.place(text))))
     }
 
     /// A problem at a text.

@@ -244,7 +244,10 @@ impl Walk<'_, '_> {
             inner_scope
                 .inputs
                 .insert(fetch::ARCHIVE.to_owned(), fetch.guest_path());
-            self.found.add_source(SourceRef::from(&fetch));
+            self.found.add_source(SourceRef {
+                written: scope.written(step.with.get("uri").unwrap_or(uses)),
+                ..SourceRef::from(&fetch)
+            });
             fetched = Some(fetch);
         }
         let mut checked_out = None;

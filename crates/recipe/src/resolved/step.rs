@@ -98,7 +98,22 @@ pub struct SourceRef {
     pub uri: String,
     /// What the recipe says it is.
     pub known_by: KnownBy,
+    /// Where the recipe gives the address.
+    pub written: Written,
 }
+
+/// Where something is written; nowhere, where a recipe was read back from its package.
+#[derive(Debug, Clone, Default)]
+pub struct Written(pub Option<Box<Place>>);
+
+impl PartialEq for Written {
+    /// Always equal: where something stands does not change what it says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Written {}
 
 /// What a recipe knows a source by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +152,14 @@ impl SourceRef {
     pub fn guest_path(&self) -> String {
         format!("{}/{}", super::guest::SOURCES, self.key)
     }
+
+    /// That nothing can fetch from the address, at its place; nothing where that is not known.
+    pub fn unfetchable(&self, reason: &'static str) -> Option<Error> {
+        let place = self.written.0.as_deref()?;
+        let uri = self.uri.chars().take(160).collect();
+        let problem = Problem::Unfetchable { uri, reason };
+        Some(Error::at(place.clone(), problem))
+    }
 }
 
 impl From<&Fetch> for SourceRef {
@@ -148,6 +171,7 @@ impl From<&Fetch> for SourceRef {
                 sha256: fetch.expected_sha256,
                 sha512: fetch.expected_sha512,
             },
+            written: Written::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ use boltworks_sbom::detection::{Declared, Detector, Look, tags};
 pub use self::sort::Depth;
 use self::sort::Sort;
 use crate::attempt::announced;
-use crate::equipment::{Reach, request};
+use crate::equipment::{Reach, not_fetched, request};
 use crate::files::{Place, TEXT_LIMIT};
 use crate::{Error, Home};
 
@@ -189,7 +189,8 @@ pub fn of_recipe(
             unread.push((name, chain(&unpinned.error())));
             continue;
         }
-        let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient)?;
+        let fetched = fetcher.fetch(&request(recipe, source, &version)?, ambient);
+        let fetched = fetched.map_err(|error| not_fetched(source, error))?;
         let blob = home.store.open_blob(&fetched.digest)?;
         let mut see = |path: &RelPath, bytes: walk::Bytes<'_>| {
             ambient.cancel.check()?;

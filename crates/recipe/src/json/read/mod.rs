@@ -24,7 +24,7 @@ use super::FORM;
 use crate::resolved::{
     Accounts, Capability, Copyright, Cpe, Dependencies, Fetch, Group, Image, KnownBy, Package,
     PackageOptions, PathKind, PathMutation, Recipe, Resources, Scriptlets, SourceRef, Step,
-    Subpackage, Trigger, Update, User, licenses,
+    Subpackage, Trigger, Update, User, Written, licenses,
 };
 use crate::{Error, Problem};
 
@@ -194,6 +194,7 @@ impl WrittenCheckout {
             key: self.key,
             uri: self.repository,
             known_by: KnownBy::Commit(Box::new(checkout)),
+            written: Written::default(),
         })
     }
 }
