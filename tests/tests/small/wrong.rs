@@ -72,3 +72,48 @@ fn a_folder_without_a_factory_says_how_to_make_one() -> Result<()> {
         .fails(2)?;
     output.says("boltworks init")
 }
+
+#[test]
+fn a_file_that_is_no_recipe_says_where_and_what_to_do() -> Result<()> {
+    let small = Small::new()?;
+    let told = |content: &[u8], place: &str, help: &str| {
+        std::fs::write(small.path().join("odd.yaml"), content)?;
+        let output = small.command(["recipe", "compile", "odd.yaml"])?.fails(2)?;
+        output.says(place)?;
+        output.says(help)?;
+        let output = small
+            .command(["recipe", "compile", "odd.yaml", "--json"])?
+            .fails(2)?;
+        let document: serde_json::Value = serde_json::from_str(&output.stdout)?;
+        let lines = document["error"]["help"].to_string();
+        ensure!(lines.contains(help), "{output}");
+        anyhow::Ok(())
+    };
+    told(b"package:\n  name: caf\xe9\n", "odd.yaml:2:12", "UTF-8")?;
+    told(&[b'#'; (4 << 20) + 1], "odd.yaml", "make several of it")?;
+    told(b"", "odd.yaml:1:1", "a recipe begins with `package:`")?;
+    told(
+        b"package:\n  name: ..\n  version: 1\n",
+        "odd.yaml:2:9",
+        "a letter or a digit",
+    )?;
+    told(
+        b"package:\n  name: a\n  versoin: 1\n",
+        "odd.yaml:3:3",
+        "did you mean 'version'?",
+    )
+}
+
+#[test]
+fn an_address_that_nothing_can_fetch_is_shown_where_it_stands() -> Result<()> {
+    let small = Small::new()?;
+    let text = recipe("two", "", &writes("two"));
+    let fetch = "pipeline:\n  - uses: fetch\n    with:\n      uri: file:///etc/passwd\n      expected-sha256: ";
+    let digest = "9".repeat(64);
+    let text = text.replace("pipeline:\n", &format!("{fetch}{digest}\n"));
+    small.write("recipes/two.yaml", &text)?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("✗ recipe two")?;
+    output.says("nothing here can fetch 'file:///etc/passwd'")?;
+    output.says("recipes/two.yaml:14:12")
+}
