@@ -11,6 +11,7 @@ mod honest;
 mod interactive;
 mod licences;
 mod melange;
+mod naming;
 mod offline;
 mod rebuilding;
 mod stopping;

@@ -21,7 +21,7 @@ pub(crate) fn run(
     let home = given::home(arguments, &build.reading)?;
     let order = BuildOrder {
         file: build.file.clone(),
-        reading: given::reading(&build.reading)?,
+        reading: given::reading(&build.reading, output)?,
         given: given::packages(&build.packages),
         signing: build
             .signing_key

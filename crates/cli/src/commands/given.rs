@@ -1,13 +1,17 @@
 //! What several commands take from the command line, as the factory wants it.
 
+use std::path::PathBuf;
+
 use boltworks_factory::repository::Given;
 use boltworks_factory::single::{Reading, SourceFolder, variables};
 use boltworks_factory::{Error, Home};
+use boltworks_fsx::Root;
 use boltworks_model::Architecture;
 
 use crate::arguments::{self, Arguments, Libc, Packages};
 use crate::commands::session;
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// Packages that are there already.
 pub(crate) fn packages(packages: &Packages) -> Given {
@@ -18,15 +22,30 @@ pub(crate) fn packages(packages: &Packages) -> Given {
     }
 }
 
+/// Folders of pipelines. One that is not there is told, and no more: a recipe that needs it says so.
+pub(crate) fn pipelines(folders: &[PathBuf], output: &Output) -> Vec<PathBuf> {
+    let is_there = |folder: &&PathBuf| {
+        let is_gone = Root::open(folder).is_err_and(|error| error.is_not_found());
+        if is_gone {
+            output.note(&format!(
+                "! --pipeline-dir {} is not there: it goes on without it",
+                folder.display()
+            ));
+        }
+        !is_gone
+    };
+    folders.iter().filter(is_there).cloned().collect()
+}
+
 /// How a recipe is understood.
-pub(crate) fn reading(reading: &arguments::Reading) -> Result<Reading, Failure> {
+pub(crate) fn reading(reading: &arguments::Reading, output: &Output) -> Result<Reading, Failure> {
     let sources = match &reading.source_dir {
         _ if reading.empty_workspace => SourceFolder::Nowhere,
         Some(folder) => SourceFolder::Folder(folder.clone()),
         None => SourceFolder::Beside,
     };
     Ok(Reading {
-        pipelines: reading.pipelines.pipeline_dir.clone(),
+        pipelines: pipelines(&reading.pipelines.pipeline_dir, output),
         libc: libc(reading.libc),
         options: reading.build_option.iter().cloned().collect(),
         sources,

@@ -7,7 +7,7 @@ use boltworks_factory::graph::{self, GraphOrder, Link, Node};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Graph};
-use crate::commands::session;
+use crate::commands::{given, session};
 use crate::failure::Failure;
 use crate::output::{Output, shown};
 use crate::table::count;
@@ -19,7 +19,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let order = GraphOrder {
         folders: graph.folders.clone(),
-        pipelines: graph.pipelines.pipeline_dir.clone(),
+        pipelines: given::pipelines(&graph.pipelines.pipeline_dir, output),
         architecture: graph.arch,
         memory: session::memory(arguments),
     };

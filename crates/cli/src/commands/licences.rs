@@ -11,7 +11,7 @@ use boltworks_recipe::resolved::Recipe;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, LicenseCheck, LicenseForm, ScanType};
-use crate::commands::session;
+use crate::commands::{given, session};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 use crate::table::table;
@@ -34,7 +34,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let home = session::home_or_makeshift(arguments)?;
     let reading = Reading {
-        pipelines: check.pipelines.pipeline_dir.clone(),
+        pipelines: given::pipelines(&check.pipelines.pipeline_dir, output),
         ..Reading::default()
     };
     let form = match check.format {

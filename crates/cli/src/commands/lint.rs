@@ -9,6 +9,7 @@ use boltworks_recipe::lint::{Finding, Level};
 use serde_json::{Value, json};
 
 use crate::arguments::Lint;
+use crate::commands::given;
 use crate::failure::{Failure, USAGE, exit};
 use crate::output::{Output, shown};
 use crate::table::count;
@@ -16,7 +17,7 @@ use crate::table::count;
 pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
     let order = LintOrder {
         paths: lint.paths.clone(),
-        pipelines: lint.pipelines.pipeline_dir.clone(),
+        pipelines: given::pipelines(&lint.pipelines.pipeline_dir, output),
         architecture: lint.arch,
         skipped: lint.skip_rule.iter().cloned().collect(),
         fix: lint.fix,

@@ -6,7 +6,7 @@ pub(crate) mod bump;
 mod explain;
 mod fmt;
 mod generated;
-mod given;
+pub(crate) mod given;
 mod graph;
 pub(crate) mod image;
 mod init;

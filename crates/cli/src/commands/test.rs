@@ -25,7 +25,7 @@ pub(crate) fn run(
     let order = CheckOrder {
         file: test.file.clone(),
         package: test.package.clone(),
-        reading: given::reading(&test.reading)?,
+        reading: given::reading(&test.reading, output)?,
         given: given::packages(&test.packages),
     };
     let machine = session::machine()?;

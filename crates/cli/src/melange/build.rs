@@ -11,6 +11,7 @@ use boltworks_model::{Architecture, Timestamp};
 use boltworks_recipe::resolved::Recipe;
 
 use super::flag::Words;
+use super::named::Named;
 use super::{SKIPPED, given, lint, usage};
 use crate::commands::{build, image, session};
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     if !given::is_wanted(words, own, output)? {
         return Ok(ExitCode::from(SKIPPED));
     }
-    let reading = given::reading(words, &file)?;
+    let reading = given::reading(words, &file, output)?;
     let Some(recipe) = understood(reading.recipe(&file, own), own, output)? else {
         return Ok(ExitCode::from(SKIPPED));
     };
@@ -40,7 +41,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let machine = session::machine()?;
     let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
-    let named = given::packages(words, std::iter::once(&recipe.environment), (own, output))?;
+    let named = given::packages(words, &Named::of_build(&file, &recipe), (own, output))?;
     let wanted = (
         format!("recipe {}", recipe.package.name),
         recipe.build_packages.clone(),

@@ -15,11 +15,11 @@ use boltworks_fsx::{Limit, Root};
 use boltworks_model::{Architecture, Sink};
 use boltworks_package::lint::Level;
 use boltworks_recipe::Libc;
-use boltworks_recipe::resolved::Image;
 
 use super::flag::Words;
+use super::named::{Named, add_repository};
 use super::{dotenv, quantity, usage};
-use crate::commands::session;
+use crate::commands::{self, session};
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -195,7 +195,11 @@ pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
 }
 
 /// How a recipe is read.
-pub(super) fn reading(words: &Words<'_>, recipe: &Path) -> Result<Reading, Failure> {
+pub(super) fn reading(
+    words: &Words<'_>,
+    recipe: &Path,
+    output: &Output,
+) -> Result<Reading, Failure> {
     let sources = match words.path("source-dir") {
         _ if words.is_on("empty-workspace") => SourceFolder::Nowhere,
         Some(folder) => SourceFolder::Folder(folder),
@@ -218,7 +222,7 @@ pub(super) fn reading(words: &Words<'_>, recipe: &Path) -> Result<Reading, Failu
         })
     });
     Ok(Reading {
-        pipelines,
+        pipelines: commands::given::pipelines(&pipelines, output),
         libc: match libc.as_deref() {
             None | Some("gnu" | "glibc") => Libc::Glibc,
             Some("musl") => Libc::Musl,
@@ -270,7 +274,7 @@ fn withheld(words: &Words<'_>, recipe: &Path) -> Vec<PathBuf> {
 }
 
 /// The folder a path is in.
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -310,9 +314,9 @@ fn vars(file: Option<&Path>) -> Result<BTreeMap<String, String>, Failure> {
 
 /// Repositories and keys: those of the command line, then those that environments name. A folder
 /// without an index is left out with a note, as melange does: it is often the out-dir of a first build.
-pub(super) fn packages<'a>(
+pub(super) fn packages(
     words: &Words<'_>,
-    environments: impl Iterator<Item = &'a Image>,
+    named: &Named<'_>,
     (architecture, output): (Architecture, &Output),
 ) -> Result<Given, Failure> {
     let mut given = Given {
@@ -323,15 +327,7 @@ pub(super) fn packages<'a>(
     for repository in words.texts("repository-append") {
         add_repository(&mut given, &repository)?;
     }
-    for environment in environments {
-        let named = environment.repositories.iter();
-        for repository in named.chain(&environment.build_repositories) {
-            add_repository(&mut given, repository)?;
-        }
-        for key in &environment.keyring {
-            add_key(&mut given, key)?;
-        }
-    }
+    named.add_to(&mut given, (architecture, output))?;
     let mut listed = Vec::new();
     for repository in given.repositories {
         let folder = repository.join(architecture.apk());
@@ -359,49 +355,6 @@ fn has_index(repository: &Path, folder: &Path) -> Result<bool, Failure> {
         Err(error) if error.is_not_found() => Ok(false),
         other => Ok(other?),
     }
-}
-
-fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
-    let is_http = named.starts_with("http://") || named.starts_with("https://");
-    if named.contains("://") && !is_http {
-        return Err(usage(
-            format!("packages are not fetched from {named}"),
-            "name a folder, or an address that begins with https:// or http://",
-        ));
-    }
-    if named.starts_with('@') {
-        return Err(usage(
-            format!("'{named}': repositories have no tags here"),
-            "name the folder alone, and packages without @TAG",
-        ));
-    }
-    let path = PathBuf::from(named);
-    if !given.repositories.contains(&path) {
-        given.repositories.push(path);
-    }
-    Ok(())
-}
-
-/// Adds a key's file. One at an address must be here too, under its own name: who signs is nothing to
-/// take from a server.
-fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
-    let path = PathBuf::from(named);
-    if named.contains("://") {
-        let is_here = given
-            .keys
-            .iter()
-            .any(|key| key.file_name() == path.file_name());
-        return is_here.then_some(()).ok_or_else(|| {
-            usage(
-                format!("keys are not fetched from {named}"),
-                "bring it here, look at it, and name its file with -k",
-            )
-        });
-    }
-    if !given.keys.contains(&path) {
-        given.keys.push(path);
-    }
-    Ok(())
 }
 
 /// Checks which runner is asked for; there is one.

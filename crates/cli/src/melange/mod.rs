@@ -5,7 +5,7 @@
 //! `docs/from-melange.md` says of every command and flag what becomes of it.
 //!
 //! Reading order: [`commands`] and [`flags`] (what there is, as data), [`flag`] (what a flag can be, and how it is
-//! read), [`given`] (from flags to what the factory wants), then one module for each sort of command.
+//! read), [`given`] (from flags to what the factory wants) and [`named`] (what recipes name of this machine), then one module for each sort of command.
 
 mod build;
 mod cache;
@@ -17,6 +17,7 @@ mod flags;
 mod given;
 mod licences;
 mod lint;
+mod named;
 mod other;
 mod quantity;
 mod query;
@@ -75,17 +76,30 @@ pub(crate) fn parser() -> Parser {
         match command.name.split_once(' ') {
             None => parser = parser.subcommand(leaf(command, command.name)),
             Some((above, below)) => {
-                let leaf = leaf(command, below);
-                parser = if parser.find_subcommand(above).is_some() {
-                    parser.mut_subcommand(above, |group| group.subcommand(leaf))
-                } else {
-                    let group = Parser::new(above).about("The commits of recipes, to change them");
-                    parser.subcommand(group.subcommand_required(true).subcommand(leaf))
+                if parser.find_subcommand(above).is_none() {
+                    parser = parser.subcommand(group(command, above));
+                }
+                // The flags are the group's.
+                let command = Command {
+                    flags: &[],
+                    ..*command
                 };
+                let leaf = leaf(&command, below);
+                parser = parser.mut_subcommand(above, |group| group.subcommand(leaf));
             }
         }
     }
     parser
+}
+
+/// Commands that share their flags, which may stand before the second word or after it.
+fn group(command: &Command, name: &'static str) -> Parser {
+    let group = Parser::new(name).about("The commits of recipes, to change them");
+    let flags = command.flags.iter();
+    group
+        .args_override_self(true)
+        .subcommand_required(true)
+        .args(flags.map(|flag| flag.arg().global(true)))
 }
 
 fn leaf(command: &Command, name: &'static str) -> Parser {

@@ -9,6 +9,7 @@ use boltworks_factory::single::{self, Signing};
 
 use super::flag::Words;
 use super::given;
+use super::named::Named;
 use crate::commands::rebuild::{Told, Wanted, carry_out};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -27,7 +28,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             let recipe = inside.recipe();
             let named = given::packages(
                 words,
-                std::iter::once(&recipe.environment),
+                &Named::of_package(recipe),
                 (home.architecture(), output),
             )?;
             let named = those_here(named, words, output)?;

@@ -15,7 +15,7 @@ pub(super) fn compile(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fa
         Some(name) => given::architecture(&name)?,
         None => Architecture::X86_64,
     };
-    let reading = given::reading(words, &file)?;
+    let reading = given::reading(words, &file, output)?;
     let Some(recipe) = build::understood(reading.recipe(&file, arch), arch, output)? else {
         return Ok(ExitCode::from(SKIPPED));
     };

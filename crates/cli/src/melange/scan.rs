@@ -36,7 +36,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let mut scanned = Vec::new();
     for name in archs {
         let arch = given::architecture(&name)?;
-        let reading = given::reading(words, &file)?;
+        let reading = given::reading(words, &file, output)?;
         let Some(recipe) = build::understood(reading.recipe(&file, arch), arch, output)? else {
             continue;
         };

@@ -8,6 +8,7 @@ use boltworks_recipe::resolved::Recipe;
 use boltworks_version::apk::Dependency;
 
 use super::flag::Words;
+use super::named::Named;
 use super::{SKIPPED, build, given};
 use crate::commands::{session, test};
 use crate::failure::{Failure, exit};
@@ -24,21 +25,14 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     if !given::is_wanted(words, own, output)? {
         return Ok(ExitCode::from(SKIPPED));
     }
-    let mut reading = given::reading(words, &file)?;
+    let mut reading = given::reading(words, &file, output)?;
     if words.path("source-dir").is_none() {
         reading.sources = SourceFolder::Nowhere;
     }
     let Some(recipe) = build::understood(reading.recipe(&file, own), own, output)? else {
         return Ok(ExitCode::from(SKIPPED));
     };
-    let split = recipe.subpackages.iter();
-    let tests = split.filter_map(|package| package.test.as_ref());
-    let environments = recipe
-        .test
-        .iter()
-        .chain(tests)
-        .map(|test| &test.environment);
-    let named = given::packages(words, environments, (own, output))?;
+    let named = given::packages(words, &Named::of_tests(&file, &recipe), (own, output))?;
     let machine = session::machine()?;
     let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());

@@ -152,6 +152,17 @@ fn flags_are_written_as_go_writes_them() {
         Some("f".to_owned())
     );
     assert!(on("melange sign-index -f i", "force"));
+    for line in [
+        "melange source --source-dir p -o there get x",
+        "melange source -o there get --source-dir p x",
+        "melange source get x --source-dir=p --output there",
+        "melange source --source-dir other get x --source-dir=p --output there",
+    ] {
+        assert_eq!(text(line, "source-dir"), Some("p".to_owned()), "{line}");
+        assert_eq!(text(line, "output"), Some("there".to_owned()), "{line}");
+    }
+    let default = Some("./source".to_owned());
+    assert_eq!(text("melange source pop x", "output"), default);
 }
 
 #[test]

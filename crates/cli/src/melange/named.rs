@@ -1,0 +1,303 @@
+//! Repositories and keys that a recipe names itself.
+//!
+//! Recipes are other people's. What one names of this machine counts only beneath its own folder and the
+//! folder that the command runs in, where its examples have `./packages` and `local-melange.rsa.pub`;
+//! anything else is not even opened. What the command line names is nobody else's business.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use boltworks_factory::repository::Given;
+use boltworks_fsx::{FileKind, RelPath, Root};
+use boltworks_model::Architecture;
+use boltworks_recipe::resolved::{Image, Recipe};
+
+use super::usage;
+use crate::failure::Failure;
+use crate::host;
+use crate::output::Output;
+
+/// So many links lead on, before they are taken for a circle.
+const LINKS: usize = 40;
+
+/// The environments whose repositories and keys count, and whose they are.
+pub(super) struct Named<'a> {
+    /// The recipe, as messages call it.
+    whose: String,
+    /// Its own folder, if it lies in one.
+    folder: Option<PathBuf>,
+    /// Each with the field that it stands in.
+    environments: Vec<(String, &'a Image)>,
+}
+
+impl<'a> Named<'a> {
+    /// For the build of a recipe.
+    pub(super) fn of_build(file: &Path, recipe: &'a Recipe) -> Self {
+        Self {
+            whose: file.display().to_string(),
+            folder: Some(super::given::parent(file).to_owned()),
+            environments: vec![("environment".to_owned(), &recipe.environment)],
+        }
+    }
+
+    /// For its tests.
+    pub(super) fn of_tests(file: &Path, recipe: &'a Recipe) -> Self {
+        let own = recipe.test.iter();
+        let own = own.map(|test| ("test.environment".to_owned(), &test.environment));
+        let split = recipe.subpackages.iter().filter_map(|package| {
+            let field = format!("subpackages {}: test.environment", package.name);
+            Some((field, &package.test.as_ref()?.environment))
+        });
+        Self {
+            environments: own.chain(split).collect(),
+            ..Self::of_build(file, recipe)
+        }
+    }
+
+    /// For the build of the recipe inside a package: it has no folder.
+    pub(super) fn of_package(recipe: &'a Recipe) -> Self {
+        let name = recipe.package.name.as_str();
+        Self {
+            whose: format!("the recipe inside {name}"),
+            folder: None,
+            ..Self::of_build(Path::new(name), recipe)
+        }
+    }
+
+    /// Adds them to those of the command line. What lies elsewhere is refused, or, in the recipe inside a
+    /// package, which comes from another machine, left out with a note.
+    pub(super) fn add_to(
+        &self,
+        given: &mut Given,
+        (architecture, output): (Architecture, &Output),
+    ) -> Result<(), Failure> {
+        for (field, environment) in &self.environments {
+            let named = environment.repositories.iter();
+            for repository in named.chain(&environment.build_repositories) {
+                let place = Path::new(repository).join(architecture.apk());
+                let spot = Spot {
+                    field: format!("{field}.contents.repositories"),
+                    named: repository,
+                    flag: "--repository-append",
+                };
+                if is_given(&given.repositories, repository)
+                    || self.is_taken(&spot, &place, output)?
+                {
+                    add_repository(given, repository)?;
+                }
+            }
+            for key in &environment.keyring {
+                let spot = Spot {
+                    field: format!("{field}.contents.keyring"),
+                    named: key,
+                    flag: "--keyring-append",
+                };
+                if is_given(&given.keys, key) || self.is_taken(&spot, Path::new(key), output)? {
+                    add_key(given, key)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_taken(&self, spot: &Spot<'_>, place: &Path, output: &Output) -> Result<bool, Failure> {
+        let Spot { field, named, flag } = spot;
+        if named.contains("://") || named.starts_with('@') || self.is_here(place)? {
+            return Ok(true);
+        }
+        let what = format!(
+            "{}: {field} names {named}, which lies outside of the recipe's folder and of this one",
+            self.whose
+        );
+        let help = format!("if it is meant, name it yourself: {flag} {named}");
+        if self.folder.is_some() {
+            return Err(usage(what, help));
+        }
+        output.note(&format!("! {what}: it is left out"));
+        Ok(false)
+    }
+
+    /// Whether a path lies, at the end of all links, beneath a folder that counts.
+    fn is_here(&self, path: &Path) -> Result<bool, Failure> {
+        if path
+            .components()
+            .any(|part| matches!(part, Component::ParentDir))
+        {
+            return Ok(false);
+        }
+        if path.is_relative() {
+            return is_beneath(Path::new("."), path);
+        }
+        for folder in self.folder.as_deref().into_iter().chain([Path::new(".")]) {
+            if let Ok(rest) = path.strip_prefix(host::absolute(folder))
+                && is_beneath(folder, rest)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Where something is named, and the flag that names it on the command line.
+struct Spot<'a> {
+    field: String,
+    named: &'a str,
+    flag: &'static str,
+}
+
+fn is_given(given: &[PathBuf], named: &str) -> bool {
+    given.iter().any(|path| path == Path::new(named))
+}
+
+/// Whether a path leads nowhere but beneath a folder. Nothing of it is opened.
+fn is_beneath(folder: &Path, path: &Path) -> Result<bool, Failure> {
+    let root = Root::open(folder)?;
+    let parts = |bytes: &[u8]| -> Vec<Vec<u8>> {
+        let parts = bytes.split(|byte| *byte == b'/').rev();
+        parts.map(<[u8]>::to_vec).collect()
+    };
+    let mut open = parts(path.as_os_str().as_bytes());
+    let mut here: Vec<Vec<u8>> = Vec::new();
+    let mut links = 0;
+    while let Some(part) = open.pop() {
+        match part.as_slice() {
+            b"" | b"." => continue,
+            b".." if here.pop().is_none() => return Ok(false),
+            b".." => continue,
+            _ => here.push(part),
+        }
+        let place = RelPath::new(here.join(&b'/'))?;
+        let stat = root.stat(&place)?;
+        if stat.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+            links += 1;
+            let target = root.read_link(&place)?;
+            if links > LINKS || target.starts_with(b"/") {
+                return Ok(false);
+            }
+            here.pop();
+            open.extend(parts(&target));
+        }
+    }
+    Ok(true)
+}
+
+/// Adds a repository.
+pub(super) fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
+    let is_http = named.starts_with("http://") || named.starts_with("https://");
+    if named.contains("://") && !is_http {
+        return Err(usage(
+            format!("packages are not fetched from {named}"),
+            "name a folder, or an address that begins with https:// or http://",
+        ));
+    }
+    if named.starts_with('@') {
+        return Err(usage(
+            format!("'{named}': repositories have no tags here"),
+            "name the folder alone, and packages without @TAG",
+        ));
+    }
+    let path = PathBuf::from(named);
+    if !given.repositories.contains(&path) {
+        given.repositories.push(path);
+    }
+    Ok(())
+}
+
+/// Adds a key's file. One at an address must be here too, under its own name: who signs is nothing to
+/// take from a server.
+fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
+    let path = PathBuf::from(named);
+    if named.contains("://") {
+        let is_here = given
+            .keys
+            .iter()
+            .any(|key| key.file_name() == path.file_name());
+        return is_here.then_some(()).ok_or_else(|| {
+            usage(
+                format!("keys are not fetched from {named}"),
+                "bring it here, look at it, and name its file with -k",
+            )
+        });
+    }
+    if !given.keys.contains(&path) {
+        given.keys.push(path);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_nowhere_else() {
+        let around = tempfile::tempdir().unwrap();
+        let folder = around.path().join("recipes");
+        let root = Root::create(&folder).unwrap();
+        let name = |name: &str| RelPath::try_from(name).unwrap();
+        root.make_dir(&name("packages/x86_64")).unwrap();
+        for (target, link) in [
+            ("packages", "same"),
+            ("packages/../same/x86_64", "deep"),
+            ("..", "up"),
+            ("packages/../..", "far"),
+            ("/etc", "etc"),
+            ("circle", "circle"),
+        ] {
+            root.symlink(target.as_bytes(), &name(link)).unwrap();
+        }
+        let check = |path: &str, expected: bool| {
+            let is_here = is_beneath(&folder, Path::new(path)).unwrap();
+            assert_eq!(is_here, expected, "{path}");
+        };
+        for path in ["packages", "./same/x86_64", "deep", "not there/at all", ""] {
+            check(path, true);
+        }
+        for path in ["up/x86_64", "far", "etc/shadow", "circle", "deep/../../.."] {
+            check(path, false);
+        }
+        let named = Named {
+            whose: "r.yaml".to_owned(),
+            folder: Some(folder.clone()),
+            environments: Vec::new(),
+        };
+        assert!(named.is_here(&folder.join("same/x86_64")).unwrap());
+        for path in [folder.join("etc/shadow"), folder.join("../recipes/same")] {
+            assert!(!named.is_here(&path).unwrap(), "{}", path.display());
+        }
+        for path in ["/etc/shadow", "../packages"] {
+            assert!(!named.is_here(Path::new(path)).unwrap(), "{path}");
+        }
+    }
+
+    /// It comes from another machine, so what it names there is no error, and is not looked for here.
+    #[test]
+    fn what_a_recipe_inside_names_elsewhere_is_left_out() {
+        let text = "package: { name: a, version: 1, epoch: 0 }\nenvironment:\n  contents:\n    \
+            keyring: [/etc/shadow, own.rsa.pub]\n    repositories: [/root, ../os, packages, \
+            'https://os.example']\npipeline: [{ runs: it }]\n";
+        let library = boltworks_recipe::PipelineLibrary::builtin();
+        let options = boltworks_recipe::ResolveOptions::new(Architecture::X86_64, &library);
+        let parsed = boltworks_recipe::parse_recipe("a.yaml", text).unwrap();
+        let recipe = boltworks_recipe::resolve(&parsed, &options).unwrap();
+        let add = |named: &Named<'_>, given: &mut Given| {
+            named.add_to(given, (Architecture::X86_64, &Output::new(false)))
+        };
+        let mut given = Given {
+            repositories: vec!["/root".into()],
+            ..Given::default()
+        };
+        add(&Named::of_package(&recipe), &mut given).unwrap();
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(given.keys, paths(&["own.rsa.pub"]));
+        let kept = paths(&["/root", "packages", "https://os.example"]);
+        assert_eq!(given.repositories, kept);
+        let refused = add(&Named::of_build(Path::new("a.yaml"), &recipe), &mut given);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "a.yaml: environment.contents.repositories names ../os, which lies outside of the \
+             recipe's folder and of this one"
+        );
+    }
+}
