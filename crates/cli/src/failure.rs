@@ -11,7 +11,7 @@ use boltworks_source::Error as SourceError;
 use boltworks_stage0::Error as Stage0Error;
 use boltworks_store::Error as StoreError;
 use boltworks_yaml::closest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::excerpt::{NO_TEXT, Place, excerpt};
 use crate::output::Output;
@@ -90,23 +90,44 @@ pub(crate) fn report(failure: &Failure, output: &Output) -> ExitCode {
         output.note(&format!("{STOPPED_WORDS}: {KEPT}"));
         return ExitCode::from(code);
     }
-    let help: Vec<_> = advice(failure).iter().map(|line| callable(line)).collect();
     if output.is_json() {
-        output.json(&json!({"error": {
-            "message": if code == STOPPED { STOPPED_WORDS.to_owned() } else { whole(failure) },
-            "help": help,
-            "tail": step(failure).map_or(&[][..], |step| &step.tail),
-            "step": step(failure).map(failed::document),
-            "exit": code,
-        }}));
+        output.json(&document(failure));
     } else {
-        output.note(&shown(failure));
-        // An excerpt has its help within.
-        for line in help.iter().filter(|_| Place::of(failure).is_none()) {
-            output.note(&format!("help: {line}"));
-        }
+        tell(failure, output);
     }
     ExitCode::from(code)
+}
+
+/// The error for machines.
+pub(crate) fn document(failure: &Failure) -> Value {
+    let code = code(failure);
+    let help: Vec<_> = help(failure).collect();
+    json!({"error": {
+        "message": if code == STOPPED { STOPPED_WORDS.to_owned() } else { whole(failure) },
+        "help": help,
+        "tail": step(failure).map_or(&[][..], |step| &step.tail),
+        "step": step(failure).map(failed::document),
+        "exit": code,
+    }})
+}
+
+/// Prints the error and its advice for people, where others may follow.
+pub(crate) fn tell(failure: &Failure, output: &Output) {
+    output.note(&shown(failure));
+    // An excerpt has its help within.
+    for line in help(failure).filter(|_| Place::of(failure).is_none()) {
+        output.note(&format!("help: {line}"));
+    }
+}
+
+/// What to do next, in commands that can be pasted as they stand.
+fn help(failure: &Failure) -> impl Iterator<Item = String> {
+    let ours = match host::other_name() {
+        Some(program) => format!("`{program} "),
+        None => "`boltworks ".to_owned(),
+    };
+    let advice = advice(failure).into_iter();
+    advice.map(move |line| line.replace("`boltworks ", &ours))
 }
 
 /// Prints why the command line cannot be read, or the help that it asks for.
@@ -141,11 +162,6 @@ fn usage_words(text: &str, kind: clap::error::ErrorKind) -> (String, Vec<String>
             .collect()
     };
     (lines(message).join(" "), lines(rest))
-}
-
-/// Advice whose commands can be pasted as they stand.
-fn callable(line: &str) -> String {
-    line.replace("`boltworks ", &format!("`{} ", host::program()))
 }
 
 fn whole(failure: &Failure) -> String {

@@ -22,6 +22,12 @@ pub(crate) fn program() -> String {
     command(&called, &exe)
 }
 
+/// The same where it was called by the name of another.
+pub(crate) fn other_name() -> Option<String> {
+    let called = std::env::args_os().next()?;
+    melange::is_name(&called).then(program)
+}
+
 fn command(called: &OsStr, exe: &Path) -> String {
     if !melange::is_name(called) {
         return word(called);

@@ -9,7 +9,7 @@ use super::{Libc, Pipelines, architecture};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recipe {
-    /// Print a recipe as it is understood: one line of JSON.
+    /// Print recipes as they are understood: of each, one line of JSON.
     Compile(Compile),
     /// Move a recipe to another version: its epoch and the digests of its sources follow.
     Bump(Bump),
@@ -122,9 +122,10 @@ pub(crate) struct Bump {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compile {
-    /// The recipe.
-    pub file: PathBuf,
-    /// The architecture to resolve it for.
+    /// Recipes, and folders of recipes.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// The architecture to resolve them for.
     #[arg(long, value_parser = architecture, default_value = "x86_64", value_name = "ARCH")]
     pub arch: Architecture,
     #[command(flatten)]

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::single::{BumpOrder, Reading};
+use boltworks_factory::Error;
+use boltworks_factory::single::{self, BumpOrder, CompileOrder, Reading};
 
 use crate::arguments::{Arguments, Compile, Recipe};
 use crate::commands::{bump, fmt, given, graph, licences, lint, session};
-use crate::failure::Failure;
+use crate::failure::{self, Failure, USAGE};
 use crate::output::Output;
 
 pub(crate) fn run(
@@ -21,7 +22,7 @@ pub(crate) fn run(
                 version: bump.to.clone(),
                 commit: bump.expected_commit.clone(),
                 reading: Reading {
-                    pipelines: bump.pipelines.pipeline_dir.clone(),
+                    pipelines: given::pipelines(&bump.pipelines.pipeline_dir, output),
                     ..Reading::default()
                 },
             };
@@ -37,12 +38,53 @@ pub(crate) fn run(
 
 fn run_compile(compile: &Compile, output: &Output) -> Result<ExitCode, Failure> {
     let reading = Reading {
-        pipelines: compile.pipelines.pipeline_dir.clone(),
+        pipelines: given::pipelines(&compile.pipelines.pipeline_dir, output),
         libc: given::libc(compile.libc),
         options: compile.build_option.iter().cloned().collect(),
         ..Reading::default()
     };
-    let recipe = reading.recipe(&compile.file, compile.arch)?;
-    output.raw(&recipe.compile_json());
-    Ok(ExitCode::SUCCESS)
+    let order = CompileOrder {
+        paths: compile.paths.clone(),
+        reading,
+        architecture: compile.arch,
+    };
+    let (mut alone, mut is_any) = (None, false);
+    let mut code = ExitCode::SUCCESS;
+    single::compile(&order, &mut |file, line| {
+        is_any = true;
+        match line {
+            Ok(line) => output.raw(&line),
+            Err(error) if order.paths == [file] => alone = Some(error),
+            Err(error) if is_for_others(&error) => {
+                let (file, arch) = (file.display(), order.architecture);
+                output.note(&format!("! {file} is not meant for {arch}"));
+            }
+            Err(error) => {
+                tell(&error.into(), output);
+                code = ExitCode::from(USAGE);
+            }
+        }
+    })?;
+    if !is_any {
+        output.note(
+            "! there is no recipe: of a folder, the files are taken whose names end in .yaml",
+        );
+    }
+    match alone {
+        Some(error) => Err(error.into()),
+        None => Ok(code),
+    }
+}
+
+fn is_for_others(error: &Error) -> bool {
+    matches!(error, Error::Recipe(error) if error.is_other_architecture())
+}
+
+/// Tells of a recipe among others: machines read it as a line among theirs.
+fn tell(failure: &Failure, output: &Output) {
+    if output.is_json() {
+        output.raw(&failure::document(failure).to_string());
+    } else {
+        failure::tell(failure, output);
+    }
 }

@@ -183,7 +183,7 @@ fn odd_files_are_answered_with_what_to_do() {
     );
     let folder = help(
         &|desk| std::fs::create_dir(desk.path("recipes/b.yaml")).unwrap(),
-        COMPILE,
+        "build recipes/b.yaml",
         1,
     );
     assert!(folder.contains("folders are no files"), "{folder}");

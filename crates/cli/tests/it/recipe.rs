@@ -395,3 +395,44 @@ fn our_own_recipes_are_as_we_say() {
         desk.run(&lint).with_code(0);
     }
 }
+
+#[test]
+fn many_recipes_are_compiled_in_order() {
+    let desk = Desk::new();
+    let text = |name: &str, more: &str| {
+        format!(
+            "package:\n  name: {name}\n  version: 1\n  epoch: 0\n{more}pipeline:\n  - runs: it\n"
+        )
+    };
+    for name in ["b", "a", "c"] {
+        desk.write(&format!("os/{name}.yaml"), text(name, ""));
+    }
+    desk.write("os/bad.yaml", text("bad", "  speed: 3\n"));
+    desk.write(
+        "os/elsewhere.yaml",
+        text("elsewhere", "  target-architecture: [aarch64]\n"),
+    );
+    desk.write("alone.yaml", text("alone", ""));
+    let named = |out: &str| -> Vec<String> {
+        let lines = out.lines().map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            let name = value["package"]["name"].as_str();
+            name.map_or_else(|| value["error"]["exit"].to_string(), str::to_owned)
+        });
+        lines.collect()
+    };
+    let many = desk.run("recipe compile os alone.yaml").with_code(2);
+    assert_eq!(named(&many.out), ["a", "b", "c", "alone"]);
+    assert!(many.err.contains("--> os/bad.yaml:5:3"), "{many:?}");
+    assert!(
+        many.err
+            .contains("os/elsewhere.yaml is not meant for x86_64")
+    );
+    let many = desk.run("--json recipe compile os").with_code(2);
+    assert_eq!(named(&many.out), ["a", "b", "2", "c"]);
+    let arm = desk.run("recipe compile os/elsewhere.yaml --arch aarch64");
+    assert_eq!(named(&arm.with_code(0).out), ["elsewhere"]);
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let none = desk.run("recipe compile empty").with_code(0);
+    assert!(none.err.contains("there is no recipe"), "{none:?}");
+}

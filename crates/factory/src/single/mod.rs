@@ -14,7 +14,8 @@
 //! 10. [`licences`]: what it declares, beside what its sources show.
 //! 11. [`mod@mirrored`]: repositories at addresses, brought into folders.
 //! 12. [`mod@bump`]: its text, moved to another version.
-//! 12. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
+//! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
+//! 14. [`mod@compile`]: many recipes, only understood.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -28,6 +29,7 @@ pub mod bump;
 pub mod cached;
 pub mod check;
 pub mod choose;
+pub mod compile;
 mod deliver;
 pub mod image;
 pub mod licences;
@@ -52,6 +54,7 @@ pub use bump::{BumpOrder, Bumped, Renewed, bump};
 pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, check};
 pub use choose::{Wish, choose};
+pub use compile::{CompileOrder, compile};
 pub use image::{ImageOrder, ImageOut, image};
 pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};

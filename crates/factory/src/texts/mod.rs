@@ -33,7 +33,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Read>, Error> {
 }
 
 /// Whether a path names a folder: `.` does too, which is no name in one.
-fn is_folder(path: &Path) -> Result<bool, Error> {
+pub(crate) fn is_folder(path: &Path) -> Result<bool, Error> {
     if path.file_name().is_none() {
         return Ok(true);
     }
