@@ -142,9 +142,14 @@ impl Factory {
 
     /// Writes one of the factory's files.
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
+        self.write_bytes(file, text.as_bytes())
+    }
+
+    /// Writes one of the factory's files, which may be no text.
+    pub fn write_bytes(&self, file: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(file);
         std::fs::create_dir_all(path.parent().context("no folder")?)?;
-        std::fs::write(&path, text).with_context(|| format!("{} is not written", path.display()))
+        std::fs::write(&path, bytes).with_context(|| format!("{} is not written", path.display()))
     }
 
     /// Replaces a text in one of the factory's files; it must be there exactly once.

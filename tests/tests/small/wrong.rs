@@ -77,7 +77,7 @@ fn a_folder_without_a_factory_says_how_to_make_one() -> Result<()> {
 fn a_file_that_is_no_recipe_says_where_and_what_to_do() -> Result<()> {
     let small = Small::new()?;
     let told = |content: &[u8], place: &str, help: &str| {
-        std::fs::write(small.path().join("odd.yaml"), content)?;
+        small.write_bytes("odd.yaml", content)?;
         let output = small.command(["recipe", "compile", "odd.yaml"])?.fails(2)?;
         output.says(place)?;
         output.says(help)?;
@@ -90,7 +90,7 @@ fn a_file_that_is_no_recipe_says_where_and_what_to_do() -> Result<()> {
         anyhow::Ok(())
     };
     told(b"package:\n  name: caf\xe9\n", "odd.yaml:2:12", "UTF-8")?;
-    told(&[b'#'; (4 << 20) + 1], "odd.yaml", "make several of it")?;
+    told(&vec![b'#'; (4 << 20) + 1], "odd.yaml", "make several of it")?;
     told(b"", "odd.yaml:1:1", "a recipe begins with `package:`")?;
     told(
         b"package:\n  name: ..\n  version: 1\n",
