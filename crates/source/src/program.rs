@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use boltworks_fsx::{Bounded, Limit};
 use boltworks_model::Clock;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
 use crate::Error;
 
@@ -33,6 +34,7 @@ pub struct Program {
     args: Vec<OsString>,
     environment: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    memory: Option<u64>,
 }
 
 impl Program {
@@ -52,6 +54,7 @@ impl Program {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
             directory: None,
+            memory: None,
         }
     }
 
@@ -87,6 +90,13 @@ impl Program {
     #[must_use]
     pub fn directory(mut self, path: &Path) -> Self {
         self.directory = Some(path.to_owned());
+        self
+    }
+
+    /// Sets the most bytes of memory that it may take, and each program that it starts.
+    #[must_use]
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
         self
     }
 
@@ -237,16 +247,34 @@ impl Program {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        command
-            .spawn()
-            .map(|child| Running(child, is_apart))
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => Error::Missing {
-                    program: self.name,
-                    package: self.package,
-                },
-                _ => self.broken(source),
-            })
+        let running = command.spawn().map(|child| Running(child, is_apart));
+        let running = running.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::Missing {
+                program: self.name,
+                package: self.package,
+            },
+            _ => self.broken(source),
+        })?;
+        self.bound(&running.0)
+            .map_err(|source| self.broken(source))?;
+        Ok(running)
+    }
+
+    /// Bounds the memory of a program that was just started and has no input yet.
+    fn bound(&self, child: &Child) -> io::Result<()> {
+        let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let (Some(bytes), Some(child)) = (self.memory, child) else {
+            return Ok(());
+        };
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        // Until it is waited for, its number is nobody else's.
+        match prlimit(Some(child), Resource::Data, limit) {
+            Err(error) if error != Errno::SRCH => Err(error.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits for the end. `is_whole`: its output was read to the end, so that only success will

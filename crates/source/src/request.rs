@@ -41,6 +41,9 @@ pub struct GitLimits {
     pub bytes: u64,
     /// How long a server may say nothing.
     pub quiet: Duration,
+    /// The most bytes of memory of each process of git's: a change of a few bytes in a pack can claim to
+    /// make an object of any size.
+    pub memory: u64,
 }
 
 /// The same files at another address: `prefix` of an address is replaced by `to`.

@@ -243,7 +243,8 @@ impl<'a> Git<'a> {
     /// Git on this repository.
     fn program(&self, remote: Option<&Remote>) -> Program {
         let folder = format!("--git-dir={}", self.path.display());
-        base(self.environment, remote).arg(folder)
+        let program = base(self.environment, remote).memory(self.limits.memory);
+        program.arg(folder)
     }
 
     /// Runs it while progress is told; it is stopped on request, when it takes too much room, and when
@@ -321,12 +322,15 @@ impl Default for GitLimits {
         Self {
             bytes: crate::fetcher::MAX_SOURCE,
             quiet: Duration::from_mins(5),
+            memory: 4 << 30,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -350,5 +354,104 @@ mod tests {
             .lines()
             .find(|line| !line.starts_with("command line:"));
         assert_eq!(foreign, None);
+    }
+
+    /// A pack with zeros and a change that makes so many megabytes of them.
+    fn bomb(megabytes: usize) -> Vec<u8> {
+        const ZEROS: usize = 1 << 20;
+        let seven = |mut size: usize, mut bytes: Vec<u8>| {
+            while size > 0x7f {
+                bytes.push(u8::try_from(size & 0x7f).unwrap() | 0x80);
+                size >>= 7;
+            }
+            bytes.push(u8::try_from(size).unwrap());
+            bytes
+        };
+        let header = |number: u8, size: usize| {
+            let low = u8::try_from(size & 0xf).unwrap();
+            seven(size >> 4, vec![number << 4 | low | 0x80])
+        };
+        let packed = |bytes: &[u8]| {
+            let mut encoder =
+                flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let mut change = seven(megabytes * ZEROS, seven(ZEROS, Vec::new()));
+        // Copy from the start so many bytes: the third byte of the number alone is not zero.
+        change.extend([0x80 | 0x40, 0x10].repeat(megabytes));
+        let mut pack = b"PACK\0\0\0\x02\0\0\0\x02".to_vec();
+        let base = [header(3, ZEROS), packed(&vec![0; ZEROS])].concat();
+        pack.extend(&base);
+        pack.extend(header(6, change.len()));
+        let distance = base.len();
+        pack.push(u8::try_from((distance >> 7) - 1).unwrap() | 0x80);
+        pack.push(u8::try_from(distance & 0x7f).unwrap());
+        pack.extend(packed(&change));
+        let mut naming = super::super::object::Naming::new(&like());
+        naming.update(&pack);
+        pack.extend(naming.finish());
+        pack
+    }
+
+    fn like() -> ObjectId {
+        "0000000000000000000000000000000000000000".parse().unwrap()
+    }
+
+    /// No time passes, and nothing is random.
+    struct Nothing;
+
+    impl boltworks_model::Clock for Nothing {
+        fn now(&self) -> boltworks_model::Timestamp {
+            boltworks_model::Timestamp(0)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn sleep(&self, _duration: Duration) {}
+    }
+
+    impl boltworks_model::Entropy for Nothing {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(0);
+        }
+    }
+
+    #[test]
+    fn a_small_change_makes_no_giant() {
+        let cancel = boltworks_model::Cancel::default();
+        let ambient = boltworks_model::Ambient {
+            clock: &Nothing,
+            entropy: &Nothing,
+            sink: &(),
+            cancel: &cancel,
+        };
+        let job = Job::new("bomb", &ambient);
+        let nothing = BTreeMap::new();
+        let taken = |megabytes: usize, memory: u64| {
+            let folder = tempfile::tempdir().unwrap();
+            let limits = GitLimits {
+                memory,
+                ..GitLimits::default()
+            };
+            let opening = Opening {
+                environment: &nothing,
+                limits,
+                before: 0,
+                job: &job,
+            };
+            let git = Git::init(Root::open(folder.path()).unwrap(), &like(), opening).unwrap();
+            let pack = bomb(megabytes);
+            assert!(pack.len() < 10_000, "it is {} bytes", pack.len());
+            git.take(&Content::Bytes(pack.into()))
+        };
+        taken(200, GitLimits::default().memory).unwrap();
+        let refused = taken(200, 100 << 20).unwrap_err().to_string();
+        assert!(
+            refused.to_lowercase().contains("out of memory"),
+            "{refused}"
+        );
     }
 }
