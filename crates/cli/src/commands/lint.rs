@@ -96,7 +96,7 @@ fn document(finding: &Finding) -> Value {
         "column": spot.at.column,
         "what": spot.what,
         "instead": spot.instead,
-        "advice": finding.advice,
+        "advice": &*finding.advice,
         "fixable": spot.fix.is_some(),
     })
 }

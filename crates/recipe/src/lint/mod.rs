@@ -14,6 +14,7 @@ mod sources;
 mod steps;
 mod update;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_yaml::Place;
@@ -101,7 +102,7 @@ pub struct Finding {
     /// What becomes of it.
     pub level: Level,
     /// What to do about it.
-    pub advice: &'static str,
+    pub advice: Cow<'static, str>,
     /// Where, and what is wrong.
     pub spot: Spot,
 }
@@ -112,7 +113,10 @@ impl Finding {
         Self {
             rule: UNDERSTOOD,
             level: Level::Error,
-            advice: "",
+            advice: match error.suggestion() {
+                Some(_) => Cow::default(),
+                None => error.help().map(Cow::from).unwrap_or_default(),
+            },
             spot: Spot {
                 at: error.place(),
                 what: error.message(),
@@ -154,7 +158,7 @@ fn found<'a>(rule: &'a Rule, subject: &Subject<'_>) -> impl Iterator<Item = Find
     spots.take(MOST).map(|spot| Finding {
         rule: rule.name,
         level: rule.level,
-        advice: rule.advice,
+        advice: Cow::from(rule.advice),
         spot,
     })
 }

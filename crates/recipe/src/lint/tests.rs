@@ -408,3 +408,17 @@ fn each_is_documented_with_its_level() {
         assert!(page.contains(&row), "{row}");
     }
 }
+
+#[test]
+fn what_is_not_understood_has_its_help() {
+    let error = parse_recipe("a.yaml", "package:\n  name: a\n").unwrap_err();
+    let finding = Finding::not_understood(&error);
+    assert_eq!(
+        finding.advice,
+        "add the line `version: …` beneath `package:`"
+    );
+    let error = parse_recipe("a.yaml", "pakcage: {}\n").unwrap_err();
+    let finding = Finding::not_understood(&error);
+    assert_eq!(finding.spot.instead.as_deref(), Some("package"));
+    assert_eq!(finding.advice, "");
+}
