@@ -18,8 +18,7 @@ pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
 /// by the name of another.
 pub(crate) fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
-    let exe = std::env::current_exe().unwrap_or_default();
-    command(&called, &exe)
+    command(&called, &host(None, true).exe)
 }
 
 /// The same where it was called by the name of another.

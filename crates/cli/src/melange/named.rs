@@ -163,8 +163,12 @@ fn is_beneath(folder: &Path, path: &Path) -> Result<bool, Failure> {
     while let Some(part) = open.pop() {
         match part.as_slice() {
             b"" | b"." => continue,
-            b".." if here.pop().is_none() => return Ok(false),
-            b".." => continue,
+            b".." => {
+                if here.pop().is_none() {
+                    return Ok(false);
+                }
+                continue;
+            }
             _ => here.push(part),
         }
         let place = RelPath::new(here.join(&b'/'))?;

@@ -415,7 +415,7 @@ fn many_recipes_are_compiled_in_order() {
     desk.write("alone.yaml", text("alone", ""));
     let named = |out: &str| -> Vec<String> {
         let lines = out.lines().map(|line| {
-            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            let value: Value = serde_json::from_str(line).unwrap();
             let name = value["package"]["name"].as_str();
             name.map_or_else(|| value["error"]["exit"].to_string(), str::to_owned)
         });
