@@ -179,7 +179,7 @@ fn a_commit_is_moved_and_a_missing_one_is_told_with_its_place() -> Result<()> {
     desk.melange("compile words.yaml")?.ok()?;
     let told = desk.melange("source get words.yaml")?.fails(2)?;
     told.says("words.yaml:8:11")?;
-    told.says("git ls-remote http://127.0.0.1")?;
+    told.says("git ls-remote -- http://127.0.0.1")?;
     told.says("refs/tags/v1.0")?;
     let kept = desk.melange("update-cache words.yaml --cache-dir kept")?;
     let kept = kept.ok()?;

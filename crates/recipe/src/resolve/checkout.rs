@@ -12,6 +12,7 @@ use super::scope::Scope;
 use crate::Problem;
 use crate::parsed::{Step, Text};
 use crate::resolved::{KnownBy, SourceRef, Unpinned};
+use crate::words::join;
 
 /// The pipeline's name.
 pub(super) const NAME: &str = "git-checkout";
@@ -135,16 +136,18 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// No commit is named: where to look for it.
+    /// No commit is named: where to look for it, in words that a shell takes for nothing else.
     fn unknown(&self, repository: &str) -> Problem {
-        let of = match (self.text("tag"), self.text("branch")) {
-            ("", "") => "HEAD".to_owned(),
-            ("", branch) => format!("refs/heads/{branch}"),
-            (tag, _) => format!("refs/tags/{tag} 'refs/tags/{tag}^{{}}'"),
-        };
-        let rule = format!(
-            "is missing: a source is known by its commit, which `git ls-remote {repository} {of}` tells"
-        );
+        let mut words = ["git", "ls-remote", "--", repository]
+            .map(str::to_owned)
+            .to_vec();
+        match (self.text("tag"), self.text("branch")) {
+            ("", "") => words.push("HEAD".to_owned()),
+            ("", branch) => words.push(format!("refs/heads/{branch}")),
+            (tag, _) => words.extend(["", "^{}"].map(|end| format!("refs/tags/{tag}{end}"))),
+        }
+        let command = join(&words);
+        let rule = format!("is missing: a source is known by its commit, which `{command}` tells");
         bad("expected-commit", rule).1
     }
 

@@ -460,9 +460,9 @@ fn a_checkout_that_cannot_be_is_told_to_who_builds_it() {
         all += &told(&format!("{good}{with}"));
     }
     insta::assert_snapshot!(all, @r"
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a refs/tags/v1 'refs/tags/v1^{}'` tells
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a refs/heads/main` tells
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote https://example.org/a HEAD` tells
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a refs/tags/v1 'refs/tags/v1^{}'` tells
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a refs/heads/main` tells
+    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a HEAD` tells
     demo.yaml:11:13: the input 'branch' of the pipeline 'git-checkout' is given, and so is tag: which is meant?
     demo.yaml:10:10: '--upload-pack=x' is not the name of a branch or tag
     demo.yaml:10:12: the input 'depth' of the pipeline 'git-checkout' is neither a number of commits nor -1, which is all
