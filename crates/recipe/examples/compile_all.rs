@@ -1,4 +1,5 @@
-//! Reads and resolves every recipe of a folder in one process, and says what came of it.
+//! Reads and resolves every recipe of a folder in one process, and says what came of it in classes; what
+//! each is understood as, `boltworks recipe compile FOLDER` prints.
 //!
 //! ```sh
 //! cargo run --release -p boltworks-recipe --example compile_all -- FOLDER [OPTION…]
@@ -9,7 +10,6 @@
 //! | `--pipeline-dir DIR` | pipelines that go before the program's own; may be given again |
 //! | `--arch ARCH` | `x86_64` unless given |
 //! | `--threads N` | 2 unless given |
-//! | `--out DIR` | writes `compile_json` of each recipe to `DIR/NAME.json` |
 //! | `--canonical DIR` | writes `canonical_json` of each recipe, and of its tests |
 //! | `--again` | reads each `canonical_json` back: it must be written the same again |
 //! | `--list` | names every recipe that was refused, with the reason |
@@ -28,7 +28,6 @@ struct Options {
     pipelines: Vec<PathBuf>,
     arch: Architecture,
     threads: usize,
-    out: Option<PathBuf>,
     canonical: Option<PathBuf>,
     again: bool,
     list: bool,
@@ -79,13 +78,9 @@ fn one(file: &Path, library: &PipelineLibrary, options: &Options) -> anyhow::Res
     let resolved = parse_recipe(&name, &text).and_then(|recipe| resolve(&recipe, &resolve_options));
     let mut text_bytes = 0;
     if let Ok(recipe) = &resolved {
-        let printed = recipe.compile_json();
-        text_bytes = printed.len();
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        if let Some(out) = &options.out {
-            write(&out.join(format!("{stem}.json")), printed.as_bytes())?;
-        }
+        text_bytes = recipe.compile_json().len();
         if let Some(out) = &options.canonical {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
             write(&out.join(format!("{stem}.json")), &canonical(recipe))?;
         }
         if options.again {
@@ -266,7 +261,6 @@ fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options>
         pipelines: Vec::new(),
         arch: Architecture::X86_64,
         threads: 2,
-        out: None,
         canonical: None,
         again: false,
         list: false,
@@ -280,7 +274,6 @@ fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--pipeline-dir" => options.pipelines.push(value()?.into()),
             "--arch" => options.arch = value()?.parse()?,
             "--threads" => options.threads = value()?.parse()?,
-            "--out" => options.out = Some(value()?.into()),
             "--canonical" => options.canonical = Some(value()?.into()),
             "--again" => options.again = true,
             "--list" => options.list = true,
@@ -293,7 +286,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> anyhow::Result<Options>
     if options.folder.as_os_str().is_empty() {
         bail!("which folder of recipes?");
     }
-    for folder in [&options.out, &options.canonical].into_iter().flatten() {
+    if let Some(folder) = &options.canonical {
         make(folder)?;
     }
     Ok(options)
