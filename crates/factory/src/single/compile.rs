@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use boltworks_fsx::Root;
 use boltworks_model::Architecture;
@@ -13,7 +14,7 @@ use crate::Error;
 use crate::files::{Place, TEXT_LIMIT, folder, parent};
 use crate::texts::{is_folder, recipe_names};
 
-/// So many recipes are read side by side, and printed before the next are read.
+/// So many recipes are read side by side, while those before them are printed.
 const ROUND: usize = 256;
 
 /// Which recipes, and how they are understood.
@@ -35,7 +36,7 @@ struct File {
 }
 
 /// Gives each recipe as one line of JSON, or why there is none: in the order of the paths, of a folder in
-/// that of its names. No more are kept than are read side by side.
+/// that of its names. Two rounds are kept at a time.
 pub fn compile(
     order: &CompileOrder,
     each: &mut dyn FnMut(&Path, Result<String, Error>),
@@ -62,13 +63,20 @@ pub fn compile(
         Ok(recipe.compile_json())
     };
     let mut rounds = files.chunks(ROUND);
-    let compile = |round: &[File]| round.par_iter().map(line).collect::<Vec<_>>();
+    let compile = &|round: &[File]| round.par_iter().map(line).collect::<Vec<_>>();
     let mut ready = rounds.next().map(|round| (round, compile(round)));
     while let Some((round, lines)) = ready {
-        for (file, line) in round.iter().zip(lines) {
-            each(&file.path, line);
-        }
-        ready = rounds.next().map(|round| (round, compile(round)));
+        ready = thread::scope(|scope| {
+            let next = rounds.next();
+            let next = next.map(|round| (round, scope.spawn(move || compile(round))));
+            for (file, line) in round.iter().zip(lines) {
+                each(&file.path, line);
+            }
+            next.map(|(round, lines)| match lines.join() {
+                Ok(lines) => (round, lines),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        });
     }
     Ok(())
 }
