@@ -107,7 +107,7 @@ fn a_file_that_is_edited_meanwhile_is_not_built_as_what_it_was() -> Result<()> {
         Report::of(&output)?.with("failed") == names(&["recipe q"]),
         "{output}"
     );
-    output.says("'f' beside the recipe was changed")?;
+    output.says("'q/f' beside the recipe was changed")?;
     let made = small.up()?.with("made");
     ensure!(made == names(&["recipe q"]), "{made:?}");
     std::fs::write(&file, "old")?;
