@@ -1,6 +1,6 @@
 //! Packages of a recipe written into a folder, and the index there brought up to date.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use boltworks_apk::{IndexEntry, index::FILE_NAME};
@@ -14,6 +14,9 @@ use super::build::{BuildOrder, Delivered, Signing};
 use crate::files::Place;
 use crate::keys::Keys;
 use crate::{Error, packages};
+
+/// A package is copied in parts this large.
+const PART: usize = 256 * 1024;
 
 /// Writes an action's packages, and lists them.
 pub(super) fn deliver(
@@ -68,14 +71,15 @@ pub(super) fn write(
 
 /// The same, of which nothing is seen before the draft is committed.
 fn drafted(
-    mut blob: impl Read,
+    blob: impl Read,
     (folder, name): (&Root, &str),
     artifact: &Artifact,
     signing: &Signing,
 ) -> Result<(Draft, Artifact), Error> {
     let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
     if *signing != Signing::Nobody {
-        io::copy(&mut blob, &mut draft).map_err(unwritten)?;
+        let mut parts = BufReader::with_capacity(PART, blob);
+        io::copy(&mut parts, &mut draft).map_err(unwritten)?;
         return Ok((draft, artifact.clone()));
     }
     let mut counted = Counted {
