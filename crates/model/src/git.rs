@@ -165,19 +165,21 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// All that decides which objects come out, in words: two checkouts with the same text are the
-    /// same, whatever address they come from.
+    /// All that decides which objects come out, and what they were held against, in words: two
+    /// checkouts with the same text are the same, whatever address they come from.
     pub fn identity(&self) -> String {
         let depth = match self.depth {
             Depth::ONE => None,
             Depth::Last(count) => Some(format!("depth={count}")),
             Depth::All => Some("depth=all".to_owned()),
         };
+        let branch = self.branch.iter().map(|branch| format!("branch={branch}"));
         let tag = self.tag.iter().map(|tag| format!("tag={tag}"));
         let submodules = self.submodules.then(|| "submodules".to_owned());
         let picks = self.picks.iter();
         let words = std::iter::once(format!("git:{}", self.commit))
             .chain(depth)
+            .chain(branch)
             .chain(tag)
             .chain(submodules)
             .chain(picks.map(|pick| format!("pick={}", pick.commit)));
@@ -287,6 +289,10 @@ mod tests {
             tag: Some("v1".parse().unwrap()),
             ..checkout()
         };
+        let on_branch = Checkout {
+            branch: Some("main".parse().unwrap()),
+            ..checkout()
+        };
         let with_submodules = Checkout {
             submodules: true,
             ..checkout()
@@ -298,7 +304,7 @@ mod tests {
             }],
             ..checkout()
         };
-        let all = [plain, deep, tagged, with_submodules, picked];
+        let all = [plain, deep, tagged, on_branch, with_submodules, picked];
         let mut keys: Vec<_> = all.iter().map(Checkout::key).collect();
         assert_eq!(keys[0], format!("git:{COMMIT}"));
         // What was kept under a key is looked for under it by later versions too.
@@ -306,12 +312,6 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), all.len());
-        let on_branch = Checkout {
-            branch: Some("main".parse().unwrap()),
-            is_tip: true,
-            ..checkout()
-        };
-        assert_eq!(on_branch.key(), checkout().key());
     }
 
     proptest! {

@@ -424,9 +424,12 @@ fn a_checkout_is_known_by_its_commit() {
     };
     check("destination: b", "");
     check("tag: v${{package.version}}", " tag=v1.2");
-    check("branch: main", " depth=all");
-    check("branch: main\ndepth: 1", "");
-    check("branch: main\nexpected-commit-is-branch-tip: true", "");
+    check("branch: main", " depth=all branch=main");
+    check("branch: main\ndepth: 1", " branch=main");
+    check(
+        "branch: main\nexpected-commit-is-branch-tip: true",
+        " branch=main",
+    );
     check("tag: v1\ndepth: -1", " depth=all tag=v1");
     check("depth: 7\nrecurse-submodules: true", " depth=7 submodules");
     check("sparse-paths: a b", "");

@@ -67,10 +67,10 @@ pub(crate) struct Checkouts<'a> {
 impl Checkouts<'_> {
     /// Gets the blob: from the store, or anew.
     pub(crate) fn fetch(&self, ambient: &Ambient<'_>) -> Result<Fetched, Error> {
+        let remote = Remote::parse(self.request.uri)?;
         if let Some(kept) = self.kept()? {
             return Ok(kept);
         }
-        let remote = Remote::parse(self.request.uri)?;
         let cached = self.cached()?;
         if cached.is_none() {
             self.verify_online()?;

@@ -307,6 +307,13 @@ fn a_commit_that_is_not_on_its_branch_is_refused() {
     assert!(bench.get(&uri, &nowhere).is_err());
     bench.has_nothing();
     bench.get(&uri, &tip(&commits[9])).unwrap();
+    // What the store has was held against another branch, or came from an address that is one.
+    bench.get(&uri, &branched(&commits[6], "main")).unwrap();
+    let side = branched(&commits[6], "side");
+    let error = bench.get(&uri, &side).unwrap_err();
+    assert!(matches!(error, Error::OtherBranch { .. }), "{error}");
+    let main = branched(&commits[6], "main");
+    assert!(bench.get("-u./x", &main).is_err());
 }
 
 #[test]
