@@ -8,7 +8,7 @@ use boltworks_sandbox::Limits;
 use boltworks_store::BlobDraft;
 
 use crate::Error;
-use crate::build::base_environment;
+use crate::build::{base_environment, tell_accounts};
 use crate::local::LocalFiles;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
@@ -72,6 +72,7 @@ pub fn check<'s>(
     };
     let workspace = Workspace::lay(shop, ("test", order.package), contents)?;
     let job = job(order.package);
+    tell_accounts(&job, &order.test.environment, ambient);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
     environment.extend(order.test.environment.environment.clone());
