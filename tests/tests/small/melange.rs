@@ -283,5 +283,10 @@ fn steps_are_shown_the_folder_without_its_keys() -> Result<()> {
     desk.with_os(&format!("{build} --lint-warn empty"))
         .ok()?
         .says("linter empty")?;
-    Ok(())
+    // … and where the usual ones must again.
+    let script = "touch ${{targets.destdir}}/x\nchmod 4755 ${{targets.destdir}}/x";
+    std::fs::write(desk.path("recipes/look.yaml"), recipe("look", "", script))?;
+    let build = "build recipes/look.yaml --signing-key recipes/local.rsa";
+    desk.with_os(&format!("{build} --lint-require=")).ok()?;
+    desk.with_os(build).fails(1)?.says("linter setuidgid")
 }
