@@ -65,7 +65,9 @@ impl Workshop<'_> {
         let shop = self.shop(&scratch);
         let local = source.take_files(&scratch)?;
         let files = local.as_ref().map_or(&[][..], LocalFiles::files);
-        let (action, inputs) = &as_taken(action, inputs, file_pins(recipe, files))?;
+        let taken = as_taken(inputs, file_pins(recipe, files))?;
+        let action = taken.as_ref().map_or(action, |(action, _)| *action);
+        let inputs = taken.as_ref().map_or(inputs, |(_, inputs)| inputs);
         let job = inputs.subject.to_string();
         let order = Order {
             job: &job,
@@ -85,7 +87,7 @@ impl Workshop<'_> {
             lint_levels: &self.means.home.lint_levels,
         };
         let built = build(&order, &shop, ambient)?;
-        let mut record = self.record(*action, inputs, &built, started)?;
+        let mut record = self.record(action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         if built.by_hand || tests.iter().any(|test| test.by_hand) {
             let (action, inputs) = by_hand(inputs, started);
@@ -326,15 +328,14 @@ pub(crate) fn is_apart(subject: &Subject) -> bool {
 }
 
 /// The action of files beside a recipe that were changed after it was planned: it is recorded with the
-/// bytes that its steps saw. Not so in the factory itself, whose plan goes on from what was planned.
+/// bytes that its steps saw; nothing, where they were not. Not so in the factory itself, whose plan goes
+/// on from what was planned.
 fn as_taken(
-    action: ActionId,
     inputs: &ActionInputs,
     files: Vec<Pin>,
-) -> Result<(ActionId, ActionInputs), Error> {
-    let mut inputs = inputs.clone();
+) -> Result<Option<(ActionId, ActionInputs)>, Error> {
     if inputs.files == files {
-        return Ok((action, inputs));
+        return Ok(None);
     }
     if !is_apart(&inputs.subject) {
         let planned: BTreeSet<&Pin> = inputs.files.iter().collect();
@@ -343,9 +344,12 @@ fn as_taken(
         let file = changed.map(|pin| pin.name.clone()).unwrap_or_default();
         return Err(boltworks_package::Error::Edited { file }.into());
     }
-    inputs.files = files;
+    let inputs = ActionInputs {
+        files,
+        ..inputs.clone()
+    };
     let id = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
-    Ok((id, inputs))
+    Ok(Some((id, inputs)))
 }
 
 /// An action that a person finished by hand: no other is the same, and none is found made by it.
