@@ -27,6 +27,24 @@ pub(crate) struct Check<'a> {
     pub fix: Option<Form>,
 }
 
+impl From<LicenseForm> for Form {
+    fn from(form: LicenseForm) -> Self {
+        match form {
+            LicenseForm::Flat => Self::Flat,
+            LicenseForm::Simple => Self::Simple,
+        }
+    }
+}
+
+impl From<ScanType> for Depth {
+    fn from(scan: ScanType) -> Self {
+        match scan {
+            ScanType::Shallow => Self::Shallow,
+            ScanType::Deep => Self::Deep,
+        }
+    }
+}
+
 pub(crate) fn run(
     arguments: &Arguments,
     check: &LicenseCheck,
@@ -37,17 +55,10 @@ pub(crate) fn run(
         pipelines: given::pipelines(&check.pipelines.pipeline_dir, output),
         ..Reading::default()
     };
-    let form = match check.format {
-        LicenseForm::Flat => Form::Flat,
-        LicenseForm::Simple => Form::Simple,
-    };
     let what = Check {
         file: &check.file,
-        depth: match check.scan_type {
-            ScanType::Shallow => Depth::Shallow,
-            ScanType::Deep => Depth::Deep,
-        },
-        fix: check.fix.then_some(form),
+        depth: check.scan_type.into(),
+        fix: check.fix.then_some(check.format.into()),
     };
     carry_out(&home, what, &reading, output)
 }
