@@ -8,6 +8,7 @@ use boltworks_model::Sha256;
 
 use crate::Error;
 use crate::files::{Place, TEXT_LIMIT};
+use crate::repository::is_address;
 
 /// How the names of private keys end; apk looks for public keys whose names end in `.rsa.pub`.
 const ENDING: &[u8] = b".rsa";
@@ -57,6 +58,10 @@ impl Keys {
 pub fn trusted(paths: &[PathBuf]) -> Result<Keyring, Error> {
     let mut keyring = Keyring::new();
     for path in paths {
+        if is_address(path) {
+            let (what, help) = not_fetched(path);
+            return Err(Error::asked(what, help));
+        }
         let name = name_of(path)?;
         let pem = Place::of(path)?.read_vec(TEXT_LIMIT)?;
         let of_file = |error| Error::from(error).of_file(path);
@@ -75,6 +80,15 @@ pub fn trusted(paths: &[PathBuf]) -> Result<Keyring, Error> {
         }
     }
     Ok(keyring)
+}
+
+/// What is said of a key at an address, and what to do: whom to trust is nothing to take from a server.
+pub fn not_fetched(address: &Path) -> (String, String) {
+    let name = address.file_name().unwrap_or_default().to_string_lossy();
+    (
+        format!("{} is an address: keys are not fetched", address.display()),
+        format!("download it, see that it is the right one, and give the file: -k {name}"),
+    )
 }
 
 /// A key pair that was made.

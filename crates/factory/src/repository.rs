@@ -28,6 +28,11 @@ const PACKAGE_LIMIT: Limit = Limit::gib(16);
 /// No memory of what was judged is larger.
 const MEMORY_LIMIT: Limit = Limit::mib(64);
 
+/// Whether a repository or a key is named by an address, not by a path.
+pub fn is_address(named: &Path) -> bool {
+    named.to_string_lossy().contains("://")
+}
+
 /// What a command line says of packages that are there already.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
@@ -81,7 +86,7 @@ impl Repository {
         keyring: Option<&Keyring>,
     ) -> Result<Self, Error> {
         let text = path.to_string_lossy();
-        if text.contains("://") || text.starts_with('@') {
+        if is_address(path) || text.starts_with('@') {
             return Err(Error::asked(
                 format!("'{text}' is not a folder"),
                 "packages are taken from folders that hold ARCH/APKINDEX.tar.gz: bring them to one",

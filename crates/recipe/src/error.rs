@@ -173,6 +173,14 @@ pub enum Problem {
         /// The input.
         name: String,
     },
+    /// A repository is to be checked out, and no commit of it is named.
+    #[error("the pipeline '{pipeline}' needs the input 'expected-commit'")]
+    NoCommit {
+        /// The pipeline.
+        pipeline: &'static str,
+        /// The command that tells the commit.
+        command: String,
+    },
     /// An input is not what the pipeline takes.
     #[error("the input '{name}' of the pipeline '{pipeline}' {rule}")]
     BadInput {
@@ -365,6 +373,12 @@ impl Problem {
             }
             Self::MissingInput { name, .. } => {
                 return Some(format!("add it under `with` of this step: `{name}: …`"));
+            }
+            Self::NoCommit { command, .. } => {
+                return Some(format!(
+                    "add `expected-commit: …` under `with` of this step: tags and branches can be \
+                     moved. `{command}` tells it"
+                ));
             }
             Self::UnknownPipeline { name, .. } => {
                 return Some(format!(

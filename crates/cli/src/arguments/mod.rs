@@ -211,7 +211,7 @@ pub(crate) struct Reading {
         value_name = "PACKAGE"
     )]
     pub package_append: Vec<Dependency>,
-    /// The longest a step may take, like 90s, 20m or 2h [default: the factory's]
+    /// The longest a step may take, like 90s, 20m or 2h [default: the factory's `limits.wall`, 2h]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
     /// The most memory a step may use, like 512MiB or 4GiB [default: the factory's]

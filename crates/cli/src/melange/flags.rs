@@ -145,7 +145,10 @@ pub(super) const TEST_PACKAGE_APPEND: Flag = list(
     "test-package-append",
     "Packages in every test's environment",
 );
-pub(super) const TIMEOUT: Flag = text("timeout", "The longest a step may take, like 1h30m");
+pub(super) const TIMEOUT: Flag = text(
+    "timeout",
+    "The longest a step may take, like 90s or 1h30m [default, and 0: the factory's limit, else 2h]",
+);
 pub(super) const TRACE: Flag = text("trace", "No trace is written").told("no trace is written");
 pub(super) const VARS_FILE: Flag = text(
     "vars-file",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use boltworks_apk::index::FILE_NAME;
 use boltworks_config::{Bytes, Span};
 use boltworks_factory::files::Place;
-use boltworks_factory::repository::Given;
+use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
 use boltworks_fsx::{Limit, Root};
@@ -140,7 +140,7 @@ pub(super) fn lint_levels(words: &Words<'_>) -> Result<BTreeMap<String, Level>, 
 fn caches(words: &Words<'_>) -> Result<Vec<PathBuf>, Failure> {
     let source = words.path("cache-source");
     if let Some(source) = &source
-        && source.to_string_lossy().contains("://")
+        && is_address(source)
     {
         return Err(usage(
             format!(
@@ -347,7 +347,7 @@ pub(super) fn packages(
 
 /// Whether a repository's folder has an index. What is at an address is asked later.
 fn has_index(repository: &Path, folder: &Path) -> Result<bool, Failure> {
-    if repository.to_string_lossy().contains("://") {
+    if is_address(repository) {
         return Ok(true);
     }
     let index = Root::open(folder).and_then(|folder| folder.exists(&FILE_NAME.parse()?));

@@ -7,7 +7,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use boltworks_factory::repository::Given;
+use boltworks_factory::keys;
+use boltworks_factory::repository::{Given, is_address};
 use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::Architecture;
 use boltworks_recipe::resolved::{Image, Recipe};
@@ -79,11 +80,13 @@ impl<'a> Named<'a> {
                     field: format!("{field}.contents.repositories"),
                     named: repository,
                     flag: "--repository-append",
+                    written: environment.written.0.get(repository),
                 };
                 if is_given(&given.repositories, repository)
                     || self.is_taken(&spot, &place, output)?
                 {
-                    add_repository(given, repository)?;
+                    let added = add_repository(given, repository);
+                    added.map_err(|failure| spot.failed(failure))?;
                 }
             }
             for key in &environment.keyring {
@@ -91,9 +94,10 @@ impl<'a> Named<'a> {
                     field: format!("{field}.contents.keyring"),
                     named: key,
                     flag: "--keyring-append",
+                    written: environment.written.0.get(key),
                 };
                 if is_given(&given.keys, key) || self.is_taken(&spot, Path::new(key), output)? {
-                    add_key(given, key)?;
+                    add_key(given, key).map_err(|failure| spot.failed(failure))?;
                 }
             }
         }
@@ -101,8 +105,10 @@ impl<'a> Named<'a> {
     }
 
     fn is_taken(&self, spot: &Spot<'_>, place: &Path, output: &Output) -> Result<bool, Failure> {
-        let Spot { field, named, flag } = spot;
-        if named.contains("://") || named.starts_with('@') || self.is_here(place)? {
+        let Spot {
+            field, named, flag, ..
+        } = spot;
+        if is_address(Path::new(named)) || named.starts_with('@') || self.is_here(place)? {
             return Ok(true);
         }
         let what = format!(
@@ -111,7 +117,13 @@ impl<'a> Named<'a> {
         );
         let help = format!("if it is meant, name it yourself: {flag} {named}");
         if self.folder.is_some() {
-            return Err(usage(what, help));
+            let what = match spot.written {
+                Some(_) => format!(
+                    "{named} lies outside of the recipe's folder and of the one that the command runs in"
+                ),
+                None => what,
+            };
+            return Err(spot.failed(usage(what, help)));
         }
         output.note(&format!("! {what}: it is left out"));
         Ok(false)
@@ -144,6 +156,21 @@ struct Spot<'a> {
     field: String,
     named: &'a str,
     flag: &'static str,
+    /// The place in the recipe's text.
+    written: Option<&'a boltworks_yaml::Place>,
+}
+
+impl Spot<'_> {
+    /// What is wrong with it, shown where the recipe says it.
+    fn failed(&self, failure: Failure) -> Failure {
+        match (failure, self.written) {
+            (Failure::Usage { what, help }, Some(place)) => {
+                let error = boltworks_yaml::Error::new(place.clone(), what).helped(help);
+                boltworks_recipe::Error::from(error).into()
+            }
+            (failure, _) => failure,
+        }
+    }
 }
 
 fn is_given(given: &[PathBuf], named: &str) -> bool {
@@ -189,7 +216,7 @@ fn is_beneath(folder: &Path, path: &Path) -> Result<bool, Failure> {
 /// Adds a repository.
 pub(super) fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
     let is_http = named.starts_with("http://") || named.starts_with("https://");
-    if named.contains("://") && !is_http {
+    if is_address(Path::new(named)) && !is_http {
         return Err(usage(
             format!("packages are not fetched from {named}"),
             "name a folder, or an address that begins with https:// or http://",
@@ -212,16 +239,14 @@ pub(super) fn add_repository(given: &mut Given, named: &str) -> Result<(), Failu
 /// take from a server.
 fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
     let path = PathBuf::from(named);
-    if named.contains("://") {
+    if is_address(&path) {
         let is_here = given
             .keys
             .iter()
             .any(|key| key.file_name() == path.file_name());
         return is_here.then_some(()).ok_or_else(|| {
-            usage(
-                format!("keys are not fetched from {named}"),
-                "bring it here, look at it, and name its file with -k",
-            )
+            let (what, help) = keys::not_fetched(&path);
+            usage(what, help)
         });
     }
     if !given.keys.contains(&path) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::keys;
-use boltworks_factory::single::mirrored::is_address;
+use boltworks_factory::repository::is_address;
 use boltworks_factory::single::scanning::{self, Shelf};
 use boltworks_model::Architecture;
 

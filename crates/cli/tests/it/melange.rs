@@ -67,6 +67,11 @@ fn the_first_word_is_as_good_as_the_name() {
 fn what_is_unknown_or_refused_ends_with_two() {
     let desk = Desk::new();
     desk.write("hello.yaml", RECIPE);
+    let keyring = |key: &str| format!("{RECIPE}environment:\n  contents: {{keyring: [{key}]}}\n");
+    desk.write("keys.yaml", keyring("https://example.org/os/a.rsa.pub"));
+    desk.write("far.yaml", keyring("../a.rsa.pub"));
+    let text = RECIPE.replace("MIT", "MIT\n      license-path: /etc/passwd");
+    desk.write("text.yaml", text);
     desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
     for (words, said) in [
         ("build hello.yaml --signing-kye k", "'--signing-key'"),
@@ -88,6 +93,31 @@ fn what_is_unknown_or_refused_ends_with_two() {
             "there is no linter 'dyllib'",
         ),
         ("query hello.yaml {{.Package.Nmae}}", "did you mean 'Name'"),
+        (
+            "build hello.yaml -k https://example.org/os/a.rsa.pub",
+            "is an address: keys are not fetched\nhelp: download it, see that it is the right one, and \
+             give the file: -k a.rsa.pub",
+        ),
+        (
+            "test hello.yaml -k https://example.org/os/a.rsa.pub",
+            "give the file: -k a.rsa.pub",
+        ),
+        ("build keys.yaml", "--> keys.yaml:12:24\n"),
+        ("build keys.yaml", "give the file: -k a.rsa.pub"),
+        ("build far.yaml", "--> far.yaml:12:24\n"),
+        (
+            "build far.yaml",
+            "if it is meant, name it yourself: --keyring-append ../a.rsa.pub",
+        ),
+        (
+            "build text.yaml",
+            "= help: write where the text lies in the workspace",
+        ),
+        (
+            "bump hello.yaml 1..2",
+            "error: '1..2' is not a valid apk version",
+        ),
+        ("bump hello.yaml 1..2", "help: write digits and dots"),
         ("initramfs", "QEMU"),
         ("completion tcsh", "fish"),
     ] {

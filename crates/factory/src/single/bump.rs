@@ -8,6 +8,7 @@ use boltworks_recipe::bump::{Known, KnownKind, known_as, known_by, version};
 use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{parse_recipe, parsed};
 use boltworks_source::Discovered;
+use boltworks_version::apk::Version;
 
 use super::reading::Reading;
 use crate::catalog;
@@ -58,6 +59,13 @@ pub struct Renewed {
 /// Moves a recipe: version, epoch 0, and the digests of what it fetches, which is fetched for that
 /// as it is now. The file is replaced at once, or not at all.
 pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bumped, Error> {
+    if let Err(error) = order.version.parse::<Version>() {
+        return Err(Error::asked(
+            error.to_string(),
+            "write digits and dots, then perhaps a letter, or _rc, _p or another word with digits: \
+             1.2.3_rc1",
+        ));
+    }
     let place = Place::of(&order.file)?;
     let text = place.read_text(TEXT_LIMIT)?;
     let name = order.file.to_string_lossy();

@@ -24,7 +24,7 @@ use crate::files::{self, Place, parent};
 use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
-use crate::repository::{Dock, Given, Repository};
+use crate::repository::{Dock, Given, Repository, is_address};
 use crate::{Error, Home};
 
 /// No SBOM is larger.
@@ -159,14 +159,14 @@ fn with_files_own(given: &Given, image: &Image, notes: &mut Vec<String>) -> Give
             notes.push(format!(
                 "'{repository}': packages pinned to a tag are not chosen yet"
             ));
-        } else if repository.contains("://") {
+        } else if is_address(Path::new(repository)) {
             notes.push(format!("no packages are fetched from {repository}"));
         } else if !given.repositories.contains(&repository.into()) {
             given.repositories.push(repository.into());
         }
     }
     for key in &image.keyring {
-        if key.contains("://") {
+        if is_address(Path::new(key)) {
             notes.push(format!("the key {key} is not fetched"));
         } else {
             given.keys.push(key.into());

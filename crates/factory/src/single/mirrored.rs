@@ -27,18 +27,13 @@ use super::last_records;
 use crate::catalog::Loaded;
 use crate::equipment::Reach;
 use crate::planning::{GIVEN_PREFERENCE, Stage0};
-use crate::repository::Given;
+use crate::repository::{Given, is_address};
 use crate::{Error, Home};
 
 /// No index is larger, compressed.
 const INDEX_LIMIT: Limit = Limit::mib(300);
 /// No package is larger.
 const PACKAGE_LIMIT: Limit = Limit::gib(16);
-
-/// Whether a repository is at an address.
-pub fn is_address(named: &Path) -> bool {
-    named.to_string_lossy().contains("://")
-}
 
 /// Brings what is chosen for each of `wants` from the repositories that are at addresses; gives the
 /// repositories with folders in their places.

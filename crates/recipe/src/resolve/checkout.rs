@@ -146,9 +146,10 @@ impl Reader<'_> {
             ("", branch) => words.push(format!("refs/heads/{branch}")),
             (tag, _) => words.extend(["", "^{}"].map(|end| format!("refs/tags/{tag}{end}"))),
         }
-        let command = join(&words);
-        let rule = format!("is missing: a source is known by its commit, which `{command}` tells");
-        bad("expected-commit", rule).1
+        Problem::NoCommit {
+            pipeline: NAME,
+            command: join(&words),
+        }
     }
 
     fn text(&self, name: &str) -> &str {

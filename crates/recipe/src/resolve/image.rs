@@ -9,7 +9,7 @@ use boltworks_yaml::{Place, Spanned, closest};
 use super::{parse_dependency, unique};
 use crate::parsed::{self, Origin, Text};
 use crate::resolved::{
-    Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
+    Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation, Places,
     RuntimeKey, User,
 };
 use crate::{Error, Problem, words};
@@ -45,6 +45,7 @@ pub(super) fn resolve(
         build_repositories: read.list(&contents.build_repositories)?,
         runtime_repositories: read.list(&contents.runtime_repositories)?,
         keyring: read.list(&contents.keyring)?,
+        written: read.written(contents)?,
         runtime_keyring: read.runtime_keyring(&contents.runtime_keyring)?,
         entrypoint,
         entrypoint_kind,
@@ -164,6 +165,21 @@ impl Reader<'_> {
             filled.extend(Some((self.fill)(text)?).filter(|text| !text.trim().is_empty()));
         }
         Ok(filled)
+    }
+
+    /// Where repositories and keys are named that a build uses; of several places the first.
+    fn written(&self, contents: &parsed::Contents) -> Result<Places, Error> {
+        let lists = [
+            &contents.repositories,
+            &contents.build_repositories,
+            &contents.keyring,
+        ];
+        let mut written = BTreeMap::new();
+        for text in lists.into_iter().flatten() {
+            let place = || self.origin.place(text);
+            written.entry((self.fill)(text)?).or_insert_with(place);
+        }
+        Ok(Places(written))
     }
 
     fn map(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {

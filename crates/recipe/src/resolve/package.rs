@@ -121,8 +121,11 @@ impl Fields<'_> {
         if let (Some(text), Some(path)) = (text, &path)
             && (path.starts_with('/') || leaves(path))
         {
-            let rule = "does not stay in the workspace";
-            return Err(self.bad(text, "the licence's path", path, rule));
+            let problem =
+                Problem::value("the licence's path", path, "does not stay in the workspace");
+            let advice =
+                "write where the text lies in the workspace, without '/' at the front: COPYING";
+            return Err(self.0.problem(text, problem.helped(advice)));
         }
         Ok(path)
     }

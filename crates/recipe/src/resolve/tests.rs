@@ -441,7 +441,12 @@ fn a_checkout_is_known_by_its_commit() {
 #[test]
 fn a_checkout_that_cannot_be_is_told_to_who_builds_it() {
     let told = |with: &str| match checked_out(with).known_by {
-        KnownBy::Nothing(unpinned) => unpinned.error().to_string() + "\n",
+        KnownBy::Nothing(unpinned) => {
+            let error = unpinned.error();
+            let help = error.help().filter(|help| help.contains("git ls-remote"));
+            let help = help.map_or_else(String::new, |help| format!("\n  {help}"));
+            format!("{error}{help}\n")
+        }
         known_by => panic!("{with}: {known_by:?}"),
     };
     let good = format!("expected-commit: {COMMIT}\n");
@@ -463,9 +468,12 @@ fn a_checkout_that_cannot_be_is_told_to_who_builds_it() {
         all += &told(&format!("{good}{with}"));
     }
     insta::assert_snapshot!(all, @r"
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a refs/tags/v1 'refs/tags/v1^{}'` tells
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a refs/heads/main` tells
-    demo.yaml:6:9: the input 'expected-commit' of the pipeline 'git-checkout' is missing: a source is known by its commit, which `git ls-remote -- https://example.org/a HEAD` tells
+    demo.yaml:6:9: the pipeline 'git-checkout' needs the input 'expected-commit'
+      add `expected-commit: …` under `with` of this step: tags and branches can be moved. `git ls-remote -- https://example.org/a refs/tags/v1 'refs/tags/v1^{}'` tells it
+    demo.yaml:6:9: the pipeline 'git-checkout' needs the input 'expected-commit'
+      add `expected-commit: …` under `with` of this step: tags and branches can be moved. `git ls-remote -- https://example.org/a refs/heads/main` tells it
+    demo.yaml:6:9: the pipeline 'git-checkout' needs the input 'expected-commit'
+      add `expected-commit: …` under `with` of this step: tags and branches can be moved. `git ls-remote -- https://example.org/a HEAD` tells it
     demo.yaml:11:13: the input 'branch' of the pipeline 'git-checkout' is given, and so is tag: which is meant?
     demo.yaml:10:10: '--upload-pack=x' is not the name of a branch or tag
     demo.yaml:10:12: the input 'depth' of the pipeline 'git-checkout' is neither a number of commits nor -1, which is all

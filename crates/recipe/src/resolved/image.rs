@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 
+use super::step::Places;
+
 /// An image as understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
@@ -18,6 +20,8 @@ pub struct Image {
     pub runtime_repositories: Vec<String>,
     /// Keys that repositories are trusted by: paths or addresses.
     pub keyring: Vec<String>,
+    /// Where the file names the repositories and keys that a build uses.
+    pub written: Places,
     /// Keys written into the image.
     pub runtime_keyring: Vec<RuntimeKey>,
     /// What a container starts, split into words. For a [service

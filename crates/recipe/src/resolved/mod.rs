@@ -15,7 +15,7 @@ pub use recipe::{
     PipelineUse, Recipe, Resources, Scriptlets, Subpackage, Test, Trigger, VarTransform,
 };
 pub(crate) use recipe::{CAPABILITIES, capability_bit, licenses};
-pub use step::{Fetch, KnownBy, SourceRef, Step, Unpinned, Written};
+pub use step::{Fetch, KnownBy, Places, SourceRef, Step, Unpinned, Written};
 pub use update::{
     GitHubMonitor, OciMonitor, Period, ReleaseMonitor, Schedule, TagFilter, Update,
     VersionDataMonitor, VersionDataSource, VersionTransform,

@@ -115,6 +115,19 @@ impl PartialEq for Written {
 
 impl Eq for Written {}
 
+/// Where texts are written, by text.
+#[derive(Debug, Clone, Default)]
+pub struct Places(pub BTreeMap<String, Place>);
+
+impl PartialEq for Places {
+    /// Always equal, as [`Written`] is.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Places {}
+
 /// What a recipe knows a source by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownBy {
