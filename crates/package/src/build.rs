@@ -54,7 +54,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     tell_accounts(order.job, &recipe.environment, ambient);
     let workspace = Workspace::lay(shop, ("build", recipe.package.name.as_str()), contents)?;
     let mut log = Log::new(shop.store, ambient.sink, order.job)?;
-    let guest = workspace.guest(&[order.tree.to_owned()]);
+    let guest = workspace.guest(&[order.tree.to_owned()], boltworks_sandbox::Ids::default());
     let mut runner = Runner {
         what: format!("build of {}", recipe.package.name),
         listed: "environment.contents.packages",

@@ -76,7 +76,7 @@ pub fn check<'s>(
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
     environment.extend(order.test.environment.environment.clone());
-    let guest = workspace.guest(order.trees);
+    let guest = workspace.guest(order.trees, boltworks_sandbox::Ids::default());
     let mut runner = Runner {
         what: what(order.package),
         listed: "test.environment.contents.packages",

@@ -14,7 +14,7 @@ use boltworks_fsx::{
     Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
 };
 use boltworks_model::{PackageName, Timestamp};
-use boltworks_sandbox::{Bind, GuestSpec};
+use boltworks_sandbox::{Bind, GuestSpec, Ids};
 
 use crate::local::LocalFiles;
 use crate::rescue::Kept;
@@ -124,8 +124,8 @@ impl Workspace {
         &self.parent
     }
 
-    /// The guest over an environment's trees, the topmost first.
-    pub fn guest(&self, trees: &[PathBuf]) -> GuestSpec {
+    /// The guest over an environment's trees, the topmost first, whose steps are `ids` inside.
+    pub fn guest(&self, trees: &[PathBuf], ids: Ids) -> GuestSpec {
         let bind = |name: &str, target: &str, writable| Bind {
             source: self.path.join(name),
             target: target.to_owned(),
@@ -139,6 +139,7 @@ impl Workspace {
                 bind("cache", "/var/cache/melange", false),
             ],
             hostname: "boltworks".to_owned(),
+            ids,
         }
     }
 

@@ -16,8 +16,8 @@ use crate::launch::{Ended, Guest, SealedProgram, Visit};
 use crate::terminal::Seat;
 use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program, Stage, Terminal};
 use crate::{
-    Bind, End, Error, Exit, GuestSpec, Limits, Refused, Rescue, StepSpec, Stream, host, refusal,
-    spec,
+    Bind, End, Error, Exit, GuestSpec, Ids, Limits, Refused, Rescue, StepSpec, Stream, host,
+    refusal, spec,
 };
 
 /// The host's uid and gid that steps run as when the factory runs as root, unless told otherwise.
@@ -85,6 +85,8 @@ impl Local {
             root: GuestRoot::Empty,
             binds: Vec::new(),
             hostname: "probe".into(),
+            // Whom the kernel would give the most.
+            ids: Ids::ROOT,
             program: Program::SelfCheck,
             limits: self.ceilings(&limits),
             become_uid: self.identity.become_uid,
@@ -222,6 +224,7 @@ impl Local {
             },
             binds: guest.binds.clone(),
             hostname: guest.hostname.clone(),
+            ids: guest.ids,
             program: Program::Step {
                 argv: step.argv.clone(),
                 environment: step.environment.clone(),

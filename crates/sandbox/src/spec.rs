@@ -21,11 +21,37 @@ pub struct Bind {
     pub writable: bool,
 }
 
+/// The one user and the one group that there are in a guest, by the numbers they have inside. The
+/// host's is [`crate::Local::build_uid`] whichever they are, and no number gives a right: the
+/// guest's root is an ordinary user too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    /// The user's, at most `u32::MAX - 1`.
+    pub uid: u32,
+    /// The group's, at most `u32::MAX - 1`.
+    pub gid: u32,
+}
+
+impl Ids {
+    /// The guest's root.
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
+}
+
+impl Default for Ids {
+    /// `build`, who is 1000 in every guest.
+    fn default() -> Self {
+        Self {
+            uid: 1000,
+            gid: 1000,
+        }
+    }
+}
+
 /// What a guest is made of. The host's paths lead through no symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestSpec {
     /// The trees that together are its root, the topmost first; at least one. Never changed. Their
-    /// files should belong to [`crate::Local::build_uid`], which the guest sees as 1000.
+    /// files should belong to [`crate::Local::build_uid`], which the guest sees as its own user.
     pub lowers: Vec<PathBuf>,
     /// An existing folder for what the guest changes of its root: `upper` is kept there from one
     /// run to the next, `work` only during a run. One run at a time may use it.
@@ -34,6 +60,9 @@ pub struct GuestSpec {
     pub binds: Vec<Bind>,
     /// The name the guest sees as its own.
     pub hostname: String,
+    /// Who its processes are inside, and whose its files are.
+    #[serde(default)]
+    pub ids: Ids,
 }
 
 /// How much a step may use. `None` is no limit of ours.
@@ -125,6 +154,12 @@ pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
         sound,
         "a host name is 1 to 64 letters, digits, '-' and '.'",
         host,
+    )?;
+    let Ids { uid, gid } = guest.ids;
+    require(
+        uid.max(gid) < u32::MAX,
+        "a user and a group have numbers below 4294967295",
+        &format!("{uid}:{gid}"),
     )?;
     for target in guest.binds.iter().map(|bind| bind.target.as_str()) {
         require(is_clean(target), ABSOLUTE, target)?;

@@ -18,7 +18,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Bind;
+use crate::{Bind, Ids};
 
 /// The longest message: a recipe's environment and script are far below.
 pub(crate) const MESSAGE_LIMIT: u64 = 16 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) root: GuestRoot,
     pub(crate) binds: Vec<Bind>,
     pub(crate) hostname: String,
+    /// Which numbers the one user and the one group have inside.
+    pub(crate) ids: Ids,
     pub(crate) program: Program,
     pub(crate) limits: Ceilings,
     /// The host's uid and gid to become before anything else: `None` for an ordinary user, whose

@@ -6,22 +6,36 @@ use std::fs::File;
 use boltworks_fsx::{Bounded, Limit, RelPath, Root};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use rustix::thread::{CapabilitySet, UnshareFlags};
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, UnshareFlags};
 
 use super::inner::reap;
-use super::outer::GUEST_ID;
+use crate::Ids;
 use crate::sys;
 use crate::wire::{Failure, Outcome, Stage};
 
-/// Everything that must hold in every guest.
-pub(super) fn confined() -> Result<(), Failure> {
+/// Everything that must hold in every guest, whoever its processes are inside. It is asked of root,
+/// who would get capabilities back with each program that starts, did nothing stand against it.
+pub(super) fn confined(ids: Ids) -> Result<(), Failure> {
     require("it is not the guest's user", || {
-        Ok(rustix::process::getuid().as_raw() == GUEST_ID
-            && rustix::process::getgid().as_raw() == GUEST_ID)
+        let own = Ids {
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+        };
+        Ok(own == ids)
     })?;
     require("capabilities are left", || {
         let sets = rustix::thread::capabilities(None)?;
         Ok((sets.effective | sets.permitted | sets.inheritable) == CapabilitySet::empty())
+    })?;
+    require("a program could get capabilities", || {
+        let bits = rustix::thread::capabilities_secure_bits()?;
+        let mut bounding =
+            (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number));
+        let kept = bounding.find(|one| {
+            // The kernel does not know those above its own.
+            rustix::thread::capability_is_in_bounding_set(*one).unwrap_or(false)
+        });
+        Ok(bits.contains(NO_ROOT) && kept.is_none())
     })?;
     require("new privileges are not ruled out", || {
         Ok(rustix::thread::no_new_privs()?)
@@ -56,6 +70,10 @@ pub(super) fn confined() -> Result<(), Failure> {
         },
     )
 }
+
+/// That root is a user like others.
+const NO_ROOT: CapabilitiesSecureBits =
+    CapabilitiesSecureBits::NO_ROOT.union(CapabilitiesSecureBits::NO_ROOT_LOCKED);
 
 /// Turns a check that does not hold, or could not be made, into a failure.
 fn require(

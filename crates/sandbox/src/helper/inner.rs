@@ -92,7 +92,7 @@ fn run(order: &Order, sources: Sources, terminal: Option<&OwnedFd>) -> Result<Ou
     let landlock = walls::restrict_files()?;
     walls::restrict_calls()?;
     match &order.program {
-        Program::SelfCheck => check::confined().map(|()| Outcome::Sound { landlock }),
+        Program::SelfCheck => check::confined(order.ids).map(|()| Outcome::Sound { landlock }),
         Program::Step {
             argv,
             environment,

@@ -20,9 +20,6 @@ use super::walls;
 use crate::sys;
 use crate::wire::{self, At, Failure, Order, Outcome, Report, Stage};
 
-/// The ids that a guest's user and group have inside.
-pub(super) const GUEST_ID: u32 = 1000;
-
 /// Takes the order, carries it out in either half, and reports from the outer.
 pub(super) fn main() -> io::Result<()> {
     sys::close_inherited()?;
@@ -97,14 +94,10 @@ fn enter(order: &Order, terminal: Option<OwnedFd>) -> Result<Half, Failure> {
     )
     .at(Stage::Namespaces)?;
     write_proc("/proc/self/setgroups", "deny")?;
-    write_proc(
-        "/proc/self/uid_map",
-        &format!("{GUEST_ID} {} 1", uid.as_raw()),
-    )?;
-    write_proc(
-        "/proc/self/gid_map",
-        &format!("{GUEST_ID} {} 1", gid.as_raw()),
-    )?;
+    let inside = order.ids;
+    let one = |inside: u32, outside: u32| format!("{inside} {outside} 1");
+    write_proc("/proc/self/uid_map", &one(inside.uid, uid.as_raw()))?;
+    write_proc("/proc/self/gid_map", &one(inside.gid, gid.as_raw()))?;
     keep_mounts_here(Stage::Namespaces)?;
     let sources = early.map_or_else(|| Sources::open(order), Ok)?;
 

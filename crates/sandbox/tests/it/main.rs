@@ -3,7 +3,8 @@
 //! The program is at once the tests, the guest's first process (which is why it has a `main` of
 //! its own), and the victims that tests start. As root, all tests run twice: as root, and as an
 //! ordinary user by a copy of the program. Either time the program holds secrets, in its
-//! environment and in an open file, that no guest may see.
+//! environment and in an open file, that no guest may see. What tries to escape tries it once more
+//! as the guest's root.
 //!
 //! `cargo test -p boltworks-sandbox --test it -- measure` prints what a guest costs.
 
@@ -21,6 +22,7 @@ mod ends;
 mod escape;
 mod exhaust;
 mod guest;
+mod ids;
 mod person;
 mod world;
 
@@ -73,6 +75,11 @@ const TESTS: &[Test] = tests![
         the_first_process_cannot_be_killed,
         the_helper_cannot_be_reached_by_a_script,
         a_folder_of_another_user_is_not_written,
+    },
+    ids::{
+        a_step_has_the_numbers_that_it_was_given,
+        no_number_gives_a_right,
+        there_is_no_last_number,
     },
     person::{
         who_has_a_failed_guest_finds_it_as_it_stood,
@@ -178,11 +185,21 @@ fn run_here(filter: Option<&OsString>) -> ExitCode {
         world::local().describe()
     );
     let began = Instant::now();
+    let run = |name: &str, test: fn(), who: &str| {
+        let failed = catch_unwind(test).is_err();
+        let word = if failed { "FAILED" } else { "ok" };
+        println!("test {name}{who} ... {word}");
+        failed
+    };
     let failed = chosen
         .iter()
         .filter(|(name, test)| {
-            let failed = catch_unwind(test).is_err();
-            println!("test {name} ... {}", if failed { "FAILED" } else { "ok" });
+            let mut failed = run(name, *test, "");
+            if name.starts_with("escape::") {
+                world::be_root(true);
+                failed |= run(name, *test, " (the guest's root)");
+                world::be_root(false);
+            }
             failed
         })
         .count();

@@ -7,10 +7,11 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use boltworks_model::{Ambient, Cancel, Clock, Entropy, Timestamp};
-use boltworks_sandbox::{Bind, Error, Exit, GuestSpec, Limits, Local, StepSpec, Stream};
+use boltworks_sandbox::{Bind, Error, Exit, GuestSpec, Ids, Limits, Local, StepSpec, Stream};
 use tempfile::TempDir;
 
 /// The real time.
@@ -48,6 +49,14 @@ pub(crate) fn local() -> &'static Local {
     LOCAL.get_or_init(|| Local::probe(&own_program()).unwrap())
 }
 
+/// Whether new guests' processes are root inside, unless a test says otherwise.
+static IS_ROOT: AtomicBool = AtomicBool::new(false);
+
+/// Says who new guests' processes are inside.
+pub(crate) fn be_root(is_root: bool) {
+    IS_ROOT.store(is_root, Ordering::Relaxed);
+}
+
 /// Whether limits are held by control groups.
 pub(crate) fn has_groups() -> bool {
     !local().describe().ends_with("rlimits")
@@ -60,6 +69,8 @@ pub(crate) struct World {
     pub(crate) above: Vec<PathBuf>,
     /// More binds than the workspace.
     pub(crate) binds: Vec<Bind>,
+    /// Who its processes are inside: `build`, or root, unless a test says otherwise.
+    pub(crate) ids: Ids,
     /// What steps may use: ten seconds, unless a test says otherwise.
     pub(crate) limits: Limits,
     /// The stop button.
@@ -83,6 +94,11 @@ impl World {
             folder,
             above: Vec::new(),
             binds: Vec::new(),
+            ids: if IS_ROOT.load(Ordering::Relaxed) {
+                Ids::ROOT
+            } else {
+                Ids::default()
+            },
             limits: Limits {
                 wall: Some(Duration::from_secs(10)),
                 ..Limits::default()
@@ -93,6 +109,13 @@ impl World {
             world.make(name);
         }
         fill_tree(&world.path("tree"));
+        world
+    }
+
+    /// One whose processes have these numbers inside.
+    pub(crate) fn of(ids: Ids) -> Self {
+        let mut world = Self::new();
+        world.ids = ids;
         world
     }
 
@@ -122,6 +145,7 @@ impl World {
                 .chain(self.binds.iter().cloned())
                 .collect(),
             hostname: "guest".into(),
+            ids: self.ids,
         }
     }
 
