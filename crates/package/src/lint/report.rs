@@ -71,8 +71,10 @@ impl Report {
             .collect();
         let warn = (!names.is_empty()).then(|| {
             let names = names.join(", ");
+            // Not every build has a factory that explains it, and not every one leaves files.
             format!(
-                "linters warn: {names} (`boltworks explain {}` says of what)",
+                "linters warn: {names} (of what: `boltworks explain {}` in a factory, or `boltworks \
+                 melange lint FILE.apk`)",
                 self.package
             )
         });

@@ -479,6 +479,11 @@ fn what_is_disabled_warns_and_only_there() {
     package first, linter usrmerge: sbin/x; move programs to /usr/bin and libraries to /usr/lib: /bin, /sbin, /usr/sbin, /lib and /lib64 are links to them
     package first: `checks.disabled` lists 'debug', which is no linter
     ");
+    assert_eq!(
+        first.summary().unwrap(),
+        "package first: linters warn: opt (of what: `boltworks explain first` in a factory, or \
+         `boltworks melange lint FILE.apk`); `checks.disabled` lists 'debug', which is no linter"
+    );
     let fine = report("fine", &["usrmerge", "worldwrite"], &files);
     assert!(!fine.has_errors() && Refused::from_reports(&[fine]).is_none());
 }
