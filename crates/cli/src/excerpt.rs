@@ -33,7 +33,6 @@ impl Place {
                     at: error.place(),
                     help: error.advice(),
                 }),
-                FactoryError::Fsx(error) => Self::of_no_text(error),
                 _ => None,
             },
             _ => None,
@@ -104,13 +103,53 @@ pub(crate) fn excerpt(place: &Place) -> String {
     renderer.render(&report)
 }
 
-/// Where the word ends that begins at `start`: a bracket that closes what is around it is no part
-/// of it. One character at least, if there is any.
+/// Where the word ends that begins at `start`: text in quotes and a variable are one, and a bracket
+/// that closes what is around it is no part of it. One character at least, if there is any.
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
-    let first = rest.chars().next().map_or(0, char::len_utf8);
-    let length = rest
-        .find([' ', ':', ',', '[', ']', '{', '}', '\n'])
-        .unwrap_or(rest.len());
-    start + length.max(first)
+    let first = rest.chars().next();
+    let close = match first {
+        Some('"') => Some("\""),
+        Some('\'') => Some("'"),
+        _ if rest.starts_with("${{") => Some("}}"),
+        _ => None,
+    };
+    let closed = close.and_then(|close| Some(1 + rest.get(1..)?.find(close)? + close.len()));
+    let ends = |(at, c): (usize, char)| {
+        let next = rest.get(at + c.len_utf8()..).unwrap_or_default();
+        let is_key = c == ':' && next.chars().next().is_none_or(char::is_whitespace);
+        (is_key || c.is_whitespace() || ",[]{}".contains(c)).then_some(at)
+    };
+    let length = closed.or_else(|| rest.char_indices().find_map(ends));
+    start
+        + length
+            .unwrap_or(rest.len())
+            .max(first.map_or(0, char::len_utf8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_ends_where_a_person_sees_it_end() {
+        let check = |text: &str, word: &str| {
+            let start = text.find(word).unwrap();
+            assert_eq!(text.get(start..word_end(text, start)), Some(word), "{text}");
+        };
+        check("  name: \"a b: c\" # d", "\"a b: c\"");
+        check("  name: 'a b, c'", "'a b, c'");
+        check("  runs: echo ${{no such}}/x", "${{no such}}");
+        check(
+            "  keyring: [https://example.org/a b]",
+            "https://example.org/a",
+        );
+        check("nmae: a", "nmae");
+        check("nmae:", "nmae");
+        check("{nmae}", "nmae");
+        check("\t\tx\ty", "x");
+        check("'never closed", "'never");
+        check("[é", "[");
+        check("é", "é");
+    }
 }

@@ -15,7 +15,7 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse
 
 use crate::equipment::overrides;
 use crate::equipment::request;
-use crate::files::TEXT_LIMIT;
+use crate::files::{TEXT_LIMIT, no_text};
 use crate::home::WORKSPACES;
 use crate::ignored::Ignored;
 use crate::testing::tests_of;
@@ -394,8 +394,10 @@ fn added(
         let Some(name) = path.as_str().and_then(PipelineLibrary::name_of) else {
             continue;
         };
-        let text = root.read_text(path, TEXT_LIMIT)?;
-        library = add(library, name, &format!("{shown}/{path}"), &text);
+        let file = format!("{shown}/{path}");
+        let text = root.read_text(path, TEXT_LIMIT);
+        let text = text.map_err(|error| no_text(error, Path::new(&file)))?;
+        library = add(library, name, &file, &text);
     }
     Ok(library)
 }
@@ -428,7 +430,8 @@ fn yaml_files(home: &Home, what: &'static str, folders: &[String]) -> Result<Vec
             }
             let text = root.read_text(&RelPath::try_from(name.as_str())?, TEXT_LIMIT);
             let path = format!("{}/{name}", folder.trim_end_matches('/'));
-            files.push((path, text.map_err(Error::from)));
+            let text = text.map_err(|error| no_text(error, Path::new(&path)));
+            files.push((path, text));
         }
     }
     Ok(files)

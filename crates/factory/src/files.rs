@@ -102,7 +102,7 @@ impl Place {
     /// The file's text.
     pub fn read_text(&self, limit: Limit) -> Result<String, Error> {
         let text = self.folder.read_text(&self.name, limit);
-        text.map_err(|error| self::error(error, &self.path))
+        text.map_err(|error| no_text(error, &self.path))
     }
 
     /// Begins a file that takes this place when it is committed. A device, a pipe, a socket or a
@@ -190,6 +190,23 @@ pub(crate) fn write_package(mut bytes: impl Read, folder: &Root, name: &str) -> 
 }
 
 /// What is not there was named wrongly.
+/// Why a file's text could not be read; where it is no text, that is told with its place, by the name
+/// that the person knows.
+pub(crate) fn no_text(error: boltworks_fsx::Error, path: &Path) -> Error {
+    let Some((_, found)) = error.no_text() else {
+        return self::error(error, path);
+    };
+    let place = boltworks_yaml::Place {
+        line: found.line,
+        column: found.column,
+        ..boltworks_yaml::Place::new(&path.to_string_lossy(), &found.shown, 1, 1)
+    };
+    let what = format!("the byte 0x{:02x} is no UTF-8 text", found.byte);
+    let error = boltworks_yaml::Error::new(place, what)
+        .helped("take the byte away, or save the file as UTF-8 text: `iconv -t UTF-8` converts it");
+    boltworks_recipe::Error::from(error).into()
+}
+
 fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
     if error.is_not_found() {
         Error::asked(

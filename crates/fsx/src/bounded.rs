@@ -98,6 +98,8 @@ pub struct NoText {
 }
 
 impl NoText {
+    /// With more wrong bytes than these, nothing of the line is shown after the first.
+    const ODD: usize = 8;
     /// The most bytes of the line that are shown after it.
     const SHOWN: usize = 240;
 
@@ -111,13 +113,17 @@ impl NoText {
         let rest = rest.get(..rest.len().min(Self::SHOWN)).unwrap_or_default();
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let lines = before.split(|byte| *byte == b'\n').count();
-        let shown = [line, rest].concat();
+        let mut shown = String::from_utf8_lossy(&[line, rest].concat()).into_owned();
+        // Of what is no text at all nothing can be read.
+        if shown.matches(char::REPLACEMENT_CHARACTER).count() > Self::ODD {
+            shown = format!("{}\u{fffd}", String::from_utf8_lossy(line));
+        }
         let column = String::from_utf8_lossy(line).chars().count() + 1;
         Self {
             byte: rest.first().copied().unwrap_or_default(),
             line: narrow(lines),
             column: narrow(column),
-            shown: String::from_utf8_lossy(&shown).into_owned(),
+            shown,
         }
     }
 }
@@ -187,6 +193,15 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no UTF-8 text: the byte 0xff in line 2, column 6"
+        );
+        // A program, not a text with one letter of another set.
+        let program = [b"a\x00".as_slice(), &[0xfe; 99]].concat();
+        let error = Bounded::new(&*program, Limit::kib(1)).read_text();
+        let error = error.unwrap_err();
+        let found = error.get_ref().and_then(|error| error.downcast_ref());
+        assert_eq!(
+            found.map(|NoText { shown, .. }| shown.as_str()),
+            Some("a\0\u{fffd}")
         );
         assert_eq!(
             Bounded::new(&b"abc"[..], Limit::kib(1))

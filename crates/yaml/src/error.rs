@@ -188,6 +188,15 @@ pub(crate) fn explain(file: &str, text: &str, error: &Inner) -> Error {
     {
         at = Place::new(file, text, owner.line, owner.column);
     }
+    if let Some((line, column)) = tab_of(error, text, at.line) {
+        at = Place::new(file, text, line, column);
+        let message = if message.contains(TABS) {
+            message
+        } else {
+            format!("{TABS}: {message}")
+        };
+        return Error::new(at, message).helped(TABS_HELP);
+    }
     Error::new(at, message).suggest(suggestion).helped(help)
 }
 
@@ -200,6 +209,27 @@ fn innermost(error: &Inner) -> &Inner {
         Inner::AliasError { error, .. } | Inner::WithSnippet { error, .. } => innermost(error),
         error => error,
     }
+}
+
+const TABS: &str = "YAML is indented with spaces, not tabs";
+const TABS_HELP: &str = "write spaces in place of the tab";
+
+/// Where the tab stands that a line is indented with, if that is what is wrong: the reader is past it
+/// when it finds that out, or says it of the line before, or has other words for it.
+fn tab_of(error: &Inner, text: &str, line: u32) -> Option<(u32, u32)> {
+    let Inner::ExternalMessage { msg, .. } = error else {
+        return None;
+    };
+    if msg.contains("recursion limit") {
+        return None;
+    }
+    let lines = text.lines().zip(1..).skip((line as usize).checked_sub(1)?);
+    let most = if msg.contains("tab") { usize::MAX } else { 1 };
+    lines.take(most).find_map(|(body, line)| {
+        let indent = body.chars().take_while(|c| c.is_whitespace());
+        let (_, column) = indent.zip(1..).find(|(c, _)| *c == '\t')?;
+        Some((line, column))
+    })
 }
 
 /// A key, and where it stands.
@@ -329,7 +359,7 @@ fn syntax_help(words: &str) -> &'static str {
     if says("quote") {
         "write the same quote again where the text ends; within ' ' a quote is written ''"
     } else if says("tab") {
-        "write spaces in place of the tab"
+        TABS_HELP
     } else if says("recursion") {
         DEPTH_HELP
     } else if says("flow") || says("',' or") {
@@ -387,7 +417,7 @@ fn words(error: &Inner) -> (String, Option<&'static str>) {
         | Inner::RecursiveReferencesRequireWeakTypes { .. } => EXPANSION.to_owned(),
         Inner::ExternalMessage { msg, .. } if msg.contains("recursion limit") => DEPTH.to_owned(),
         Inner::ExternalMessage { msg, .. } if msg.contains("tab") => {
-            format!("YAML is indented with spaces, not tabs: {}", cut(msg))
+            format!("{TABS}: {}", cut(msg))
         }
         Inner::ExternalMessage { msg, .. } | Inner::Message { msg, .. } => cut(msg),
         other => {

@@ -270,6 +270,8 @@ mod tests {
             "- a",
             "name: a\n---\nname: b\n",
             "list:\n\t- a\n",
+            "name: |\n  a\n \tb\n",
+            "name: |\n\n\t\ta\n",
             "name: a\u{0}b",
             "name: 'a",
             "name: {a",
@@ -297,7 +299,9 @@ mod tests {
         f.yaml:1:7: a list is needed here
         f.yaml:1:1: a mapping is needed here: keys and values
         f.yaml:2:1: a second document starts here: a file holds one
-        f.yaml:2:2: YAML is indented with spaces, not tabs: tabs disallowed within this context (block indentation)
+        f.yaml:2:1: YAML is indented with spaces, not tabs: tabs disallowed within this context (block indentation)
+        f.yaml:3:2: YAML is indented with spaces, not tabs: while parsing a block mapping, did not find expected key
+        f.yaml:3:1: YAML is indented with spaces, not tabs: while parsing a block mapping, did not find expected key
         f.yaml:1:8: the character U+0000 is not allowed in YAML
         f.yaml:1:7: unclosed quote
         f.yaml:1:7: text is needed here
@@ -326,6 +330,8 @@ mod tests {
             "- a",
             "name: a\n---\nname: b\n",
             "list:\n\t- a\n",
+            "name: |\n  a\n \tb\n",
+            "name: |\n\n\t\ta\n",
             "name: a\u{0}b",
             "name: 'a",
             "name: {a",
@@ -350,7 +356,9 @@ mod tests {
         f.yaml:2:3: write keys with values beneath `map:`, each on a line of its own: `name: text`
         f.yaml:1:1: write keys with values, each on a line of its own: `name: text`
         f.yaml:2:1: put each document into a file of its own
-        f.yaml:2:2: write spaces in place of the tab
+        f.yaml:2:1: write spaces in place of the tab
+        f.yaml:3:2: write spaces in place of the tab
+        f.yaml:3:1: write spaces in place of the tab
         f.yaml:1:8: take the character away
         f.yaml:1:7: write the same quote again where the text ends; within ' ' a quote is written ''
         f.yaml:1:7: write `name: "text"`

@@ -212,6 +212,17 @@ fn odd_files_are_answered_with_what_to_do() {
         2,
     );
     assert!(text.contains("save the file as UTF-8 text"), "{text}");
+    let odd = desk();
+    odd.write("recipes/b.yaml", b"a: caf\xe9\n");
+    let place = "recipes/b.yaml:1:7: the byte 0xe9 is no UTF-8 text";
+    for words in ["recipe lint recipes", "recipe fmt recipes/b.yaml", "plan"] {
+        let told = odd.run(words);
+        assert!(
+            told.err.contains(place) || told.out.contains(place),
+            "{told:?}"
+        );
+        assert!(!told.err.contains("b.yaml: recipes"), "{told:?}");
+    }
     let state = help(&|desk| desk.write(".boltworks", "text"), "plan", 1);
     assert!(state.contains("move it away"), "{state}");
     let build = help(&|_| (), "build recipes/hello.yaml --offline", 1);

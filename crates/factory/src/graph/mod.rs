@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use self::outlines::{Entry, Kept, Known};
 use crate::Error;
 use crate::catalog::{with_own_pipelines, with_pipelines};
-use crate::files::{TEXT_LIMIT, folder};
+use crate::files::{TEXT_LIMIT, folder, no_text};
 use crate::texts::{reason, recipe_names};
 
 /// What a graph is made of.
@@ -122,7 +122,8 @@ impl<'a> Reader<'a> {
         let names = recipe_names(root.list()?)?;
         let read = names.into_par_iter().map(|name| {
             let file = path.join(name.as_path());
-            let text = root.read_text(&name, TEXT_LIMIT).map_err(Error::from);
+            let text = root.read_text(&name, TEXT_LIMIT);
+            let text = text.map_err(|error| no_text(error, &file));
             let kept = text.and_then(|text| self.text(&file, &text));
             (file, kept)
         });

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::reading::Reading;
 use crate::Error;
-use crate::files::{Place, TEXT_LIMIT, folder, parent};
+use crate::files::{Place, TEXT_LIMIT, folder, no_text, parent};
 use crate::texts::{is_folder, recipe_names};
 
 /// So many recipes are read side by side, while those before them are printed.
@@ -52,7 +52,8 @@ pub fn compile(
         let text = match (root, file.path.file_name()) {
             (Some(root), Some(name)) => {
                 let name = boltworks_fsx::RelPath::new(name.as_encoded_bytes())?;
-                root.read_text(&name, TEXT_LIMIT)?
+                let text = root.read_text(&name, TEXT_LIMIT);
+                text.map_err(|error| no_text(error, &file.path))?
             }
             _ => Place::of(&file.path)?.read_text(TEXT_LIMIT)?,
         };

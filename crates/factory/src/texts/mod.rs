@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 pub use self::rules::{LintOrder, Linted, LintedFile, lint_recipes};
 use crate::Error;
-use crate::files::{Place, TEXT_LIMIT, folder};
+use crate::files::{Place, TEXT_LIMIT, folder, no_text};
 
 /// A recipe's file, and its text or why it has none.
 pub(crate) type Read = (PathBuf, Result<String, Error>);
@@ -44,8 +44,10 @@ fn read_folder(path: &Path) -> Result<Vec<Read>, Error> {
     let root = folder(path)?;
     let names = recipe_names(root.list()?)?;
     let read = names.into_par_iter().map(|name| {
+        let file = path.join(name.as_path());
         let text = root.read_text(&name, TEXT_LIMIT);
-        (path.join(name.as_path()), text.map_err(Error::from))
+        let text = text.map_err(|error| no_text(error, &file));
+        (file, text)
     });
     Ok(read.collect())
 }

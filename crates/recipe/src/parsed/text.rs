@@ -180,6 +180,40 @@ impl Origin {
         Error::at(place, problem)
     }
 
+    /// The place of a character of a text, counted from 1. White space may be written otherwise than it
+    /// is read: folded text goes over many lines. Where more is written otherwise, the text's own place.
+    pub fn place_within(&self, text: &Text, at: usize) -> Place {
+        self.walk_to(text, at)
+            .unwrap_or_else(|| self.place_of(text, text))
+    }
+
+    fn walk_to(&self, text: &Text, at: usize) -> Option<Place> {
+        let mut walk = Walk::from(&self.text, text.line(), text.column())?;
+        if matches!(walk.next(), Some('"' | '\'')) && walk.next() != text.chars().next() {
+            walk.step();
+        }
+        // What is expected behind the end is missing there.
+        let mut place = (walk.line, walk.column);
+        for (number, c) in (1..).zip(text.chars()) {
+            if c.is_whitespace() {
+                if number == at {
+                    break;
+                }
+                continue;
+            }
+            walk.skip_white();
+            if walk.next() != Some(c) {
+                return None;
+            }
+            if number == at {
+                return Some(self.at(walk.line, walk.column));
+            }
+            walk.step();
+            place = (walk.line, walk.column);
+        }
+        Some(self.at(place.0, place.1))
+    }
+
     /// The place of `part` within a text that may go over many lines.
     pub fn place_of(&self, text: &Text, part: &str) -> Place {
         let first = (text.line() as usize).saturating_sub(1);
@@ -207,6 +241,50 @@ impl Origin {
                 u32::try_from(column + 1).unwrap_or(u32::MAX),
             ),
             _ => self.place(text),
+        }
+    }
+}
+
+/// Walks a file's text character by character.
+struct Walk<'a> {
+    rest: std::str::Chars<'a>,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> Walk<'a> {
+    /// From a place on.
+    fn from(text: &'a str, line: u32, column: u32) -> Option<Self> {
+        let skipped: usize = text
+            .split_inclusive('\n')
+            .take((line as usize).checked_sub(1)?)
+            .map(str::len)
+            .sum();
+        let body = text.get(skipped..)?;
+        let start = byte_of(body.lines().next()?, column);
+        Some(Self {
+            rest: body.get(start..)?.chars(),
+            line,
+            column,
+        })
+    }
+
+    fn next(&self) -> Option<char> {
+        self.rest.clone().next()
+    }
+
+    fn step(&mut self) {
+        if self.rest.next() == Some('\n') {
+            self.line += 1;
+            self.column = 1;
+        } else {
+            self.column += 1;
+        }
+    }
+
+    fn skip_white(&mut self) {
+        while self.next().is_some_and(char::is_whitespace) {
+            self.step();
         }
     }
 }

@@ -169,16 +169,28 @@ fn the_steps_of_a_recipe() {
         "pipeline:\n  - if: |\n      'a' == 'a' &&\n      b == 'b'\n    runs: a\n",
         "pipeline:\n  - if: ${{build.arch}} == 'x\n    runs: a\n",
         "pipeline:\n  - if: \"'a' ==\"\n    runs: a\n",
+        "pipeline:\n  - if: >\n      'a' == 'a'\n\n      &&   b == 'b'\n    runs: a\n",
+        "pipeline:\n  - if: >-\n      'a' == 'a'\n      &&&& 'b' == 'b'\n    runs: a\n",
+        "pipeline:\n  - if: \"'a' == 'a'\n      && b == 'b'\"\n    runs: a\n",
+        "pipeline:\n  - if: \"'\\u0061' == b\"\n    runs: a\n",
     ]), @r#"
     a.yaml:5:25: the condition is not understood at character 17: '==' or '!=' expected
       compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
     a.yaml:5:21: the condition is not understood at character 12: '&&', '||' or the end expected
       compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
-    a.yaml:6:7: the condition is not understood at character 15: 'text' or ${{name}} expected
+    a.yaml:7:7: the condition is not understood at character 15: 'text' or ${{name}} expected
       compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
     a.yaml:5:28: the condition is not understood at character 20: a closing quote in the text that starts expected
       compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
     a.yaml:5:16: the condition is not understood at character 7: 'text' or ${{name}} expected
+      compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
+    a.yaml:8:12: the condition is not understood at character 17: 'text' or ${{name}} expected
+      compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
+    a.yaml:7:9: the condition is not understood at character 14: 'text' or ${{name}} expected
+      compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
+    a.yaml:6:10: the condition is not understood at character 15: 'text' or ${{name}} expected
+      compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
+    a.yaml:5:9: the condition is not understood at character 8: 'text' or ${{name}} expected
       compare with == or !=, on each side ${{name}} or text in quotes; join by && and ||, from left to right; put together with ( )
     "#);
 }

@@ -108,27 +108,10 @@ impl Scope<'_> {
                 self.missing(self.origin.place_of(text, &token), error)
             }
             ConditionError::Syntax { at, expected } => Error::at(
-                self.place_within(text, at),
+                self.origin.place_within(text, at),
                 Problem::BadCondition { at, expected },
             ),
         })
-    }
-
-    /// The place of a character of a text, counted from 1, where the file has the text as it
-    /// is; else the text's own.
-    fn place_within(&self, text: &Text, at: usize) -> Place {
-        let whole = self.origin.place_of(text, text);
-        let is_there = || {
-            let skipped = (whole.column as usize).saturating_sub(1);
-            let rest: String = whole.snippet.chars().skip(skipped).collect();
-            rest.starts_with(text.as_str())
-        };
-        if whole.line == 0 || !is_there() {
-            return whole;
-        }
-        let further = u32::try_from(at.saturating_sub(1)).unwrap_or(u32::MAX);
-        let column = whole.column.saturating_add(further);
-        self.origin.at(whole.line, column)
     }
 
     /// The place of a key, by its value's.
