@@ -269,6 +269,8 @@ const READ_ONLY: &str = "make the state folder writable for this user, or name a
 const STOPPED_WORDS: &str = "stopped on request";
 /// What is kept of it.
 const KEPT: &str = "run the same command again: what was finished is kept";
+/// So many names are listed where one is not known.
+const LISTED: usize = 20;
 /// Where nothing better is known.
 const AGAIN: &str = "run it again with -v: it says more of what led to this";
 
@@ -288,8 +290,17 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Missing { what, name, known } => {
             let near = closest(name, known.iter().map(String::as_str));
             let near = near.map(|near| format!("did you mean '{near}'?"));
-            let all = format!("the {what}s there are: {}", known.join(", "));
-            near.into_iter().chain([all]).collect()
+            let all = match known.len().checked_sub(LISTED).filter(|more| *more > 0) {
+                None => format!("the {what}s there are: {}", known.join(", ")),
+                // Nobody reads thousands of names to find one.
+                Some(_) if near.is_some() => String::new(),
+                Some(more) => {
+                    let some: Vec<&str> = known.iter().take(LISTED).map(String::as_str).collect();
+                    format!("the {what}s there are: {} and {more} more", some.join(", "))
+                }
+            };
+            let all = Some(all).filter(|all| !all.is_empty());
+            near.into_iter().chain(all).collect()
         }
         FactoryError::Folder { .. } => {
             one("make the folder, or correct its name in the factory's file")
@@ -298,8 +309,12 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::KeyGone { file } => one(format!(
             "put it back, or remove {file}.pub and make a new one with `boltworks apk keygen {file}`: then everything is made anew",
         )),
-        // The solver's words bring their own advice.
-        FactoryError::Unsolvable { why, .. } if why.contains("help: ") => Vec::new(),
+        // The solver's words, and those of a recipe's file, bring their own advice.
+        FactoryError::Unsolvable { why, .. } | FactoryError::Blocked { why, .. }
+            if why.contains("help: ") =>
+        {
+            Vec::new()
+        }
         FactoryError::Unsolvable { .. }
         | FactoryError::Blocked { .. }
         | FactoryError::Refusal { .. } => {
@@ -329,7 +344,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
             "correct the recipe. A shell where it stands: {}",
             failed::shell(failed)
         )],
-        FactoryError::Package(error) => one(package_advice(error)),
+        FactoryError::Package(error) => one(error.help().unwrap_or_else(|| package_advice(error))),
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Inconsistent { .. }
         | FactoryError::Store(_)
@@ -348,12 +363,6 @@ fn package_advice(error: &PackageError) -> String {
         | PackageError::Provide { .. }
         | PackageError::Setcap { .. }
         | PackageError::Lint(_) => "correct the recipe".to_owned(),
-        PackageError::NotStarted {
-            program, listed, ..
-        } => format!(
-            "add a shell to `{listed}` in the recipe: a package that brings {program}, and what that \
-             needs"
-        ),
         PackageError::Results { package, .. } => format!(
             "correct the recipe: its steps must leave melange-out/{package} a folder that can be \
              read, with files, folders, links and pipes in it and nothing else"
@@ -486,5 +495,29 @@ fn file_advice(error: &boltworks_fsx::Error) -> &'static str {
             "check that it is the file you mean: if it is a recipe, make several of it"
         }
         _ => AGAIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_names_some_are_listed() {
+        let advice = |name: &str, count: usize| {
+            let known = (0..count)
+                .map(|number| format!("package-{number}"))
+                .collect();
+            factory_advice(&FactoryError::Missing {
+                what: "artifact",
+                name: name.to_owned(),
+                known,
+            })
+        };
+        assert_eq!(advice("package1", 1000), ["did you mean 'package-1'?"]);
+        let [some] = advice("nope", 1000).try_into().unwrap();
+        assert!(some.ends_with("package-19 and 980 more"), "{some}");
+        let [all] = advice("nope", 20).try_into().unwrap();
+        assert!(all.ends_with("package-18, package-19"), "{all}");
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use boltworks_model::{Event, Sink};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::signals;
+
 /// The longest line of a program's output that is shown on a moving line.
 const SHOWN: usize = 100;
 /// So many of the last lines of a job are shown where few jobs run, and where many do.
@@ -78,6 +80,7 @@ impl Terminal {
     }
 
     fn finish(&self, job: &str, ok: bool, note: &str, took: Option<Duration>) {
+        let is_told = is_told(ok);
         let running = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             running.remove(job)
@@ -87,9 +90,18 @@ impl Terminal {
         };
         let seconds = took.unwrap_or_else(|| bar.elapsed()).as_secs_f64();
         bar.finish_and_clear();
+        if !is_told {
+            return;
+        }
         let line = finished_line(job, ok, note, seconds);
         drop(self.bars.println(line));
     }
+}
+
+/// Whether the end of a job is worth a line: what a person stopped has not failed, and that it was
+/// stopped is the command's own last word.
+fn is_told(ok: bool) -> bool {
+    ok || !signals::have_stopped_it()
 }
 
 fn finished_line(job: &str, ok: bool, note: &str, seconds: f64) -> String {
@@ -183,7 +195,9 @@ impl Sink for Plain {
                     .remove(job);
                 let took = took.or_else(|| Some(started?.elapsed()));
                 let seconds = took.unwrap_or_default().as_secs_f64();
-                eprintln!("{}", finished_line(job, ok, note, seconds));
+                if is_told(ok) {
+                    eprintln!("{}", finished_line(job, ok, note, seconds));
+                }
             }
             Event::Warning { text } => eprintln!("! {text}"),
             Event::Line { line, .. } if self.every_line => eprintln!("  {line}"),

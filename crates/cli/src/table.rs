@@ -29,6 +29,11 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Lines that belong to the first of them.
+pub(crate) fn indented(text: &str) -> String {
+    text.replace('\n', "\n    ")
+}
+
 /// `1 package`, `2 packages`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use boltworks_config::Channel;
 use boltworks_fsx::{FileKind, RelPath, Root, Stat};
-use boltworks_model::{PackageName, chain};
+use boltworks_model::PackageName;
 use boltworks_package::local::{Beside, LocalFile, LocalFiles, local_tree};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
@@ -210,8 +210,8 @@ impl Loaded {
         text: Result<&str, &Error>,
     ) -> Subject {
         let read = text
-            .map_err(|error| chain(error))
-            .and_then(|text| read_recipe(home, library, path, text).map_err(|error| chain(&error)));
+            .map_err(|error| error.told())
+            .and_then(|text| read_recipe(home, library, path, text).map_err(|error| error.told()));
         match read {
             Ok((item, source)) => {
                 let name = item.recipe.package.name.to_string();
@@ -231,8 +231,8 @@ impl Loaded {
     fn add_image(&mut self, path: &str, text: Result<&str, &Error>) -> Subject {
         let name = stem(path).to_owned();
         let subject = Subject::image(&name);
-        let read = text.map_err(|error| chain(error)).and_then(|text| {
-            let image = read_image(path, text).map_err(|error| chain(&error))?;
+        let read = text.map_err(Error::told).and_then(|text| {
+            let image = read_image(path, text).map_err(|error| error.told())?;
             Ok((image, text.to_owned()))
         });
         match read {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use boltworks_model::{Cancelled, ChannelName};
+use boltworks_model::{Cancelled, ChannelName, chain};
 
 /// Why the factory could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +187,20 @@ impl Error {
             what: what.into(),
             help: help.into(),
         }
+    }
+
+    /// What is wrong, and on a line of its own what to do next where that is known: for a list of
+    /// many, behind which no advice can follow.
+    pub fn told(&self) -> String {
+        let help = match self.cause() {
+            // What is suggested stands in its words.
+            Self::Recipe(error) if error.suggestion().is_none() => error.help(),
+            Self::Package(error) => error.help(),
+            Self::Asked { help, .. } => Some(help.clone()),
+            _ => None,
+        };
+        let help = help.map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        chain(self) + &help
     }
 
     /// What is wrong, whatever file it is about.

@@ -10,7 +10,6 @@ use std::sync::mpsc;
 use boltworks_model::{ActionId, Ambient, Cancelled, chain};
 use boltworks_package::Failed;
 use boltworks_plan::{ActionInputs, ActionKind, Catalog, Item, Plan, State, Subject};
-use boltworks_records::FailureRecord;
 
 use crate::Error;
 use crate::attempt::{self, announced};
@@ -282,8 +281,8 @@ impl Run<'_> {
         let failure = attempt::failure(name, action, &error, now);
         let step = attempt::step(&error).cloned();
         let recorded = self.means.home.records().record_failure(&failure);
-        let FailureRecord { mut reason, .. } = failure;
-        self.failed.insert(subject.clone(), reason.clone());
+        self.failed.insert(subject.clone(), failure.reason);
+        let mut reason = error.told();
         // On a full disk both may fail: the first cause is the one to know.
         if let Err(error) = recorded {
             let more = chain(&error);

@@ -40,10 +40,7 @@ pub enum Error {
     #[error("{0}")]
     Step(Box<Failed>),
     /// There is nothing in the environment that a step could be started with.
-    #[error(
-        "{what} cannot start its step '{step}', for which `{listed}` in the recipe must hold a \
-         package that brings {program}"
-    )]
+    #[error("{what} cannot start its step '{step}'")]
     NotStarted {
         /// `build of zlib`, `test of zlib`.
         what: String,
@@ -166,6 +163,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to do next, where a recipe lacks something that is known.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::NotStarted {
+                program, listed, ..
+            } => Some(format!(
+                "add a shell to `{listed}` in the recipe: a package that brings {program}, and what \
+                 that needs"
+            )),
+            _ => None,
+        }
+    }
+
     /// The same, if it is about files, as one about what the steps left for a package.
     pub(crate) fn about_results(self, package: &str) -> Self {
         match self {

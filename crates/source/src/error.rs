@@ -1,6 +1,5 @@
 //! What can go wrong while sources are fetched.
 
-use std::fmt;
 use std::io;
 
 use boltworks_model::{Cancelled, ObjectId, RefName};
@@ -13,7 +12,7 @@ use boltworks_model::{Cancelled, ObjectId, RefName};
 )]
 pub enum Error {
     /// It is nowhere to be had.
-    #[error("fetch {uri}:{tried}")]
+    #[error("fetch {uri}:{}", tried.told(uri))]
     Unavailable {
         /// The recipe's address.
         uri: String,
@@ -255,16 +254,23 @@ impl Error {
 #[derive(Debug)]
 pub struct Attempts(pub Vec<(String, Error)>);
 
-impl fmt::Display for Attempts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, error) in &self.0 {
-            write!(f, "\n  {place}: {error}")?;
-            let mut source = std::error::Error::source(error);
-            while let Some(error) = source {
-                write!(f, ": {error}")?;
-                source = error.source();
+impl Attempts {
+    /// A line for each, or the rest of this one where nothing but `uri` itself was tried.
+    fn told(&self, uri: &str) -> String {
+        let reason = |place: &str, error: &Error| {
+            let reason = boltworks_model::chain(error);
+            let named = ["get", "receive"].map(|verb| format!("{verb} {place}: "));
+            let rest = named.iter().find_map(|named| reason.strip_prefix(named));
+            rest.map_or_else(|| reason.clone(), str::to_owned)
+        };
+        match self.0.as_slice() {
+            [(place, error)] if place == uri => format!(" {}", reason(place, error)),
+            several => {
+                let line = |(place, error): &(String, Error)| {
+                    format!("\n  {place}: {}", reason(place, error))
+                };
+                several.iter().map(line).collect()
             }
         }
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::arguments::Fmt;
 use crate::difference::difference;
 use crate::failure::{Failure, USAGE, exit};
 use crate::output::{Output, shown};
-use crate::table::count;
+use crate::table::{count, indented};
 
 pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
     let is_trial = fmt.check || fmt.diff;
@@ -34,7 +34,7 @@ pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
         output.text_if_any(&files.join("\n"));
     }
     for (file, error) in &unread {
-        output.note(&format!("! {}", reason(file, error)));
+        output.note(&format!("! {}", indented(&reason(file, error))));
     }
     let verb = if is_trial { "to change" } else { "changed" };
     output.text_note(&format!(

@@ -10,7 +10,7 @@ use crate::arguments::{Arguments, Graph};
 use crate::commands::{given, session};
 use crate::failure::Failure;
 use crate::output::{Output, shown};
-use crate::table::count;
+use crate::table::{count, indented};
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -81,7 +81,8 @@ fn notes(graph: &graph::Graph) -> String {
             .iter()
             .map(|(name, why)| format!("! {name}: {why}")),
     );
-    lines.extend(graph.unread.iter().map(|(_, why)| format!("! {why}")));
+    let unread = graph.unread.iter();
+    lines.extend(unread.map(|(_, why)| format!("! {}", indented(why))));
     lines.push(format!(
         "{} in order, {} for other architectures, {} not understood",
         count(graph.recipes.len(), "recipe"),

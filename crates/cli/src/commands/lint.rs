@@ -12,7 +12,7 @@ use crate::arguments::Lint;
 use crate::commands::given;
 use crate::failure::{Failure, USAGE, exit};
 use crate::output::{Output, shown};
-use crate::table::count;
+use crate::table::{count, indented};
 
 pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
     let order = LintOrder {
@@ -37,7 +37,7 @@ pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
         output.text_note(&format!("put right: {}", line(finding)));
     }
     for (file, error) in &unread {
-        output.note(&format!("! {}", reason(file, error)));
+        output.note(&format!("! {}", indented(&reason(file, error))));
     }
     let of = |level| {
         let all = findings.iter();

@@ -9,6 +9,7 @@ use crate::arguments::Arguments;
 use crate::commands::session;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
+use crate::table::indented;
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
@@ -60,7 +61,7 @@ fn describe(item: &Item) -> String {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             format!("? {subject:<28} waits for {}", names.join(", "))
         }
-        State::Blocked(why) => format!("✗ {subject:<28} {}", why.replace('\n', "\n    ")),
+        State::Blocked(why) => format!("✗ {subject:<28} {}", indented(why)),
     }
 }
 

@@ -325,8 +325,8 @@ mod tests {
         let refused = add(&Named::of_build(Path::new("a.yaml"), &recipe), &mut given);
         assert_eq!(
             refused.unwrap_err().to_string(),
-            "a.yaml: environment.contents.repositories names ../os, which lies outside of the \
-             recipe's folder and of this one"
+            "a.yaml:5:27: ../os lies outside of the recipe's folder and of the one that the command \
+             runs in"
         );
     }
 }

@@ -222,6 +222,8 @@ fn odd_files_are_answered_with_what_to_do() {
             "{told:?}"
         );
         assert!(!told.err.contains("b.yaml: recipes"), "{told:?}");
+        let both = format!("{}{}", told.out, told.err);
+        assert!(both.contains("\n    help: take the byte away"), "{told:?}");
     }
     let state = help(&|desk| desk.write(".boltworks", "text"), "plan", 1);
     assert!(state.contains("move it away"), "{state}");

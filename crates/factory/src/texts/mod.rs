@@ -6,7 +6,6 @@ mod rules;
 use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{FileKind, RelPath};
-use boltworks_model::chain;
 use boltworks_recipe::format::usual_form;
 use rayon::prelude::*;
 
@@ -61,12 +60,12 @@ pub(crate) fn recipe_names(entries: Vec<boltworks_fsx::DirEntry>) -> Result<Vec<
     Ok(names.map(RelPath::new).collect::<Result<_, _>>()?)
 }
 
-/// Why a file is not understood, with its place.
+/// Why a file is not understood, with its place, and what to do next.
 pub fn reason(file: &Path, error: &Error) -> String {
     match error {
         // Their words begin with the place.
-        Error::Recipe(error) => chain(error),
-        error => format!("{}: {}", file.display(), chain(error)),
+        Error::Recipe(_) => error.told(),
+        error => format!("{}: {}", file.display(), error.told()),
     }
 }
 

@@ -184,8 +184,17 @@ fn every_place_is_named_when_none_has_it() {
     insta::assert_snapshot!(error, @r"
     fetch http://no-such-host.invalid/x-1.tar.gz:
       http://no-such-host.invalid/x-1.tar.gz: reach no-such-host.invalid: its name is not known here
-      MIRROR/x-1.tar.gz: get MIRROR/x-1.tar.gz: the server answered 404
+      MIRROR/x-1.tar.gz: the server answered 404
     ");
+    fetcher.mirrors.clear();
+    let alone = fetcher
+        .fetch(&request(GONE, sha256(b"x")), &bench.ambient())
+        .unwrap_err();
+    assert_eq!(
+        alone.to_string(),
+        "fetch http://no-such-host.invalid/x-1.tar.gz: reach no-such-host.invalid: its name is not \
+         known here"
+    );
 }
 
 #[test]
