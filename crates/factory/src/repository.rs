@@ -3,6 +3,7 @@
 //!
 //! The index and every package that is taken must be signed by a trusted key. A package is
 //! copied to where nobody else can change it, judged there, and only then kept in the store.
+//! A package and an index may be links to files that lie elsewhere: what counts is what the bytes are.
 //! What was judged before with the same keys is remembered: as long as a signed index lists it and its
 //! file lies there, the store's copy is taken, and the file is not read again.
 
@@ -13,11 +14,12 @@ use std::sync::Arc;
 
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
 use boltworks_crypto::{Keyring, sha256};
-use boltworks_fsx::{Bounded, Limit, RelPath, Root};
+use boltworks_fsx::{Bounded, FileKind, Limit, RelPath, Root, Stat};
 use boltworks_model::{Ambient, Architecture, Event, PackageName, Sha1, Sha256};
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
+use crate::files::Place;
 use crate::keys::Keys;
 use crate::{Error, keys};
 
@@ -94,9 +96,11 @@ impl Repository {
         }
         let beneath = path.join(architecture.apk());
         let file = beneath.join(FILE_NAME);
+        let name = RelPath::try_from(FILE_NAME)?;
         let opened = Root::open(&beneath).and_then(|folder| {
-            let bytes = folder.read_vec(&RelPath::try_from(FILE_NAME)?, INDEX_LIMIT)?;
-            Ok((folder, bytes))
+            let is_link = is_link(folder.stat(&name)?.as_ref());
+            let bytes = (!is_link).then(|| folder.read_vec(&name, INDEX_LIMIT));
+            Ok((folder, bytes.transpose()?))
         });
         let (folder, bytes) = match opened {
             Err(error) if error.is_not_found() => {
@@ -110,6 +114,10 @@ impl Repository {
                 ));
             }
             other => other?,
+        };
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None => Place::of(&file)?.read_vec(INDEX_LIMIT)?,
         };
         let index =
             Index::read(&bytes, keyring).map_err(|error| Error::from(error).of_file(&file))?;
@@ -125,6 +133,10 @@ impl Repository {
         let folder = self.path.join(self.architecture.apk());
         folder.join(entry.file_name())
     }
+}
+
+fn is_link(stat: Option<&Stat>) -> bool {
+    stat.is_some_and(|stat| stat.kind == FileKind::Symlink)
 }
 
 /// Where packages are brought to.
@@ -244,7 +256,11 @@ impl Dock<'_> {
         memory: &mut Memory<'_>,
     ) -> Result<Option<Sha256>, Error> {
         let name = RelPath::try_from(entry.file_name().as_str())?;
-        let Some(stat) = repository.folder.stat(&name)? else {
+        let stat = repository.folder.stat(&name)?;
+        let linked = is_link(stat.as_ref()).then(|| Place::of(&repository.file(entry)));
+        let linked = linked.transpose()?;
+        let stat = linked.as_ref().map_or(Ok(stat), Place::stat)?;
+        let Some(stat) = stat else {
             return Ok(None);
         };
         if let Some(digest) = memory.known.get(&entry.identity).copied()
@@ -253,9 +269,12 @@ impl Dock<'_> {
         {
             return Ok(Some(digest));
         }
-        let file = match repository.folder.open_file(&name) {
-            Err(error) if error.is_not_found() => return Ok(None),
-            file => file?,
+        let file = match linked {
+            Some(place) => place.open()?,
+            None => match repository.folder.open_file(&name) {
+                Err(error) if error.is_not_found() => return Ok(None),
+                file => file?,
+            },
         };
         let kept = self.keep(file, entry);
         let digest = kept.map_err(|error| error.of_file(&repository.file(entry)))?;

@@ -218,3 +218,37 @@ fn what_cannot_be_is_said_before_anything_is_made() {
     desk.write("web.yaml", "contents:\n  packges: [web]\n");
     usage("web.yaml web web.tar -r repo", "did you mean 'packages'?");
 }
+
+/// What counts in a repository is what the bytes are, wherever they lie.
+#[test]
+fn a_repository_may_be_made_of_links() {
+    let desk = desk();
+    let link = |target: &str, name: &str| {
+        std::fs::create_dir_all(desk.path("linked/x86_64")).unwrap();
+        std::os::unix::fs::symlink(target, desk.path(&format!("linked/x86_64/{name}"))).unwrap();
+    };
+    for name in ["APKINDEX.tar.gz", "web-1.4-r0.apk"] {
+        link(&format!("../../repo/x86_64/{name}"), name);
+    }
+    let zlib = desk.path("repo/x86_64/zlib-1.3-r0.apk");
+    link(&zlib.display().to_string(), "once");
+    link("once", "zlib-1.3-r0.apk");
+    let build = |repository: &str| {
+        let words = format!(
+            "image build --json web.yaml web:1.4 {repository}.tar -r {repository} -k web.rsa.pub"
+        );
+        desk.run(&words)
+    };
+    let digest = |repository| build(repository).with_code(0).json()["digest"].clone();
+    assert_eq!(digest("linked"), digest("repo"));
+    std::fs::remove_file(desk.path("linked/x86_64/web-1.4-r0.apk")).unwrap();
+    link("zlib-1.3-r0.apk", "web-1.4-r0.apk");
+    let other = build("linked").with_code(1);
+    assert!(other.out.contains("web-1.4-r0.apk"), "{other:?}");
+    std::fs::remove_file(&zlib).unwrap();
+    let gone = build("linked");
+    assert!(
+        gone.err.contains("zlib-1.3-r0.apk is listed and not there"),
+        "{gone:?}"
+    );
+}

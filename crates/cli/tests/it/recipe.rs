@@ -176,6 +176,7 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
         egg builds with hen
         hen builds with egg-dev
     ! os/broken.yaml:1:10: a mapping is needed here: keys and values
+        help: write keys with values beneath `package:`, each on a line of its own: `name: text`
     6 recipes in order, 0 for other architectures, 1 not understood
     ");
     let document = desk.run("recipe graph os --json").with_code(0).json();
