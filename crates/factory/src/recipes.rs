@@ -165,6 +165,7 @@ impl Workshop<'_> {
     pub(crate) fn shop<'s>(&'s self, scratch: &'s Path) -> Shop<'s> {
         Shop {
             store: &self.means.home.store,
+            environments: self.means.environments,
             sandbox: self.means.sandbox,
             scratch,
             signer: &self.means.keys.signer,

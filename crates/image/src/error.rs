@@ -75,6 +75,12 @@ pub enum Error {
     Cancelled(#[from] boltworks_model::Cancelled),
 }
 
+impl From<boltworks_rootfs::accounts::Fault> for Error {
+    fn from(fault: boltworks_rootfs::accounts::Fault) -> Self {
+        Self::refused(fault.what, fault.reason)
+    }
+}
+
 impl Error {
     pub(crate) fn refused(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Refused {

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
 use boltworks_recipe::resolved::{PathKind, PathMutation};
+use boltworks_rootfs::accounts::verify_numbers;
 
 use crate::Error;
 use crate::database::Seen;
 use crate::place::{
     WHITEOUT_REASON, beneath_root, ensure_dir, is_whiteout, parent_resolved, resolved, unlink,
-    verify_owner,
 };
 use crate::skeleton::MTIME;
 
@@ -41,7 +41,7 @@ pub fn apply(tree: &mut Tree, mutations: &[PathMutation]) -> Result<(), Error> {
 }
 
 fn carry_out(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), Error> {
-    verify_owner(&shown(at, mutation), mutation.uid, mutation.gid)?;
+    verify_numbers(&shown(at, mutation), mutation.uid, mutation.gid)?;
     let Some(path) = beneath_root(&mutation.path)? else {
         return root(tree, at, mutation);
     };

@@ -12,21 +12,6 @@ const MAX_HOPS: u32 = 40;
 /// No file that is read here to be changed or understood is larger.
 const TEXT_LIMIT: Limit = Limit(4 << 20);
 
-/// The largest number a user or group has: the kernel takes the one after it for "no change".
-const LAST_OWNER: u32 = u32::MAX - 1;
-
-/// Refuses owners that no file can have.
-pub fn verify_owner(what: &str, uid: u32, gid: u32) -> Result<(), Error> {
-    if uid.max(gid) <= LAST_OWNER {
-        return Ok(());
-    }
-    let reason = format!(
-        "no user or group has the number {}: the largest is {LAST_OWNER}",
-        u32::MAX
-    );
-    Err(Error::refused(what, reason))
-}
-
 /// How names begin that a layer takes for the removal of another (image-spec, "whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
 /// Why such a name is refused.

@@ -1,10 +1,11 @@
 //! The whole of it: workspace, steps, packages, record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use boltworks_model::{Ambient, Event, Material, Sha256, SourceKind};
-use boltworks_recipe::resolved::{Accounts, Image, Recipe, Step};
+use boltworks_recipe::resolved::{Recipe, Step};
 
+use crate::accounts::Ground;
 use crate::emit::Parcel;
 use crate::libraries;
 use crate::local::LocalFiles;
@@ -51,12 +52,18 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         packages: &names,
     };
     tell_left_out(order, ambient);
-    tell_accounts(order.job, &recipe.environment, ambient);
+    let what = format!("build of {}", recipe.package.name);
+    let ground = Ground {
+        what: &what,
+        listed: "environment.accounts",
+        trees: &[order.tree.to_owned()],
+    };
+    let (trees, ids) = ground.settle(&recipe.environment.accounts, shop)?;
     let workspace = Workspace::lay(shop, ("build", recipe.package.name.as_str()), contents)?;
     let mut log = Log::new(shop.store, ambient.sink, order.job)?;
-    let guest = workspace.guest(&[order.tree.to_owned()], boltworks_sandbox::Ids::default());
+    let guest = workspace.guest(&trees, ids);
     let mut runner = Runner {
-        what: format!("build of {}", recipe.package.name),
+        what,
         listed: "environment.contents.packages",
         sandbox: shop.sandbox,
         guest: &guest,
@@ -137,28 +144,6 @@ fn tell_left_out(order: &Order<'_>, ambient: &Ambient<'_>) {
         .filter(|more| *more > 0)
     {
         let text = format!("{more} more beside the recipe are not copied");
-        ambient.sink.event(Event::Warning { text: &text });
-    }
-}
-
-/// Warns of accounts that a guest has not.
-pub(crate) fn tell_accounts(job: &str, environment: &Image, ambient: &Ambient<'_>) {
-    let Accounts {
-        run_as,
-        users,
-        groups,
-    } = &environment.accounts;
-    let asked = run_as
-        .iter()
-        .chain(users.iter().map(|user| &user.username))
-        .chain(groups.iter().map(|group| &group.groupname));
-    let names: BTreeSet<&str> = asked.map(String::as_str).collect();
-    if names.iter().any(|name| !["build", "1000"].contains(name)) {
-        let names: Vec<&str> = names.into_iter().collect();
-        let names = names.join(", ");
-        let text = format!(
-            "{job} asks for accounts ({names}): its steps run as build, and no others are made"
-        );
         ambient.sink.event(Event::Warning { text: &text });
     }
 }

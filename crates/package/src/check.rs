@@ -8,7 +8,8 @@ use boltworks_sandbox::Limits;
 use boltworks_store::BlobDraft;
 
 use crate::Error;
-use crate::build::{base_environment, tell_accounts};
+use crate::accounts::Ground;
+use crate::build::base_environment;
 use crate::local::LocalFiles;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
@@ -70,15 +71,21 @@ pub fn check<'s>(
         sources: order.sources,
         packages: &[],
     };
+    let what = what(order.package);
+    let ground = Ground {
+        what: &what,
+        listed: "test.environment.accounts",
+        trees: order.trees,
+    };
+    let (trees, ids) = ground.settle(&order.test.environment.accounts, shop)?;
     let workspace = Workspace::lay(shop, ("test", order.package), contents)?;
     let job = job(order.package);
-    tell_accounts(&job, &order.test.environment, ambient);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
     environment.extend(order.test.environment.environment.clone());
-    let guest = workspace.guest(order.trees, boltworks_sandbox::Ids::default());
+    let guest = workspace.guest(&trees, ids);
     let mut runner = Runner {
-        what: what(order.package),
+        what,
         listed: "test.environment.contents.packages",
         sandbox: shop.sandbox,
         guest: &guest,

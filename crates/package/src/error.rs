@@ -54,6 +54,33 @@ pub enum Error {
         #[source]
         source: boltworks_sandbox::Error,
     },
+    /// `run-as` names nobody.
+    #[error(
+        "{what} cannot run as '{name}', whom `{listed}.run-as` in the recipe names: no such user is \
+         in its guest"
+    )]
+    NoAccount {
+        /// `build of zlib`, `test of zlib`.
+        what: String,
+        /// Where the recipe lists the accounts.
+        listed: &'static str,
+        /// Who.
+        name: String,
+    },
+    /// The accounts are wrong, or there is no place for them in the guest.
+    #[error("{what} cannot have what `{listed}` in the recipe lists")]
+    Accounts {
+        /// `build of zlib`, `test of zlib`.
+        what: String,
+        /// Where the recipe lists the accounts.
+        listed: &'static str,
+        /// Why not.
+        #[source]
+        source: boltworks_rootfs::Error,
+    },
+    /// A guest's trees could not be read or laid out.
+    #[error("lay out the accounts of a guest")]
+    Rootfs(#[source] boltworks_rootfs::Error),
     /// A name that no package made here can have.
     #[error("'{package}' is no name for a package: one {}", PackageName::OWN_RULE)]
     Misnamed {
@@ -172,6 +199,11 @@ impl Error {
                 "add a shell to `{listed}` in the recipe: a package that brings {program}, and what \
                  that needs"
             )),
+            Self::NoAccount { name, listed, .. } => Some(format!(
+                "add '{name}' with a uid to `{listed}.users` in the recipe, or let `run-as` be root \
+                 or a number"
+            )),
+            Self::Accounts { .. } => Some("correct the recipe".to_owned()),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@
 //! 1. [`order`]: what to build and with what ([`Order`], [`Shop`]).
 //! 2. [`local`]: the files beside the recipe; [`workspace`]: the folders a build sees, laid out before
 //!    and read back after.
-//! 3. [`steps`]: the recipe's steps, run one by one in the sandbox.
+//! 3. [`steps`]: the recipe's steps, run one by one in the sandbox; `accounts`: who they are there.
 //! 4. [`rescue`]: a shell for a person where a step has failed.
 //! 5. [`log`]: what the steps print, kept whole and shown by its end.
 //! 6. [`survey`](mod@survey): one walk over a package's files, which looks at each once.
@@ -20,6 +20,7 @@
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
 
+mod accounts;
 pub mod analysis;
 pub mod build;
 pub mod check;

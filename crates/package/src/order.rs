@@ -7,7 +7,7 @@ use boltworks_crypto::Signer;
 use boltworks_fsx::Ownership;
 use boltworks_model::{Material, Sha256, Timestamp};
 use boltworks_recipe::resolved::Recipe;
-use boltworks_rootfs::Locked;
+use boltworks_rootfs::{Environments, Locked};
 use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
 
@@ -76,6 +76,8 @@ impl Shop<'_> {
 pub struct Shop<'a> {
     /// Where sources come from and packages go to.
     pub store: &'a Store,
+    /// Where the trees of guests lie.
+    pub environments: &'a Environments,
     /// Where steps run.
     pub sandbox: &'a Local,
     /// The folder for workspaces, absolute.

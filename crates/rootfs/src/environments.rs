@@ -18,7 +18,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use boltworks_crypto::sha256;
-use boltworks_fsx::{Content, Kind, Meta, Node, Ownership, RelPath, Root, Tree, WriteOptions};
+use boltworks_fsx::{
+    Content, Kind, Lock, Meta, Node, Ownership, RelPath, Root, Tree, WriteOptions,
+};
 use boltworks_model::Sha256;
 use boltworks_store::Store;
 use rayon::prelude::*;
@@ -100,11 +102,7 @@ impl Environments {
         if let Some(handle) = self.finished(&name, locked, false)? {
             return Ok(handle);
         }
-        let lock = RelPath::try_from(format!("locks/{name}"))?;
-        let locking = self.trees.make_dir(&RelPath::try_from("locks")?);
-        let _lock = locking
-            .and_then(|_| self.trees.lock(&lock, || ()))
-            .map_err(|source| file_error("lock a tree", source))?;
+        let _lock = self.lock(&name)?;
         if let Some(handle) = self.finished(&name, locked, false)? {
             return Ok(handle);
         }
@@ -124,6 +122,44 @@ impl Environments {
         })?;
         let handle = self.finished(&name, locked, true)?;
         handle.ok_or(Error::Vanished { name })
+    }
+
+    /// The path of a small tree of this name; made by `fill` if it is not there.
+    pub(crate) fn ensure_as(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Root) -> Result<(), Error>,
+    ) -> Result<PathBuf, Error> {
+        let root = RelPath::try_from(format!("{name}/root"))?;
+        let path = self.path.join(root.as_path());
+        let is_there = || {
+            let found = self.trees.exists(&root);
+            found.map_err(|source| file_error("look for a tree", source))
+        };
+        if is_there()? {
+            return Ok(path);
+        }
+        let _lock = self.lock(name)?;
+        if !is_there()? {
+            self.make_as(name, |folder| {
+                let (root, staging) = (RelPath::try_from("root")?, RelPath::try_from("staging")?);
+                let failed = |source| file_error("make a tree", source);
+                let root = folder.dir(&root).map_err(failed)?;
+                fill(&root)?;
+                root.sync_filesystem().map_err(failed)?;
+                folder.remove_tree(&staging).map_err(failed)
+            })?;
+        }
+        Ok(path)
+    }
+
+    /// Waits until nobody else makes a tree.
+    fn lock(&self, name: &str) -> Result<Lock, Error> {
+        let lock = RelPath::try_from(format!("locks/{name}"))?;
+        let locking = self.trees.make_dir(&RelPath::try_from("locks")?);
+        locking
+            .and_then(|_| self.trees.lock(&lock, || ()))
+            .map_err(|source| file_error("lock a tree", source))
     }
 
     pub(crate) fn threads(&self) -> Result<rayon::ThreadPool, Error> {
@@ -154,10 +190,18 @@ impl Environments {
         }
     }
 
-    /// Makes the tree under another name, makes it durable and gives it its own.
     fn make(&self, order: &Order<'_>, believe: bool) -> Result<(), Error> {
+        self.make_as(order.name, |folder| self.fill(folder, order, believe))
+    }
+
+    /// Makes a tree under another name, has it filled and made durable, and gives it its own.
+    fn make_as(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Root) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let failed = |source| file_error("make a tree", source);
-        let new = RelPath::try_from(format!("new-{}", order.name))?;
+        let new = RelPath::try_from(format!("new-{name}"))?;
         self.trees.remove_tree(&new).map_err(failed)?;
         // Neither is durable before the tree is, nor needs to be.
         let mut folders = Tree::new();
@@ -172,11 +216,11 @@ impl Environments {
         };
         folders.write_to(&self.trees, options).map_err(failed)?;
         let folder = self.trees.dir(&new).map_err(failed)?;
-        let filled = self.fill(&folder, order, believe);
+        let filled = fill(&folder);
         // What failed is worth more than that its remains could not be removed: the next
         // attempt removes them.
         filled.inspect_err(|_| drop(self.trees.remove_tree(&new)))?;
-        let name = RelPath::try_from(order.name)?;
+        let name = RelPath::try_from(name)?;
         self.trees
             .rename(&new, &self.trees, &name)
             .map_err(failed)?;

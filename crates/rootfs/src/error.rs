@@ -107,6 +107,17 @@ pub enum Error {
         /// Its folder.
         name: String,
     },
+    /// Users or groups cannot be added.
+    #[error(transparent)]
+    Accounts(#[from] crate::accounts::Fault),
+    /// A path of a guest leads nowhere.
+    #[error("'/{path}': {why}")]
+    Unusable {
+        /// The path in the guest.
+        path: RelPath,
+        /// What is wrong there.
+        why: &'static str,
+    },
     /// A path that this crate makes up is not one.
     #[error("make a path")]
     Path(#[from] boltworks_fsx::PathError),

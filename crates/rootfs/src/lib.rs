@@ -10,12 +10,15 @@
 //! 5. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
 //!    files shared between trees.
 //! 6. [`layers`]: many environments that differ in a few packages: one tree, and a thin one for each.
+//! 7. [`accounts`]: users and groups, in images and guests alike, and the thin tree that brings them
+//!    into a guest.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
 //! files between trees, `stock` remembers what each package became.
 //!
 //! Nothing here runs anything, chooses a version or fetches.
 
+pub mod accounts;
 pub mod assemble;
 pub mod environments;
 pub mod error;

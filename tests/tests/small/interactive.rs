@@ -23,6 +23,7 @@ package:
 environment:
   contents: { packages: [shell] }
   environment: { WORD: said }
+  accounts: { users: [{ username: web, uid: 33 }], run-as: web }
 pipeline:
   - name: prepare
     runs: |
@@ -83,7 +84,7 @@ fn who_mends_a_step_goes_on_with_the_next() -> Result<()> {
     ];
     let output = attended(&small, &build, &turns)?.ok()?;
     output.says("the build of broken failed at step 'breaks'")?;
-    output.says("=/home/build/deep=said=own=here=over=1000")?;
+    output.says("=/home/build/deep=said=own=here=over=33")?;
     output.says("test -e mended")?;
     ensure!(!output.stdout.contains("job control"), "{output}");
     let package = small.path().join("out/x86_64/broken-1-r0.apk");
@@ -148,7 +149,7 @@ fn what_was_kept_is_entered_later() -> Result<()> {
     let output = attended(&small, &["shell", "build-broken"], &turns)?.fails(5)?;
     output.says("build of broken failed at step 'breaks'")?;
     // What was in memory is gone.
-    output.says("=/home/build/deep=said=own==over=1000")?;
+    output.says("=/home/build/deep=said=own==over=33")?;
     output.says("ends 130")?;
     let turns = [("guest$ ", "ls; exit 0\r")];
     attended(&small, &["shell", shell], &turns)?

@@ -1,5 +1,6 @@
 //! End to end on a factory that is made in a second: kills, full disks, two at once, failures.
 
+mod accounts;
 mod beside;
 mod checking;
 mod crash;

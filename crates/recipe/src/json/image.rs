@@ -57,7 +57,8 @@ pub(super) fn image(image: &Image, view: View) -> Map<String, Value> {
         }
         View::Action => {
             let mut object = Object::default();
-            object.put("accounts", accounts(image));
+            // Before guests had them they were named otherwise, and decided nothing.
+            object.put("guest-accounts", accounts(image));
             object.put("environment", map(&image.environment));
             object.put("paths", paths(image, view));
             object.0
