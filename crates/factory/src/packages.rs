@@ -164,6 +164,8 @@ pub enum Sound {
     Index {
         /// How many packages it lists.
         packages: usize,
+        /// The trusted keys that signed it; none where signatures were not judged.
+        signed_by: Vec<String>,
     },
 }
 
@@ -193,10 +195,11 @@ pub fn verify(path: &Path, keyring: Option<&Keyring>) -> Result<Sound, Error> {
     let is_index = path.as_os_str().as_encoded_bytes().ends_with(b".tar.gz");
     if is_index {
         let bytes = Place::of(path)?.read_vec(INDEX_LIMIT)?;
-        let index =
-            Index::read(&bytes, keyring).map_err(|error| Error::from(error).of_file(path))?;
+        let (index, signed_by) = Index::read_signed(&bytes, keyring)
+            .map_err(|error| Error::from(error).of_file(path))?;
         return Ok(Sound::Index {
             packages: index.entries.len(),
+            signed_by,
         });
     }
     let package = open(path, keyring)?;

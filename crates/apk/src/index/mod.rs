@@ -55,11 +55,25 @@ impl Index {
     /// Reads a whole `APKINDEX.tar.gz`. With a keyring, it must be signed by a key of that;
     /// without one, nobody vouches for what is read.
     pub fn read(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Self, Error> {
-        let (description, text) = open(bytes, keyring)?;
-        Ok(Self {
+        Ok(Self::read_signed(bytes, keyring)?.0)
+    }
+
+    /// The same, and which keys of the keyring signed it: none without a keyring.
+    pub fn read_signed(
+        bytes: &[u8],
+        keyring: Option<&Keyring>,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let Opened {
             description,
-            entries: Self::parse(&text)?,
-        })
+            text,
+            signed_by,
+        } = open(bytes, keyring)?;
+        let entries = Self::parse(&text)?;
+        let index = Self {
+            description,
+            entries,
+        };
+        Ok((index, signed_by))
     }
 
     /// Like [`Index::read`], for an index that others made: a package whose fields cannot be
@@ -70,7 +84,9 @@ impl Index {
         keyring: Option<&Keyring>,
         mut unusable: impl FnMut(Unusable),
     ) -> Result<Self, Error> {
-        let (description, text) = open(bytes, keyring)?;
+        let Opened {
+            description, text, ..
+        } = open(bytes, keyring)?;
         let mut entries = Vec::new();
         for entry in entry::parse(&text)? {
             match entry {
@@ -164,8 +180,15 @@ impl Index {
     }
 }
 
-/// Description and text of an index, if its signature holds.
-fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<(String, String), Error> {
+/// What is in an index.
+struct Opened {
+    description: String,
+    text: String,
+    signed_by: Vec<String>,
+}
+
+/// Opens an index, if its signature holds.
+fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Opened, Error> {
     let mut members = Members::new(bytes);
     let (mut plain, mut raw) = members.read(Section::Index, ALLOWANCE)?;
     let mut files = archive::read(Section::Index, &plain, End::Allowed)?;
@@ -179,9 +202,8 @@ fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<(String, String), Err
         files = archive::read(Section::Index, &plain, End::Allowed)?;
     }
     members.end(Section::Index)?;
-    if let Some(keyring) = keyring {
-        signature::verify(&signatures, &raw, keyring)?;
-    }
+    let verified = keyring.map(|keyring| signature::verify(&signatures, &raw, keyring));
+    let signed_by = verified.transpose()?.unwrap_or_default();
     let mut files: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
     let lacks = Error::Lacks {
         section: Section::Index,
@@ -190,10 +212,11 @@ fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<(String, String), Err
     let text = files.remove("APKINDEX").ok_or(lacks)?;
     let description = files.remove("DESCRIPTION").unwrap_or_default();
     let description = text_of(description, "DESCRIPTION")?;
-    Ok((
-        description.trim_end_matches('\n').to_owned(),
-        text_of(text, "APKINDEX")?,
-    ))
+    Ok(Opened {
+        description: description.trim_end_matches('\n').to_owned(),
+        text: text_of(text, "APKINDEX")?,
+        signed_by,
+    })
 }
 
 fn text_of(bytes: Vec<u8>, file: &'static str) -> Result<String, Error> {

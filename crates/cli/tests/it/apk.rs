@@ -118,7 +118,7 @@ fn every_file_is_verified_even_after_a_bad_one() {
         .run(&format!("apk verify -k web.rsa.pub {all}"))
         .with_code(1);
     insta::assert_snapshot!(verified.out, @r"
-    OK repo/x86_64/APKINDEX.tar.gz: index of 2 packages
+    OK repo/x86_64/APKINDEX.tar.gz: index of 2 packages, signed by web.rsa.pub
     BAD junk.apk: read the control section: it is not a gzip member
     BAD missing.apk: missing.apk is not there
     OK repo/x86_64/b-2-r0.apk: b-2-r0, signed by web.rsa.pub
@@ -173,7 +173,16 @@ fn an_index_is_made_and_merged() {
         .run("apk verify -k web.rsa.pub repo.tar.gz")
         .with_code(0)
         .out;
-    assert_eq!(listed, "OK repo.tar.gz: index of 1 package\n");
+    assert_eq!(
+        listed,
+        "OK repo.tar.gz: index of 1 package, signed by web.rsa.pub\n"
+    );
+    let listed = |judged: &str| {
+        let verified = desk.run(&format!("apk verify --json {judged} repo.tar.gz"));
+        verified.with_code(0).json()["files"][0]["signed-by"].clone()
+    };
+    assert_eq!(listed("-k web.rsa.pub"), json!(["web.rsa.pub"]));
+    assert_eq!(listed("--ignore-signatures"), json!([]));
 }
 
 #[test]

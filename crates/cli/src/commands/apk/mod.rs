@@ -164,17 +164,25 @@ fn verify(
 fn verified_text(file: &Path, result: &Result<Sound, Error>) -> String {
     let file = file.display();
     match result {
-        Ok(Sound::Package { name, signed_by }) if signed_by.is_empty() => {
-            format!("OK {file}: {name}, signatures not judged")
-        }
         Ok(Sound::Package { name, signed_by }) => {
-            format!("OK {file}: {name}, signed by {}", signed_by.join(", "))
+            format!("OK {file}: {name}, {}", signers(signed_by))
         }
-        Ok(Sound::Index { packages }) => {
-            format!("OK {file}: index of {}", count(*packages, "package"))
+        Ok(Sound::Index {
+            packages,
+            signed_by,
+        }) => {
+            let packages = count(*packages, "package");
+            format!("OK {file}: index of {packages}, {}", signers(signed_by))
         }
         Err(error) => format!("BAD {file}: {}", boltworks_model::chain(error.cause())),
     }
+}
+
+fn signers(keys: &[String]) -> String {
+    if keys.is_empty() {
+        return "signatures not judged".to_owned();
+    }
+    format!("signed by {}", keys.join(", "))
 }
 
 fn verified_document(file: &Path, result: &Result<Sound, Error>) -> Value {
@@ -183,9 +191,12 @@ fn verified_document(file: &Path, result: &Result<Sound, Error>) -> Value {
         Ok(Sound::Package { name, signed_by }) => json!({
             "file": file, "good": true, "kind": "package", "package": name, "signed-by": signed_by,
         }),
-        Ok(Sound::Index { packages }) => {
-            json!({"file": file, "good": true, "kind": "index", "packages": packages})
-        }
+        Ok(Sound::Index {
+            packages,
+            signed_by,
+        }) => json!({
+            "file": file, "good": true, "kind": "index", "packages": packages, "signed-by": signed_by,
+        }),
         Err(error) => {
             json!({"file": file, "good": false, "error": boltworks_model::chain(error.cause())})
         }
