@@ -226,6 +226,12 @@ fn patches_are_applied_in_order() {
     let refused = guest.run("pipeline:\n- uses: patch\n  with: {patches: 1.patch}\n");
     assert!(refused.unwrap_err().contains("applying 1.patch"));
     guest.run("pipeline:\n- uses: patch\n").unwrap();
+    for no_file in ["debian", "nowhere/series"] {
+        let step = format!("pipeline:\n- uses: patch\n  with: {{series: {no_file}}}\n");
+        let refused = guest.run(&step).unwrap_err();
+        let told = format!("the series {no_file} is not a file");
+        assert!(refused.contains(&told), "{refused}");
+    }
 }
 
 /// Makes a program with symbols for debuggers.
