@@ -82,7 +82,6 @@ fn emission(folder: &Path, scratch: &Path) -> anyhow::Result<(u64, u64)> {
         vendor: "bench",
         signer: &signer,
         store: &store,
-        scratch: &scratch,
     };
     let folder = Arc::new(Root::open(folder)?);
     let options = ScanOptions {

@@ -109,7 +109,6 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         vendor: shop.vendor,
         signer: shop.signer,
         store: shop.store,
-        scratch: workspace.scratch(),
     };
     let (packages, lint) = pack(&packing, parcels, ambient)?;
     workspace.remove()?;

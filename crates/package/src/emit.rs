@@ -3,10 +3,10 @@
 use std::io::Write as _;
 
 use boltworks_apk::{
-    Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, prepare_package,
+    Control, IndexEntry, Parts, Provide, ScriptKind, Scripts, WriteOptions, write_data,
 };
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Content, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_model::{
     Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, SourceKind, Timestamp,
 };
@@ -70,8 +70,6 @@ pub struct Shipment<'a> {
     pub signer: &'a Signer,
     /// Where packages go.
     pub store: &'a Store,
-    /// Where a large package waits for its first lines.
-    pub scratch: &'a Root,
 }
 
 /// A package and its SBOM, written and not yet in the store.
@@ -126,19 +124,18 @@ pub fn emit<'a>(
     };
     let options = WriteOptions {
         level: LEVEL,
-        scratch: Some(shipment.scratch),
         ..WriteOptions::new(shipment.epoch.0)
     };
-    let package =
-        prepare_package(&parts, shipment.signer, &options).map_err(|source| Error::Unpackable {
-            package: parcel.name.to_string(),
-            source,
+    let mut package = shipment.store.begin_late();
+    let (head, written) =
+        write_data(&mut package, &parts, shipment.signer, &options).map_err(|source| {
+            Error::Unpackable {
+                package: parcel.name.to_string(),
+                source,
+            }
         })?;
-    let mut draft = shipment.store.begin()?;
-    draft.append(&Content::Bytes(package.head.into()))?;
-    draft.append(&package.data)?;
     Ok(Emitted {
-        package: draft,
+        package: package.begin_with(&head)?,
         sbom,
         coordinate: Coordinate {
             kind: ArtifactKind::Apk,
@@ -146,7 +143,7 @@ pub fn emit<'a>(
             version: shipment.version.to_string(),
             architecture: shipment.architecture,
         },
-        entry: IndexEntry::new(&control, &package.written),
+        entry: IndexEntry::new(&control, &written),
         files: tree.len(),
     })
 }

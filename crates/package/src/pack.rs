@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::{IndexEntry, check_tree};
 use boltworks_crypto::Signer;
-use boltworks_fsx::{Kind, Node, Root, Tree};
+use boltworks_fsx::{Kind, Node, Tree};
 use boltworks_model::{Ambient, Artifact, Event, Material, Sha256, Timestamp};
 use boltworks_recipe::resolved::{Capability, Recipe, Test};
 use boltworks_store::Store;
@@ -54,8 +54,6 @@ pub struct Packing<'a> {
     pub signer: &'a Signer,
     /// Where packages go.
     pub store: &'a Store,
-    /// Where a large package waits for its first lines.
-    pub scratch: &'a Root,
 }
 
 /// The packages of a recipe with their files, which `results` gives by name, with the capabilities
@@ -120,7 +118,6 @@ pub fn pack(
         vendor: packing.vendor,
         signer: packing.signer,
         store: packing.store,
-        scratch: packing.scratch,
     };
     let mut batch = packing.store.batch();
     let mut packages = Vec::new();

@@ -119,11 +119,6 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// A folder on the disk where the results are.
-    pub const fn scratch(&self) -> &Root {
-        &self.parent
-    }
-
     /// The guest over an environment's trees, the topmost first, whose steps are `ids` inside.
     pub fn guest(&self, trees: &[PathBuf], ids: Ids) -> GuestSpec {
         let bind = |name: &str, target: &str, writable| Bind {

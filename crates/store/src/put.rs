@@ -86,7 +86,7 @@ impl Store {
         }
     }
 
-    fn draft(&self) -> Result<Draft, Error> {
+    pub(crate) fn draft(&self) -> Result<Draft, Error> {
         let unnamed =
             RelPath::new("unnamed").unwrap_or_else(|_| unreachable!("the constant is a path"));
         self.blobs.draft(&unnamed, MODE).map_err(Error::writing)
@@ -140,7 +140,22 @@ pub struct BlobDraft<'a> {
     size: u64,
 }
 
-impl BlobDraft<'_> {
+impl<'a> BlobDraft<'a> {
+    /// So many bytes that were written and hashed already.
+    pub(crate) const fn written(
+        store: &'a Store,
+        draft: Draft,
+        hasher: Sha256Hasher,
+        size: u64,
+    ) -> Self {
+        Self {
+            store,
+            draft,
+            hasher,
+            size,
+        }
+    }
+
     /// Adds everything that lies somewhere. Of many bytes in a file, one thread copies while
     /// another hashes.
     pub fn append(&mut self, content: &Content) -> Result<(), Error> {

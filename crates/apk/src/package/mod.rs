@@ -24,9 +24,7 @@ use boltworks_fsx::Limit;
 
 pub use data::{FileFacts, Scratch, Unpacked};
 pub use read::PackageFile;
-pub use write::{
-    Parts, Prepared, WriteOptions, Written, check_tree, prepare_package, write_package,
-};
+pub use write::{Parts, WriteOptions, Written, check_tree, write_data, write_package};
 
 use crate::gzip::{Allowance, RATIO};
 

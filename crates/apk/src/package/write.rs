@@ -1,19 +1,17 @@
 //! Writing a package.
 //!
-//! The data section comes first into being, because the control section names its digest, and
-//! waits in memory or, when it is large, in a scratch file. All threads of the rayon pool it is
-//! called in compress it; equal input gives equal bytes, whatever their number.
+//! The data section comes first into being, because the control section names its digest; what
+//! stands in front of it is known last. All threads of the rayon pool it is called in compress it;
+//! equal input gives equal bytes, whatever their number.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use boltworks_crypto::{Sha1Hasher, Sha256Hasher, Signer, sha1};
 use boltworks_fsx::gzip::Gzip;
 use boltworks_fsx::tar::{Names, Writer};
-use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Root, Tree};
+use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Tree};
 use boltworks_model::{Sha1, Sha256, Timestamp};
 
 use super::data::check_texts;
@@ -29,15 +27,9 @@ use crate::text::{cut, shown};
 /// A file no larger than this is read once into memory; a larger one is read twice, once for
 /// its checksum, which stands in front of it.
 const SMALL_FILE: u64 = 4 * 1024 * 1024;
-/// A compressed data section no larger than this stays in memory.
-const SMALL_DATA: usize = 8 * 1024 * 1024;
 /// apk reads a file's size in its tar header, where there is no room for this one, and not in the
 /// extended header: of versions 2.14.10 and 3.0.6 neither takes a package with such a file.
 const FIELD: u64 = 8 << 30;
-/// What is on disk is written in parts no smaller than this …
-const PART: usize = 1024 * 1024;
-/// … but for what comes in parts this large.
-const DIRECT: usize = 64 * 1024;
 
 /// What a package is made of.
 #[derive(Debug, Clone, Copy)]
@@ -56,24 +48,18 @@ pub struct Parts<'a> {
 
 /// How a package is written.
 #[derive(Debug, Clone, Copy)]
-pub struct WriteOptions<'a> {
+pub struct WriteOptions {
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970, up to [`Timestamp::LAST`]: the time of the
     /// control files, and of every file that claims to be newer.
     pub mtime: i64,
     /// zlib's level, 0 to 9. It is part of what decides the bytes.
     pub level: u32,
-    /// Where a large data section may wait; in memory, if there is none.
-    pub scratch: Option<&'a Root>,
 }
 
-impl WriteOptions<'_> {
-    /// With zlib's usual level, 6, and all in memory.
+impl WriteOptions {
+    /// With zlib's usual level, 6.
     pub const fn new(mtime: i64) -> Self {
-        Self {
-            mtime,
-            level: 6,
-            scratch: None,
-        }
+        Self { mtime, level: 6 }
     }
 }
 
@@ -93,49 +79,42 @@ pub struct Written {
     pub installed_size: u64,
 }
 
-/// A package that is made, in two parts that are to stand one behind the other.
-#[derive(Debug)]
-pub struct Prepared {
-    /// What is told of it.
-    pub written: Written,
-    /// The signature section and the control section.
-    pub head: Vec<u8>,
-    /// The data section: in memory, or in a scratch file.
-    pub data: Content,
-}
-
-/// Writes a signed package.
+/// Writes a signed package, whose data section waits in memory; see [`write_data`].
 pub fn write_package(
     out: &mut impl Write,
     parts: &Parts<'_>,
     signer: &Signer,
-    options: &WriteOptions<'_>,
+    options: &WriteOptions,
 ) -> Result<Written, Error> {
-    let package = prepare_package(parts, signer, options)?;
-    out.write_all(&package.head).map_err(write_error)?;
-    package.data.copy_to(out).map_err(write_error)?;
-    out.flush().map_err(write_error)?;
-    Ok(package.written)
+    let mut data = Vec::new();
+    let (head, written) = write_data(&mut data, parts, signer, options)?;
+    let both = out.write_all(&head).and_then(|()| out.write_all(&data));
+    both.and_then(|()| out.flush()).map_err(write_error)?;
+    Ok(written)
 }
 
-/// Makes a signed package; the caller writes it.
-pub fn prepare_package(
+/// Writes the data section of a signed package; gives the signature and control sections, which
+/// are to stand in front of it, and what is told of the whole.
+pub fn write_data(
+    data: impl Write,
     parts: &Parts<'_>,
     signer: &Signer,
-    options: &WriteOptions<'_>,
-) -> Result<Prepared, Error> {
+    options: &WriteOptions,
+) -> Result<(Vec<u8>, Written), Error> {
     if !Timestamp(options.mtime).is_packable() {
         return Err(Error::Time {
             time: options.mtime,
         });
     }
     let mut out = Hashing {
-        inner: Spool::new(options.scratch),
+        inner: data,
         hasher: Sha256Hasher::new(),
+        size: 0,
     };
-    let installed_size = write_data(&mut out, parts.tree, options)?;
-    let data_hash = out.hasher.finish();
-    let data = out.inner.finish().map_err(write_error)?;
+    let installed_size = write_files(&mut out, parts.tree, options)?;
+    out.flush().map_err(write_error)?;
+    let Hashing { hasher, size, .. } = out;
+    let data_hash = hasher.finish();
 
     let control = Control {
         installed_size,
@@ -148,14 +127,10 @@ pub fn prepare_package(
     let written = Written {
         identity: sha1(&control),
         data_hash,
-        size: data.len() + head.len() as u64,
+        size: size + head.len() as u64,
         installed_size,
     };
-    Ok(Prepared {
-        written,
-        head,
-        data,
-    })
+    Ok((head, written))
 }
 
 fn write_error(source: io::Error) -> Error {
@@ -169,7 +144,7 @@ fn write_error(source: io::Error) -> Error {
 fn control_section(
     control: &Control,
     parts: &Parts<'_>,
-    options: &WriteOptions<'_>,
+    options: &WriteOptions,
 ) -> Result<Vec<u8>, Error> {
     let pkginfo = control.to_pkginfo()?;
     let mut files: BTreeMap<String, (&[u8], u32)> = BTreeMap::new();
@@ -213,8 +188,8 @@ fn control_section(
     gzip::member(&archive, options.level)
 }
 
-/// Writes the data section; the installed size.
-fn write_data(out: impl Write, tree: &Tree, options: &WriteOptions<'_>) -> Result<u64, Error> {
+/// Writes the data section's bytes; the installed size.
+fn write_files(out: impl Write, tree: &Tree, options: &WriteOptions) -> Result<u64, Error> {
     let tree = if tree.has_all_dirs() {
         Cow::Borrowed(tree)
     } else {
@@ -407,88 +382,22 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// Hashes what is written.
+/// Hashes and counts what is written.
 struct Hashing<W> {
     inner: W,
     hasher: Sha256Hasher,
+    size: u64,
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());
+        self.size += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
-    }
-}
-
-/// Bytes that wait: in memory while they are few, then on disk if there is a place.
-struct Spool<'a> {
-    scratch: Option<&'a Root>,
-    memory: Vec<u8>,
-    file: Option<(File, u64)>,
-}
-
-impl<'a> Spool<'a> {
-    const fn new(scratch: Option<&'a Root>) -> Self {
-        Self {
-            scratch,
-            memory: Vec::new(),
-            file: None,
-        }
-    }
-
-    fn finish(mut self) -> io::Result<Content> {
-        if self.file.is_some() {
-            self.spill()?;
-        }
-        Ok(match self.file {
-            Some((file, len)) => Content::Span {
-                file: Arc::new(file),
-                offset: 0,
-                len,
-            },
-            None => Content::Bytes(self.memory.into()),
-        })
-    }
-
-    fn spill(&mut self) -> io::Result<()> {
-        let Some(scratch) = self.scratch else {
-            return Ok(());
-        };
-        let (file, len) = match &mut self.file {
-            Some(file) => file,
-            none => none.insert((scratch.scratch().map_err(io::Error::other)?, 0)),
-        };
-        file.write_all(&self.memory)?;
-        *len += self.memory.len() as u64;
-        self.memory.clear();
-        Ok(())
-    }
-}
-
-impl Write for Spool<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some((file, len)) = &mut self.file
-            && self.memory.is_empty()
-            && bytes.len() > DIRECT
-        {
-            file.write_all(bytes)?;
-            *len += bytes.len() as u64;
-            return Ok(bytes.len());
-        }
-        self.memory.extend_from_slice(bytes);
-        let is_many = self.file.is_some() || self.memory.len() > SMALL_DATA;
-        if is_many && self.memory.len() > PART {
-            self.spill()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! Removal of whole directories, whatever a build left in them: any depth, any mode.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, RenameFlags, renameat_with, unlinkat};
 use rustix::io::Errno;
 
@@ -10,6 +12,10 @@ use super::{FileKind, sys};
 /// Directories nested deeper than this are moved up and removed from there, so that no depth
 /// exhausts open files or the stack.
 const MAX_DEPTH: u32 = 64;
+/// So many directories next to each other are worth all threads.
+const MANY: usize = 64;
+/// No deeper are they looked for.
+const MAX_LEVELS: u32 = 8;
 
 /// Removes a name and everything beneath it. Nothing there is fine.
 pub(super) fn remove(dir: &impl AsFd, name: &[u8]) -> Result<(), Errno> {
@@ -21,13 +27,37 @@ pub(super) fn remove(dir: &impl AsFd, name: &[u8]) -> Result<(), Errno> {
         Err(other) => return Err(other),
     }
     let top = open(dir, name)?;
-    let mut moved = 0;
-    empty(&top, &top, &mut moved, 0)?;
+    let moved = AtomicU64::new(0);
+    // What goes wrong here goes wrong below as well, and is told there.
+    let _told_below = empty_at_once(&top, &moved);
+    empty(&top, &top, &moved, 0)?;
     unlinkat(dir, name, AtFlags::REMOVEDIR)
 }
 
+/// Goes down to where many directories are next to each other, and has all threads remove them.
+fn empty_at_once(top: &OwnedFd, moved: &AtomicU64) -> Result<(), Errno> {
+    let mut level = vec![top.try_clone().map_err(|_| Errno::MFILE)?];
+    for depth in 1..MAX_LEVELS {
+        let mut below = Vec::new();
+        for here in &level {
+            let names = sys::names(here)?.into_iter();
+            let dirs = names.filter(|(_, kind)| *kind == FileKind::Dir);
+            below.extend(dirs.map(|(name, _)| (here, name)));
+        }
+        if below.len() >= MANY {
+            return below.par_iter().try_for_each(|(here, name)| {
+                empty(top, &open(here, name)?, moved, depth)?;
+                unlinkat(here, name.as_slice(), AtFlags::REMOVEDIR)
+            });
+        }
+        let opened = below.iter().map(|(here, name)| open(here, name));
+        level = opened.collect::<Result<_, _>>()?;
+    }
+    Ok(())
+}
+
 /// Removes everything in a directory; `moved` counts what was moved up to the top.
-fn empty(top: &impl AsFd, here: &impl AsFd, moved: &mut u64, depth: u32) -> Result<(), Errno> {
+fn empty(top: &OwnedFd, here: &OwnedFd, moved: &AtomicU64, depth: u32) -> Result<(), Errno> {
     loop {
         let names = sys::names(here)?;
         if names.is_empty() {
@@ -52,10 +82,10 @@ fn empty(top: &impl AsFd, here: &impl AsFd, moved: &mut u64, depth: u32) -> Resu
     }
 }
 
-fn move_up(top: &impl AsFd, here: &impl AsFd, name: &[u8], moved: &mut u64) -> Result<(), Errno> {
+fn move_up(top: &OwnedFd, here: &OwnedFd, name: &[u8], moved: &AtomicU64) -> Result<(), Errno> {
     loop {
-        *moved += 1;
-        let target = format!(".tmp-deep-{moved}");
+        let count = moved.fetch_add(1, Ordering::Relaxed);
+        let target = format!(".tmp-deep-{count}");
         match renameat_with(here, name, top, target.as_str(), RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {}
             result => return result,

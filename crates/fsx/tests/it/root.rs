@@ -307,6 +307,24 @@ fn everything_is_removed_and_nothing_outside() {
 }
 
 #[test]
+fn wide_folders_are_removed_by_all_threads_and_nothing_outside() {
+    let outside = folder();
+    fs::write(outside.disk.path().join("kept"), "").unwrap();
+    let folder = folder();
+    for at in 0..300 {
+        let here = folder.disk.path().join(format!("top/a/{}/{at}", at % 3));
+        fs::create_dir_all(here.join("x/y")).unwrap();
+        fs::write(here.join("x/y/file"), "").unwrap();
+        symlink(outside.disk.path(), here.join("x/out")).unwrap();
+        fs::set_permissions(here.join("x"), fs::Permissions::from_mode(0o0)).unwrap();
+        fs::set_permissions(&here, fs::Permissions::from_mode(0o0)).unwrap();
+    }
+    folder.root.remove_tree(&path("top")).unwrap();
+    assert_eq!(names(&folder), [""; 0]);
+    assert_eq!(names(&outside), ["kept"]);
+}
+
+#[test]
 fn scratch_has_no_name() {
     let folder = folder();
     let mut scratch = folder.root.scratch().unwrap();

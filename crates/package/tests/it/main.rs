@@ -146,7 +146,6 @@ fn emission_is_golden() {
             vendor: "golden",
             signer: &signer,
             store: &store,
-            scratch: &root,
         };
         let family = Family::new(&[&parcel.tree]).unwrap();
         let survey = survey(&parcel.tree, &family).unwrap();

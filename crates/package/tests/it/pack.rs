@@ -62,7 +62,6 @@ impl Bench {
             vendor: "golden",
             signer: &self.signer,
             store: &self.store,
-            scratch: &self.root,
         };
         let parcels = parcels(recipe, |name, _| {
             Ok(trees.get(name).cloned().unwrap_or_default())

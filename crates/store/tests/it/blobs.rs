@@ -303,3 +303,40 @@ fn a_check_can_be_stopped() {
     assert!(matches!(stopped, Err(Error::Cancelled(_))));
     assert_eq!(seen, 3);
 }
+
+#[test]
+fn the_beginning_may_come_last() {
+    const MIB_OF_BYTES: usize = 1 << 20;
+    let (folder, store) = fresh();
+    let bytes: Vec<u8> = (0..MIB_OF_BYTES * 11 + 7)
+        .map(|n| ((n * n) >> 7).to_le_bytes()[0])
+        .collect();
+    // In memory and in a file; shorter than the room in front, as long, and longer.
+    for len in [0, 1, MIB_OF_BYTES * 8, MIB_OF_BYTES * 8 + 1, bytes.len()] {
+        for begin in [0, 3, MIB_OF_BYTES - 1, MIB_OF_BYTES, MIB_OF_BYTES + 1] {
+            let (head, rest) = (&bytes[..begin], &bytes[..len]);
+            let mut late = store.begin_late();
+            for part in rest.chunks(70_001) {
+                late.write_all(part).unwrap();
+            }
+            late.flush().unwrap();
+            let mut blob = late.begin_with(head).unwrap();
+            blob.write_all(b"end").unwrap();
+            let whole = [head, rest, b"end"].concat();
+            let stored = blob.commit().unwrap();
+            let size = whole.len() as u64;
+            assert_eq!(
+                stored,
+                Stored {
+                    digest: sha256(&whole),
+                    size
+                },
+                "{begin} {len}"
+            );
+            let read = reopened(&folder).read_bytes(&stored.digest, Limit::mib(16));
+            assert!(*read.unwrap().get() == whole, "{begin} {len}");
+        }
+    }
+    drop(store.begin_late().write_all(&bytes));
+    assert!(names(&folder).iter().all(|name| !name.starts_with(".tmp")));
+}
