@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
+use boltworks_recipe::resolved::Accounts;
 use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
 
@@ -283,15 +284,11 @@ impl Evaluation<'_> {
             subject: subject.clone(),
             architecture: known.architecture,
             definition: (known.sha256)(&made.text),
+            writers: made.writers(known.writers.get(&subject.kind)),
             tests: made.tests,
             packages,
             sources: made.sources,
             files: made.files,
-            writers: known
-                .writers
-                .get(&subject.kind)
-                .cloned()
-                .unwrap_or_default(),
             epoch: known.epoch,
             key: known.key,
             vendor: known.vendor.to_owned(),
@@ -323,7 +320,11 @@ struct Definition {
     tests: Vec<Pin>,
     sources: Vec<Pin>,
     files: Vec<Pin>,
+    has_accounts: bool,
 }
+
+/// Beside the writers of packages, of a recipe with accounts: there was a time when guests had none.
+const ACCOUNTS: &str = "accounts-1";
 
 impl Definition {
     fn of_recipe(item: &RecipeItem, sha256: fn(&[u8]) -> Sha256) -> Self {
@@ -333,8 +334,13 @@ impl Definition {
             .subpackages
             .iter()
             .filter_map(|sub| Some((&sub.name, sub.test.as_ref()?)));
-        let tests = own
-            .chain(split)
+        let tests: Vec<_> = own.chain(split).collect();
+        let environments = tests.iter().map(|(_, test)| &test.environment);
+        let has_accounts = environments
+            .chain([&recipe.environment])
+            .any(|environment| environment.accounts != Accounts::default());
+        let tests = tests
+            .into_iter()
             .map(|(name, test)| {
                 let digest = sha256(&test.canonical_json()).prefixed();
                 Pin::new(name.to_string(), digest)
@@ -345,7 +351,17 @@ impl Definition {
             tests,
             sources: item.sources.clone(),
             files: item.files.clone(),
+            has_accounts,
         }
+    }
+
+    /// The writers, in order, of what is made by it.
+    fn writers(&self, of_its_kind: Option<&Vec<String>>) -> Vec<String> {
+        let own = self.has_accounts.then(|| ACCOUNTS.to_owned());
+        let mut writers: Vec<String> = of_its_kind.into_iter().flatten().cloned().collect();
+        writers.extend(own);
+        writers.sort_unstable();
+        writers
     }
 }
 

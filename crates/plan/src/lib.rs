@@ -12,7 +12,7 @@
 //! | digests of the packages in the locked environment | by *content*: a dependency that was rebuilt to equal bytes changes nothing (early cutoff) |
 //! | digests of sources and of files beside the recipe | |
 //! | the recipe's tests | they decide no byte, but must be run when they change |
-//! | versions of the byte writers | not the program's version: a commit that changes no byte rebuilds nothing |
+//! | versions of the byte writers | not the program's version: a commit that changes no byte rebuilds nothing. Of a recipe with accounts, also that of the accounts of guests |
 //! | architecture, epoch, signing key, the factory's name | they are in the bytes |
 //!
 //! What does not: the clock, paths, the user, the number of cores, the program's version.

@@ -226,6 +226,22 @@ fn going_back_to_an_earlier_recipe_makes_nothing() {
 }
 
 #[test]
+fn guests_with_accounts_are_told_apart() {
+    let writers = |more: &str| {
+        let mut factory = Factory::default();
+        factory.recipe("app", &[], &format!("d{more}"));
+        let plan = factory.plan();
+        let item = plan.ready().next().unwrap();
+        item.inputs.as_ref().unwrap().writers.clone()
+    };
+    let test =
+        |accounts| format!("\ntest:\n  environment: {{ {accounts} }}\n  pipeline: [{{ runs: x }}]");
+    assert!(writers("").is_empty());
+    assert!(writers(&test("")).is_empty());
+    assert_eq!(writers(&test("accounts: { run-as: root }")), ["accounts-1"]);
+}
+
+#[test]
 fn a_failure_blocks_only_what_needs_it() {
     let mut factory = chain();
     factory.recipe("alone", &[], "on its own");

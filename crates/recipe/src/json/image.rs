@@ -57,8 +57,7 @@ pub(super) fn image(image: &Image, view: View) -> Map<String, Value> {
         }
         View::Action => {
             let mut object = Object::default();
-            // Before guests had them they were named otherwise, and decided nothing.
-            object.put("guest-accounts", accounts(image));
+            object.put("accounts", accounts(image));
             object.put("environment", map(&image.environment));
             object.put("paths", paths(image, view));
             object.0
