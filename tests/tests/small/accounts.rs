@@ -1,8 +1,15 @@
 //! Who steps are in their guest, and which other accounts there are, in builds and tests.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are what the tests are about"
+)]
+
 use anyhow::{Result, ensure};
 use boltworks_tests::Command;
 use boltworks_tests::small::{Small, recipe, writes};
+
+use crate::melange::Desk;
 
 /// A recipe whose build and whose tests each are somebody else.
 const PEOPLE: &str = r#"
@@ -105,6 +112,16 @@ fn steps_are_who_the_recipe_says() -> Result<()> {
     }
     let output = small.command(["test", "recipes/people.yaml"])?.ok()?;
     output.says("3 tests passed")
+}
+
+#[test]
+fn they_are_with_melanges_commands_too() -> Result<()> {
+    let desk = Desk::new()?;
+    std::fs::write(desk.path("recipes/people.yaml"), PEOPLE)?;
+    let build = "build recipes/people.yaml --out-dir packages";
+    desk.with_os(build).ok()?;
+    let test = "test recipes/people.yaml -r packages --ignore-signatures";
+    desk.with_os(test).ok()?.says("3 tests passed")
 }
 
 #[test]
