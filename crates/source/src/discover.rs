@@ -52,7 +52,8 @@ impl Fetcher<'_> {
             .filter_map(|mirror| mirror.translate(uri));
         let mut tried = Attempts(Vec::new());
         for place in std::iter::once(uri.to_owned()).chain(mirrored) {
-            match self.receive((&place.parse()?, None), ambient) {
+            let found = place.parse().map_err(Error::from);
+            match found.and_then(|address| self.receive((&address, None), ambient)) {
                 Err(error) if error.is_about_this_place() => tried.0.push((place, error)),
                 other => return other,
             }

@@ -227,6 +227,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The address that cannot be used, where it is about one.
+    pub(crate) fn unusable(&self) -> &str {
+        match self {
+            Self::Unusable { uri, .. } => uri,
+            _ => "",
+        }
+    }
+
     /// Whether another place may do where this one did not.
     pub(crate) fn is_about_this_place(&self) -> bool {
         match self {
@@ -259,7 +267,7 @@ impl Attempts {
     fn told(&self, uri: &str) -> String {
         let reason = |place: &str, error: &Error| {
             let reason = boltworks_model::chain(error);
-            let named = ["get", "receive"].map(|verb| format!("{verb} {place}: "));
+            let named = ["get", "receive", "fetch"].map(|verb| format!("{verb} {place}: "));
             let rest = named.iter().find_map(|named| reason.strip_prefix(named));
             rest.map_or_else(|| reason.clone(), str::to_owned)
         };
@@ -267,10 +275,22 @@ impl Attempts {
             [(place, error)] if place == uri => format!(" {}", reason(place, error)),
             several => {
                 let line = |(place, error): &(String, Error)| {
-                    format!("\n  {place}: {}", reason(place, error))
+                    format!("\n  {}: {}", without_user(place), reason(place, error))
                 };
                 several.iter().map(line).collect()
             }
         }
+    }
+}
+
+/// An address without what stands before `@` in front of its host: that may be a password.
+pub(crate) fn without_user(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest.get(..end).and_then(|host| host.rfind('@')) {
+        Some(at) if !scheme.is_empty() => {
+            format!("{scheme}://…{}", rest.get(at..).unwrap_or_default())
+        }
+        _ => text.to_owned(),
     }
 }

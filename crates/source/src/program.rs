@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use std::time::Duration;
 use boltworks_fsx::{Bounded, Limit};
 use boltworks_model::Clock;
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group,
+    prlimit, waitid,
+};
 
 use crate::Error;
 
@@ -106,7 +110,7 @@ impl Program {
     /// [`Error::Failed`] with the end of its complaint if it ends with an error; [`Error::Program`]
     /// if it prints more than the limit.
     pub fn output(&self, limit: Limit) -> Result<Vec<u8>, Error> {
-        self.stream(Stdio::null(), |_, stdout| {
+        self.stream((Stdio::null(), None), |_, stdout| {
             Bounded::new(stdout, limit)
                 .read_all()
                 .map_err(|source| self.broken(source))
@@ -128,7 +132,7 @@ impl Program {
         input: File,
         read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.stream(Stdio::from(input), |_, stdout| read(stdout))
+        self.stream((Stdio::from(input), None), |_, stdout| read(stdout))
     }
 
     /// Runs it in a conversation: what is written to it, until that is dropped, and what it answers.
@@ -137,7 +141,19 @@ impl Program {
         &self,
         talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.stream(Stdio::piped(), talk)
+        self.stream((Stdio::piped(), None), talk)
+    }
+
+    /// The same, and every now and then `look` is told a number that grows while bytes go to and fro,
+    /// while it complains or reports, and while it is not waited for. At its error the program is
+    /// stopped, and so are all that it has started.
+    pub fn talk_watched<T>(
+        &self,
+        clock: &dyn Clock,
+        look: &mut Look<'_>,
+        talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.stream((Stdio::piped(), Some((clock, look))), talk)
     }
 
     /// Runs it to its end without input and returns what it printed; every now and then `look` is
@@ -162,8 +178,8 @@ impl Program {
             });
             let complaint = scope.spawn(|| tail(&mut Counted(stderr, &said)));
             let outcome = loop {
-                match child.0.try_wait() {
-                    Ok(None) if !is_too_much.load(Ordering::Relaxed) => {}
+                match child.has_ended() {
+                    Ok(false) if !is_too_much.load(Ordering::Relaxed) => {}
                     Ok(_) => break Ok(()),
                     Err(source) => break Err(self.broken(source)),
                 }
@@ -191,27 +207,39 @@ impl Program {
 
     fn stream<T, E: From<Error>>(
         &self,
-        input: Stdio,
+        (input, watch): (Stdio, Option<(&dyn Clock, &mut Look<'_>)>),
         talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut child = self.start(input, false)?;
+        let mut child = self.start(input, watch.is_some())?;
         let broken = || self.broken(io::Error::other("no pipe"));
+        let meter = Arc::new(Meter::default());
         let stdin: Box<dyn Write> = match child.0.stdin.take() {
-            Some(stdin) => Box::new(stdin),
+            Some(stdin) => Box::new(Metered(stdin, Arc::clone(&meter))),
             None => Box::new(io::sink()),
         };
-        let mut stdout = child.0.stdout.take().ok_or_else(broken)?;
-        let mut stderr = child.0.stderr.take().ok_or_else(broken)?;
-        let (value, complaint) = thread::scope(|scope| {
-            let complaint = scope.spawn(move || tail(&mut stderr));
+        let stdout = child.0.stdout.take().ok_or_else(broken)?;
+        let mut stdout = Metered(stdout, Arc::clone(&meter));
+        let stderr = child.0.stderr.take().ok_or_else(broken)?;
+        let (meter, running) = (&*meter, &child);
+        let (value, complaint, seen) = thread::scope(|scope| {
+            let complaint = scope.spawn(move || tail(&mut Counted(stderr, &meter.moved)));
+            let watcher = watch.map(|(clock, look)| {
+                scope.spawn(move || meter.watch(clock, look).inspect_err(|_| running.stop()))
+            });
             let value = talk(stdin, &mut stdout);
             if value.is_err() {
-                child.stop();
+                running.stop();
             }
             // A program that still writes now would wait for ever.
             drop(stdout);
-            (value, complaint.join().unwrap_or_default())
+            meter.is_waited_for.store(true, Ordering::Relaxed);
+            let complaint = complaint.join().unwrap_or_default();
+            meter.is_over.store(true, Ordering::Relaxed);
+            let seen = watcher.map_or(Ok(()), |watcher| watcher.join().unwrap_or(Ok(())));
+            (value, complaint, seen)
         });
+        // What was stopped because of this ended in some other error, too.
+        seen?;
         let value = match value {
             Ok(value) => value,
             // What the program complained about explains a short output better than the reader.
@@ -298,16 +326,33 @@ impl Program {
     }
 }
 
+/// Who looks at a program while it runs: told a number that grows as long as something goes on.
+pub type Look<'a> = dyn FnMut(u64) -> Result<(), Error> + Send + 'a;
+
 /// A started program, and whether it is a process group of its own: stopped and waited for when it is
 /// dropped.
 struct Running(Child, bool);
 
 impl Running {
-    fn stop(&mut self) {
-        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        let stopped = match group.filter(|_| self.1) {
-            Some(group) => kill_process_group(group, Signal::KILL).map_err(Into::into),
-            None => self.0.kill(),
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Whether it has ended. It is not waited for: its number stays its own, and its group's.
+    fn has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match self.id() {
+            Some(id) => Ok(waitid(WaitId::Pid(id), options)?.is_some()),
+            None => Ok(true),
+        }
+    }
+
+    /// Stops it. Only before it is waited for: afterwards its number may be another program's.
+    fn stop(&self) {
+        let stopped = match self.id() {
+            Some(group) if self.1 => kill_process_group(group, Signal::KILL),
+            Some(program) => kill_process(program, Signal::KILL),
+            None => Ok(()),
         };
         if let Err(error) = stopped {
             tracing::debug!(%error, "a program had ended before it was stopped");
@@ -317,6 +362,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // One that was waited for is known to have ended, and another's number is not touched.
         if matches!(self.0.try_wait(), Ok(Some(_))) {
             return;
         }
@@ -324,6 +370,56 @@ impl Drop for Running {
         if let Err(error) = self.0.wait() {
             tracing::warn!(%error, "a stopped program could not be waited for");
         }
+    }
+}
+
+/// What is known of a conversation while it goes on.
+#[derive(Default)]
+struct Meter {
+    moved: AtomicU64,
+    /// Whether we can do nothing but wait for the program.
+    is_waited_for: AtomicBool,
+    is_over: AtomicBool,
+}
+
+impl Meter {
+    fn watch(&self, clock: &dyn Clock, look: &mut Look<'_>) -> Result<(), Error> {
+        while !self.is_over.load(Ordering::Relaxed) {
+            if !self.is_waited_for.load(Ordering::Relaxed) {
+                self.moved.fetch_add(1, Ordering::Relaxed);
+            }
+            look(self.moved.load(Ordering::Relaxed))?;
+            clock.sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn wait(&self, act: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        self.is_waited_for.store(true, Ordering::Relaxed);
+        let count = act();
+        self.is_waited_for.store(false, Ordering::Relaxed);
+        let count = count?;
+        self.moved.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// One end of a conversation.
+struct Metered<T>(T, Arc<Meter>);
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1.wait(|| self.0.read(buffer))
+    }
+}
+
+impl<W: Write> Write for Metered<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.wait(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -451,6 +547,45 @@ mod tests {
             Ok::<_, Error>(answer)
         });
         assert_eq!(&echoed.unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_program_that_falls_silent_in_a_conversation_is_stopped() {
+        let talk = |script: &str, most: u64| {
+            let mut same = (0, 0);
+            let mut look = |moved: u64| {
+                same = if same.0 == moved {
+                    (moved, same.1 + 1)
+                } else {
+                    (moved, 0)
+                };
+                (same.1 < most).then_some(()).ok_or(Error::NoArchive)
+            };
+            shell(script).talk_watched(&Real, &mut look, |mut input, output| {
+                // What we do ourselves meanwhile is not its silence.
+                thread::sleep(LOOK * 8);
+                input
+                    .write_all(b"one\n")
+                    .map_err(|error| shell("").broken(error))?;
+                drop(input);
+                let answer = Bounded::new(output, Limit::kib(1)).read_all();
+                answer.map_err(|error| shell("").broken(error))
+            })
+        };
+        assert_eq!(talk("read it; echo $it", 4).unwrap(), b"one\n");
+        let slow = "read it; for i in 1 2 3 4 5 6; do sleep 0.1; echo $i >&2; done; echo $it";
+        assert_eq!(talk(slow, 6).unwrap(), b"one\n");
+        for silent in [
+            "read it; sleep 1000",
+            "read it; sleep 1000 & wait",
+            "sleep 1000 & exec >&-; wait",
+        ] {
+            let outcome = talk(silent, 4);
+            assert!(
+                matches!(outcome, Err(Error::NoArchive)),
+                "{silent}: {outcome:?}"
+            );
+        }
     }
 
     #[test]

@@ -160,7 +160,16 @@ impl WorktreeOrder {
                 continue;
             }
             let input = |name: &str| step.with.get(name).map_or("", String::as_str);
-            let number = |name: &str, default| input(name).trim().parse().unwrap_or(default);
+            let number = |name: &str, default| match input(name).trim() {
+                "" => Ok(default),
+                text => text.parse().map_err(|_| {
+                    Error::asked(
+                        format!("'{text}' is no {name} of the recipe's patches"),
+                        format!("write a whole number as `{name}`, 0 or more"),
+                    )
+                }),
+            };
+            let (strip, fuzz) = (number("strip-components", 1)?, number("fuzz", 2)?);
             let root = folder_of(&folder)?;
             let listed = match input("series").trim() {
                 "" => input("patches").to_owned(),
@@ -173,8 +182,8 @@ impl WorktreeOrder {
                 patches.push(Patch {
                     file,
                     name: String::from_utf8_lossy(path.file_name()).into_owned(),
-                    strip: number("strip-components", 1),
-                    fuzz: number("fuzz", 2),
+                    strip,
+                    fuzz,
                 });
             }
         }

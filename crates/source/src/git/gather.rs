@@ -158,7 +158,14 @@ impl<'a> Gathering<'a> {
             .chain(mirrored.map(|address| Remote::parse(&address)));
         let mut tried = Vec::new();
         for place in places {
-            let place = place?;
+            let place = match place {
+                Ok(place) => place,
+                // Why it is not upstream is not hidden by a mirror that is of no use.
+                Err(error) => {
+                    tried.push((error.unusable().to_owned(), error));
+                    continue;
+                }
+            };
             self.folder.remove_tree(&folder)?;
             let opening = (self.opening)(before);
             let git = Git::init(self.folder.make_dir(&folder)?, like, opening)?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Error;
+use crate::error::without_user;
 
 /// A repository's address: `https://…`, `http://…` or `git://…`, and nothing that a program or a
 /// local file could hide in.
@@ -16,7 +17,7 @@ impl Remote {
     /// [`Error::Unusable`] for every other kind of address.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let unusable = |reason| Error::Unusable {
-            uri: text.chars().take(240).collect(),
+            uri: without_user(text).chars().take(240).collect(),
             reason,
         };
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));

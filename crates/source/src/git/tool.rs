@@ -2,11 +2,11 @@
 //! and with no way to a server but those that are named here.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use boltworks_fsx::{Content, Limit, RelPath, Root};
+use boltworks_fsx::{Bounded, Content, Limit, RelPath, Root};
 use boltworks_model::{Depth, ObjectId};
 
 use super::objects::Objects;
@@ -156,16 +156,15 @@ impl<'a> Git<'a> {
         let program = self
             .program(None)
             .args(["for-each-ref", "--format=%(objectname)"]);
-        let text = program.arg(name).text(Limit::kib(64))?;
+        let output = self.watched(&program.arg(name), Limit::kib(64))?;
+        let text = String::from_utf8_lossy(&output);
         Ok(text.lines().next().and_then(|id| id.parse().ok()))
     }
 
     /// Gives an object a name.
     pub(super) fn name(&self, name: &str, object: &ObjectId) -> Result<(), Error> {
         let program = self.program(None).args(["update-ref", name]);
-        program
-            .arg(object.to_string())
-            .output(Limit::kib(64))
+        self.watched(&program.arg(object.to_string()), Limit::kib(64))
             .map(drop)
     }
 
@@ -181,7 +180,7 @@ impl<'a> Git<'a> {
         let program = self
             .program(None)
             .args(["ls-tree", "-r", "-z", "--full-tree"]);
-        program.arg(commit.to_string()).output(MAX_LISTING)
+        self.watched(&program.arg(commit.to_string()), MAX_LISTING)
     }
 
     /// What a file of configuration says, as `git config --list -z` lists it.
@@ -189,20 +188,19 @@ impl<'a> Git<'a> {
         let program = self
             .program(None)
             .args(["config", "--no-includes", "--list", "-z"]);
-        program
-            .args(["--blob", &blob.to_string()])
-            .output(MAX_MODULES)
+        self.watched(&program.args(["--blob", &blob.to_string()]), MAX_MODULES)
     }
 
     /// Takes a pack in.
     pub(super) fn take(&self, pack: &Content) -> Result<(), Error> {
-        let arguments = ["index-pack", "--stdin", "--fsck-objects"];
+        // It reports what it does, and is silent only where nothing goes on.
+        let arguments = ["index-pack", "--stdin", "--fsck-objects", "-v"];
         let program = self.program(None).args(arguments);
-        program.talk(|mut input, output| {
+        self.talked(&program, |mut input, output| {
             pack.copy_to(&mut input).map_err(super::writing)?;
             drop(input);
-            io::copy(output, &mut io::sink()).map_err(super::writing)?;
-            Ok(())
+            let answer = Bounded::new(output, Limit::kib(64)).read_all();
+            answer.map(drop).map_err(super::writing)
         })
     }
 
@@ -212,7 +210,9 @@ impl<'a> Git<'a> {
         talk: impl FnOnce(&mut Objects<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let program = self.program(None).args(["cat-file", "--batch"]);
-        program.talk(|input, output| talk(&mut Objects::new(input, output)))
+        self.talked(&program, |input, output| {
+            talk(&mut Objects::new(input, output))
+        })
     }
 
     /// How many bytes it takes.
@@ -247,6 +247,25 @@ impl<'a> Git<'a> {
         program.arg(folder)
     }
 
+    /// Speaks with it; it is stopped on request, and when it keeps us waiting for too long.
+    fn talked<T>(
+        &self,
+        program: &Program,
+        talk: impl FnOnce(Box<dyn Write>, &mut dyn Read) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (clock, cancel) = (self.job.ambient.clock, self.job.ambient.cancel);
+        let quiet = self.limits.quiet;
+        let (mut heard, mut since) = (0, clock.elapsed());
+        let mut look = |moved| {
+            cancel.check()?;
+            if heard != moved {
+                (heard, since) = (moved, clock.elapsed());
+            }
+            silent_for(clock.elapsed().saturating_sub(since), quiet)
+        };
+        program.talk_watched(clock, &mut look, talk)
+    }
+
     /// Runs it while progress is told; it is stopped on request, when it takes too much room, and when
     /// it neither says nor brings anything for too long.
     fn watched(&self, program: &Program, limit: Limit) -> Result<Vec<u8>, Error> {
@@ -266,14 +285,19 @@ impl<'a> Git<'a> {
             if heard != (said, size) {
                 (heard, since) = ((said, size), clock.elapsed());
             }
-            if clock.elapsed().saturating_sub(since) > self.limits.quiet {
-                return Err(Error::Silent {
-                    seconds: self.limits.quiet.as_secs(),
-                });
-            }
-            Ok(())
+            silent_for(clock.elapsed().saturating_sub(since), self.limits.quiet)
         })
     }
+}
+
+/// Whether somebody may be silent for so long.
+fn silent_for(silence: Duration, most: Duration) -> Result<(), Error> {
+    if silence > most {
+        return Err(Error::Silent {
+            seconds: most.as_secs(),
+        });
+    }
+    Ok(())
 }
 
 /// Git with nothing but what is set here, and no way to a server but this one's.
@@ -410,7 +434,9 @@ mod tests {
             Duration::ZERO
         }
 
-        fn sleep(&self, _duration: Duration) {}
+        fn sleep(&self, duration: Duration) {
+            std::thread::sleep(duration);
+        }
     }
 
     impl boltworks_model::Entropy for Nothing {

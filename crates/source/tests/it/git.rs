@@ -633,6 +633,18 @@ fn mirrors_and_the_map_are_asked_for_repositories_too() {
         to: format!("{there}/"),
     });
     let gone = "http://no-such-host.invalid/x";
+    // One that is of no use hides neither why upstream failed nor another mirror.
+    let mut useless = bench.fetcher();
+    useless.mirrors.push(Mirror {
+        prefix: "http://no-such-host.invalid/".to_owned(),
+        to: "https://user:secret@git.example/".to_owned(),
+    });
+    let error = useless.fetch(&asked(gone, &tagged(&commits[7], "v1")), &bench.ambient());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("Could not resolve host: no-such-host.invalid"), "{error}");
+    assert!(error.contains("https://…@git.example/x: a user's name or password"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    fetcher.mirrors.splice(0..0, useless.mirrors);
     let wanted = tagged(&commits[7], "v1");
     let request = asked(gone, &wanted);
     let fetched = fetcher.fetch(&request, &bench.ambient()).unwrap();
