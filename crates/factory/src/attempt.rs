@@ -1,5 +1,7 @@
 //! One attempt at a recipe or image: announced to whoever watches, and described where it failed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use boltworks_model::{ActionId, Ambient, Event, Timestamp, chain};
 use boltworks_package::Failed;
 use boltworks_records::FailureRecord;
@@ -52,6 +54,18 @@ fn between<T>(
     result
 }
 
+/// Does work that others wait for: if this program has a fault that ends it, that is its error, and
+/// nobody waits for ever.
+pub fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Fault {
+            said: text.unwrap_or_default(),
+        })
+    })
+}
+
 /// What the records keep of a failed attempt.
 pub fn failure(subject: String, action: ActionId, error: &Error, at: Timestamp) -> FailureRecord {
     FailureRecord {
@@ -68,5 +82,19 @@ pub fn step(error: &Error) -> Option<&Failed> {
     match error.cause() {
         Error::Package(boltworks_package::Error::Step(failed)) => Some(failed),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_program_is_an_error() {
+        let error = caught::<()>(|| panic!("at {}", 7)).unwrap_err();
+        assert_eq!(error.to_string(), "this program has a fault: at 7");
+        let error = caught::<()>(|| panic!("plain")).unwrap_err();
+        assert_eq!(error.to_string(), "this program has a fault: plain");
+        assert_eq!(caught(|| Ok(1)).unwrap(), 1);
     }
 }

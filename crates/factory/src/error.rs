@@ -166,6 +166,12 @@ pub enum Error {
     /// A document could not be written.
     #[error("document")]
     Json(#[from] serde_json::Error),
+    /// What must not be possible came about.
+    #[error("this program has a fault: {said}")]
+    Fault {
+        /// Its last words.
+        said: String,
+    },
     /// Somebody pressed the button.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),

@@ -189,7 +189,6 @@ pub(crate) fn write_package(mut bytes: impl Read, folder: &Root, name: &str) -> 
     Ok(())
 }
 
-/// What is not there was named wrongly.
 /// Why a file's text could not be read; where it is no text, that is told with its place, by the name
 /// that the person knows.
 pub(crate) fn no_text(error: boltworks_fsx::Error, path: &Path) -> Error {
@@ -207,6 +206,7 @@ pub(crate) fn no_text(error: boltworks_fsx::Error, path: &Path) -> Error {
     boltworks_recipe::Error::from(error).into()
 }
 
+/// What is not there was named wrongly.
 fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
     if error.is_not_found() {
         Error::asked(

@@ -167,16 +167,11 @@ impl Line {
 
 /// Every source of a recipe and of its tests, each once.
 pub(crate) fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
-    let split = recipe.subpackages.iter();
-    let tests = recipe
-        .test
-        .iter()
-        .chain(split.filter_map(|package| package.test.as_ref()));
     let mut all: Vec<&SourceRef> = Vec::new();
     for source in recipe
         .sources
         .iter()
-        .chain(tests.flat_map(|test| &test.sources))
+        .chain(recipe.tests().flat_map(|test| &test.sources))
     {
         if !all.iter().any(|known| known.key == source.key) {
             all.push(source);

@@ -22,6 +22,7 @@ use boltworks_store::Batch;
 use boltworks_version::apk::Dependency;
 
 use crate::Error;
+use crate::attempt::caught;
 use crate::recipes::{Workshop, locked};
 use crate::turns::Turns;
 
@@ -201,7 +202,8 @@ impl Tests<'_> {
         // First the place: whoever has begun is never waited for by another.
         let _place = self.workshop.means.places.take();
         let at = lock(queue).next()?;
-        let result = self.check(tests.get(at)?, scratch, &turns.of(at), ambient);
+        let test = tests.get(at)?;
+        let result = caught(|| self.check(test, scratch, &turns.of(at), ambient));
         if self.is_end(&result) {
             let mut queue = lock(queue);
             queue.start = queue.end;

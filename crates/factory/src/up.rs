@@ -12,7 +12,7 @@ use boltworks_package::Failed;
 use boltworks_plan::{ActionInputs, ActionKind, Catalog, Item, Plan, State, Subject};
 
 use crate::Error;
-use crate::attempt::{self, announced};
+use crate::attempt::{self, announced, caught};
 use crate::means::Means;
 use crate::planning::{Planner, fresh_recipes};
 use crate::recipes::Workshop;
@@ -214,7 +214,7 @@ impl Job {
         let started = ambient.clock.now();
         let note = |changed: &bool| if *changed { MADE } else { MADE_EQUAL };
         let job = self.subject.to_string();
-        let result = announced(&job, ambient, note, || self.make(means, ambient));
+        let result = announced(&job, ambient, note, || caught(|| self.make(means, ambient)));
         Finished {
             subject: self.subject,
             action: self.action,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use boltworks_recipe::resolved::{Dependencies, Recipe, Test};
+use boltworks_recipe::resolved::{Dependencies, Recipe};
 use boltworks_version::apk::Dependency;
 
 /// What of a recipe decides the order: names, as they are asked for.
@@ -43,7 +43,7 @@ impl<'a> Outline<'a> {
         let main = offer(package.name.as_str(), &package.dependencies);
         let split = recipe.subpackages.iter();
         let split = split.map(|package| offer(package.name.as_str(), &package.dependencies));
-        let tests = tests(recipe).flat_map(|test| wanted(&test.packages));
+        let tests = recipe.tests().flat_map(|test| wanted(&test.packages));
         Self {
             name: package.name.as_str(),
             build: wanted(&recipe.build_packages).collect(),
@@ -51,13 +51,6 @@ impl<'a> Outline<'a> {
             packages: std::iter::once(main).chain(split).collect(),
         }
     }
-}
-
-/// Every test of a recipe.
-fn tests(recipe: &Recipe) -> impl Iterator<Item = &Test> {
-    let split = recipe.subpackages.iter();
-    let split = split.filter_map(|package| package.test.as_ref());
-    recipe.test.iter().chain(split)
 }
 
 /// The names that are asked for.
@@ -227,7 +220,7 @@ impl<'a> Makers<'a> {
 
 /// Puts recipes in order. `needs` has those that each needs first; other places do not count.
 ///
-/// Cost: n log n in recipes and needs.
+/// Cost: n log n in recipes and needs, and for each circle as much again as the way to it is long.
 pub fn order(needs: &[BTreeSet<Place>]) -> Order {
     let mut order = Order::default();
     let mut queue = Queue::new(needs);
@@ -301,9 +294,10 @@ impl Queue {
 /// A circle among the waiting, from its smallest place round to it again.
 fn circle(needs: &[BTreeSet<Place>], waiting: &BTreeSet<Place>) -> Vec<Place> {
     let mut path: Vec<Place> = Vec::new();
+    let mut seen: BTreeMap<Place, usize> = BTreeMap::new();
     let mut here = waiting.first().copied();
     while let Some(place) = here {
-        if let Some(start) = path.iter().position(|seen| *seen == place) {
+        if let Some(start) = seen.insert(place, path.len()) {
             let mut circle = path.split_off(start);
             let smallest = circle.iter().enumerate().min_by_key(|(_, place)| **place);
             let turn = smallest.map_or(0, |(index, _)| index);

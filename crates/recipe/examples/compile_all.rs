@@ -114,14 +114,8 @@ fn is_unpinned(source: &resolved::SourceRef) -> bool {
 
 /// The documents that actions are known by, a line for each.
 fn canonical(recipe: &resolved::Recipe) -> Vec<u8> {
-    let tests = recipe.test.iter().chain(
-        recipe
-            .subpackages
-            .iter()
-            .filter_map(|sub| sub.test.as_ref()),
-    );
-    let documents =
-        std::iter::once(recipe.canonical_json()).chain(tests.map(resolved::Test::canonical_json));
+    let tests = recipe.tests().map(resolved::Test::canonical_json);
+    let documents = std::iter::once(recipe.canonical_json()).chain(tests);
     documents
         .flat_map(|document| document.into_iter().chain(*b"\n"))
         .collect()

@@ -23,10 +23,7 @@ pub(crate) fn run(
         file: build.file.clone(),
         reading: given::reading(&build.reading, output)?,
         given: given::packages(&build.packages),
-        signing: build
-            .signing_key
-            .clone()
-            .map_or(Signing::Factory, Signing::Key),
+        signing: Signing::with(build.signing_key.clone(), &home),
         tests: true,
         // What a person may finish by hand is not what the recipe makes.
         apart: build.interactive,

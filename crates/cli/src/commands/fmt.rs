@@ -2,25 +2,21 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::texts::{self, Formed, reason};
+use boltworks_factory::texts::{self, Formed};
 use serde_json::{Value, json};
 
 use crate::arguments::Fmt;
+use crate::commands::unread::Unread;
 use crate::difference::difference;
-use crate::failure::{Failure, USAGE, exit};
+use crate::failure::{Failure, exit};
 use crate::output::{Output, shown};
-use crate::table::{count, indented};
+use crate::table::count;
 
 pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
     let is_trial = fmt.check || fmt.diff;
-    let (mut others, mut usual, mut unread) = (Vec::new(), 0, Vec::new());
-    for (file, formed) in texts::usual_forms(&fmt.paths)? {
-        match formed {
-            Ok(formed) if formed.is_usual() => usual += 1,
-            Ok(formed) => others.push(formed),
-            Err(error) => unread.push((file, error)),
-        }
-    }
+    let (read, unread) = Unread::part(texts::usual_forms(&fmt.paths)?);
+    let (usual, others): (Vec<_>, Vec<_>) = read.into_iter().partition(Formed::is_usual);
+    let usual = usual.len();
     if !is_trial {
         for formed in &others {
             formed.write()?;
@@ -33,26 +29,21 @@ pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
         let files: Vec<_> = others.iter().map(|formed| shown(&formed.file)).collect();
         output.text_if_any(&files.join("\n"));
     }
-    for (file, error) in &unread {
-        output.note(&format!("! {}", indented(&reason(file, error))));
-    }
+    unread.tell(output);
     let verb = if is_trial { "to change" } else { "changed" };
     output.text_note(&format!(
         "{} {verb}, {usual} in the usual form, {} not understood",
         count(others.len(), "recipe"),
         unread.len()
     ));
-    let unread_documents = unread
-        .iter()
-        .map(|(file, error)| json!({"file": shown(file), "why": reason(file, error)}));
     output.json(&json!({
         "changed": others.iter().map(|formed| document(formed, fmt.diff)).collect::<Vec<_>>(),
         "usual": usual,
-        "unread": unread_documents.collect::<Vec<_>>(),
+        "unread": unread.document(),
         "written": !is_trial,
     }));
-    Ok(if !unread.is_empty() {
-        ExitCode::from(USAGE)
+    Ok(if let Some(code) = unread.code() {
+        code
     } else if is_trial && !others.is_empty() {
         exit::FAILED
     } else {

@@ -1,18 +1,17 @@
 //! `boltworks recipe lint`: what is wrong with recipes.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use boltworks_factory::Error;
-use boltworks_factory::texts::{self, LintOrder, Linted, reason};
+use boltworks_factory::texts::{self, LintOrder};
 use boltworks_recipe::lint::{Finding, Level};
 use serde_json::{Value, json};
 
 use crate::arguments::Lint;
 use crate::commands::given;
-use crate::failure::{Failure, USAGE, exit};
-use crate::output::{Output, shown};
-use crate::table::{count, indented};
+use crate::commands::unread::Unread;
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+use crate::table::count;
 
 pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
     let order = LintOrder {
@@ -22,13 +21,7 @@ pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
         skipped: lint.skip_rule.iter().cloned().collect(),
         fix: lint.fix,
     };
-    let (mut linted, mut unread): (Vec<Linted>, Vec<(PathBuf, Error)>) = Default::default();
-    for (file, result) in texts::lint_recipes(&order)? {
-        match result {
-            Ok(one) => linted.push(one),
-            Err(error) => unread.push((file, error)),
-        }
-    }
+    let (linted, unread) = Unread::part(texts::lint_recipes(&order)?);
     let findings: Vec<&Finding> = linted.iter().flat_map(|one| &one.findings).collect();
     let fixed: Vec<&Finding> = linted.iter().flat_map(|one| &one.fixed).collect();
     let lines: Vec<String> = findings.iter().map(|finding| line(finding)).collect();
@@ -36,9 +29,7 @@ pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
     for finding in &fixed {
         output.text_note(&format!("put right: {}", line(finding)));
     }
-    for (file, error) in &unread {
-        output.note(&format!("! {}", indented(&reason(file, error))));
-    }
+    unread.tell(output);
     let of = |level| {
         let all = findings.iter();
         all.filter(|finding| finding.level == level).count()
@@ -51,17 +42,14 @@ pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
         count(warnings, "warning")
     );
     output.text_note(&summary);
-    let unread_documents = unread
-        .iter()
-        .map(|(file, error)| json!({"file": shown(file), "why": reason(file, error)}));
     output.json(&json!({
         "recipes": linted.len(),
         "findings": findings.into_iter().map(document).collect::<Vec<_>>(),
         "fixed": fixed.into_iter().map(document).collect::<Vec<_>>(),
-        "unread": unread_documents.collect::<Vec<_>>(),
+        "unread": unread.document(),
     }));
-    Ok(if !unread.is_empty() {
-        ExitCode::from(USAGE)
+    Ok(if let Some(code) = unread.code() {
+        code
     } else if errors > 0 {
         exit::FAILED
     } else {

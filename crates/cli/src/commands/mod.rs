@@ -25,6 +25,7 @@ mod stage0;
 mod status;
 mod store;
 pub(crate) mod test;
+mod unread;
 mod up;
 
 use std::process::ExitCode;

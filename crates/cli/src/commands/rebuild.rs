@@ -50,11 +50,7 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let home = session::home_or_makeshift(arguments)?;
-    let signing = match &rebuild.signing_key {
-        Some(key) => Signing::Key(key.clone()),
-        None if home.is_makeshift => Signing::Nobody,
-        None => Signing::Factory,
-    };
+    let signing = Signing::with(rebuild.signing_key.clone(), &home);
     let wanted = Wanted {
         files: &rebuild.files,
         supply: &|_, _| Ok(given::packages(&rebuild.packages)),

@@ -30,14 +30,10 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let Some(recipe) = understood(reading.recipe(&file, own), own, output)? else {
         return Ok(ExitCode::from(SKIPPED));
     };
-    let signing = match words.path("signing-key") {
-        Some(key) => Signing::Key(key),
-        None if home.is_makeshift => {
-            output.note("! not signed: no --signing-key is given");
-            Signing::Nobody
-        }
-        None => Signing::Factory,
-    };
+    let signing = Signing::with(words.path("signing-key"), &home);
+    if matches!(signing, Signing::Nobody) {
+        output.note("! not signed: no --signing-key is given");
+    }
     let machine = session::machine()?;
     let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
@@ -67,7 +63,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     {
         let package = &recipe.package;
         let file = format!("lint-{}-{}.json", package.name, package.full_version);
-        lint::write(&order.out, own, (&file, &document))?;
+        lint::write(&order.out, &own.apk().parse()?, (&file, &document))?;
     }
     if words.is_on("create-build-log") {
         add_to_log(&recipe, &made)?;

@@ -6,12 +6,11 @@ use std::process::ExitCode;
 use boltworks_factory::files::Place;
 use boltworks_factory::packages;
 use boltworks_factory::single::linting;
-use boltworks_fsx::Root;
-use boltworks_model::Architecture;
+use boltworks_fsx::{RelPath, Root};
 use boltworks_package::lint::Refused;
 
 use super::flag::Words;
-use super::given;
+use super::{given, usage};
 use crate::failure::{Failure, exit};
 use crate::host;
 use crate::output::Output;
@@ -48,21 +47,29 @@ fn keep(file: &Path, folder: &Path, document: &[u8]) -> Result<(), Failure> {
     let package = packages::open(file, None)?;
     let control = package.control();
     let name = format!("lint-{}-{}.json", control.name, control.version);
-    let arch: Result<Architecture, _> = control.arch.parse();
-    write(
-        folder,
-        arch.unwrap_or(Architecture::X86_64),
-        (&name, document),
-    )
+    // What a package says of itself is no path of this machine's.
+    let arch = RelPath::try_from(control.arch.as_str()).ok();
+    let arch = arch.filter(|arch| arch.parent().is_none());
+    let arch = arch.ok_or_else(|| {
+        usage(
+            format!(
+                "{}: its architecture '{}' is no name for a folder",
+                file.display(),
+                control.arch
+            ),
+            "leave --persist-lint-results out",
+        )
+    })?;
+    write(folder, &arch, (&name, document))
 }
 
 /// Writes a document into the folder of an architecture, which is made where it is missing.
 pub(super) fn write(
     folder: &Path,
-    arch: Architecture,
+    arch: &RelPath,
     (name, document): (&str, &[u8]),
 ) -> Result<(), Failure> {
-    let folder = folder.join(arch.apk());
+    let folder = folder.join(arch.as_path());
     Root::create(&host::absolute(&folder))?;
     Place::of(&folder.join(name))?.write(document, 0o644)?;
     Ok(())

@@ -17,11 +17,7 @@ use crate::output::Output;
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     given::runner(words, output)?;
     let home = given::home(words)?;
-    let signing = match words.path("signing-key") {
-        Some(key) => Signing::Key(key),
-        None if home.is_makeshift => Signing::Nobody,
-        None => Signing::Factory,
-    };
+    let signing = Signing::with(words.path("signing-key"), &home);
     let wanted = Wanted {
         files: &words.operands(),
         supply: &|inside, ambient| {

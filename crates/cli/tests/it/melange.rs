@@ -159,6 +159,10 @@ fn packages_are_linted_with_the_levels_that_are_asked_for() {
         .with_code(0);
     let document = String::from_utf8(desk.read("out/x86_64/lint-a-1-r0.json")).unwrap();
     assert!(document.contains("\"package\":\"a\""), "{document}");
+    desk.package("any.apk", "web", "any 1-r0 arch riscv64");
+    desk.run("melange lint any.apk --persist-lint-results --out-dir out")
+        .with_code(0);
+    assert!(!desk.read("out/riscv64/lint-any-1-r0.json").is_empty());
     desk.package("page.apk", "web", "a.md 1-r0");
     desk.run("melange lint page.apk").with_code(0);
     let strict = desk.run("melange lint page.apk a.apk --lint-require documentation");

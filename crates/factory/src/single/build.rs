@@ -8,7 +8,7 @@ use std::thread::ScopedJoinHandle;
 use boltworks_model::{ActionId, Ambient, Artifact, Timestamp};
 use boltworks_package::rescue::Attendant;
 use boltworks_plan::{ActionInputs, ActionKind, Item, Plan, RecipeItem, State, Subject};
-use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_recipe::resolved::Recipe;
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
@@ -58,6 +58,17 @@ pub enum Signing {
     Key(PathBuf),
     /// Nobody: what is delivered has no signature.
     Nobody,
+}
+
+impl Signing {
+    /// Who signs: the key that is given, or else whoever signs here.
+    pub fn with(key: Option<PathBuf>, home: &Home) -> Self {
+        match key {
+            Some(key) => Self::Key(key),
+            None if home.is_makeshift => Self::Nobody,
+            None => Self::Factory,
+        }
+    }
 }
 
 /// A package that was delivered.
@@ -162,12 +173,7 @@ fn make(home: &Home, begun: Begun<'_>, ambient: &Ambient<'_>) -> Result<Made, Er
 
 /// Everything a recipe asks for: its environment and those of its tests.
 pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
-    let split = recipe.subpackages.iter();
-    let tests = recipe
-        .test
-        .iter()
-        .chain(split.filter_map(|package| package.test.as_ref()));
-    let of_tests = tests.flat_map(|test: &Test| &test.packages);
+    let of_tests = recipe.tests().flat_map(|test| &test.packages);
     recipe
         .build_packages
         .iter()

@@ -165,15 +165,10 @@ fn addresses(
     };
     let marked: Vec<(Known, String)> = known.iter().enumerate().map(marked).collect();
     let recipe = understood(&known_as(recipe, text, &marked)?)?;
-    let split = recipe.subpackages.iter();
-    let tests = recipe
-        .test
-        .iter()
-        .chain(split.filter_map(|package| package.test.as_ref()));
     let sources: Vec<&SourceRef> = recipe
         .sources
         .iter()
-        .chain(tests.flat_map(|test| &test.sources))
+        .chain(recipe.tests().flat_map(|test| &test.sources))
         // What is known by nothing does not change with the version.
         .filter(|source| !matches!(source.known_by, KnownBy::Nothing(_)))
         .collect();

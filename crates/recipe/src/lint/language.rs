@@ -12,11 +12,10 @@ pub(super) fn unused(subject: &Subject<'_>) -> Vec<Spot> {
     let mut named = BTreeSet::new();
     names_in(recipe.origin.text(), &mut named);
     // A pipeline's file sees the variables of the recipe that uses it.
-    let tests = subject.resolved.into_iter().flat_map(|resolved| {
-        let split = resolved.subpackages.iter();
-        let tests = split.filter_map(|package| package.test.as_ref());
-        resolved.test.iter().chain(tests)
-    });
+    let tests = subject
+        .resolved
+        .into_iter()
+        .flat_map(crate::resolved::Recipe::tests);
     let used = tests.flat_map(|test| &test.pipelines_used);
     let own = subject.resolved.into_iter();
     let used = used.chain(own.flat_map(|resolved| &resolved.pipelines_used));

@@ -211,11 +211,8 @@ impl Subject<'_> {
     /// The environments of the build and of all tests.
     fn environments(&self) -> Vec<&Image> {
         let recipe = self.recipe;
-        let split = recipe.subpackages.iter();
-        let tests = split.filter_map(|package| package.test.as_ref());
-        let tests = recipe.test.iter().chain(tests);
         std::iter::once(&recipe.environment)
-            .chain(tests.map(|test| &test.environment))
+            .chain(recipe.tests().map(|test| &test.environment))
             .collect()
     }
 }

@@ -118,10 +118,7 @@ pub(super) fn directory(subject: &Subject<'_>) -> Vec<Spot> {
 /// No package of the recipe is tested.
 pub(super) fn test(subject: &Subject<'_>) -> Vec<Spot> {
     let recipe = subject.recipe;
-    let split = recipe.subpackages.iter();
-    let mut tests = split.filter_map(|package| package.test.as_ref());
-    let mut tests = recipe.test.iter().chain(tests.by_ref());
-    let is_tested = tests.any(|test| !test.pipeline.is_empty());
+    let is_tested = recipe.tests().any(|test| !test.pipeline.is_empty());
     let name = &recipe.package.name;
     (!is_tested)
         .then(|| subject.spot(name, format!("'{}' has no test", &**name)))

@@ -48,6 +48,15 @@ pub struct Recipe {
     pub origin: Origin,
 }
 
+impl Recipe {
+    /// Every test: its own, then those of its subpackages.
+    pub fn tests(&self) -> impl Iterator<Item = &Test> {
+        let split = self.subpackages.iter();
+        let split = split.filter_map(|package| package.test.as_ref());
+        self.test.iter().chain(split)
+    }
+}
+
 /// The main package.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -47,6 +47,13 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Every test: its own, then those of its subpackages.
+    pub fn tests(&self) -> impl Iterator<Item = &Test> {
+        let split = self.subpackages.iter();
+        let split = split.filter_map(|package| package.test.as_ref());
+        self.test.iter().chain(split)
+    }
+
     /// The names of all packages it makes, the main one first.
     pub fn package_names(&self) -> impl Iterator<Item = &PackageName> {
         std::iter::once(&self.package.name).chain(self.subpackages.iter().map(|sub| &sub.name))
