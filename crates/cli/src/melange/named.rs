@@ -11,7 +11,7 @@ use boltworks_factory::keys;
 use boltworks_factory::repository::{Given, is_address};
 use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::Architecture;
-use boltworks_recipe::resolved::{Image, Recipe};
+use boltworks_recipe::resolved::{Image, Places, Recipe};
 
 use super::usage;
 use crate::failure::Failure;
@@ -80,7 +80,7 @@ impl<'a> Named<'a> {
                     field: format!("{field}.contents.repositories"),
                     named: repository,
                     flag: "--repository-append",
-                    written: environment.written.0.get(repository),
+                    places: &environment.written,
                 };
                 if is_given(&given.repositories, repository)
                     || self.is_taken(&spot, &place, output)?
@@ -94,7 +94,7 @@ impl<'a> Named<'a> {
                     field: format!("{field}.contents.keyring"),
                     named: key,
                     flag: "--keyring-append",
-                    written: environment.written.0.get(key),
+                    places: &environment.written,
                 };
                 if is_given(&given.keys, key) || self.is_taken(&spot, Path::new(key), output)? {
                     add_key(given, key).map_err(|failure| spot.failed(failure))?;
@@ -117,7 +117,7 @@ impl<'a> Named<'a> {
         );
         let help = format!("if it is meant, name it yourself: {flag} {named}");
         if self.folder.is_some() {
-            let what = match spot.written {
+            let what = match spot.places.of(named) {
                 Some(_) => format!(
                     "{named} lies outside of the recipe's folder and of the one that the command runs in"
                 ),
@@ -156,16 +156,16 @@ struct Spot<'a> {
     field: String,
     named: &'a str,
     flag: &'static str,
-    /// The place in the recipe's text.
-    written: Option<&'a boltworks_yaml::Place>,
+    /// Where the recipe's text has it.
+    places: &'a Places,
 }
 
 impl Spot<'_> {
     /// What is wrong with it, shown where the recipe says it.
     fn failed(&self, failure: Failure) -> Failure {
-        match (failure, self.written) {
+        match (failure, self.places.of(self.named)) {
             (Failure::Usage { what, help }, Some(place)) => {
-                let error = boltworks_yaml::Error::new(place.clone(), what).helped(help);
+                let error = boltworks_yaml::Error::new(place, what).helped(help);
                 boltworks_recipe::Error::from(error).into()
             }
             (failure, _) => failure,

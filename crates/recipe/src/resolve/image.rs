@@ -167,19 +167,17 @@ impl Reader<'_> {
         Ok(filled)
     }
 
-    /// Where repositories and keys are named that a build uses; of several places the first.
+    /// Where repositories and keys are named that a build uses.
     fn written(&self, contents: &parsed::Contents) -> Result<Places, Error> {
         let lists = [
             &contents.repositories,
             &contents.build_repositories,
             &contents.keyring,
         ];
-        let mut written = BTreeMap::new();
-        for text in lists.into_iter().flatten() {
-            let place = || self.origin.place(text);
-            written.entry((self.fill)(text)?).or_insert_with(place);
-        }
-        Ok(Places(written))
+        let texts = lists.into_iter().flatten();
+        let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
+        let texts = texts.collect::<Result<Vec<_>, Error>>()?;
+        Ok(Places::new(self.origin, texts.into_iter()))
     }
 
     fn map(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {

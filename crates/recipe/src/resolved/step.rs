@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use boltworks_model::{Checkout, Sha256, Sha512};
 use boltworks_yaml::Place;
 
+use crate::parsed::Origin;
 use crate::{Error, Problem};
 
 /// A script to run, or steps that belong together.
@@ -117,7 +118,33 @@ impl Eq for Written {}
 
 /// Where texts are written, by text.
 #[derive(Debug, Clone, Default)]
-pub struct Places(pub BTreeMap<String, Place>);
+pub struct Places {
+    origin: Origin,
+    /// Line and column: a place with its line is made for one that is asked for, not for all.
+    at: BTreeMap<String, (u32, u32)>,
+}
+
+impl Places {
+    /// Texts of a file; of several places of one text the first counts.
+    pub(crate) fn new(origin: &Origin, texts: impl Iterator<Item = (String, (u32, u32))>) -> Self {
+        let mut at = BTreeMap::new();
+        for (text, place) in texts {
+            at.entry(text).or_insert(place);
+        }
+        let origin = if at.is_empty() {
+            Origin::default()
+        } else {
+            origin.clone()
+        };
+        Self { origin, at }
+    }
+
+    /// Where a text is written.
+    pub fn of(&self, text: &str) -> Option<Place> {
+        let (line, column) = self.at.get(text)?;
+        Some(self.origin.at(*line, *column))
+    }
+}
 
 impl PartialEq for Places {
     /// Always equal, as [`Written`] is.
