@@ -232,6 +232,7 @@ impl Tests<'_> {
         let order = Check {
             package: ready.package,
             test: ready.test,
+            variables: &self.recipe.environment.environment,
             local_files: self.local_files,
             sources: ready.sources,
             trees: ready.trees,

@@ -1,5 +1,6 @@
 //! A recipe's tests, each run in a clean guest.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use boltworks_model::Ambient;
@@ -23,6 +24,8 @@ pub struct Check<'a> {
     pub package: &'a str,
     /// The steps.
     pub test: &'a Test,
+    /// The variables of the recipe's own environment; the test's come before them.
+    pub variables: &'a BTreeMap<String, String>,
     /// The files beside the recipe.
     pub local_files: Option<&'a LocalFiles>,
     /// What the steps fetch.
@@ -82,6 +85,7 @@ pub fn check<'s>(
     let job = job(order.package);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;
     let mut environment = base_environment();
+    environment.extend(order.variables.clone());
     environment.extend(order.test.environment.environment.clone());
     let guest = workspace.guest(&trees, ids);
     let mut runner = Runner {

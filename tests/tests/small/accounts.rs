@@ -21,6 +21,7 @@ package:
   copyright: [{ license: Apache-2.0 }]
 environment:
   contents: { packages: [shell] }
+  environment: { WHOSE: recipe }
   accounts:
     groups: [{ groupname: www, gid: 44, members: [web] }]
     users: [{ username: web, uid: 33, gid: 44, homedir: /srv/web }, { username: homeless, uid: 5, homedir: /dev/null }]
@@ -75,11 +76,13 @@ subpackages:
       pipeline:
         - runs: |
             test "$(id -u):$(id -g):$(id -un):$(id -gn)" = 1000:1000:build:build
+            test "$WHOSE" = recipe
             test ! -e /srv/web
             ! id web
 test:
   environment:
     contents: { packages: [shell] }
+    environment: { WHOSE: test }
     accounts:
       groups: [{ groupname: nonroot, gid: 65532 }]
       users: [{ username: nonroot, gid: 65532, uid: 65532 }]
@@ -89,6 +92,7 @@ test:
       pipeline:
         - runs: |
             test "$(id -u):$(id -g):$(id -un):$PWD" = 65532:65532:nonroot:/home/nonroot
+            test "$WHOSE" = test
             touch mine
 "#;
 

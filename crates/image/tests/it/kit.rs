@@ -93,7 +93,6 @@ impl Site {
         let options = WriteOptions {
             mtime: EPOCH,
             level: 6,
-            scratch: None,
         };
         let mut bytes = Vec::new();
         let written = write_package(&mut bytes, &parts, &self.signer, &options).unwrap();
