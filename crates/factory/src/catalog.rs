@@ -210,7 +210,7 @@ impl Loaded {
         text: Result<&str, &Error>,
     ) -> Subject {
         let read = text
-            .map_err(|error| error.told())
+            .map_err(Error::told)
             .and_then(|text| read_recipe(home, library, path, text).map_err(|error| error.told()));
         match read {
             Ok((item, source)) => {
