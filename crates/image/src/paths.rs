@@ -41,7 +41,8 @@ pub fn apply(tree: &mut Tree, mutations: &[PathMutation]) -> Result<(), Error> {
 }
 
 fn carry_out(tree: &mut Tree, at: usize, mutation: &PathMutation) -> Result<(), Error> {
-    verify_numbers(&shown(at, mutation), mutation.uid, mutation.gid)?;
+    let (uid, gid) = mutation.owner().unwrap_or_default();
+    verify_numbers(&shown(at, mutation), uid, gid)?;
     let Some(path) = beneath_root(&mutation.path)? else {
         return root(tree, at, mutation);
     };
@@ -182,9 +183,10 @@ fn symlink(
         tree.remove(&real);
     }
     unlink(tree, &real);
+    let (uid, gid) = mutation.owner().unwrap_or_default();
     let meta = Meta {
-        uid: mutation.uid,
-        gid: mutation.gid,
+        uid,
+        gid,
         ..Meta::new(0o777, MTIME)
     };
     tree.insert(real, Node::symlink(meta, target))?;
@@ -264,18 +266,18 @@ fn change(
     Ok(())
 }
 
-/// Whether a file has the owner and the mode that are written, if any are. An owner that is not
-/// written is 0.
+/// Whether a file has the owner and the mode that are written, if any are.
 fn is_said_of(meta: &Meta, mutation: &PathMutation) -> bool {
-    let owner = (mutation.uid, mutation.gid);
+    let owner = mutation.owner();
     let mode = mutation.permissions.unwrap_or(meta.mode) & 0o7777;
-    mode == meta.mode && (owner == (0, 0) || owner == (meta.uid, meta.gid))
+    mode == meta.mode && owner.is_none_or(|owner| owner == (meta.uid, meta.gid))
 }
 
-/// Sets owner and, where it is said or `default` is not 0, mode.
+/// Sets owner, where it is said, and, where it is said or `default` is not 0, mode.
 fn set(node: &mut Node, mutation: &PathMutation, default: u32) {
-    node.meta.uid = mutation.uid;
-    node.meta.gid = mutation.gid;
+    if let Some((uid, gid)) = mutation.owner() {
+        (node.meta.uid, node.meta.gid) = (uid, gid);
+    }
     let mode = mutation.permissions.or((default != 0).then_some(default));
     if let Some(mode) = mode {
         node.meta.mode = mode & 0o7777;
@@ -342,8 +344,8 @@ mod tests {
         PathMutation {
             path: path.into(),
             kind,
-            uid: 0,
-            gid: 0,
+            uid: None,
+            gid: None,
             permissions: None,
             source: None,
             recursive: false,
@@ -395,10 +397,10 @@ mod tests {
     #[test]
     fn every_kind_is_carried_out() {
         insta::assert_snapshot!(check(&[
-            PathMutation { uid: 7, gid: 8, permissions: Some(0o1770), ..mutation(PathKind::Directory, "/var/run/web/") },
-            PathMutation { uid: 7, permissions: Some(0o600), ..mutation(PathKind::EmptyFile, "/var/run/web/pid") },
+            PathMutation { uid: Some(7), gid: Some(8), permissions: Some(0o1770), ..mutation(PathKind::Directory, "/var/run/web/") },
+            PathMutation { uid: Some(7), permissions: Some(0o600), ..mutation(PathKind::EmptyFile, "/var/run/web/pid") },
             PathMutation { source: Some("/srv/app/start".into()), ..mutation(PathKind::Hardlink, "/bin/app") },
-            PathMutation { source: Some("../srv".into()), gid: 9, ..mutation(PathKind::Symlink, "/opt/srv") },
+            PathMutation { source: Some("../srv".into()), gid: Some(9), ..mutation(PathKind::Symlink, "/opt/srv") },
         ]), @r"
 4755 0:0 bin/app (2 bytes)
 0777 0:9 opt/srv -> ../srv
@@ -418,8 +420,8 @@ mod tests {
     #[test]
     fn permissions_reach_everything_beneath() {
         insta::assert_snapshot!(check(&[PathMutation {
-            uid: 5,
-            gid: 6,
+            uid: Some(5),
+            gid: Some(6),
             permissions: Some(0o700),
             recursive: true,
             ..mutation(PathKind::Permissions, "/srv")
@@ -434,7 +436,7 @@ mod tests {
 0777 0:0 var/run -> /run
 ");
         insta::assert_snapshot!(check(&[PathMutation {
-            uid: 5,
+            uid: Some(5),
             recursive: true,
             ..mutation(PathKind::Directory, "/srv/app")
         }]), @r"
@@ -521,7 +523,7 @@ mod tests {
         }
         let change = |path: &str, uid, mode| PathMutation {
             permissions: Some(mode),
-            uid,
+            uid: Some(uid),
             recursive: true,
             ..mutation(PathKind::Permissions, path)
         };
@@ -559,9 +561,9 @@ mod tests {
         insta::assert_snapshot!(said(tree(), mode(0o755, mutation(PathKind::Permissions, "/srv/app/run"))), @"paths[1] /srv/app/run: '/srv/app/start' is another name of the same file and would change with it: change a folder that holds both, recursively, or let the package bring two files");
         insta::assert_snapshot!(said(tree(), mode(0o755, mutation(PathKind::Permissions, "/srv/app/start"))), @"paths[1] /srv/app/start: '/srv/app/run' is another name of the same file and would change with it: change a folder that holds both, recursively, or let the package bring two files");
         insta::assert_snapshot!(said(tree(), mode(0o755, from("/srv/app/run", mutation(PathKind::Hardlink, "/x")))), @"paths[1] /x: it is another name of '/srv/app/run', whose owner and mode are 0:0 and 4755: change them there, with a path of type permissions before this one");
-        insta::assert_snapshot!(said(tree(), PathMutation { uid: 5, ..from("/srv/app/start", mutation(PathKind::Hardlink, "/x")) }), @"paths[1] /x: it is another name of '/srv/app/run', whose owner and mode are 0:0 and 4755: change them there, with a path of type permissions before this one");
+        insta::assert_snapshot!(said(tree(), PathMutation { uid: Some(5), ..from("/srv/app/start", mutation(PathKind::Hardlink, "/x")) }), @"paths[1] /x: it is another name of '/srv/app/run', whose owner and mode are 0:0 and 4755: change them there, with a path of type permissions before this one");
         insta::assert_snapshot!(said(tree(), mode(0o600, from("/srv", mutation(PathKind::Symlink, "/x")))), @"paths[1] /x: a symbolic link has no permissions: set those of what it leads to, with a path of type permissions");
-        insta::assert_snapshot!(said(tree(), PathMutation { gid: u32::MAX, ..mutation(PathKind::Directory, "/x") }), @"paths[1] /x: no user or group has the number 4294967295: the largest is 4294967294");
+        insta::assert_snapshot!(said(tree(), PathMutation { gid: Some(u32::MAX), ..mutation(PathKind::Directory, "/x") }), @"paths[1] /x: no user or group has the number 4294967295: the largest is 4294967294");
         // All names of the file together, or a change that is none.
         let recursive = PathMutation {
             recursive: true,

@@ -40,4 +40,4 @@ pub mod words;
 pub use error::{Error, Problem};
 pub use library::PipelineLibrary;
 pub use parsed::{parse_image, parse_recipe};
-pub use resolve::{Libc, ResolveOptions, resolve, resolve_image};
+pub use resolve::{Libc, ResolveOptions, check_image, resolve, resolve_image};

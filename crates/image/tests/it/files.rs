@@ -325,8 +325,8 @@ fn what_a_person_should_look_at_is_told_with_its_package() {
     image.paths.push(PathMutation {
         path: "/srv/mine".into(),
         kind: PathKind::Permissions,
-        uid: 0,
-        gid: 0,
+        uid: None,
+        gid: None,
         permissions: Some(0o602),
         source: None,
         recursive: false,

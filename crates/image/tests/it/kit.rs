@@ -317,8 +317,8 @@ pub(crate) fn image() -> Image {
     let path = |kind, path: &str| PathMutation {
         path: path.into(),
         kind,
-        uid: 33,
-        gid: 44,
+        uid: Some(33),
+        gid: Some(44),
         permissions: None,
         source: None,
         recursive: false,
@@ -351,8 +351,8 @@ pub(crate) fn image() -> Image {
             },
             PathMutation {
                 source: Some("/usr/bin/web".into()),
-                uid: 0,
-                gid: 0,
+                uid: None,
+                gid: None,
                 ..path(PathKind::Hardlink, "/opt/web")
             },
             PathMutation {

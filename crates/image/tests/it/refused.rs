@@ -48,8 +48,8 @@ fn a_path_that_leads_nowhere() {
     image.paths.push(PathMutation {
         path: "/not/there".into(),
         kind: PathKind::Permissions,
-        uid: 0,
-        gid: 0,
+        uid: None,
+        gid: None,
         permissions: None,
         source: None,
         recursive: false,

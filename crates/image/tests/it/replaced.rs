@@ -127,8 +127,8 @@ fn what_is_still_the_packages_stays_so() {
     let path = |kind, path: &str| PathMutation {
         path: path.into(),
         kind,
-        uid: 0,
-        gid: 0,
+        uid: None,
+        gid: None,
         permissions: None,
         source: None,
         recursive: false,
@@ -139,7 +139,7 @@ fn what_is_still_the_packages_stays_so() {
         path(PathKind::EmptyFile, "/srv/empty"),
         PathMutation {
             permissions: Some(0o600),
-            uid: 5,
+            uid: Some(5),
             ..path(PathKind::Permissions, "/srv/closed")
         },
         PathMutation {

@@ -16,6 +16,7 @@
 
 mod image;
 mod read;
+mod shown;
 mod update;
 
 use std::collections::BTreeMap;

@@ -62,6 +62,9 @@ pub struct Image {
     /// The file this was read from.
     #[serde(skip)]
     pub origin: Origin,
+    /// Whether what it includes is in it.
+    #[serde(skip)]
+    pub has_included: bool,
 }
 
 /// Packages, and where they come from.
@@ -96,8 +99,10 @@ pub struct Contents {
 #[serde(deny_unknown_fields)]
 pub struct RuntimeKey {
     /// Its file name.
+    #[serde(default)]
     pub name: Text,
     /// PEM.
+    #[serde(default)]
     pub content: Text,
 }
 
@@ -106,8 +111,10 @@ pub struct RuntimeKey {
 #[serde(deny_unknown_fields)]
 pub struct BaseImage {
     /// An OCI layout.
+    #[serde(default)]
     pub image: Text,
     /// The index of the packages in it.
+    #[serde(default)]
     pub apkindex: Text,
 }
 
@@ -149,9 +156,11 @@ pub struct Accounts {
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The name.
+    #[serde(default)]
     pub username: Text,
     /// The number; 0 is refused.
-    pub uid: Spanned<u32>,
+    #[serde(default)]
+    pub uid: Option<Spanned<u32>>,
     /// The group's number; the user's own by default.
     #[serde(default)]
     pub gid: Option<Spanned<u32>>,
@@ -168,9 +177,11 @@ pub struct User {
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// The name.
+    #[serde(default)]
     pub groupname: Text,
-    /// The number.
-    pub gid: Spanned<u32>,
+    /// The number; 0 by default.
+    #[serde(default)]
+    pub gid: Option<Spanned<u32>>,
     /// Users in it.
     #[serde(default, deserialize_with = "or_default")]
     pub members: Vec<Text>,
@@ -181,19 +192,20 @@ pub struct Group {
 #[serde(deny_unknown_fields)]
 pub struct PathMutation {
     /// The absolute path.
+    #[serde(default)]
     pub path: Text,
     /// `directory`, `empty-file`, `hardlink`, `symlink` or `permissions`.
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type")]
     pub kind: Text,
-    /// The owner; 0 by default.
-    #[serde(default, deserialize_with = "or_default")]
-    pub uid: u32,
-    /// The group; 0 by default.
-    #[serde(default, deserialize_with = "or_default")]
-    pub gid: u32,
+    /// The owner; 0 where only the group is written, and the one that is there where neither is.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// The group, likewise.
+    #[serde(default)]
+    pub gid: Option<u32>,
     /// The mode.
     #[serde(default)]
-    pub permissions: Option<Permissions>,
+    pub permissions: Option<Spanned<Permissions>>,
     /// What a link points to.
     #[serde(default)]
     pub source: Option<Text>,
@@ -211,7 +223,7 @@ pub struct Layering {
     pub strategy: Option<Text>,
     /// The most layers.
     #[serde(default)]
-    pub budget: Option<Spanned<u32>>,
+    pub budget: Option<Spanned<i64>>,
 }
 
 /// Certificate authorities to add.
@@ -234,5 +246,6 @@ pub struct Certificate {
     #[serde(default)]
     pub name: Option<Text>,
     /// PEM.
+    #[serde(default)]
     pub content: Text,
 }

@@ -5,6 +5,7 @@
 //! stay the text that was written wherever text is wanted.
 
 pub mod image;
+pub mod include;
 pub mod recipe;
 pub mod step;
 pub mod text;
@@ -14,6 +15,7 @@ pub use image::{
     Accounts, BaseImage, Certificate, Certificates, Contents, Entrypoint, Group, Image, Layering,
     PathMutation, RuntimeKey, User,
 };
+pub use include::{Included, with_included};
 pub use recipe::{
     BuildOption, Capabilities, Capability, Checks, Copyright, Cpe, DataSet, Dependencies,
     ListChange, OptionContents, OptionEnvironment, Package, PackageOptions, Recipe, Resources,

@@ -79,11 +79,15 @@ pub type Number<T = u64> = Spanned<T>;
 
 /// Permission bits of a path, `0o755`.
 ///
-/// As apko reads them: `0o755` and `0755` are octal, `493` is decimal. A decimal number that
-/// can only be octal digits without their prefix (`755`, `644`, …) is refused, because read as
-/// decimal it would set other bits than anybody meant.
+/// As apko reads them: `0o755` and `0755` are octal, `493` is decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permissions(pub u32);
+pub struct Permissions {
+    /// The number.
+    pub bits: u32,
+    /// Whether it is written like octal digits without their prefix (`755`, `644`, …): read as decimal
+    /// it sets other bits than anybody meant.
+    pub is_bare: bool,
+}
 
 impl Permissions {
     /// Octal spellings that people write without a prefix.
@@ -96,16 +100,17 @@ impl Permissions {
         let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0'));
         let bits = match octal {
             Some("") => Some(0),
-            Some(digits) => u32::from_str_radix(digits, 8).ok(),
-            None if Self::BARE.contains(&text) => {
-                return Err(format!(
-                    "the permissions {text} would be read as a decimal number: write 0o{text}"
-                ));
-            }
+            Some(digits) => match digits.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16).ok(),
+                None => u32::from_str_radix(digits, 8).ok(),
+            },
             None => text.parse().ok(),
         };
         match bits {
-            Some(bits) if bits <= 0o7777 && !text.contains(['+', '-']) => Ok(Self(bits)),
+            Some(bits) if !text.contains(['+', '-']) => Ok(Self {
+                bits,
+                is_bare: Self::BARE.contains(&text),
+            }),
             _ => Err(format!("'{text}' is no file mode: write it as 0o755")),
         }
     }
@@ -118,19 +123,27 @@ impl<'de> Deserialize<'de> for Permissions {
     }
 }
 
-/// The file something was read from, kept so that later errors can show the line.
+/// The file something was read from, kept so that later errors can show the line. Where the file
+/// includes others, those too: their lines are counted on from where the last one's end.
 #[derive(Debug, Clone)]
 pub struct Origin {
+    own: Part,
+    /// In the order of their lines.
+    included: Arc<[Part]>,
+}
+
+/// One file of an origin.
+#[derive(Debug, Clone)]
+struct Part {
     file: Arc<str>,
     text: Arc<str>,
+    /// So many lines are counted before its first one.
+    above: u32,
 }
 
 impl Default for Origin {
     fn default() -> Self {
-        Self {
-            file: Arc::from(""),
-            text: Arc::from(""),
-        }
+        Self::new("", "")
     }
 }
 
@@ -145,19 +158,50 @@ impl Origin {
     /// The file called `file` with this content.
     pub fn new(file: &str, text: &str) -> Self {
         Self {
-            file: Arc::from(file),
-            text: Arc::from(text),
+            own: Part {
+                file: Arc::from(file),
+                text: Arc::from(text),
+                above: 0,
+            },
+            included: Arc::from([]),
         }
     }
 
     /// The file, as the user called it.
     pub fn file(&self) -> &str {
-        &self.file
+        &self.own.file
     }
 
     /// Its content.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.own.text
+    }
+
+    /// The line that the first of another file would have.
+    pub(crate) fn end(&self) -> u32 {
+        let last = self.included.last().unwrap_or(&self.own);
+        let lines = u32::try_from(last.text.lines().count()).unwrap_or(u32::MAX);
+        last.above.saturating_add(lines).saturating_add(1)
+    }
+
+    /// With another file, whose lines are counted from [`end`](Self::end) on.
+    pub(crate) fn with(&self, file: &str, text: &str) -> Self {
+        let part = Part {
+            file: Arc::from(file),
+            text: Arc::from(text),
+            above: self.end(),
+        };
+        Self {
+            own: self.own.clone(),
+            included: self.included.iter().cloned().chain([part]).collect(),
+        }
+    }
+
+    /// The file that a line is in, and which of its lines that is.
+    fn part(&self, line: u32) -> (&Part, u32) {
+        let within = self.included.iter().rev().find(|part| part.above < line);
+        let part = within.unwrap_or(&self.own);
+        (part, line.saturating_sub(part.above))
     }
 
     /// The place of a text.
@@ -167,7 +211,8 @@ impl Origin {
 
     /// A place in the file; line and column count from 1.
     pub fn at(&self, line: u32, column: u32) -> Place {
-        Place::new(&self.file, &self.text, line, column)
+        let (part, line) = self.part(line);
+        Place::new(&part.file, &part.text, line, column)
     }
 
     /// That a text of the file cannot be changed.
@@ -188,7 +233,9 @@ impl Origin {
     }
 
     fn walk_to(&self, text: &Text, at: usize) -> Option<Place> {
-        let mut walk = Walk::from(&self.text, text.line(), text.column())?;
+        let (part, line) = self.part(text.line());
+        let at_once = |line, column| Place::new(&part.file, &part.text, line, column);
+        let mut walk = Walk::from(&part.text, line, text.column())?;
         if matches!(walk.next(), Some('"' | '\'')) && walk.next() != text.chars().next() {
             walk.step();
         }
@@ -206,19 +253,20 @@ impl Origin {
                 return None;
             }
             if number == at {
-                return Some(self.at(walk.line, walk.column));
+                return Some(at_once(walk.line, walk.column));
             }
             walk.step();
             place = (walk.line, walk.column);
         }
-        Some(self.at(place.0, place.1))
+        Some(at_once(place.0, place.1))
     }
 
     /// The place of `part` within a text that may go over many lines.
     pub fn place_of(&self, text: &Text, part: &str) -> Place {
-        let first = (text.line() as usize).saturating_sub(1);
+        let (own, line) = self.part(text.line());
+        let first = (line as usize).saturating_sub(1);
         let most = text.as_str().lines().count().saturating_add(1);
-        let found = self
+        let found = own
             .text
             .lines()
             .enumerate()
@@ -235,8 +283,8 @@ impl Origin {
             });
         match found {
             Some((line, column)) if text.line() > 0 => Place::new(
-                &self.file,
-                &self.text,
+                &own.file,
+                &own.text,
                 u32::try_from(line + 1).unwrap_or(u32::MAX),
                 u32::try_from(column + 1).unwrap_or(u32::MAX),
             ),
@@ -303,8 +351,8 @@ mod tests {
     fn permissions_are_octal_unless_they_say_otherwise() {
         let check = |text: &str, bits: Option<u32>| {
             assert_eq!(
-                Permissions::parse(text).ok(),
-                bits.map(Permissions),
+                Permissions::parse(text).ok().map(|found| found.bits),
+                bits,
                 "{text}"
             );
         };
@@ -313,11 +361,14 @@ mod tests {
         check("493", Some(0o755));
         check("0", Some(0));
         check("0o1777", Some(0o1777));
-        check("755", None);
+        check("755", Some(755));
         check("0o799", None);
-        check("0o17777", None);
+        check("0x1ed", Some(0o755));
         check("0+7", None);
         check("-1", None);
         check("rwx", None);
+        let is_bare = |text: &str| Permissions::parse(text).unwrap().is_bare;
+        assert!(is_bare("755") && is_bare("1777"));
+        assert!(!is_bare("493") && !is_bare("0o755") && !is_bare("511"));
     }
 }

@@ -7,7 +7,7 @@ use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, Spanned, closest};
 
 use super::{parse_dependency, unique};
-use crate::parsed::{self, Origin, Text};
+use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
     Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation, Places,
     RuntimeKey, User,
@@ -133,7 +133,8 @@ impl Reader<'_> {
     }
 
     fn refuse_what_is_missing(&self, image: &parsed::Image) -> Result<(), Error> {
-        if let Some(include) = image.include.as_ref().filter(|include| !include.is_empty()) {
+        let include = image.include.as_ref().filter(|_| !image.has_included);
+        if let Some(include) = include.filter(|include| !include.is_empty()) {
             return Err(self.not_supported(include, "include"));
         }
         if let Some(base) = &image.contents.baseimage {
@@ -315,10 +316,22 @@ impl Reader<'_> {
             kind,
             uid: path.uid,
             gid: path.gid,
-            permissions: path.permissions.map(|permissions| permissions.0),
+            permissions: path.permissions.map(|mode| self.mode(mode)).transpose()?,
             source,
             recursive: path.recursive,
         })
+    }
+
+    /// A mode such as a file can have, and somebody can have meant.
+    fn mode(&self, mode: Spanned<Permissions>) -> Result<u32, Error> {
+        let Permissions { bits, is_bare } = mode.value;
+        let rule = match bits {
+            _ if is_bare => "are read as a decimal number, and set other bits: write 0o and the digits",
+            0..=0o7777 => return Ok(bits),
+            _ => "are more than 0o7777",
+        };
+        let problem = Problem::value("the permissions", &bits.to_string(), rule);
+        Err(Error::at(self.origin.at(mode.line, mode.column), problem))
     }
 
     fn accounts(&self, accounts: &parsed::Accounts) -> Result<Accounts, Error> {
@@ -339,13 +352,10 @@ impl Reader<'_> {
 
     fn user(&self, user: &parsed::User) -> Result<User, Error> {
         let username = self.account_name("the user's name", &user.username)?;
-        let Spanned {
-            value: uid,
-            line,
-            column,
-        } = user.uid;
+        let uid = user.uid.map_or(0, |uid| uid.value);
         if uid == 0 {
-            let place = Place::new(self.origin.file(), self.origin.text(), line, column);
+            let written = user.uid.map(|uid| self.origin.at(uid.line, uid.column));
+            let place = written.unwrap_or_else(|| self.origin.place(&user.username));
             let problem = Problem::value("the uid", "0", "is root's, which is there already");
             return Err(Error::at(place, problem));
         }
@@ -363,7 +373,7 @@ impl Reader<'_> {
     fn group(&self, group: &parsed::Group) -> Result<Group, Error> {
         Ok(Group {
             groupname: self.account_name("the group's name", &group.groupname)?,
-            gid: group.gid.value,
+            gid: group.gid.map_or(0, |gid| gid.value),
             members: group
                 .members
                 .iter()
@@ -426,11 +436,16 @@ impl Reader<'_> {
                 known,
             ));
         }
+        let budget = layering.budget.map(|budget| {
+            u32::try_from(budget.value).map_err(|_| {
+                let place = self.origin.at(budget.line, budget.column);
+                let number = budget.value.to_string();
+                Error::at(place, Problem::value("the budget", &number, "is no number of layers"))
+            })
+        });
         Ok(Layering {
             strategy: strategy.unwrap_or_else(|| "origin".to_owned()),
-            budget: layering
-                .budget
-                .map_or(DEFAULT_BUDGET, |budget| budget.value),
+            budget: budget.transpose()?.unwrap_or(DEFAULT_BUDGET),
         })
     }
 
@@ -471,7 +486,7 @@ mod tests {
             paths:\n- {path: /run/x, type: directory, uid: 65532, gid: 65532, permissions: 0o755}\n- {path: /a, type: symlink, source: ../b}\n\
             annotations: {a: 1.10}\nlayering: {strategy: origin, budget: 10}\n";
         let image = resolve_image(&parse_image("web.yaml", text).unwrap()).unwrap();
-        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":"/usr/bin/lighttpd -D -f '/etc/a b.conf'"},"cmd":"--help","work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":"0o755","source":null,"recursive":false},{"path":"/a","type":"symlink","uid":0,"gid":0,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
+        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"repositories":["https://example.org/os"],"packages":["baselayout","lighttpd>=1.4"]},"entrypoint":{"command":"/usr/bin/lighttpd -D -f '/etc/a b.conf'"},"cmd":"--help","work-dir":"/srv","accounts":{"run-as":"65532","users":[{"username":"nonroot","uid":65532,"gid":65532,"shell":"/bin/sh","homedir":"/home/nonroot"}],"groups":[{"groupname":"nonroot","gid":65532,"members":[]}]},"archs":["x86_64","aarch64"],"environment":{"PATH":"/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"paths":[{"path":"/run/x","type":"directory","uid":65532,"gid":65532,"permissions":"0o755","source":null,"recursive":false},{"path":"/a","type":"symlink","uid":null,"gid":null,"permissions":null,"source":"../b","recursive":false}],"annotations":{"a":"1.10"},"layering":{"strategy":"origin","budget":10}}"#);
         assert_eq!(image.archs, [Architecture::X86_64, Architecture::Aarch64]);
         let empty = resolve_image(&parse_image("e.yaml", "contents:\n").unwrap()).unwrap();
         assert_eq!(empty.archs, Architecture::ALL);
@@ -505,7 +520,8 @@ mod tests {
                 (scanner, EntrypointKind::ServiceBundle, Some(line))
             }),
         ];
-        let kept = (text(), text(), option::of(text()), option::of(text()));
+        let name = "[a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,12}";
+        let kept = (name, text(), option::of(text()), option::of(text()));
         let commands = (entrypoint, vec(any::<String>(), 0..4));
         let modes = vec((option::of(0..=0o7777_u32), any::<bool>()), 0..4);
         (commands, modes, kept).prop_map(|((entrypoint, cmd), modes, kept)| {
@@ -514,8 +530,8 @@ mod tests {
             let path = |(permissions, recursive)| PathMutation {
                 path: "/srv/a b".to_owned(),
                 kind: PathKind::Permissions,
-                uid: 0,
-                gid: 7,
+                uid: None,
+                gid: Some(7),
                 permissions,
                 source: None,
                 recursive,
@@ -582,7 +598,7 @@ mod tests {
         web.yaml:1:26: unknown type of path 'folder': known are directory, empty-file, hardlink, symlink, permissions
         web.yaml:1:16: the link '/a' needs a source
         web.yaml:1:44: the source of a hardlink 'b' is not an absolute path without . and ..
-        web.yaml:1:52: the permissions 755 would be read as a decimal number: write 0o755
+        web.yaml:1:52: the permissions '755' are read as a decimal number, and set other bits: write 0o and the digits
         web.yaml:1:42: the uid '0' is root's, which is there already
         web.yaml:1:31: the user's name 'a:b' is not of letters, digits and . _ -
         web.yaml:1:49: the shell '/bin/a:b' has ':' in it
@@ -597,7 +613,7 @@ mod tests {
         web.yaml:1:31: baseimage is not supported yet
         web.yaml:1:19: the name of a variable '' must not be empty or have '=' in it
         web.yaml:1:11: the volume 'data' is not an absolute path without . and ..
-        web.yaml:1:37: the key's name '../k' is not a file name
+        web.yaml:1:37: the key's name '../k' is no name of a file: letters, digits, _ and -, and . but not first, are taken
         "#);
     }
 }

@@ -3,9 +3,10 @@
 //! Reading order: [`resolve`] and [`resolve_image`] here; `variables` (what `${{…}}` can name),
 //! `transforms` (`var-transforms`), `scope` (filling in, with places), `subpackages` (`range`),
 //! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
-//! `image`.
+//! `image`, and `checks`, which are apko's own.
 
 mod checkout;
+mod checks;
 mod details;
 mod fetch;
 mod image;
@@ -24,6 +25,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::{Dependency, DependencyError};
 
 use self::package::Fields;
+pub use self::checks::check_image;
 pub(crate) use self::package::leaves;
 use self::scope::{Part, Scope};
 use self::steps::{Found, Pipelines};
@@ -90,6 +92,7 @@ pub fn resolve(
 /// Understands an image. `PATH` and `SSL_CERT_FILE` get apko's values where it sets none.
 pub fn resolve_image(image: &parsed::Image) -> Result<resolved::Image, Error> {
     let plain = |text: &Text| Ok(text.as_str().to_owned());
+    check_image(image)?;
     let mut resolved = image::resolve(image, &image.origin, &plain)?;
     for (name, value) in image::DEFAULT_ENVIRONMENT {
         resolved

@@ -148,16 +148,24 @@ pub struct PathMutation {
     pub path: String,
     /// What is done.
     pub kind: PathKind,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
+    /// The owner, where it is said. Where the group is and the owner is not, it is 0.
+    pub uid: Option<u32>,
+    /// The group, likewise.
+    pub gid: Option<u32>,
     /// The mode, where it is said.
     pub permissions: Option<u32>,
     /// What a link points to; there for both kinds of link.
     pub source: Option<String>,
     /// Whether everything beneath changes too.
     pub recursive: bool,
+}
+
+impl PathMutation {
+    /// Owner and group, where either is said.
+    pub fn owner(&self) -> Option<(u32, u32)> {
+        let is_said = self.uid.is_some() || self.gid.is_some();
+        is_said.then(|| (self.uid.unwrap_or(0), self.gid.unwrap_or(0)))
+    }
 }
 
 /// How files are grouped into layers.

@@ -237,8 +237,8 @@ pub(super) struct WrittenGroup {
 pub(super) struct WrittenPath {
     pub(super) path: String,
     pub(super) r#type: String,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
     pub(super) permissions: Option<u32>,
     pub(super) source: Option<String>,
     pub(super) recursive: bool,

@@ -1,0 +1,140 @@
+//! What apko refuses in an image file that is well-formed: its own checks before anything is done.
+
+use std::collections::BTreeSet;
+
+use boltworks_yaml::Place;
+
+use crate::parsed::{Entrypoint, Image, Text};
+use crate::{Error, Problem};
+
+/// Checks an image as apko does before it does anything with it, and no stricter.
+pub fn check_image(image: &Image) -> Result<(), Error> {
+    let checks = Checks { image };
+    checks.base()?;
+    checks.accounts()?;
+    checks.format()?;
+    checks.certificates()?;
+    checks.runtime_keyring()
+}
+
+struct Checks<'a> {
+    image: &'a Image,
+}
+
+impl Checks<'_> {
+    fn bad(&self, at: &Text, what: &'static str, rule: &'static str) -> Error {
+        self.bad_at(self.image.origin.place(at), what, at, rule)
+    }
+
+    fn bad_at(&self, at: Place, what: &'static str, text: &str, rule: &'static str) -> Error {
+        Error::at(at, Problem::value(what, text, rule))
+    }
+
+    /// Upon a base image nothing but contents and architectures can be said.
+    fn base(&self) -> Result<(), Error> {
+        let image = self.image;
+        let Some(base) = &image.contents.baseimage else {
+            return Ok(());
+        };
+        let is_said = |text: &Option<Text>| text.as_deref().is_some_and(|text| !text.is_empty());
+        let accounts = &image.accounts;
+        let others = [
+            ("entrypoint", image.entrypoint != Entrypoint::default()),
+            ("cmd", is_said(&image.cmd)),
+            ("stop-signal", is_said(&image.stop_signal)),
+            ("work-dir", is_said(&image.work_dir)),
+            (
+                "accounts",
+                is_said(&accounts.run_as)
+                    || !(accounts.users.is_empty() && accounts.groups.is_empty()),
+            ),
+            ("environment", !image.environment.is_empty()),
+            ("paths", !image.paths.is_empty()),
+            ("annotations", !image.annotations.is_empty()),
+        ];
+        match others.into_iter().find(|(_, is_said)| *is_said) {
+            Some((field, _)) => {
+                let rule = "is said beside a baseimage, where only contents, archs and include are taken";
+                let place = image.origin.place(&base.image);
+                Err(self.bad_at(place, "the field", field, rule))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn accounts(&self) -> Result<(), Error> {
+        let origin = &self.image.origin;
+        for user in &self.image.accounts.users {
+            if user.username.is_empty() {
+                return Err(self.bad(&user.username, "the user's name", "is missing"));
+            }
+            match user.uid {
+                Some(uid) if uid.value != 0 => {}
+                Some(uid) => {
+                    let rule = "is root's, which is there already";
+                    return Err(self.bad_at(origin.at(uid.line, uid.column), "the uid", "0", rule));
+                }
+                None => {
+                    let rule = "has no uid: write one that is not 0";
+                    return Err(self.bad(&user.username, "the user", rule));
+                }
+            }
+        }
+        let mut groups = self.image.accounts.groups.iter();
+        match groups.find(|group| group.groupname.is_empty()) {
+            Some(group) => Err(self.bad(&group.groupname, "the group's name", "is missing")),
+            None => Ok(()),
+        }
+    }
+
+    fn format(&self) -> Result<(), Error> {
+        let Some(format) = &self.image.format else {
+            return Ok(());
+        };
+        match format.as_str() {
+            "" | "tar" => Ok(()),
+            "erofs" if self.image.layering.is_some() => {
+                Err(self.bad(format, "the format", "has one layer: leave out layering"))
+            }
+            "erofs" => Ok(()),
+            _ => Err(self.bad(format, "the format", "is none: there are tar and erofs")),
+        }
+    }
+
+    fn certificates(&self) -> Result<(), Error> {
+        let certificates = self.image.certificates.iter();
+        for certificate in certificates.flat_map(|certificates| &certificates.additional) {
+            let name = certificate.name.as_ref().unwrap_or(&certificate.content);
+            let is_named = certificate.name.as_deref().is_some_and(is_file_name);
+            if !is_named {
+                let place = self.image.origin.place(name);
+                let text = certificate.name.as_deref().unwrap_or_default();
+                return Err(self.bad_at(place, "the certificate's name", text, FILE_NAME));
+            }
+        }
+        Ok(())
+    }
+
+    fn runtime_keyring(&self) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        for key in &self.image.contents.runtime_keyring {
+            if !is_file_name(&key.name) {
+                return Err(self.bad(&key.name, "the key's name", FILE_NAME));
+            }
+            if key.content.is_empty() {
+                return Err(self.bad(&key.name, "the key", "has no content"));
+            }
+            if !seen.insert(key.name.as_str()) {
+                return Err(self.bad(&key.name, "the key", "is there twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+const FILE_NAME: &str = "is no name of a file: letters, digits, _ and -, and . but not first, are taken";
+
+fn is_file_name(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c == '.')
+}
