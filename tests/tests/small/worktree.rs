@@ -88,6 +88,24 @@ impl Desk {
 }
 
 #[test]
+fn an_input_that_is_no_number_is_not_taken_for_another() -> Result<()> {
+    let desk = Desk::new()?;
+    let whole = std::fs::read_to_string(desk.path("words.yaml"))?;
+    for (input, value) in [("strip-components", "one"), ("fuzz", "-1")] {
+        let odd = format!("patches: one.patch\n      {input}: \"{value}\"");
+        std::fs::write(
+            desk.path("words.yaml"),
+            whole.replace("patches: one.patch", &odd),
+        )?;
+        let refused = desk.melange("source get words.yaml -o out")?.fails(2)?;
+        refused.says(&format!("'{value}' is no {input} of the recipe's patches"))?;
+        refused.says(&format!("help: write a whole number as `{input}`"))?;
+        ensure!(!desk.path("out/words").exists(), "{refused}");
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_committed_on_top_becomes_patches() -> Result<()> {
     let desk = Desk::new()?;
     let got = desk.melange("source get words.yaml -o out")?.ok()?;
