@@ -12,13 +12,16 @@ use boltworks_oci::{ImageParts, ImagePlan};
 use boltworks_recipe::resolved::Image;
 use boltworks_rootfs::{Locked, Opened, open_locked};
 use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
-use boltworks_store::Store;
+use boltworks_store::{Batch, Store};
 
 use crate::contents::{PackageContents, System};
+use crate::known::Key;
 use crate::layer::StoredLayer;
+use crate::layers::Part;
 use crate::pieces::Note;
 use crate::place::exists;
-use crate::{Error, layer, process, tree};
+use crate::tree::Composed;
+use crate::{Error, layer, layers, process, tree};
 
 /// Who made the image, in its configuration and history.
 const AUTHOR: &str = "boltworks";
@@ -95,23 +98,30 @@ pub fn build(
     let opened = open_locked(request.locked, store, scratch)?;
     ambient.cancel.check()?;
     step("compose");
-    let (tree, warnings) = tree::compose(request, &opened)?;
+    let composed = tree::compose(request, &opened)?;
     let created = created(request.created, &opened)?;
     let annotations = process::annotations(request.image, created);
     let process = process::process(request.image, annotations.clone())?;
     step("compress");
     let mut batch = store.batch();
-    let (note, known) = Note::read(&format!("{} {}", request.name, request.architecture), store)?;
-    let StoredLayer {
-        layer,
-        unpacked,
-        pieces,
-    } = layer::write(&tree, Arc::new(known), store, &mut batch)?;
-    ambient.cancel.check()?;
     let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
         (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
         _ => None,
     };
+    let mut layers = Vec::new();
+    let mut fresh = Vec::new();
+    let mut unpacked = 0;
+    for part in parts(request, &composed, &opened)? {
+        let found = layer_of(request, &composed, &part, (store, &mut batch))?;
+        unpacked += found.unpacked;
+        let comment = comment.clone();
+        layers.push(boltworks_oci::Layer {
+            comment,
+            ..found.layer
+        });
+        fresh.extend(found.fresh);
+        ambient.cancel.check()?;
+    }
     let plan = ImagePlan {
         architecture: request.architecture,
         created,
@@ -119,11 +129,9 @@ pub fn build(
         process,
         annotations,
     };
-    let digest = layer.digest;
-    let layer = boltworks_oci::Layer { comment, ..layer };
-    let parts = ImageParts::new(&plan, vec![layer], sha256)?;
+    let parts = ImageParts::new(&plan, layers, sha256)?;
     step("describe");
-    let sbom = describe(request, &opened, &tree, &parts, created)?;
+    let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
     for document in [&parts.config, &parts.manifest, &parts.index] {
         batch.put_bytes(&document.bytes)?;
     }
@@ -131,9 +139,12 @@ pub fn build(
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
     let mut notes = sbom.notes;
-    notes.extend(forgotten(note.write(digest, &pieces)));
-    notes.extend(loader_note(&tree));
-    notes.extend(layering_note(request.image));
+    notes.extend(
+        fresh
+            .into_iter()
+            .find_map(|one| forgotten(one.remember(store))),
+    );
+    notes.extend(loader_note(&composed.tree));
     Ok(BuiltImage {
         artifact: artifact(request, &parts),
         parts,
@@ -143,7 +154,83 @@ pub fn build(
         unpacked,
         gaps: sbom.gaps,
         notes,
-        warnings,
+        warnings: composed.warnings,
+    })
+}
+
+/// The layers that are to be, the lowest first.
+fn parts(
+    request: &ImageRequest<'_>,
+    composed: &Composed,
+    opened: &[Opened],
+) -> Result<Vec<Part>, Error> {
+    let tree = &composed.tree;
+    let Some(layering) = &request.image.layering else {
+        return Ok(vec![layers::whole(tree.clone(), opened.len())]);
+    };
+    let controls: Vec<_> = opened.iter().map(|one| one.package.control()).collect();
+    layers::part(
+        tree,
+        |path| composed.brought_by(path).map(|(package, _)| package),
+        layers::groups(&controls, layering.budget),
+        (&composed.database_path, &composed.database),
+    )
+}
+
+/// A layer of the image, in the store when the batch is.
+struct Found {
+    layer: boltworks_oci::Layer,
+    unpacked: u64,
+    fresh: Option<Fresh>,
+}
+
+/// A layer that was not known, to be remembered when it is durable.
+struct Fresh {
+    key: Key,
+    note: Note,
+    stored: StoredLayer,
+}
+
+impl Fresh {
+    fn remember(self, store: &Store) -> Result<(), Error> {
+        let StoredLayer {
+            layer,
+            unpacked,
+            pieces,
+        } = self.stored;
+        self.note.write(layer.digest, &pieces)?;
+        self.key.remember(store, &layer, unpacked)
+    }
+}
+
+/// The layer that is known to be made of this, or a new one.
+fn layer_of<'a>(
+    request: &ImageRequest<'_>,
+    composed: &Composed,
+    part: &Part,
+    (store, batch): (&'a Store, &mut Batch<'a>),
+) -> Result<Found, Error> {
+    let packages = &request.locked.packages;
+    let key = Key::of(&part.tree, |path| {
+        let (package, own) = composed.brought_by(path)?;
+        Some((packages.get(package)?.sha256, own))
+    })?;
+    if let Some((layer, unpacked)) = key.find(store) {
+        return Ok(Found {
+            layer,
+            unpacked,
+            fresh: None,
+        });
+    }
+    let first = part.packages.first().and_then(|&at| packages.get(at));
+    let first = first.map_or("", |package| package.name.as_str());
+    let of = format!("{} {} {first}", request.name, request.architecture);
+    let (note, known) = Note::read(&of, store)?;
+    let stored = layer::write(&part.tree, Arc::new(known), store, batch)?;
+    Ok(Found {
+        layer: stored.layer.clone(),
+        unpacked: stored.unpacked,
+        fresh: Some(Fresh { key, note, stored }),
     })
 }
 
@@ -238,13 +325,4 @@ fn loader_note(tree: &Tree) -> Option<String> {
          libraries in its own folders only"
             .to_owned()
     })
-}
-
-/// Grouping files into several layers is not carried out yet, and changes no file.
-fn layering_note(image: &Image) -> Option<String> {
-    let layering = image.layering.as_ref()?;
-    Some(format!(
-        "layering '{}' is not carried out: the image has one layer",
-        layering.strategy
-    ))
 }

@@ -181,13 +181,13 @@ pub fn add(
 }
 
 /// Writes down which packages there are and which paths of the finished image are theirs: all
-/// that they brought, but for what the image has `replaced`.
+/// that they brought, but for what the image has `replaced`. Gives the list, and where it is.
 pub fn list(
     tree: &mut Tree,
     packages: &[Opened],
     assembly: &Assembly,
     replaced: &BTreeSet<RelPath>,
-) -> Result<(), Error> {
+) -> Result<(Database, RelPath), Error> {
     let database = of(packages, assembly, tree, replaced);
     let bytes = database.write().map_err(Error::Database)?;
     // The image file may have given it another name, which is to say the same.
@@ -196,5 +196,5 @@ pub fn list(
     if let Some(node) = tree.get_mut(&file) {
         node.kind = Kind::File(Content::Bytes(bytes.into()));
     }
-    Ok(())
+    Ok((database, file))
 }

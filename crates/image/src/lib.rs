@@ -7,8 +7,9 @@
 //! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
 //!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
 //! 4. [`place`]: where a path of the image file really is, links followed.
-//! 5. [`layer`]: the tree as one deterministic compressed tar, in one pass;
-//!    [`pieces`]: what is remembered of the last one.
+//! 5. [`layers`]: the tree parted into layers of what changes together; [`layer`]: each as one
+//!    deterministic compressed tar, in one pass; [`known`]: layers that were written before;
+//!    [`pieces`]: what is remembered of one that was like it.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
 //! 8. [`brought`]: what of it is as the packages brought it, and so is theirs in the database;
@@ -27,7 +28,9 @@ pub mod database;
 pub mod declaration;
 pub mod error;
 pub mod export;
+pub mod known;
 pub mod layer;
+pub mod layers;
 pub mod paths;
 pub mod pieces;
 pub mod place;
@@ -43,4 +46,4 @@ pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.
-pub const WRITER_VERSION: &str = "image-3";
+pub const WRITER_VERSION: &str = "image-4";

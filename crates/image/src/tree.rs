@@ -8,8 +8,11 @@
 //!
 //! That is apko's order: a path may change what a package or an account made.
 
-use boltworks_fsx::Tree;
-use boltworks_rootfs::{Member, Opened, assemble};
+use std::collections::BTreeSet;
+
+use boltworks_apk::installed::Database;
+use boltworks_fsx::{RelPath, Tree};
+use boltworks_rootfs::{Assembly, Member, Opened, assemble};
 
 use crate::brought::Brought;
 use crate::build::ImageRequest;
@@ -17,12 +20,34 @@ use crate::{
     Error, accounts, certificates, database, declaration, paths, services, skeleton, warnings,
 };
 
-/// The files of the image that is asked for, made of these packages, in install order; and what
-/// of them is to be looked at.
-pub fn compose(
-    request: &ImageRequest<'_>,
-    packages: &[Opened],
-) -> Result<(Tree, Vec<String>), Error> {
+/// An image's files.
+#[derive(Debug)]
+pub struct Composed {
+    /// All of them.
+    pub tree: Tree,
+    /// What of them a person should look at.
+    pub warnings: Vec<String>,
+    /// Which packages there are and what is theirs.
+    pub database: Database,
+    /// Where that is written down.
+    pub database_path: RelPath,
+    assembly: Assembly,
+    replaced: BTreeSet<RelPath>,
+}
+
+impl Composed {
+    /// The package, by its place in the install order, that brought what is at a path; where the
+    /// image has something else there, or nobody brought it, none. With what the package itself
+    /// calls it.
+    pub fn brought_by(&self, path: &RelPath) -> Option<(usize, &RelPath)> {
+        let package = *self.assembly.origin.get(path)?;
+        let own = self.assembly.belongings.get(package)?.get(path)?;
+        (!self.replaced.contains(path)).then_some((package, own))
+    }
+}
+
+/// The files of the image that is asked for, made of these packages, in install order.
+pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Composed, Error> {
     let image = request.image;
     let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
     let assembly = assemble(&members)?;
@@ -44,7 +69,14 @@ pub fn compose(
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
     let replaced = brought.replaced(&tree)?;
-    database::list(&mut tree, packages, &assembly, &replaced)?;
+    let (database, database_path) = database::list(&mut tree, packages, &assembly, &replaced)?;
     let warnings = warnings::warnings(&brought, &tree, &replaced);
-    Ok((tree, warnings))
+    Ok(Composed {
+        tree,
+        warnings,
+        database,
+        database_path,
+        assembly,
+        replaced,
+    })
 }

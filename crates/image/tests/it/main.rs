@@ -4,5 +4,6 @@
 mod clients;
 mod files;
 mod kit;
+mod layered;
 mod refused;
 mod replaced;

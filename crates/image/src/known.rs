@@ -1,0 +1,155 @@
+//! Layers that were written before, by what is in them.
+//!
+//! What a layer is made of has a digest: of this writer's version and, for each entry, its path and
+//! attributes and either the package it is from, by the package's digest, and its path there, or the
+//! digest of its bytes. `written/<digest>` beside the blobs says what became of it: the digest of the
+//! layer's blob, its length, the digest of the tar and its length, and in front the digest of this
+//! writer's version and all that.
+//!
+//! Images that have the same packages in a layer share it, and an image whose layer is known need
+//! neither lay it out nor compress it. The blob is hashed before it is used. A note that cannot be
+//! believed is no error: the layer is written anew, to the same bytes.
+
+use boltworks_crypto::{Sha256Hasher, sha256};
+use boltworks_fsx::{Content, Kind, Limit, Meta, RelPath, Tree};
+use boltworks_model::Sha256;
+use boltworks_oci::{Layer, media_type};
+use boltworks_store::Store;
+
+use crate::{Error, WRITER_VERSION};
+
+const FOLDER: &str = "written";
+const MODE: u32 = 0o644;
+/// Three digests and two lengths.
+const NOTE: usize = 3 * 32 + 2 * 8;
+
+/// What a layer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(Sha256);
+
+/// Whose a path's bytes are: the package's digest, and what the package calls it.
+pub type Source<'a> = (Sha256, &'a RelPath);
+
+impl Key {
+    /// The key of these files.
+    pub fn of<'a>(
+        tree: &'a Tree,
+        source: impl Fn(&RelPath) -> Option<Source<'a>>,
+    ) -> Result<Self, Error> {
+        let mut out = Fields(Sha256Hasher::new());
+        out.field(WRITER_VERSION.as_bytes());
+        for (path, node) in tree.iter() {
+            out.field(path.as_bytes());
+            out.meta(&node.meta);
+            match &node.kind {
+                Kind::Dir => out.field(b"d"),
+                Kind::Fifo => out.field(b"p"),
+                Kind::Symlink(target) => out.fields(b"l", target),
+                Kind::Hardlink(target) => out.fields(b"h", target.as_bytes()),
+                Kind::CharDevice { major, minor } => out.device(b"c", *major, *minor),
+                Kind::BlockDevice { major, minor } => out.device(b"b", *major, *minor),
+                Kind::File(content) => match source(path) {
+                    Some((package, own)) => {
+                        out.fields(b"o", package.as_bytes());
+                        out.field(own.as_bytes());
+                    }
+                    None => out.fields(b"f", digest(path, content)?.as_bytes()),
+                },
+            }
+        }
+        Ok(Self(out.0.finish()))
+    }
+
+    /// The layer that was made of it, and the length of its tar; if it is there and good.
+    pub fn find(&self, store: &Store) -> Option<(Layer, u64)> {
+        let folder = store.folder(&RelPath::try_from(FOLDER).ok()?).ok()?;
+        let note = folder
+            .read_vec(&self.name().ok()?, Limit(NOTE as u64))
+            .ok()?;
+        let (seal, rest) = note.split_first_chunk::<32>()?;
+        if self::seal(rest) != Sha256::new(*seal) {
+            return None;
+        }
+        let (digest, rest) = rest.split_first_chunk::<32>()?;
+        let (size, rest) = rest.split_first_chunk::<8>()?;
+        let (diff_id, rest) = rest.split_first_chunk::<32>()?;
+        let unpacked = rest.first_chunk::<8>()?;
+        let layer = Layer {
+            digest: Sha256::new(*digest),
+            size: u64::from_be_bytes(*size),
+            diff_id: Sha256::new(*diff_id),
+            media_type: media_type::LAYER_GZIP,
+            comment: None,
+        };
+        let blob = store.open_blob(&layer.digest).ok()?;
+        (blob.size() == layer.size).then_some((layer, u64::from_be_bytes(*unpacked)))
+    }
+
+    /// Remembers what was made of it. The layer must be durable. An error says that nothing is
+    /// remembered, and nothing else.
+    pub fn remember(&self, store: &Store, layer: &Layer, unpacked: u64) -> Result<(), Error> {
+        let folder = store.folder(&RelPath::try_from(FOLDER)?)?;
+        let mut rest = layer.digest.as_bytes().to_vec();
+        rest.extend_from_slice(&layer.size.to_be_bytes());
+        rest.extend_from_slice(layer.diff_id.as_bytes());
+        rest.extend_from_slice(&unpacked.to_be_bytes());
+        let note = [seal(&rest).as_bytes().as_slice(), &rest].concat();
+        folder.write(&self.name()?, &note, MODE)?;
+        Ok(())
+    }
+
+    fn name(&self) -> Result<RelPath, Error> {
+        Ok(RelPath::try_from(self.0.to_string().as_str())?)
+    }
+}
+
+/// The digest in front of a note that this writer wrote.
+fn seal(rest: &[u8]) -> Sha256 {
+    sha256(&[WRITER_VERSION.as_bytes(), b"\n", rest].concat())
+}
+
+fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
+    content.sha256().map_err(|source| Error::Content {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Hashes fields so that no two rows of them are alike: each with its length in front.
+struct Fields(Sha256Hasher);
+
+impl Fields {
+    fn field(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn fields(&mut self, kind: &[u8], bytes: &[u8]) {
+        self.field(kind);
+        self.field(bytes);
+    }
+
+    fn device(&mut self, kind: &[u8], major: u32, minor: u32) {
+        self.fields(kind, &major.to_be_bytes());
+        self.field(&minor.to_be_bytes());
+    }
+
+    fn meta(&mut self, meta: &Meta) {
+        let Meta {
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+        } = meta;
+        for number in [mode, uid, gid] {
+            self.0.update(&number.to_be_bytes());
+        }
+        self.0.update(&mtime.to_be_bytes());
+        self.0.update(&(xattrs.len() as u64).to_be_bytes());
+        for (name, value) in xattrs {
+            self.field(name);
+            self.field(value);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The image's files, parted into layers of what changes together.
+//!
+//! Packages of one origin share a layer, and so do those of which one replaces files of another.
+//! The largest groups have a layer each, as many as the budget allows but one; all others share the
+//! next. What no package brought, or what the image changed, is in a layer above them. That is
+//! apko's strategy `origin`.
+//!
+//! A folder is in every layer that has something beneath it, as the whole image has it, but for its
+//! time, which is [`MTIME`]: what is in a layer looks the same whatever lies beside it. Every layer
+//! of packages has a list of its own in the place of apk's database, for those who look into one
+//! layer alone; the whole list is in the topmost.
+//!
+//! All names of one file are in one layer: an unpacker need not find the other in a layer below.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use boltworks_apk::Control;
+use boltworks_apk::installed::Database;
+use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
+
+use crate::Error;
+use crate::skeleton::MTIME;
+
+/// One layer that is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Its packages, by their places in the install order.
+    pub packages: Vec<usize>,
+    /// Its files.
+    pub tree: Tree,
+}
+
+/// The packages' groups, the largest first; each in install order. With a budget of none, one.
+pub fn groups(packages: &[&Control], budget: u32) -> Vec<Vec<usize>> {
+    let mut sets = Sets((0..packages.len()).collect());
+    let mut origins = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    for (at, package) in packages.iter().enumerate() {
+        let first = *origins.entry(package.origin.as_str()).or_insert(at);
+        sets.join(first, at);
+        names.insert(&package.name, at);
+    }
+    for (at, package) in packages.iter().enumerate() {
+        for replaced in &package.replaces {
+            let other = names.get(&replaced.name);
+            let other = other.and_then(|&other| Some((other, packages.get(other)?)));
+            if let Some((other, control)) = other
+                && replaced.matches(Some(&control.version))
+            {
+                sets.join(other, at);
+            }
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for at in 0..packages.len() {
+        groups.entry(sets.first(at)).or_default().push(at);
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+    groups.sort_by_cached_key(|group| {
+        let own = group.iter().filter_map(|&at| packages.get(at));
+        let size = own.clone().map(|one| one.installed_size);
+        let size = size.fold(0, u64::saturating_add);
+        (
+            std::cmp::Reverse(size),
+            own.map(|one| one.name.clone()).max(),
+        )
+    });
+    let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+    if groups.len() > budget {
+        let rest = groups.split_off(budget.saturating_sub(1));
+        let mut rest = rest.concat();
+        rest.sort_unstable();
+        groups.push(rest);
+    }
+    groups
+}
+
+/// Sets of packages: for each an earlier one of its set, or itself.
+struct Sets(Vec<usize>);
+
+impl Sets {
+    fn first(&self, mut at: usize) -> usize {
+        while let Some(&before) = self.0.get(at).filter(|before| **before != at) {
+            at = before;
+        }
+        at
+    }
+
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.first(one), self.first(other));
+        if let Some(last) = self.0.get_mut(one.max(other)) {
+            *last = one.min(other);
+        }
+    }
+}
+
+/// The whole image as one part.
+pub fn whole(tree: Tree, packages: usize) -> Part {
+    Part {
+        packages: (0..packages).collect(),
+        tree,
+    }
+}
+
+/// Parts the files of an image among groups of packages and the layer above, which is last. The
+/// owner is the package, by its place in the install order, from which a path is as it brought it.
+pub fn part(
+    tree: &Tree,
+    owner: impl Fn(&RelPath) -> Option<usize>,
+    groups: Vec<Vec<usize>>,
+    (database, list): (&RelPath, &Database),
+) -> Result<Vec<Part>, Error> {
+    let top = groups.len();
+    let mut places = BTreeMap::new();
+    for (place, group) in groups.iter().enumerate() {
+        places.extend(group.iter().map(|&package| (package, place)));
+    }
+    let place = |path: &RelPath| {
+        let place = owner(path).and_then(|package| places.get(&package));
+        place.copied().unwrap_or(top)
+    };
+    let apart = apart(tree, place);
+    let mut parts: Vec<Part> = groups
+        .into_iter()
+        .chain([Vec::new()])
+        .map(|packages| Part {
+            packages,
+            tree: Tree::new(),
+        })
+        .collect();
+    for (path, node) in tree.iter() {
+        let file = match &node.kind {
+            Kind::Hardlink(first) => first,
+            _ => path,
+        };
+        let place = if apart.contains(file) {
+            top
+        } else {
+            place(path)
+        };
+        if let Some(part) = parts.get_mut(place) {
+            lay(&mut part.tree, tree, path, node.clone())?;
+        }
+    }
+    for part in parts.iter_mut().take(top) {
+        let own = part.packages.iter();
+        let own = own.filter_map(|&package| list.packages.get(package).cloned());
+        let list = Database {
+            packages: own.collect(),
+        };
+        let bytes = list.write().map_err(Error::Database)?;
+        let node = Node::file(Meta::new(0o644, MTIME), bytes);
+        lay(&mut part.tree, tree, database, node)?;
+    }
+    Ok(parts)
+}
+
+/// Files whose names are not all in one place.
+fn apart(tree: &Tree, place: impl Fn(&RelPath) -> usize) -> BTreeSet<&RelPath> {
+    let links = tree.iter().filter_map(|(path, node)| match &node.kind {
+        Kind::Hardlink(first) => Some((path, first)),
+        _ => None,
+    });
+    links
+        .filter(|(path, first)| place(path) != place(first))
+        .map(|(_, first)| first)
+        .collect()
+}
+
+/// Puts a node into a part, and the folders above it.
+fn lay(part: &mut Tree, whole: &Tree, path: &RelPath, mut node: Node) -> Result<(), Error> {
+    if node.is_dir() {
+        node.meta.mtime = MTIME;
+    }
+    for above in path.ancestors() {
+        if !part.contains(&above)
+            && let Some(folder) = whole.get(&above)
+        {
+            let mut folder = folder.clone();
+            folder.meta.mtime = MTIME;
+            part.insert(above, folder)?;
+        }
+    }
+    part.insert(path.clone(), node)?;
+    Ok(())
+}
