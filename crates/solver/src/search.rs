@@ -39,12 +39,19 @@ pub(crate) enum Outcome {
     GaveUp,
 }
 
-/// Looks for packages that satisfy all of `world`.
-pub(crate) fn search(table: &Table<'_>, world: &[&Dependency]) -> Outcome {
+/// Looks for packages that satisfy all of `world`, and all of `fixed` among them.
+pub(crate) fn search(
+    table: &Table<'_>,
+    world: &[&Dependency],
+    fixed: &BTreeSet<PackageIx>,
+) -> Outcome {
     let view = View::new(table);
     let mut known = KnownDependencies::default();
     for &dependency in world {
         view.demand(dependency, None, &mut known);
+    }
+    for &package in fixed {
+        known.requirements.push(require(view.only(id(package))));
     }
     let problem = Problem::new()
         .requirements(known.requirements)
@@ -247,7 +254,9 @@ impl<'t, 'u> View<'t, 'u> {
         match *part {
             Part::Only(only) => only == solvable,
             Part::Empty => false,
-            Part::Meant(dependency) => dependency.tag.is_none() && provider.is_meant_by(dependency),
+            Part::Meant(dependency) => {
+                self.table.knows_tag(dependency) && provider.is_meant_by(dependency)
+            }
             Part::NotMeant(dependency, by) => {
                 by == Some(package) || !provider.is_meant_by(dependency)
             }

@@ -42,15 +42,14 @@ pub fn explain(solution: &Solution) -> String {
     lines.concat()
 }
 
-/// Makes the solution of what the search took.
+/// Makes the solution of what is needed.
 pub(crate) fn describe(
     table: &Table<'_>,
     world: &[&Dependency],
-    taken: &BTreeSet<PackageIx>,
+    needed: &BTreeSet<PackageIx>,
 ) -> Solution {
-    let needed = needed(table, world, taken);
-    let mut reasons = reasons(table, world, &needed);
-    let packages = install_order(table, &needed)
+    let mut reasons = reasons(table, world, needed);
+    let packages = install_order(table, needed)
         .into_iter()
         .map(|package| {
             let row = &table.packages[package];
@@ -71,13 +70,16 @@ fn demands<'t>(table: &'t Table<'_>, package: PackageIx) -> impl Iterator<Item =
 
 /// The part of `taken` that is needed: first what has no alternative in it, then, for what
 /// is still open, the best. Fewer packages meet fewer conflicts, so the part is a solution too.
-fn needed(
+/// Of `fixed` all are needed.
+pub(crate) fn needed(
     table: &Table<'_>,
     world: &[&Dependency],
     taken: &BTreeSet<PackageIx>,
+    fixed: &BTreeSet<PackageIx>,
 ) -> BTreeSet<PackageIx> {
-    let mut needed = BTreeSet::new();
+    let mut needed = fixed.clone();
     let mut fresh: Vec<&Dependency> = world.iter().copied().filter(|d| !d.conflict).collect();
+    fresh.extend(fixed.iter().flat_map(|&package| demands(table, package)));
     let mut open: Vec<(&Dependency, Vec<PackageIx>)> = Vec::new();
     loop {
         while let Some(dependency) = fresh.pop() {
@@ -170,6 +172,18 @@ fn reasons(
             rivals
                 .entry(rival.package)
                 .or_insert_with(|| preferred(table, first, rival));
+        }
+    }
+    for &package in table
+        .triggered
+        .iter()
+        .filter(|package| needed.contains(package))
+    {
+        let conditions = table.packages[package].entry.install_if.iter();
+        let conditions: Vec<_> = conditions.map(ToString::to_string).collect();
+        let reasons = wanted.entry(package).or_default();
+        if reasons.is_empty() {
+            reasons.push(format!("comes with {}", conditions.join(" ")));
         }
     }
     for (package, rivals) in preferred_to {

@@ -1,5 +1,6 @@
 //! The question and its answer.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use boltworks_version::apk::Dependency;
@@ -8,7 +9,7 @@ use crate::search::{self, Outcome};
 use crate::solution::{self, Solution};
 use crate::table::Table;
 use crate::universe::{Options, Universe};
-use crate::{refute, words};
+use crate::{refute, triggered, words};
 
 /// No choice of packages satisfies everything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,20 +40,32 @@ impl fmt::Display for Unsolvable {
 /// anyway, the package of that name before one that provides it, the higher
 /// `provider_priority`, the higher version, the preferred repository, the smaller name.
 ///
+/// The packages of a repository with a tag serve only wishes with that tag (`name@tag`) and
+/// what those may need. For such a wish they come before all others, elsewhere after them.
+///
+/// Packages whose `install_if` is satisfied by what is chosen are added with what they need,
+/// until there are no more. They never change what is chosen without them: one that cannot
+/// stand beside it is left out, and so is the later one of two that exclude each other, in
+/// the order of names and then from the highest version down.
+///
 /// The search is complete: it fails only if there is no solution, or after a number of
-/// steps that no honest repository needs. `install_if` is not followed, and a pinned
-/// dependency (`name@tag`) cannot be satisfied.
+/// steps that no honest repository needs.
 pub fn solve(
     universe: &Universe,
     world: &[Dependency],
     options: &Options,
 ) -> Result<Solution, Unsolvable> {
-    let table = Table::new(universe, options);
     let mut world: Vec<&Dependency> = world.iter().collect();
     world.sort_unstable();
     world.dedup();
-    match search::search(&table, &world) {
-        Outcome::Found(taken) => Ok(solution::describe(&table, &world, &taken)),
+    let table = Table::new(universe, &world, options);
+    let nothing = BTreeSet::new();
+    match search::search(&table, &world, &nothing) {
+        Outcome::Found(taken) => {
+            let needed = solution::needed(&table, &world, &taken, &nothing);
+            let needed = triggered::add(&table, &world, needed);
+            Ok(solution::describe(&table, &world, &needed))
+        }
         Outcome::None => {
             let world = smallest_failing(&table, world);
             let refutation = refute::refute(&table, &world);
@@ -79,7 +92,10 @@ fn smallest_failing<'a>(table: &Table<'_>, world: Vec<&'a Dependency>) -> Vec<&'
             let part = at..(at + size).min(kept.len());
             let mut fewer = kept.clone();
             fewer.drain(part.clone());
-            if matches!(search::search(table, &fewer), Outcome::None) {
+            if matches!(
+                search::search(table, &fewer, &BTreeSet::new()),
+                Outcome::None
+            ) {
                 kept = fewer;
             } else {
                 at = part.end;

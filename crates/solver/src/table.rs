@@ -1,7 +1,7 @@
 //! The packages of a universe in one canonical order, and who provides what.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use boltworks_apk::IndexEntry;
@@ -18,19 +18,35 @@ pub(crate) type NameIx = usize;
 pub(crate) struct Table<'u> {
     pub(crate) packages: Vec<Row<'u>>,
     pub(crate) names: Vec<Name<'u>>,
+    /// The packages that others bring with them.
+    pub(crate) triggered: Vec<PackageIx>,
     index: BTreeMap<&'u str, NameIx>,
     denied: Vec<Row<'u>>,
+    tags: BTreeSet<&'u str>,
 }
 
 /// A package and where it comes from.
 pub(crate) struct Row<'u> {
     pub(crate) entry: &'u IndexEntry,
     pub(crate) repository: &'u str,
-    /// Whether it is for another architecture, and so cannot be chosen.
-    pub(crate) is_foreign: bool,
+    /// The tag of its repository.
+    pub(crate) tag: Option<&'u str>,
+    /// Why it cannot be chosen.
+    pub(crate) barrier: Option<Barrier>,
     preference: i32,
     /// Each name the package has or provides, once: the name, and its place among the providers.
     pub(crate) offers: Vec<(NameIx, usize)>,
+}
+
+/// Why a package cannot be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barrier {
+    /// Nothing is taken from its repository.
+    Repository,
+    /// It is for another architecture.
+    Architecture,
+    /// Its repository has a tag, and nobody with that tag may need it.
+    Tag,
 }
 
 /// A name and everybody who has or provides it, the best first.
@@ -44,6 +60,8 @@ pub(crate) struct Provider<'u> {
     pub(crate) package: PackageIx,
     /// Whether it is the package's own name.
     pub(crate) real: bool,
+    /// 0 where the world wants the name from this tag, 1 without a tag, 2 with another one.
+    distance: u8,
     /// The versions it is provided in; `None` is without a version. Never empty.
     versions: Vec<Option<&'u Version>>,
 }
@@ -117,13 +135,19 @@ impl<'u> Row<'u> {
 }
 
 impl<'u> Table<'u> {
-    pub(crate) fn new(universe: &'u Universe, options: &Options) -> Self {
+    pub(crate) fn new(universe: &'u Universe, world: &[&Dependency], options: &Options) -> Self {
         let (mut packages, mut denied) = (Vec::new(), Vec::new());
         for repository in &universe.repositories {
             let allowed = options.takes_from(&repository.name);
             for entry in &repository.index.entries {
-                let is_foreign = !options.fits(&entry.arch);
-                let rows = if allowed && !is_foreign {
+                let barrier = if !options.fits(&entry.arch) {
+                    Some(Barrier::Architecture)
+                } else if !allowed {
+                    Some(Barrier::Repository)
+                } else {
+                    None
+                };
+                let rows = if barrier.is_none() {
                     &mut packages
                 } else {
                     &mut denied
@@ -131,7 +155,8 @@ impl<'u> Table<'u> {
                 rows.push(Row {
                     entry,
                     repository: &repository.name,
-                    is_foreign,
+                    tag: repository.tag.as_deref(),
+                    barrier,
                     preference: repository.preference,
                     offers: Vec::new(),
                 });
@@ -141,24 +166,81 @@ impl<'u> Table<'u> {
             rows.sort_by(Row::order);
             rows.dedup_by(|a, b| a.is_same(b));
         }
+        let repositories = universe.repositories.iter();
         let mut table = Self {
             packages,
             names: Vec::new(),
+            triggered: Vec::new(),
             index: BTreeMap::new(),
             denied,
+            tags: repositories
+                .filter_map(|repository| repository.tag.as_deref())
+                .collect(),
         };
-        table.link();
+        table.link(world);
+        if !table.tags.is_empty() {
+            table.put_aside_tagged(world);
+            table.link(world);
+        }
         table
     }
 
-    /// Fills `names`, `index` and the offers of each package.
-    fn link(&mut self) {
+    /// Puts aside what is of a repository with a tag and what nobody who asks for that tag,
+    /// nor anything that those may need, can want.
+    fn put_aside_tagged(&mut self, world: &[&Dependency]) {
+        let mut wanted = BTreeSet::new();
+        for &tag in &self.tags {
+            let wishes = world.iter().copied();
+            let asks = |wish: &&Dependency| !wish.conflict && wish.tag.as_deref() == Some(tag);
+            let mut open: Vec<&Dependency> = wishes.filter(asks).collect();
+            let mut seen = BTreeSet::new();
+            while let Some(dependency) = open.pop() {
+                let packages = self.candidates(dependency).map(|provider| provider.package);
+                let may_serve = |&package: &PackageIx| {
+                    let own = self.packages[package].tag;
+                    own.is_none_or(|own| own == tag) && seen.insert(package)
+                };
+                for package in packages.filter(may_serve) {
+                    let depends = self.packages[package].entry.depends.iter();
+                    open.extend(depends.filter(|dependency| !dependency.conflict));
+                }
+            }
+            wanted.append(&mut seen);
+        }
+        let rows = std::mem::take(&mut self.packages);
+        for (package, mut row) in rows.into_iter().enumerate() {
+            row.offers.clear();
+            if row.tag.is_none() || wanted.contains(&package) {
+                self.packages.push(row);
+            } else {
+                row.barrier = Some(Barrier::Tag);
+                self.denied.push(row);
+            }
+        }
+        self.denied.sort_by(Row::order);
+    }
+
+    /// Fills `names`, `index`, `triggered` and the offers of each package.
+    fn link(&mut self, world: &[&Dependency]) {
+        self.names.clear();
+        self.index.clear();
+        let triggered = self.packages.iter().enumerate();
+        let triggered = triggered.filter(|(_, row)| !row.entry.install_if.is_empty());
+        self.triggered = triggered.map(|(package, _)| package).collect();
+        let pins = world.iter().filter(|wish| !wish.conflict);
+        let pins = pins.filter_map(|wish| Some((wish.name.as_str(), wish.tag.as_deref()?)));
+        let pins: BTreeSet<_> = pins.collect();
         let mut by_name: BTreeMap<&'u str, Vec<Provider<'u>>> = BTreeMap::new();
         for (package, row) in self.packages.iter().enumerate() {
             for (name, versions) in row.offered() {
                 by_name.entry(name).or_default().push(Provider {
                     package,
                     real: name == row.entry.name.as_str(),
+                    distance: match row.tag {
+                        None => 1,
+                        Some(tag) if pins.contains(&(name, tag)) => 0,
+                        Some(_) => 2,
+                    },
                     versions,
                 });
             }
@@ -178,8 +260,8 @@ impl<'u> Table<'u> {
     fn preference(&self, a: &Provider<'_>, b: &Provider<'_>) -> Ordering {
         let (row_a, row_b) = (&self.packages[a.package], &self.packages[b.package]);
         let priority = |row: &Row<'_>| row.entry.provider_priority.unwrap_or(0);
-        b.real
-            .cmp(&a.real)
+        (a.distance.cmp(&b.distance))
+            .then(b.real.cmp(&a.real))
             .then_with(|| priority(row_b).cmp(&priority(row_a)))
             .then_with(|| b.best_version().cmp(&a.best_version()))
             .then_with(|| row_b.entry.version.cmp(&row_a.entry.version))
@@ -191,7 +273,9 @@ impl<'u> Table<'u> {
     pub(crate) fn why_better(&self, a: &Provider<'_>, b: &Provider<'_>) -> &'static str {
         let (row_a, row_b) = (&self.packages[a.package], &self.packages[b.package]);
         let priority = |row: &Row<'_>| row.entry.provider_priority.unwrap_or(0);
-        if a.real != b.real {
+        if a.distance != b.distance {
+            "of a repository with another tag"
+        } else if a.real != b.real {
             "that only provides the name"
         } else if priority(row_a) != priority(row_b) {
             "of lower provider priority"
@@ -215,15 +299,26 @@ impl<'u> Table<'u> {
             .map_or(&[], |name| &self.names[name].providers)
     }
 
-    /// The packages that satisfy a dependency; best first. Pins ask for a repository that
-    /// cannot be named yet, so nothing satisfies them.
+    /// Whether the dependency has no tag, or one that a repository has.
+    pub(crate) fn knows_tag(&self, dependency: &Dependency) -> bool {
+        let tag = dependency.tag.as_deref();
+        tag.is_none_or(|tag| self.tags.contains(tag))
+    }
+
+    /// The tags of the repositories.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &'u str> {
+        self.tags.iter().copied()
+    }
+
+    /// The packages that satisfy a dependency; best first. Nothing satisfies one with a tag
+    /// that no repository has.
     pub(crate) fn candidates<'t>(
         &'t self,
         dependency: &'t Dependency,
     ) -> impl Iterator<Item = &'t Provider<'u>> + 't {
         self.providers(dependency)
             .iter()
-            .filter(|provider| dependency.tag.is_none() && provider.is_meant_by(dependency))
+            .filter(|provider| self.knows_tag(dependency) && provider.is_meant_by(dependency))
     }
 
     /// Whether a package offers something that the dependency means.

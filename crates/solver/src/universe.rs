@@ -8,6 +8,10 @@ use boltworks_apk::Index;
 use boltworks_model::{Architecture, Sha256};
 use boltworks_version::apk::Dependency;
 
+/// Goes up when the same question has another answer than it had: 2 since `install_if` and
+/// tags are followed.
+const RULES: u32 = 2;
+
 /// The packages of some repositories.
 #[derive(Debug, Default)]
 pub struct Universe {
@@ -19,6 +23,8 @@ pub struct Universe {
 pub(crate) struct Repository {
     pub(crate) name: String,
     pub(crate) preference: i32,
+    /// Who does not ask for it gets nothing of it.
+    pub(crate) tag: Option<String>,
     pub(crate) index: Arc<Index>,
     digest: Option<Sha256>,
 }
@@ -51,19 +57,33 @@ impl Universe {
         self.repositories.push(Repository {
             name: name.to_owned(),
             preference,
+            tag: None,
             index,
             digest,
         });
     }
 
+    /// Gives the repositories of this name a tag: they serve wishes with that tag
+    /// (`web@edge`) and what those need, and nobody else.
+    pub fn tag_repository(&mut self, name: &str, tag: &str) {
+        let named = self
+            .repositories
+            .iter_mut()
+            .filter(|repository| repository.name == name);
+        for repository in named {
+            repository.tag = Some(tag.to_owned());
+        }
+    }
+
     /// Everything that decides what [`solve`](crate::solve()) answers, as text; nothing, where
     /// only the packages themselves could say it.
     pub fn question(&self, world: &[Dependency], options: &Options) -> Option<String> {
-        let mut text = format!("{options:?}\n");
+        let mut text = format!("rules {RULES}\n{options:?}\n");
         let mut repositories = Vec::new();
         for repository in &self.repositories {
             let (digest, preference) = (repository.digest?, repository.preference);
-            repositories.push((&repository.name, preference, digest.to_string()));
+            let tag = &repository.tag;
+            repositories.push((&repository.name, preference, digest.to_string(), tag));
         }
         repositories.sort();
         let mut world: Vec<_> = world.iter().collect();
@@ -149,9 +169,24 @@ mod tests {
             question(&[("os", 1, 11), stage0], &["a", "b>1"], &options),
             question(&[os, stage0], &["a", "b>2"], &options),
             question(&[os, stage0], &["a"], &options),
+            question(&[os, stage0], &["a@edge", "b>1"], &options),
             question(&[os, stage0], &["a", "b>1"], &options.clone().without("os")),
         ];
         assert!(others.iter().all(|other| *other != one));
+    }
+
+    #[test]
+    fn a_tag_makes_another_question() {
+        let ask = |tag: Option<&str>| {
+            let mut universe = Universe::new();
+            universe.share_repository("os", (Arc::default(), Sha256::new([1; 32])), 0);
+            if let Some(tag) = tag {
+                universe.tag_repository("os", tag);
+            }
+            universe.question(&[], &Options::new(Architecture::X86_64))
+        };
+        assert_ne!(ask(None), ask(Some("edge")));
+        assert_ne!(ask(Some("testing")), ask(Some("edge")));
     }
 
     #[test]

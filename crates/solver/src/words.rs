@@ -6,7 +6,7 @@ use boltworks_version::apk::{Dependency, Op, Version};
 
 use crate::refute::{Block, Demand, Failure, Refutation, Way};
 use crate::solve::Unsolvable;
-use crate::table::{PackageIx, Provider, Row, Table};
+use crate::table::{Barrier, PackageIx, Provider, Row, Table};
 
 /// Candidates, versions and names listed before "and … more".
 const MAX_LISTED: usize = 6;
@@ -157,22 +157,23 @@ impl<'t> Report<'t, '_> {
     /// There is no candidate at all.
     fn nothing_fits(&mut self, dependency: &Dependency) {
         let name = &dependency.name;
-        if let Some(tag) = &dependency.tag {
-            self.line(format!(
-                "{name} is pinned to @{tag}, and no repository has a tag"
-            ));
-            self.advise(format!("write {name} without @{tag}"));
+        if !self.table.knows_tag(dependency) {
+            self.unknown_tag(dependency);
             return;
         }
-        let (foreign, denied): (Vec<_>, Vec<_>) = self
-            .table
-            .denied(dependency)
-            .partition(|row| row.is_foreign);
+        let (mut denied, mut foreign, mut tagged) = (Vec::new(), Vec::new(), Vec::new());
+        for row in self.table.denied(dependency) {
+            match row.barrier {
+                Some(Barrier::Architecture) => foreign.push(row),
+                Some(Barrier::Tag) => tagged.push(row),
+                _ => denied.push(row),
+            }
+        }
         let label = |row: &&Row<'_>| format!("{row} ({})", row.repository);
         let denied: Vec<String> = denied.iter().map(label).collect();
         let foreign: Vec<String> = foreign.iter().map(label).collect();
         let providers = self.table.providers(dependency);
-        if providers.is_empty() && denied.is_empty() {
+        if providers.is_empty() && denied.is_empty() && tagged.is_empty() {
             self.line(format!("no repository has {name}"));
         } else if providers.is_empty() {
             self.line(format!("no repository that may be used has {name}"));
@@ -195,7 +196,14 @@ impl<'t> Report<'t, '_> {
                 "{foreign} would do, but is for another architecture"
             ));
         }
-        let near = if providers.is_empty() {
+        for row in tagged.iter().take(MAX_SUGGESTIONS) {
+            let tag = row.tag.unwrap_or_default();
+            self.advise(format!(
+                "write {name}@{tag}: {} would do, but is only for who asks for that tag",
+                label(row)
+            ));
+        }
+        let near = if providers.is_empty() && tagged.is_empty() {
             nearest(self.table, name.as_str())
         } else {
             Vec::new()
@@ -209,13 +217,32 @@ impl<'t> Report<'t, '_> {
                 "write {name}={exact}{}: a version has its release (-r0) at the end",
                 begins.unwrap_or_default()
             ));
-        } else if !providers.is_empty() {
+        } else if !providers.is_empty() && tagged.is_empty() {
             self.advise(format!(
                 "build a {name} that satisfies {dependency}, or ask for less"
             ));
-        } else if denied.is_empty() {
+        } else if denied.is_empty() && tagged.is_empty() {
             self.advise(format!("add a recipe or a repository that has {name}"));
         }
+    }
+
+    fn unknown_tag(&mut self, dependency: &Dependency) {
+        let (name, tag) = (
+            &dependency.name,
+            dependency.tag.as_deref().unwrap_or_default(),
+        );
+        let tags: Vec<_> = self.table.tags().map(|tag| format!("@{tag}")).collect();
+        if tags.is_empty() {
+            self.line(format!(
+                "{name} is pinned to @{tag}, and no repository has a tag"
+            ));
+        } else {
+            let tags = listed(&tags);
+            self.line(format!(
+                "{name} is pinned to @{tag}, and repositories have {tags}"
+            ));
+        }
+        self.advise(format!("write {name} without @{tag}"));
     }
 
     /// `1.3.1-r0 (os)`, or `1 by busybox-1.37.0-r0 (os)` for who only provides the name.

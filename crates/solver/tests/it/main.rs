@@ -2,17 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
+mod apko;
 mod failures;
 mod properties;
 mod rules;
 mod size;
+mod tags;
+mod triggered;
 
 use boltworks_apk::{Control, Index, IndexEntry};
 use boltworks_model::{Architecture, Sha1};
 use boltworks_solver::{Options, Solution, Universe, Unsolvable, solve};
 use boltworks_version::apk::Dependency;
 
-/// Reads a package: `name version [needs …] [provides …] [priority n] [arch a]`.
+/// Reads a package: `name version [needs …] [provides …] [if …] [priority n] [arch a]
+/// [origin o]`.
 fn entry(line: &str) -> IndexEntry {
     let mut words = line.split_whitespace();
     let mut next = || words.next().unwrap_or_else(|| panic!("{line}"));
@@ -21,9 +25,11 @@ fn entry(line: &str) -> IndexEntry {
     let mut field = "";
     for word in words {
         match (field, word) {
-            (_, "needs" | "provides" | "priority" | "arch") => field = word,
+            (_, "needs" | "provides" | "if" | "priority" | "arch" | "origin") => field = word,
             ("needs", word) => control.depends.push(word.parse().unwrap()),
             ("provides", word) => control.provides.push(word.parse().unwrap()),
+            ("if", word) => control.install_if.push(word.parse().unwrap()),
+            ("origin", word) => word.clone_into(&mut control.origin),
             ("priority", word) => control.provider_priority = Some(word.parse().unwrap()),
             ("arch", word) => word.clone_into(&mut control.arch),
             _ => panic!("{line}"),
@@ -40,11 +46,14 @@ fn index(lines: &str) -> Index {
     }
 }
 
-/// Reads repositories, the most preferred first.
+/// Reads repositories, the most preferred first; `edge@testing` is one with a tag.
 fn universe(repositories: &[(&str, &str)]) -> Universe {
     let mut universe = Universe::new();
     for (preference, (name, lines)) in (0..).zip(repositories) {
         universe.add_repository(name, &index(lines), -preference);
+        if let Some((_, tag)) = name.split_once('@') {
+            universe.tag_repository(name, tag);
+        }
     }
     universe
 }
