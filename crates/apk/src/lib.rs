@@ -31,8 +31,8 @@ pub use diff::{Difference, diff, diff_controls};
 pub use error::{Error, Section};
 pub use index::{Index, IndexEntry, Unusable};
 pub use package::{
-    Limits, OpenOptions, PackageFile, Parts, Scratch, Unpacked, WriteOptions, Written, check_tree,
-    write_data, write_package,
+    Limits, OpenOptions, PackageFile, Parts, Scratch, Sections, Unpacked, WriteOptions, Written,
+    check_tree, write_data, write_package,
 };
 pub use scripts::{ScriptKind, Scripts};
 pub use signature::{Signature, Signed, sign, unsign};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_factory::Host;
 
-use crate::melange;
+use crate::dialect;
 
 /// The command line, the program's name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
@@ -24,15 +24,15 @@ pub(crate) fn program() -> String {
 /// The same where it was called by the name of another.
 pub(crate) fn other_name() -> Option<String> {
     let called = std::env::args_os().next()?;
-    melange::is_name(&called).then(program)
+    dialect::of(&called).map(|_| program())
 }
 
 fn command(called: &OsStr, exe: &Path) -> String {
-    if !melange::is_name(called) {
+    if dialect::of(called).is_none() {
         return word(called);
     }
     let path = word(exe.as_os_str());
-    if !melange::is_name(exe.as_os_str()) {
+    if dialect::of(exe.as_os_str()).is_none() {
         return path;
     }
     // The program itself bears that name.

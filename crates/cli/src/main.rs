@@ -1,11 +1,14 @@
 //! The `boltworks` program: reads the command line, opens what it names, and hands over.
 //!
 //! The first process of every sandbox is this program too; it is recognised by its first argument,
-//! before there is any thread. Called by the name `melange`, it takes that program's command line.
+//! before there is any thread. Called by the name of another program, `melange` or `apko`, it takes
+//! that one's command line.
 
 mod ambient;
+mod apko;
 mod arguments;
 mod commands;
+mod dialect;
 mod difference;
 mod excerpt;
 mod failed;
@@ -33,9 +36,9 @@ fn main() -> ExitCode {
         return boltworks_sandbox::helper(arguments.into_iter().skip(2));
     }
     if let Some((program, words)) = arguments.split_first()
-        && melange::is_name(program)
+        && let Some(dialect) = dialect::of(program)
     {
-        return melange::run(words.iter().cloned());
+        return dialect.run(words.iter().cloned());
     }
     let wants_json = output::is_json_wanted(&arguments);
     let arguments = match Arguments::try_parse_from(arguments) {

@@ -41,6 +41,11 @@ macro_rules! digest {
             pub fn prefixed(&self) -> String {
                 format!(concat!($prefix, ":{}"), self)
             }
+
+            /// `algorithm-base64`, as subresource integrity and apko's locks write it.
+            pub fn integrity(&self) -> String {
+                format!(concat!($prefix, "-{}"), BASE64.encode(&self.0))
+            }
         }
 
         impl fmt::Display for $name {

@@ -23,7 +23,7 @@ use boltworks_crypto::Keyring;
 use boltworks_fsx::Limit;
 
 pub use data::{FileFacts, Scratch, Unpacked};
-pub use read::PackageFile;
+pub use read::{PackageFile, Sections};
 pub use write::{Parts, WriteOptions, Written, check_tree, write_data, write_package};
 
 use crate::gzip::{Allowance, RATIO};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use boltworks_crypto::sha1;
@@ -38,7 +39,20 @@ struct Head {
     embedded: BTreeMap<String, Vec<u8>>,
     identity: Sha1,
     data_hash: Sha256,
+    signature: Option<Sha1>,
+    control_offset: u64,
     data_offset: u64,
+}
+
+/// Where the sections of a package are in its file: compressed bytes, one section after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sections {
+    /// The digest of the signature section, where there is one; it begins the file.
+    pub signature: Option<Sha1>,
+    /// The control section, whose SHA-1 is the package's identity.
+    pub control: Range<u64>,
+    /// The data section, up to the end of the file.
+    pub data: Range<u64>,
 }
 
 impl PackageFile {
@@ -135,6 +149,16 @@ impl PackageFile {
         &self.head.signatures
     }
 
+    /// Where its sections are.
+    pub fn sections(&self) -> Sections {
+        let head = &self.head;
+        Sections {
+            signature: head.signature,
+            control: head.control_offset..head.data_offset,
+            data: head.data_offset..self.size(),
+        }
+    }
+
     /// The bytes of its file.
     pub fn size(&self) -> u64 {
         self.content.len()
@@ -218,8 +242,11 @@ impl Head {
         let allowance = options.limits.of_control();
         let (mut plain, mut raw) = members.read(Section::Control, allowance)?;
         let mut signatures = Vec::new();
+        let (mut signature, mut control_offset) = (None, 0);
         if first_name(&plain).is_some_and(signature::is_signature) {
             signatures = signature::parse(&plain)?;
+            signature = Some(sha1(&raw));
+            control_offset = members.used();
             (plain, raw) = members.read(Section::Control, allowance)?;
         }
         // Whether anybody vouches for the bytes is asked before they are understood.
@@ -266,6 +293,8 @@ impl Head {
             embedded,
             identity: sha1(&raw),
             data_hash,
+            signature,
+            control_offset,
             data_offset: members.used(),
         })
     }

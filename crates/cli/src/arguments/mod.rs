@@ -96,6 +96,17 @@ pub(crate) enum Command {
         )]
         words: Vec<std::ffi::OsString>,
     },
+    /// Take apko's command line; a link named apko does the same.
+    #[command(disable_help_flag = true)]
+    Apko {
+        /// Its words.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "WORD"
+        )]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Print the JSON schema of boltworks.yaml.
     Schema,
     /// Print a completion script for a shell.

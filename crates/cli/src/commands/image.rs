@@ -36,7 +36,9 @@ fn run_build(
     given.repositories.extend(further);
     let wants = |form| build.sbom && build.sbom_formats.contains(&form);
     let order = ImageOrder {
-        file: build.file.clone(),
+        configuration: single::configuration(&build.file, &[])?,
+        lock: None,
+        fetches: false,
         name: build.tag.clone(),
         out: build.out.clone(),
         architecture: given::one(&build.arch)?,
@@ -79,7 +81,8 @@ pub(crate) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     }
 }
 
-fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
+/// Tells of an image that was made.
+pub(crate) fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
     let built = &out.built;
     let digest = built.artifact.digest.prefixed();
     let form = if out.is_layout { "layout" } else { "archive" };

@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Store(StoreCommand::Verify { set_aside }) => {
             store::verify(arguments, *set_aside, output)
         }
-        Command::Melange { words } => Ok(crate::melange::run(words.iter().cloned())),
+        Command::Melange { words } => Ok(crate::melange::MELANGE.run(words.iter().cloned())),
+        Command::Apko { words } => Ok(crate::apko::APKO.run(words.iter().cloned())),
         Command::Schema => generated::schema(output),
         Command::Completion { shell } => Ok(generated::completion(*shell, output)),
         Command::Man { folder } => generated::manual(folder, output),

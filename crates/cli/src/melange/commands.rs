@@ -1,6 +1,6 @@
 //! The commands and their flags, under melange's names and with melange's defaults.
 
-use super::flag::{Flag, Role, list, switch, text};
+use super::flag::{Flag, list, switch, text};
 use super::flags::{
     APK_CACHE_DIR, ARCH, BUILD_DATE, BUILD_OPTION, CACHE_DIR, CACHE_SOURCE, CPU, CPUMODEL,
     CREATE_BUILD_LOG, DEBUG, DEBUG_RUNNER, DEPENDENCY_LOG, DISK, EMPTY_WORKSPACE, ENV_FILE,
@@ -10,44 +10,7 @@ use super::flags::{
     REPOSITORY_APPEND, RM, RUNNER, SIGNING_KEY, SOURCE_DIR, STRIP_ORIGIN_NAME, TEST_OPTION,
     TEST_PACKAGE_APPEND, TIMEOUT, TRACE, VARS_FILE, WORKSPACE_DIR,
 };
-
-/// A command.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Command {
-    /// Its words: `source get`.
-    pub name: &'static str,
-    pub help: &'static str,
-    /// What it takes beside flags, for people.
-    pub usage: &'static str,
-    /// The fewest of those.
-    pub least: usize,
-    pub flags: &'static [Flag],
-    pub role: Role,
-}
-
-const fn command(
-    name: &'static str,
-    usage: &'static str,
-    least: usize,
-    flags: &'static [Flag],
-    help: &'static str,
-) -> Command {
-    Command {
-        name,
-        help,
-        usage,
-        least,
-        flags,
-        role: Role::Acts,
-    }
-}
-
-impl Command {
-    const fn refused(mut self, why: &'static str, instead: &'static str) -> Self {
-        self.role = Role::Refused(why, instead);
-        self
-    }
-}
+use crate::dialect::{Command, command};
 
 const BUILD: &[Flag] = &[
     APK_CACHE_DIR,

@@ -40,20 +40,6 @@ pub(super) const BUILD_LOG: &str = "packages.log";
 /// No file of variables is larger.
 const TEXT_LIMIT: Limit = Limit::mib(4);
 
-/// How much is said: warnings, more with `info`'s neighbours below it.
-pub(super) fn verbosity(words: &Words<'_>) -> Result<u8, Failure> {
-    let level = words.text("log-level").unwrap_or_default();
-    match level.to_ascii_lowercase().as_str() {
-        // What is told of a build at `info` is told by the progress lines.
-        "error" | "warn" | "warning" | "info" | "" => Ok(0),
-        "debug" => Ok(2),
-        _ => Err(usage(
-            format!("'{level}' is no log level"),
-            "there are debug, info, warn and error",
-        )),
-    }
-}
-
 /// The recipe of the command line, or the one that lies here. What follows it is told of.
 pub(super) fn recipe(words: &Words<'_>, output: &Output) -> Result<PathBuf, Failure> {
     let mut operands = words.operands().into_iter();

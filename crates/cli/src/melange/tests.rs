@@ -1,15 +1,15 @@
 //! The command line, and the guide that is held against it.
 
-use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
-use super::flag::{Flag, Kind};
 use super::*;
+use crate::dialect::guide::hold;
 
 const GUIDE: &str = include_str!("../../../../docs/from-melange.md");
 
 #[test]
 fn the_name_of_the_link_decides() {
-    let is = |program: &str| is_name(OsStr::new(program));
+    let is = |program: &str| MELANGE.is_name(OsStr::new(program));
     assert!(is("melange") && is("/usr/bin/melange") && is("./melange"));
     for other in ["boltworks", "melange-2", "my-melange", "melange/x", ""] {
         assert!(!is(other), "{other}");
@@ -18,94 +18,18 @@ fn the_name_of_the_link_decides() {
 
 #[test]
 fn the_parser_is_sound() {
-    parser().debug_assert();
-}
-
-/// What the guide says of a flag, in one word.
-const fn word(flag: &Flag) -> &'static str {
-    match flag.role {
-        Role::Acts => "yes",
-        Role::Idle(_) => "no effect",
-        Role::Refused(..) => "refused",
-    }
-}
-
-/// What the guide says of a flag's default: nothing where it is empty, or the flag is a switch.
-const fn default_of(flag: &Flag) -> &'static str {
-    match flag.kind {
-        Kind::Text(default) => default,
-        Kind::List | Kind::Switch(_) => "",
-    }
-}
-
-/// What is said of a flag, and its default.
-type Said = (&'static str, &'static str);
-
-/// The flags of each command as the guide lists them: the table beneath each heading of a command.
-fn listed() -> BTreeMap<&'static str, BTreeMap<String, Said>> {
-    let mut listed = BTreeMap::new();
-    let mut command = "";
-    for line in GUIDE.lines() {
-        if let Some(name) = line.strip_prefix("## `melange ") {
-            command = name.trim_end_matches('`');
-            listed.insert(command, BTreeMap::new());
-        } else if line.starts_with("## ") {
-            command = "";
-        } else if let Some(row) = line.strip_prefix("| `-")
-            && !command.is_empty()
-        {
-            let cells: Vec<&str> = row.split(" | ").collect();
-            let (Some(flags), Some(here)) = (cells.first(), cells.get(1)) else {
-                panic!("{line}");
-            };
-            let flags = format!("-{}", flags.trim_end_matches('`'));
-            let remark = cells.get(2).copied().unwrap_or_default();
-            let default = remark
-                .strip_prefix("Default `")
-                .and_then(|rest| rest.split('`').next());
-            let said = (here.trim(), default.unwrap_or_default());
-            let of_command = listed.entry(command).or_default();
-            assert!(of_command.insert(flags, said).is_none(), "{line}");
-        }
-    }
-    listed
+    MELANGE.parser().debug_assert();
 }
 
 #[test]
 fn the_guide_lists_every_command_and_every_flag() {
-    let listed = listed();
-    let known: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-    for name in listed.keys() {
-        assert!(known.contains(name), "there is no command '{name}'");
-    }
-    for command in COMMANDS {
-        let of_command = listed.get(command.name);
-        let of_command = of_command.unwrap_or_else(|| panic!("{} is not listed", command.name));
-        let is_refused = matches!(command.role, Role::Refused(..));
-        let expected: BTreeMap<String, Said> = command
-            .flags
-            .iter()
-            .map(|flag| {
-                let short = flag
-                    .short
-                    .map(|short| format!("-{short}, "))
-                    .unwrap_or_default();
-                let said = if is_refused {
-                    ("refused", "")
-                } else {
-                    (word(flag), default_of(flag))
-                };
-                (format!("{short}--{}", flag.name), said)
-            })
-            .collect();
-        assert_eq!(of_command, &expected, "{}", command.name);
-    }
+    hold(&MELANGE, GUIDE);
 }
 
 /// What a command line gives for one flag.
 fn given(line: &str, name: &str) -> (Option<String>, Vec<String>, bool) {
     let words = line.split_whitespace().map(OsString::from);
-    let matches = parser().try_get_matches_from(words).unwrap();
+    let matches = MELANGE.parser().try_get_matches_from(words).unwrap();
     let (_, matches) = matches.subcommand().unwrap();
     let words = Words::new(matches);
     (words.text(name), words.texts(name), words.is_on(name))
@@ -169,8 +93,10 @@ fn flags_are_written_as_go_writes_them() {
 fn what_would_change_something_is_refused() {
     let refusal = |line: &str| {
         let words = line.split_whitespace().map(OsString::from);
-        let matches = parser().try_get_matches_from(words).unwrap();
-        let failure = carry_out(&matches, &Output::new(false)).unwrap_err();
+        let matches = MELANGE.parser().try_get_matches_from(words).unwrap();
+        let failure = MELANGE
+            .carry_out(&matches, &Output::new(false))
+            .unwrap_err();
         failure.to_string()
     };
     for (line, words) in [

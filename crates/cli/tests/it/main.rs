@@ -7,6 +7,7 @@
 )]
 
 mod apk;
+mod apko;
 mod factory;
 mod generated;
 mod image;

@@ -11,15 +11,14 @@ use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_lay
 use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
+use boltworks_recipe::resolve_image;
 use boltworks_recipe::resolved::Image;
-use boltworks_recipe::{parse_image, resolve_image};
 use boltworks_solver::{Options, Solution, solve};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
-use super::last_records;
+use super::{Configuration, Lock, last_records, mirrored};
 use crate::catalog::Loaded;
-use crate::files::TEXT_LIMIT;
 use crate::files::{self, Place, parent};
 use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
@@ -37,8 +36,12 @@ const MODE: u32 = 0o644;
 /// One image to assemble.
 #[derive(Debug, Clone)]
 pub struct ImageOrder {
-    /// Its file.
-    pub file: PathBuf,
+    /// Its file, and what it includes.
+    pub configuration: Configuration,
+    /// What decides which packages it is made of, where there is one.
+    pub lock: Option<Lock>,
+    /// Whether packages are fetched from the addresses that are named.
+    pub fetches: bool,
     /// Its name and tag.
     pub name: Reference,
     /// A folder that is there, for an OCI layout; or the name of an archive.
@@ -90,20 +93,31 @@ pub fn image(
     order: &ImageOrder,
     ambient: &Ambient<'_>,
 ) -> Result<ImageOut, Error> {
-    let text = Place::of(&order.file)?.read_text(TEXT_LIMIT)?;
-    let mut image = resolve_image(&parse_image(&order.file.to_string_lossy(), &text)?)?;
+    let mut image = resolve_image(&order.configuration.image)?;
     image.packages.extend(order.packages.iter().cloned());
     let annotations = order.annotations.clone();
     image.annotations.extend(annotations);
     let mut notes = Vec::new();
-    let given = with_files_own(&order.given, &image, &mut notes);
+    let mut given = with_files_own(&order.given, &image, order.fetches, &mut notes);
     let mut desk = match home {
         Some(home) => Desk::of_factory(home)?,
         None if given.repositories.is_empty() => return Err(nowhere()),
         None => Desk::apart(parent(&order.out))?,
     };
     let architecture = architecture(order, &image, desk.architecture, &mut notes)?;
-    let keyring = given.keyring(desk.keys.as_ref())?;
+    let wanted = match &order.lock {
+        Some(lock) => {
+            lock.verify_made_from(&order.configuration)?;
+            lock.wanted(architecture)?
+        }
+        None => image.packages.clone(),
+    };
+    if let Some(home) = home.filter(|_| order.fetches) {
+        let wants = [(format!("image {}", order.name), wanted.clone())];
+        given = mirrored(home, given, &wants, ambient)?;
+    }
+    let own = home.map(Home::known_keys).transpose()?.flatten();
+    let keyring = given.keyring(own.as_ref())?;
     let repositories = given.open(architecture, &keyring)?;
     let dock = Dock {
         store: &desk.store,
@@ -111,15 +125,19 @@ pub fn image(
         keyring: (!given.ignore_signatures).then_some(&keyring),
         memory: None,
     };
-    let mut world = desk.world(&dock, &repositories, &image, ambient)?;
-    let mut solution = chosen(&world, &image, architecture, &order.name);
+    let mut world = desk.world(&dock, &repositories, &wanted, ambient)?;
+    let mut solution = chosen(&world, &wanted, architecture, &order.name);
     if let (Err(_), Some(home), Some(keys)) = (&solution, home, &desk.keys) {
         // It only makes the explanation better, so a failure of its own does not matter.
         desk.stage0 = home.known_stage0(keys).ok().flatten().unwrap_or_default();
-        world = desk.world(&dock, &repositories, &image, ambient)?;
-        solution = chosen(&world, &image, architecture, &order.name);
+        world = desk.world(&dock, &repositories, &wanted, ambient)?;
+        solution = chosen(&world, &wanted, architecture, &order.name);
     }
     let solution = solution?;
+    if let Some(lock) = &order.lock {
+        lock.verify(architecture, &solution)?;
+    }
+    let keyring = given.keyring(desk.keys.as_ref())?;
     let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
     let request = ImageRequest {
         name: order.name.short_name(),
@@ -152,14 +170,19 @@ fn nowhere() -> Error {
 }
 
 /// What is given, and the folders and keys on this machine that the image's file names.
-fn with_files_own(given: &Given, image: &Image, notes: &mut Vec<String>) -> Given {
+pub(super) fn with_files_own(
+    given: &Given,
+    image: &Image,
+    fetches: bool,
+    notes: &mut Vec<String>,
+) -> Given {
     let mut given = given.clone();
     for repository in image.repositories.iter().chain(&image.build_repositories) {
         if repository.starts_with('@') {
             notes.push(format!(
                 "'{repository}': packages pinned to a tag are not chosen yet"
             ));
-        } else if is_address(Path::new(repository)) {
+        } else if !fetches && is_address(Path::new(repository)) {
             notes.push(format!("no packages are fetched from {repository}"));
         } else if !given.repositories.contains(&repository.into()) {
             given.repositories.push(repository.into());
@@ -196,6 +219,13 @@ struct Desk {
 
 impl Desk {
     fn of_factory(home: &Home) -> Result<Self, Error> {
+        if home.is_makeshift {
+            let scratch = home.state_folder("scratch")?;
+            return Ok(Self {
+                architecture: Some(home.architecture()),
+                ..Self::with(home.store.clone(), scratch)
+            });
+        }
         let keys = home.known_keys()?;
         let records = last_records(home, &Loaded::read(home)?)?;
         let mut files = BTreeMap::new();
@@ -225,9 +255,19 @@ impl Desk {
     fn apart(above: &Path) -> Result<Self, Error> {
         let passing = Passing::new(above)?;
         let folder = passing.above.make_dir(&passing.name)?;
+        let store = Store::open(&folder.make_dir(&RelPath::try_from("store")?)?)?;
+        let scratch = folder.make_dir(&RelPath::try_from("scratch")?)?;
         Ok(Self {
-            store: Store::open(&folder.make_dir(&RelPath::try_from("store")?)?)?,
-            scratch: folder.make_dir(&RelPath::try_from("scratch")?)?,
+            _folder: Some(passing),
+            ..Self::with(store, scratch)
+        })
+    }
+
+    /// Nobody's, with nothing on it.
+    fn with(store: Store, scratch: Root) -> Self {
+        Self {
+            store,
+            scratch,
             keys: None,
             vendor: NOBODY.to_owned(),
             repository: String::new(),
@@ -236,8 +276,8 @@ impl Desk {
             stage0: Stage0::default(),
             files: BTreeMap::new(),
             indexes: Vec::new(),
-            _folder: Some(passing),
-        })
+            _folder: None,
+        }
     }
 
     /// Everything the image may be made of, and stage 0.
@@ -245,11 +285,11 @@ impl Desk {
         &self,
         dock: &Dock<'_>,
         repositories: &[Repository],
-        image: &Image,
+        wanted: &[Dependency],
         ambient: &Ambient<'_>,
     ) -> Result<World, Error> {
         let others: Vec<_> = self.indexes.iter().map(AsRef::as_ref).collect();
-        let brought = dock.bring(repositories, &image.packages, &others, ambient)?;
+        let brought = dock.bring(repositories, wanted, &others, ambient)?;
         let mut stage0 = self.stage0.clone();
         stage0.give(brought)?;
         let mut world = stage0.world();
@@ -322,12 +362,12 @@ fn architecture(
 
 fn chosen(
     world: &World,
-    image: &Image,
+    wanted: &[Dependency],
     architecture: Architecture,
     name: &Reference,
 ) -> Result<Solution, Error> {
     let options = Options::new(architecture).without(STAGE0);
-    solve(&world.universe, &image.packages, &options).map_err(|unsolvable| Error::Unsolvable {
+    solve(&world.universe, wanted, &options).map_err(|unsolvable| Error::Unsolvable {
         subject: format!("image {name}"),
         why: unsolvable.to_string(),
     })

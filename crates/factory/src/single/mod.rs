@@ -16,6 +16,8 @@
 //! 12. [`mod@bump`]: its text, moved to another version.
 //! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //! 14. [`mod@compile`]: many recipes, only understood.
+//! 15. [`mod@configuration`]: an image file with what it includes.
+//! 16. [`mod@lock`]: its packages, chosen and written down.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -30,10 +32,12 @@ pub mod cached;
 pub mod check;
 pub mod choose;
 pub mod compile;
+pub mod configuration;
 mod deliver;
 pub mod image;
 pub mod licences;
 pub mod linting;
+pub mod lock;
 pub mod mirrored;
 pub mod reading;
 pub mod rebuild;
@@ -55,7 +59,9 @@ pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, check};
 pub use choose::{Wish, choose};
 pub use compile::{CompileOrder, compile};
+pub use configuration::{Configuration, configuration};
 pub use image::{ImageOrder, ImageOut, image};
+pub use lock::{Lock, ResolveOrder, Resolved, lock, resolved};
 pub use mirrored::mirrored;
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};

@@ -14,6 +14,7 @@
 //! | tests | yes | no: they are an action of their own, [`Test::canonical_json`] |
 //! | comments, paths, pipelines' texts before filling in | no | no |
 
+mod block;
 mod image;
 mod read;
 mod shown;
@@ -25,6 +26,7 @@ use boltworks_model::{Depth, RefName};
 use boltworks_version::apk::Dependency;
 use serde_json::{Map, Value, json};
 
+pub use self::block::to_yaml;
 use self::image::{contents, image};
 use crate::resolved::{
     BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, KnownBy, Package, PackageOptions,

@@ -29,7 +29,10 @@ pub fn with_included<E: From<Error>>(
     read: &mut dyn FnMut(&str) -> Result<Included, E>,
 ) -> Result<Image, E> {
     let mut files = vec![image];
-    let mut origin = files.first().map(|own| own.origin.clone()).unwrap_or_default();
+    let mut origin = files
+        .first()
+        .map(|own| own.origin.clone())
+        .unwrap_or_default();
     while let Some(include) = files.last().and_then(included) {
         if files.len() > MAX_DEPTH {
             let rule = "is included by what it includes itself, or by too many";

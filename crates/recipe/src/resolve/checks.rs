@@ -54,7 +54,8 @@ impl Checks<'_> {
         ];
         match others.into_iter().find(|(_, is_said)| *is_said) {
             Some((field, _)) => {
-                let rule = "is said beside a baseimage, where only contents, archs and include are taken";
+                let rule =
+                    "is said beside a baseimage, where only contents, archs and include are taken";
                 let place = image.origin.place(&base.image);
                 Err(self.bad_at(place, "the field", field, rule))
             }
@@ -132,7 +133,8 @@ impl Checks<'_> {
     }
 }
 
-const FILE_NAME: &str = "is no name of a file: letters, digits, _ and -, and . but not first, are taken";
+const FILE_NAME: &str =
+    "is no name of a file: letters, digits, _ and -, and . but not first, are taken";
 
 fn is_file_name(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

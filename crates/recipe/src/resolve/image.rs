@@ -326,7 +326,9 @@ impl Reader<'_> {
     fn mode(&self, mode: Spanned<Permissions>) -> Result<u32, Error> {
         let Permissions { bits, is_bare } = mode.value;
         let rule = match bits {
-            _ if is_bare => "are read as a decimal number, and set other bits: write 0o and the digits",
+            _ if is_bare => {
+                "are read as a decimal number, and set other bits: write 0o and the digits"
+            }
             0..=0o7777 => return Ok(bits),
             _ => "are more than 0o7777",
         };
@@ -440,7 +442,10 @@ impl Reader<'_> {
             u32::try_from(budget.value).map_err(|_| {
                 let place = self.origin.at(budget.line, budget.column);
                 let number = budget.value.to_string();
-                Error::at(place, Problem::value("the budget", &number, "is no number of layers"))
+                Error::at(
+                    place,
+                    Problem::value("the budget", &number, "is no number of layers"),
+                )
             })
         });
         Ok(Layering {

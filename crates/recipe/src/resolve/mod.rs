@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use boltworks_model::Architecture;
 use boltworks_version::apk::{Dependency, DependencyError};
 
-use self::package::Fields;
 pub use self::checks::check_image;
+use self::package::Fields;
 pub(crate) use self::package::leaves;
 use self::scope::{Part, Scope};
 use self::steps::{Found, Pipelines};

@@ -8,79 +8,8 @@ use boltworks_recipe::resolved::{self, Dependencies};
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, resolve};
 use boltworks_version::apk::Dependency;
 
+use crate::dialect::template::Data;
 use crate::failure::Failure;
-
-/// A value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Data {
-    /// Nothing.
-    Nil,
-    Bool(bool),
-    Number(i64),
-    Text(String),
-    List(Vec<Self>),
-    /// Keys of the user's.
-    Map(BTreeMap<String, Self>),
-    /// Fields, in their order.
-    Record(Vec<(&'static str, Self)>),
-}
-
-impl Data {
-    /// Whether it counts as true: it is neither empty nor zero.
-    pub(super) fn is_true(&self) -> bool {
-        match self {
-            Self::Nil => false,
-            Self::Bool(value) => *value,
-            Self::Number(value) => *value != 0,
-            Self::Text(value) => !value.is_empty(),
-            Self::List(value) => !value.is_empty(),
-            Self::Map(value) => !value.is_empty(),
-            Self::Record(_) => true,
-        }
-    }
-
-    /// As Go prints it.
-    pub(super) fn print(&self, out: &mut String) {
-        match self {
-            Self::Nil => out.push_str("<no value>"),
-            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Number(value) => out.push_str(&value.to_string()),
-            Self::Text(value) => out.push_str(value),
-            Self::List(values) => enclosed(out, ('[', ']'), values.iter().map(|value| ("", value))),
-            Self::Map(values) => {
-                out.push_str("map");
-                let values = values.iter();
-                enclosed(
-                    out,
-                    ('[', ']'),
-                    values.map(|(key, value)| (key.as_str(), value)),
-                );
-            }
-            Self::Record(fields) => {
-                enclosed(out, ('{', '}'), fields.iter().map(|(_, value)| ("", value)));
-            }
-        }
-    }
-}
-
-fn enclosed<'a>(
-    out: &mut String,
-    (open, close): (char, char),
-    values: impl Iterator<Item = (&'a str, &'a Data)>,
-) {
-    out.push(open);
-    for (index, (key, value)) in values.enumerate() {
-        if index > 0 {
-            out.push(' ');
-        }
-        if !key.is_empty() {
-            out.push_str(key);
-            out.push(':');
-        }
-        value.print(out);
-    }
-    out.push(close);
-}
 
 /// A recipe with its variables filled in, as far as that is possible without opening a pipeline:
 /// steps are as they are written.

@@ -1,13 +1,8 @@
 //! `melange query` and `package-version`: a template of Go's filled in from a recipe.
 //!
-//! Reading order: [`data`] (what a template can ask of a recipe), [`lexer`] and [`template`] (the
-//! template as a tree), [`run`](mod@run) (the tree carried out), [`functions`].
+//! [`data`] is what a template can ask of a recipe.
 
 mod data;
-mod functions;
-mod lexer;
-mod run;
-mod template;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,9 +10,9 @@ use std::process::ExitCode;
 use boltworks_factory::files::Place;
 use boltworks_fsx::Limit;
 
-use self::data::Data;
 use super::flag::Words;
 use super::usage;
+use crate::dialect::template::fill;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -53,11 +48,6 @@ fn print(file: &Path, template: &str, output: &Output) -> Result<ExitCode, Failu
         )
     })?);
     Ok(ExitCode::SUCCESS)
-}
-
-/// A template filled in; the error says in words why it cannot be.
-fn fill(text: &str, data: &Data) -> Result<String, String> {
-    run::run(&template::parse(text)?, data)
 }
 
 #[cfg(test)]

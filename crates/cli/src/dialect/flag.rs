@@ -1,5 +1,5 @@
 //! Flags as data: what each is called, what it takes, and what becomes of it here. The parser is made
-//! from this, and `docs/from-melange.md` is held against it.
+//! from this, and a guide in `docs/` is held against it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// A flag of melange's.
+/// A flag of another program's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Flag {
     pub name: &'static str,

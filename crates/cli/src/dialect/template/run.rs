@@ -4,7 +4,7 @@ use boltworks_yaml::closest;
 
 use super::data::Data;
 use super::functions;
-use super::template::{Node, Operand, Pipe};
+use super::tree::{Node, Operand, Pipe};
 
 /// So many steps are taken, before a template is taken for one that never ends.
 const STEPS: usize = 1_000_000;

@@ -1,0 +1,106 @@
+//! From flags to what the factory wants: where it works, which packages there are, for which machines.
+
+use std::path::{Path, PathBuf};
+
+use boltworks_factory::repository::Given;
+use boltworks_factory::single::{self, Configuration, ResolveOrder};
+use boltworks_factory::{Error, Home};
+use boltworks_model::{Architecture, Timestamp};
+
+use crate::commands::{image, session};
+use crate::dialect::flag::Words;
+use crate::dialect::usage;
+use crate::failure::Failure;
+use crate::host;
+
+/// The factory's file that counts, if it is there.
+const FACTORY: &str = "boltworks.yaml";
+
+/// The factory of this folder; where there is none, one whose state lies in the user's cache folder.
+pub(super) fn home(words: &Words<'_>) -> Result<Home, Failure> {
+    let is_offline = words.is_on("offline");
+    match Home::open(Path::new(FACTORY), host::host(None, is_offline)) {
+        Err(Error::NoFactory { .. }) => session::makeshift(host::host(None, is_offline)),
+        other => Ok(other?),
+    }
+}
+
+/// The image file that is named first, with what it includes.
+pub(super) fn configuration(words: &Words<'_>) -> Result<Configuration, Failure> {
+    let file = words.operands().into_iter().next().unwrap_or_default();
+    Ok(single::configuration(&file, &words.paths("include-paths"))?)
+}
+
+/// Packages that are there already.
+pub(super) fn packages(words: &Words<'_>) -> Given {
+    Given {
+        repositories: repositories(words).concat(),
+        keys: words.paths("keyring-append"),
+        ignore_signatures: words.is_on("ignore-signatures"),
+    }
+}
+
+fn repositories(words: &Words<'_>) -> [Vec<PathBuf>; 2] {
+    ["build-repository-append", "repository-append"].map(|flag| words.paths(flag))
+}
+
+/// What is to be chosen.
+pub(super) fn resolve_order(words: &Words<'_>) -> Result<ResolveOrder, Failure> {
+    let [build_repositories, repositories] = repositories(words);
+    Ok(ResolveOrder {
+        configuration: configuration(words)?,
+        architectures: architectures(words)?,
+        repositories,
+        build_repositories,
+        keys: words.paths("keyring-append"),
+        ignore_signatures: words.is_on("ignore-signatures"),
+    })
+}
+
+/// The architectures that are asked for, in the order in which apko takes them.
+pub(super) fn architectures(words: &Words<'_>) -> Result<Vec<Architecture>, Failure> {
+    let asked = words.texts("arch");
+    let mut found = match asked.as_slice() {
+        [all] if all == "all" => Architecture::ALL.to_vec(),
+        _ => asked
+            .iter()
+            .map(|name| architecture(name))
+            .collect::<Result<_, _>>()?,
+    };
+    found.sort_by_key(|architecture| architecture.oci());
+    found.dedup();
+    Ok(found)
+}
+
+/// A processor architecture by apk's or OCI's name, or `host`.
+fn architecture(name: &str) -> Result<Architecture, Failure> {
+    let name = if name == "host" {
+        std::env::consts::ARCH
+    } else {
+        name
+    };
+    name.parse().map_err(|error: boltworks_model::NameError| {
+        usage(
+            error.to_string(),
+            "name one like x86_64 or aarch64, or say host",
+        )
+    })
+}
+
+/// The time in an image: `SOURCE_DATE_EPOCH`, which wins there too, or the flag's.
+pub(super) fn created(words: &Words<'_>) -> Result<Option<Timestamp>, Failure> {
+    if let Some(epoch) = image::source_date_epoch()? {
+        return Ok(Some(epoch));
+    }
+    let Some(text) = words.text("build-date") else {
+        return Ok(None);
+    };
+    let time: Option<Timestamp> = text.parse().ok();
+    let time = time.filter(|time| time.is_packable());
+    time.map(Some).ok_or_else(|| {
+        usage(
+            format!("'{text}' is no time that an image can carry"),
+            "write it like 2026-11-26T10:25:20Z",
+        )
+    })
+}

@@ -1,0 +1,57 @@
+//! An image file with what it includes, as apko finds and counts it.
+
+use std::path::{Path, PathBuf};
+
+use boltworks_crypto::sha256;
+use boltworks_recipe::parsed::{Image, Included, with_included};
+use boltworks_recipe::{check_image, parse_image};
+
+use crate::Error;
+use crate::files::{Place, TEXT_LIMIT};
+
+/// An image file, and what it includes within it.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    /// Its path, as the person named it.
+    pub file: PathBuf,
+    /// What is written, checked as apko checks it.
+    pub image: Image,
+    /// The digest of its bytes and of those it includes, one after the other, as locks have it.
+    pub checksum: String,
+}
+
+/// Reads an image file and what it includes. A path is looked for where it leads from the folder that
+/// the program runs in, then beneath each of `folders`.
+pub fn configuration(file: &Path, folders: &[PathBuf]) -> Result<Configuration, Error> {
+    let mut bytes = Vec::new();
+    let mut read = |path: &Path| -> Result<Included, Error> {
+        let path = found(path, folders)?;
+        let text = Place::of(&path)?.read_text(TEXT_LIMIT)?;
+        bytes.extend_from_slice(text.as_bytes());
+        Ok(Included {
+            file: path.to_string_lossy().into_owned(),
+            text,
+        })
+    };
+    let own = read(file)?;
+    let image = parse_image(&own.file, &own.text)?;
+    let image = with_included(image, &mut |include| read(Path::new(include)))?;
+    check_image(&image)?;
+    Ok(Configuration {
+        file: file.to_owned(),
+        image,
+        checksum: sha256(&bytes).integrity(),
+    })
+}
+
+/// The first path at which something is; the path itself where nothing is anywhere.
+fn found(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, Error> {
+    let beneath = folders.iter().map(|folder| folder.join(path));
+    for candidate in std::iter::once(path.to_owned()).chain(beneath) {
+        let is_there = Place::of(&candidate).and_then(|place| place.stat());
+        if matches!(is_there, Ok(Some(_))) {
+            return Ok(candidate);
+        }
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,428 @@
+//! The lock file of an image, version 1 of apko's form: which packages it is made of, by digest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use boltworks_apk::{OpenOptions, PackageFile};
+use boltworks_fsx::Limit;
+use boltworks_model::{Ambient, Architecture};
+use boltworks_recipe::resolve_image;
+use boltworks_solver::{Chosen, Solution};
+use boltworks_version::apk::Dependency;
+use serde::{Deserialize, Serialize};
+
+use super::image::with_files_own;
+use super::{Configuration, Wish, choose, mirrored};
+use crate::files::{Place, TEXT_LIMIT};
+use crate::repository::{Given, is_address};
+use crate::{Error, Home};
+
+/// No lock is larger.
+const LOCK_LIMIT: Limit = Limit::mib(64);
+/// The version that is read and written.
+const VERSION: &str = "v1";
+
+/// A lock file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// `v1`
+    pub version: String,
+    /// The image file that it was made from; absent in locks of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<LockedConfig>,
+    /// What is in it.
+    pub contents: LockedContents,
+}
+
+/// The image file of a lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedConfig {
+    /// Its path, as it was named.
+    #[serde(default)]
+    pub name: String,
+    /// The digest of it and of what it includes.
+    #[serde(default)]
+    pub checksum: String,
+}
+
+/// What a lock holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedContents {
+    /// Keys that repositories are trusted by.
+    #[serde(default)]
+    pub keyring: Vec<LockedKey>,
+    /// Repositories of the build, for each architecture.
+    #[serde(default)]
+    pub build_repositories: Vec<LockedRepository>,
+    /// Repositories of the image.
+    #[serde(default)]
+    pub runtime_repositories: Vec<LockedRepository>,
+    /// Repositories of both.
+    #[serde(default)]
+    pub repositories: Vec<LockedRepository>,
+    /// The packages in install order, one architecture after the other.
+    #[serde(default)]
+    pub packages: Vec<LockedFile>,
+}
+
+/// A key of a lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedKey {
+    /// Its path or its address without the scheme.
+    pub name: String,
+    /// Its path or address.
+    pub url: String,
+    /// PEM.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content: String,
+}
+
+/// A repository of a lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedRepository {
+    /// Its path or its address without the scheme, down to the architecture.
+    pub name: String,
+    /// Its index.
+    pub url: String,
+    /// By apk's name.
+    pub architecture: String,
+}
+
+/// A package of a lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedFile {
+    /// Its name.
+    pub name: String,
+    /// Its path or address.
+    pub url: String,
+    /// Its full version.
+    pub version: String,
+    /// By apk's name.
+    pub architecture: String,
+    /// The signature section; empty where there is none.
+    #[serde(default)]
+    pub signature: LockedSection,
+    /// The control section, by SHA-1.
+    #[serde(default)]
+    pub control: LockedSection,
+    /// The data section, by SHA-256.
+    #[serde(default)]
+    pub data: LockedSection,
+    /// The SHA-1 of the control section as an index has it. Locks of old have none.
+    #[serde(default)]
+    pub checksum: String,
+}
+
+/// A section of a package's file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedSection {
+    /// `bytes=FIRST-LAST`
+    pub range: String,
+    /// `sha1-…` or `sha256-…`, in base64.
+    pub checksum: String,
+}
+
+impl Lock {
+    /// Reads a lock file.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let text = Place::of(file)?.read_text(LOCK_LIMIT)?;
+        let wrong = |what: String| {
+            let what = format!("{} is no lock file: {what}", file.display());
+            Error::asked(what, "make it anew: boltworks apko lock IMAGE.yaml")
+        };
+        let lock: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if lock.version != VERSION {
+            return Err(wrong(format!("its version is '{}'", lock.version)));
+        }
+        Ok(lock)
+    }
+
+    /// As a file has it.
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Checks that the lock was made from this image file.
+    pub fn verify_made_from(&self, configuration: &Configuration) -> Result<(), Error> {
+        match &self.config {
+            Some(config) if config.checksum != configuration.checksum => Err(Error::asked(
+                format!(
+                    "the lock was made from another text of {}",
+                    configuration.file.display()
+                ),
+                "make it anew: boltworks apko lock IMAGE.yaml",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn of(&self, architecture: Architecture) -> impl Iterator<Item = &LockedFile> {
+        let packages = self.contents.packages.iter();
+        packages.filter(move |package| package.architecture == architecture.apk())
+    }
+
+    /// What is asked for, where the lock decides: every package in its version.
+    pub fn wanted(&self, architecture: Architecture) -> Result<Vec<Dependency>, Error> {
+        let wanted: Vec<Dependency> = self
+            .of(architecture)
+            .map(|package| {
+                let text = format!("{}={}", package.name, package.version);
+                text.parse().map_err(|_| {
+                    Error::asked(
+                        format!("the lock names '{text}', which is no package"),
+                        "make it anew: boltworks apko lock IMAGE.yaml",
+                    )
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        if wanted.is_empty() {
+            return Err(Error::asked(
+                format!("the lock has no packages for {architecture}"),
+                "make it anew, for this architecture too: boltworks apko lock IMAGE.yaml",
+            ));
+        }
+        Ok(wanted)
+    }
+
+    /// Checks that what was chosen is what the lock says, byte for byte.
+    pub fn verify(&self, architecture: Architecture, solution: &Solution) -> Result<(), Error> {
+        for Chosen { entry, .. } in &solution.packages {
+            let name = entry.name.as_str();
+            let version = entry.version.to_string();
+            let locked = self.of(architecture);
+            let locked = locked
+                .into_iter()
+                .find(|package| package.name == name && package.version == version);
+            let what = match locked {
+                None => format!("{name}-{version} is needed and not in the lock"),
+                Some(package)
+                    if !package.checksum.is_empty()
+                        && package.checksum != entry.identity.to_q1() =>
+                {
+                    format!(
+                        "{name}-{version} is {}, and the lock says {}",
+                        entry.identity.to_q1(),
+                        package.checksum
+                    )
+                }
+                Some(_) => continue,
+            };
+            return Err(Error::asked(
+                what,
+                "put back the package that the lock was made with, or make the lock anew: \
+                 boltworks apko lock IMAGE.yaml",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What an image file is resolved with.
+#[derive(Debug, Clone)]
+pub struct ResolveOrder {
+    /// The file.
+    pub configuration: Configuration,
+    /// For these, in this order; those of the file, where there is none.
+    pub architectures: Vec<Architecture>,
+    /// Repositories of the command line that are for build and image.
+    pub repositories: Vec<PathBuf>,
+    /// Those that are for the build alone.
+    pub build_repositories: Vec<PathBuf>,
+    /// Keys of the command line.
+    pub keys: Vec<PathBuf>,
+    /// Whether signatures are not judged.
+    pub ignore_signatures: bool,
+}
+
+/// What was chosen for one architecture.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The choice.
+    pub solution: Solution,
+    /// Each repository as it is named, and the folder its packages are in.
+    places: Vec<(String, PathBuf)>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Resolved {
+    /// The path or the address of a chosen package.
+    pub fn url(&self, chosen: &Chosen) -> String {
+        let place = self.place(chosen).map(|(named, _)| named.as_str());
+        let arch = self.architecture.apk();
+        let file = chosen.entry.file_name();
+        format!("{}/{arch}/{file}", place.unwrap_or_default())
+    }
+
+    fn place(&self, chosen: &Chosen) -> Option<&(String, PathBuf)> {
+        let mut places = self.places.iter();
+        places.find(|(_, folder)| folder.display().to_string() == chosen.repository)
+    }
+}
+
+/// Chooses the packages of an image file, for each architecture by itself. Those at addresses are
+/// fetched, as far as they are chosen.
+pub fn resolved(
+    home: &Home,
+    order: &ResolveOrder,
+    ambient: &Ambient<'_>,
+) -> Result<Vec<Resolved>, Error> {
+    let image = resolve_image(&order.configuration.image)?;
+    let architectures = if order.architectures.is_empty() {
+        &image.archs
+    } else {
+        &order.architectures
+    };
+    let mut all = Vec::new();
+    for architecture in architectures.iter().copied() {
+        ambient.cancel.check()?;
+        let mut notes = Vec::new();
+        let repositories = [&order.build_repositories, &order.repositories];
+        let given = Given {
+            repositories: repositories.into_iter().flatten().cloned().collect(),
+            keys: order.keys.clone(),
+            ignore_signatures: order.ignore_signatures,
+        };
+        let named = with_files_own(&given, &image, true, &mut notes);
+        let own = home.architecture();
+        if architecture != own && named.repositories.iter().any(|path| is_address(path)) {
+            return Err(Error::asked(
+                format!("packages for {architecture} are not fetched: this machine is {own}"),
+                format!(
+                    "say --arch {}, or bring the repository into a folder",
+                    own.apk()
+                ),
+            ));
+        }
+        let names: Vec<String> = named
+            .repositories
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        let subject = order.configuration.file.display().to_string();
+        let wants = [(subject, image.packages.clone())];
+        let given = mirrored(home, named, &wants, ambient)?;
+        let is_mirrored = given.repositories.iter().zip(&names);
+        let is_mirrored = is_mirrored
+            .into_iter()
+            .any(|(path, name)| path != Path::new(name));
+        let places = names.into_iter().zip(given.repositories.clone());
+        let wish = Wish {
+            wanted: image.packages.clone(),
+            for_image: true,
+            architecture,
+            given,
+        };
+        // The index of what was fetched is signed with the factory's key.
+        let with = (!home.is_makeshift || is_mirrored).then_some(home);
+        all.push(Resolved {
+            architecture,
+            solution: choose(with, &wish)?,
+            places: places.collect(),
+            notes,
+        });
+    }
+    Ok(all)
+}
+
+/// Makes the lock of an image file. It lists the repositories and keys that the file names; those of the
+/// command line are not written down, as apko does.
+pub fn lock(home: &Home, order: &ResolveOrder, ambient: &Ambient<'_>) -> Result<Lock, Error> {
+    let configuration = &order.configuration;
+    let image = resolve_image(&configuration.image)?;
+    let mut contents = LockedContents::default();
+    let keys = image
+        .keyring
+        .iter()
+        .filter(|key| !is_address(Path::new(key)));
+    for name in keys {
+        contents.keyring.push(LockedKey {
+            content: Place::of(Path::new(name))?.read_text(TEXT_LIMIT)?,
+            url: name.clone(),
+            name: name.clone(),
+        });
+    }
+    contents.keyring.sort_by(|a, b| a.name.cmp(&b.name));
+    for resolved in resolved(home, order, ambient)? {
+        let arch = resolved.architecture.apk();
+        for chosen in &resolved.solution.packages {
+            contents.packages.push(locked_file(&resolved, chosen)?);
+        }
+        let of = |named: &String| locked_repository(named, arch);
+        let build = image.build_repositories.iter().map(of);
+        contents.build_repositories.extend(build);
+        let runtime = image.runtime_repositories.iter().map(of);
+        contents.runtime_repositories.extend(runtime);
+        contents
+            .repositories
+            .extend(image.repositories.iter().map(of));
+    }
+    Ok(Lock {
+        version: VERSION.to_owned(),
+        config: Some(LockedConfig {
+            name: configuration.file.to_string_lossy().into_owned(),
+            checksum: configuration.checksum.clone(),
+        }),
+        contents,
+    })
+}
+
+fn locked_repository(named: &str, arch: &str) -> LockedRepository {
+    let address = named.rsplit(' ').next().unwrap_or(named);
+    let address = format!("{}/{arch}", address.trim_end_matches('/'));
+    let name = address.strip_prefix("https://").unwrap_or(&address);
+    LockedRepository {
+        name: name.strip_prefix("http://").unwrap_or(name).to_owned(),
+        url: format!("{address}/{}", boltworks_apk::index::FILE_NAME),
+        architecture: arch.to_owned(),
+    }
+}
+
+/// What a lock says of a package, read off its file.
+fn locked_file(resolved: &Resolved, chosen: &Chosen) -> Result<LockedFile, Error> {
+    let entry = &chosen.entry;
+    let arch = resolved.architecture.apk();
+    let Some((_, folder)) = resolved.place(chosen) else {
+        return Err(Error::asked(
+            format!(
+                "{}-{} lies in no repository that is named",
+                entry.name, entry.version
+            ),
+            "a lock says where packages lie: name a repository that has it, with -r FOLDER",
+        ));
+    };
+    let path = folder.join(arch).join(entry.file_name());
+    let file = Arc::new(Place::of(&path)?.open()?);
+    let package = PackageFile::open(file, &OpenOptions::default());
+    let package = package.map_err(|error| Error::from(error).of_file(&path))?;
+    if package.identity() != entry.identity {
+        return Err(Error::NotListed {
+            found: package.identity().to_q1(),
+            listed: entry.identity.to_q1(),
+        }
+        .of_file(&path));
+    }
+    let sections = package.sections();
+    let section = |range: std::ops::Range<u64>, checksum: String| LockedSection {
+        range: format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+        checksum,
+    };
+    Ok(LockedFile {
+        name: entry.name.to_string(),
+        url: resolved.url(chosen),
+        version: entry.version.to_string(),
+        architecture: package.control().arch.clone(),
+        signature: sections
+            .signature
+            .map_or_else(LockedSection::default, |digest| {
+                section(0..sections.control.start, digest.integrity())
+            }),
+        control: section(sections.control, entry.identity.integrity()),
+        data: section(sections.data, package.data_hash().integrity()),
+        checksum: entry.identity.to_q1(),
+    })
+}
