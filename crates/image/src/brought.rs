@@ -77,6 +77,7 @@ fn is_one(old: &Content, new: &Content) -> bool {
                 len: new_len,
             },
         ) => Arc::ptr_eq(file, new_file) && (offset, len) == (new_offset, new_len),
+        (Content::Checked { sha256, .. }, Content::Checked { sha256: new, .. }) => sha256 == new,
         _ => false,
     }
 }

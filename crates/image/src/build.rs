@@ -10,7 +10,7 @@ use boltworks_model::{
 };
 use boltworks_oci::{ImageParts, ImagePlan};
 use boltworks_recipe::resolved::Image;
-use boltworks_rootfs::{Locked, Opened, open_locked};
+use boltworks_rootfs::{Frames, Locked, Opened, open_frames, open_locked};
 use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::{Batch, Store};
 
@@ -93,10 +93,40 @@ pub fn build(
     ambient: &Ambient<'_>,
 ) -> Result<BuiltImage, Error> {
     let job = format!("image {}", request.name);
-    let step = |step| ambient.sink.event(Event::Step { job: &job, step });
+    let step = |step: &str| ambient.sink.event(Event::Step { job: &job, step });
     step("unpack");
-    let opened = open_locked(request.locked, store, scratch)?;
+    let Frames { opened, known } = open_frames(request.locked, store, scratch)?;
     ambient.cancel.check()?;
+    match of_packages(request, opened, store, (ambient, &step)) {
+        Err(error) if known > 0 && is_damage(&error) => {
+            // What was laid out is not what it was; the packages themselves are.
+            step("unpack anew");
+            let opened = open_locked(request.locked, store, scratch)?;
+            of_packages(request, opened, store, (ambient, &step))
+        }
+        made => made,
+    }
+}
+
+/// Whether bytes were read that are not what they must be.
+fn is_damage(error: &Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let kind = error.downcast_ref().map(std::io::Error::kind);
+        if kind == Some(std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn of_packages(
+    request: &ImageRequest<'_>,
+    opened: Vec<Opened>,
+    store: &Store,
+    (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
+) -> Result<BuiltImage, Error> {
     step("compose");
     let composed = tree::compose(request, &opened)?;
     let created = created(request.created, &opened)?;
@@ -168,7 +198,7 @@ fn parts(
     let Some(layering) = &request.image.layering else {
         return Ok(vec![layers::whole(tree.clone(), opened.len())]);
     };
-    let controls: Vec<_> = opened.iter().map(|one| one.package.control()).collect();
+    let controls: Vec<_> = opened.iter().map(|one| &one.control).collect();
     layers::part(
         tree,
         |path| composed.brought_by(path).map(|(package, _)| package),
@@ -239,7 +269,7 @@ fn layer_of<'a>(
 /// no package can have is refused: some readers of those documents have no room for it.
 fn created(asked: Option<Timestamp>, opened: &[Opened]) -> Result<Timestamp, Error> {
     let of_package = |one: &Opened| {
-        let control = one.package.control();
+        let control = &one.control;
         let what = format!("the build date of {}-{}", control.name, control.version);
         Some((Timestamp(control.build_date?), what))
     };

@@ -31,7 +31,7 @@ impl<'a> PackageContents<'a> {
         let providers = Providers::of(opened);
         let mut all = Vec::new();
         for (locked, opened) in locked.iter().zip(opened) {
-            let control = opened.package.control();
+            let control = &opened.control;
             all.push(Self {
                 locked,
                 control,
@@ -90,7 +90,7 @@ impl<'a> Providers<'a> {
     fn of(opened: &'a [Opened]) -> Self {
         let mut names: BTreeMap<&str, Vec<(usize, Option<&Version>)>> = BTreeMap::new();
         for (at, package) in opened.iter().enumerate() {
-            let control = package.package.control();
+            let control = &package.control;
             let own = (control.name.as_str(), Some(&control.version));
             let provided = control.provides.iter();
             let provided = provided.map(|one| (one.name.as_str(), one.version.as_ref()));

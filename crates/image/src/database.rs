@@ -35,8 +35,7 @@ fn of(
             let own = paths.get(path)?;
             package.files.checksums.get(own).copied()
         };
-        let package = &package.package;
-        InstalledPackage::new(package.control(), package.identity(), package.size())
+        InstalledPackage::new(&package.control, package.identity, package.size)
             .with_paths(nodes, checksum)
     };
     let packages = packages.iter().zip(&assembly.belongings).map(installed);
@@ -148,17 +147,15 @@ pub fn add(
     ] {
         ensure_dir(tree, &RelPath::try_from(path)?, folder.clone())?;
     }
-    let entries = packages.iter().map(|one| &one.package).map(|package| {
-        IndexEntry::from_control(package.control(), package.identity(), package.size())
-    });
-    let entries: Vec<_> = entries.collect();
-    let scripts = entries
+    let entries = packages
         .iter()
-        .zip(packages.iter().map(|one| one.package.scripts()));
+        .map(|one| IndexEntry::from_control(&one.control, one.identity, one.size));
+    let entries: Vec<_> = entries.collect();
+    let scripts = entries.iter().zip(packages.iter().map(|one| &one.scripts));
     let scripts = side::write_scripts(scripts, MTIME).map_err(Error::Database)?;
     let triggers = packages.iter().map(|one| {
-        let triggers = one.package.control().triggers.as_slice();
-        (one.package.identity(), triggers)
+        let triggers = one.control.triggers.as_slice();
+        (one.identity, triggers)
     });
     let triggers = side::write_triggers(triggers).map_err(Error::Database)?;
     let world = side::write_world(&request.image.packages);

@@ -4,7 +4,7 @@
 //! it from an earlier layer serves whatever lies beside it now; see [`pieces`](crate::pieces).
 //!
 //! Entries come in byte order of their paths; there is no entry for the root. File contents are
-//! read where they lie (in scratch files of opened packages) and never held as a whole.
+//! read where they lie (packages that were laid out, or scratch files) and never held as a whole.
 
 use std::io::{self, Write};
 use std::sync::Arc;

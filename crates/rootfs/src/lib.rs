@@ -4,13 +4,14 @@
 //!
 //! 1. [`locked`]: [`Locked`], packages pinned to bytes, in install order, and their digest.
 //! 2. [`open`]: the locked packages opened from the store, their bytes checked.
-//! 3. [`assemble()`]: packages merged into one [`Tree`](boltworks_fsx::Tree) in memory, with the
+//! 3. [`frames`]: the same for images, without unpacking what was before.
+//! 4. [`assemble()`]: packages merged into one [`Tree`](boltworks_fsx::Tree) in memory, with the
 //!    package each path came from ([`Assembly`]); who may lay what where.
-//! 4. [`guest`]: what a build guest needs and no package brings.
-//! 5. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
+//! 5. [`guest`]: what a build guest needs and no package brings.
+//! 6. [`environments`]: [`Environments`], one tree on disk for each locked environment, its
 //!    files shared between trees.
-//! 6. [`layers`]: many environments that differ in a few packages: one tree, and a thin one for each.
-//! 7. [`accounts`]: users and groups, in images and guests alike, and the thin tree that brings them
+//! 7. [`layers`]: many environments that differ in a few packages: one tree, and a thin one for each.
+//! 8. [`accounts`]: users and groups, in images and guests alike, and the thin tree that brings them
 //!    into a guest.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
@@ -22,6 +23,7 @@ pub mod accounts;
 pub mod assemble;
 pub mod environments;
 pub mod error;
+pub mod frames;
 pub mod guest;
 pub mod layers;
 mod links;
@@ -33,6 +35,7 @@ mod stock;
 pub use assemble::{Assembly, Member, assemble};
 pub use environments::{Environments, Owner, TreeHandle};
 pub use error::Error;
+pub use frames::{Frames, open_frames};
 pub use links::LinkFault;
 pub use locked::{Locked, LockedPackage};
 pub use open::{Opened, open_locked};

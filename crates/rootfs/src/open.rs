@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use boltworks_apk::{OpenOptions, PackageFile, Scratch, Unpacked};
+use boltworks_apk::{Control, OpenOptions, PackageFile, Scratch, Scripts, Unpacked};
 use boltworks_fsx::Root;
+use boltworks_model::Sha1;
 use boltworks_store::Store;
 use rayon::prelude::*;
 
@@ -14,17 +15,34 @@ use crate::locked::{Locked, LockedPackage};
 /// A package that is what was locked, and its files.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// The package.
-    pub package: PackageFile,
-    /// Its files; their contents are in scratch files that are gone when nobody has them open.
+    /// What it says of itself.
+    pub control: Control,
+    /// Its name by content.
+    pub identity: Sha1,
+    /// The bytes of the whole package.
+    pub size: u64,
+    /// What it runs when it comes and goes.
+    pub scripts: Scripts,
+    /// Its files; their contents are in files that are gone when nobody has them open, or laid out
+    /// for good.
     pub files: Unpacked,
 }
 
 impl Opened {
+    pub(crate) fn new(package: &PackageFile, files: Unpacked) -> Self {
+        Self {
+            control: package.control().clone(),
+            identity: package.identity(),
+            size: package.size(),
+            scripts: package.scripts().clone(),
+            files,
+        }
+    }
+
     /// The package as [`assemble`](crate::assemble()) takes it.
     pub fn member(&self) -> Member<'_> {
         Member {
-            control: self.package.control(),
+            control: &self.control,
             tree: &self.files.tree,
         }
     }
@@ -41,18 +59,29 @@ pub fn open_locked(locked: &Locked, store: &Store, scratch: &Root) -> Result<Vec
     let opened = packages.map_init(
         || None,
         |spill, package| {
-            let spill = match spill {
-                Some(spill) => spill,
-                None => spill.insert(Scratch::new(scratch).map_err(|source| Error::Package {
-                    package: package.label(),
-                    source,
-                })?),
-            };
+            let spill = scratch_for(spill, scratch, package)?;
             let (package, files) = unpack(package, store, spill)?;
-            Ok(Opened { package, files })
+            Ok(Opened::new(&package, files))
         },
     );
     opened.collect()
+}
+
+/// The scratch file of a thread, made when the first package needs it.
+pub(crate) fn scratch_for<'a>(
+    scratch: &'a mut Option<Scratch>,
+    folder: &Root,
+    package: &LockedPackage,
+) -> Result<&'a mut Scratch, Error> {
+    match scratch {
+        Some(scratch) => Ok(scratch),
+        None => Ok(
+            scratch.insert(Scratch::new(folder).map_err(|source| Error::Package {
+                package: package.label(),
+                source,
+            })?),
+        ),
+    }
 }
 
 /// Opens one package and unpacks its files into a scratch file.

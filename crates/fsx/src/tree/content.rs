@@ -26,6 +26,17 @@ pub enum Content {
         /// How long it is.
         len: u64,
     },
+    /// A part of an open file whose bytes are checked whenever they are read: others are an error.
+    Checked {
+        /// The open file.
+        file: Arc<File>,
+        /// Where the part begins.
+        offset: u64,
+        /// How long it is.
+        len: u64,
+        /// What the bytes must be.
+        sha256: Sha256,
+    },
     /// A file on disk, opened when it is read.
     Path {
         /// The directory it is beneath.
@@ -42,7 +53,7 @@ impl Content {
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Span { len, .. } | Self::Path { len, .. } => *len,
+            Self::Span { len, .. } | Self::Checked { len, .. } | Self::Path { len, .. } => *len,
         }
     }
 
@@ -53,7 +64,22 @@ impl Content {
 
     /// A reader that gives exactly [`Content::len`] bytes, or an error.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        if let Self::Checked {
+            file,
+            offset,
+            len,
+            sha256,
+        } = self
+        {
+            let span = Span {
+                file: Arc::clone(file),
+                position: *offset,
+                left: *len,
+            };
+            return Ok(Box::new(Checking::new(span, *sha256)?));
+        }
         Ok(match self.opened()? {
+            Opened::Read(bytes) => Box::new(io::Cursor::new(bytes)),
             Opened::Memory(bytes) => Box::new(bytes),
             Opened::File { file, offset, len } => Box::new(Span {
                 file,
@@ -63,10 +89,14 @@ impl Content {
         })
     }
 
-    /// The bytes by position. A file on disk that is not as long as it was found is an error.
+    /// The bytes by position. A file on disk that is not as long as it was found is an error. What
+    /// is checked is read as a whole.
     pub fn opened(&self) -> io::Result<Opened<'_>> {
         let (file, offset, len) = match self {
             Self::Bytes(bytes) => return Ok(Opened::Memory(bytes)),
+            Self::Checked { len, .. } => {
+                return self.read_vec(Limit(*len)).map(Opened::Read);
+            }
             Self::Span { file, offset, len } => (Arc::clone(file), *offset, *len),
             Self::Path { root, path, len } => {
                 let file = root.open_of_length(path, *len).map_err(into_io)?;
@@ -76,8 +106,11 @@ impl Content {
         Ok(Opened::File { file, offset, len })
     }
 
-    /// The digest of the bytes, read now.
+    /// The digest of the bytes, read now, or of all that could ever be read.
     pub fn sha256(&self) -> io::Result<Sha256> {
+        if let Self::Checked { sha256, .. } = self {
+            return Ok(*sha256);
+        }
         let mut hasher = Sha256Hasher::new();
         self.copy_to(&mut hasher)?;
         Ok(hasher.finish())
@@ -128,6 +161,11 @@ impl Content {
     /// The first bytes, at most so many: to tell what a file is.
     pub fn read_head(&self, count: usize) -> io::Result<Vec<u8>> {
         let count = usize::try_from(self.len()).unwrap_or(usize::MAX).min(count);
+        if matches!(self, Self::Checked { .. }) {
+            let mut head = self.read_vec(Limit(self.len()))?;
+            head.truncate(count);
+            return Ok(head);
+        }
         let mut head = vec![0; count];
         self.open()?.read_exact(&mut head)?;
         Ok(head)
@@ -139,6 +177,8 @@ impl Content {
 pub enum Opened<'a> {
     /// In memory.
     Memory(&'a [u8]),
+    /// Read into memory, and checked.
+    Read(Vec<u8>),
     /// A part of an open file.
     File {
         /// The open file.
@@ -155,6 +195,7 @@ impl Opened<'_> {
     pub const fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
+            Self::Read(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
         }
     }
@@ -168,13 +209,15 @@ impl Opened<'_> {
     pub fn at(&self, place: u64, most: u64) -> io::Result<Vec<u8>> {
         let count = self.len().saturating_sub(place).min(most);
         let count = usize::try_from(count).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let within = |bytes: &[u8]| {
+            let start = usize::try_from(place)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            bytes.get(start..start + count).unwrap_or_default().to_vec()
+        };
         match self {
-            Self::Memory(bytes) => {
-                let start = usize::try_from(place)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
-                Ok(bytes.get(start..start + count).unwrap_or_default().to_vec())
-            }
+            Self::Memory(bytes) => Ok(within(bytes)),
+            Self::Read(bytes) => Ok(within(bytes)),
             Self::File { file, offset, .. } => {
                 let mut part = vec![0; count];
                 if count > 0 {
@@ -215,7 +258,93 @@ impl Read for Span {
     }
 }
 
+/// Hashes what it reads, and has an error in the place of the last bytes if all are not what they
+/// must be.
+struct Checking {
+    span: Span,
+    hasher: Sha256Hasher,
+    sha256: Sha256,
+}
+
+impl Checking {
+    fn new(span: Span, sha256: Sha256) -> io::Result<Self> {
+        let mut checking = Self {
+            span,
+            hasher: Sha256Hasher::new(),
+            sha256,
+        };
+        if checking.span.left == 0 {
+            checking.check()?;
+        }
+        Ok(checking)
+    }
+
+    fn check(&mut self) -> io::Result<()> {
+        let found = std::mem::replace(&mut self.hasher, Sha256Hasher::new()).finish();
+        if found == self.sha256 {
+            return Ok(());
+        }
+        let text = format!("the bytes are {found}, and should be {}", self.sha256);
+        Err(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+}
+
+impl Read for Checking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.span.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        if count > 0 && self.span.left == 0 {
+            self.check()?;
+        }
+        Ok(count)
+    }
+}
+
 fn into_io(error: Error) -> io::Error {
     let kind = error.io_kind().unwrap_or(io::ErrorKind::Other);
     io::Error::new(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use boltworks_crypto::sha256;
+
+    use super::*;
+
+    #[test]
+    fn what_is_checked_is_read_whole_and_right_or_not_at_all() {
+        let bytes: Vec<u8> = (0..600_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"before").unwrap();
+        file.write_all(&bytes).unwrap();
+        let file = Arc::new(file);
+        let part = |len: usize, sha256| Content::Checked {
+            file: Arc::clone(&file),
+            offset: 6,
+            len: len as u64,
+            sha256,
+        };
+        for len in [0, 1, BUFFER, bytes.len()] {
+            let whole = &bytes[..len];
+            let good = part(len, sha256(whole));
+            assert_eq!(good.read_vec(Limit::mib(1)).unwrap(), whole);
+            assert_eq!(good.read_in(&mut Vec::new()).unwrap(), whole);
+            assert_eq!(good.read_head(1).unwrap(), &whole[..len.min(1)]);
+            assert_eq!(good.sha256().unwrap(), sha256(whole));
+            let mut copied = Vec::new();
+            good.copy_to(&mut copied).unwrap();
+            assert_eq!(copied, whole);
+            let opened = good.opened().unwrap();
+            assert_eq!(opened.len(), len as u64);
+            assert_eq!(opened.at(0, 3).unwrap(), &whole[..len.min(3)]);
+
+            let bad = part(len, sha256(b"other"));
+            let is_bad = |error: io::Error| error.kind() == io::ErrorKind::InvalidData;
+            assert!(is_bad(bad.read_vec(Limit::mib(1)).unwrap_err()));
+            assert!(is_bad(bad.read_in(&mut Vec::new()).unwrap_err()));
+            assert!(is_bad(bad.read_head(1).unwrap_err()));
+            assert!(is_bad(bad.opened().unwrap_err()));
+            assert!(is_bad(bad.copy_to(&mut io::sink()).unwrap_err()));
+        }
+    }
 }

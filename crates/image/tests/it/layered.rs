@@ -223,3 +223,55 @@ fn umoci_unpacks_all_layers_to_the_image() {
     };
     assert_eq!(lines(&seen), lines(&whole));
 }
+
+#[test]
+fn packages_that_were_laid_out_give_the_same_image_or_are_unpacked_anew() {
+    let site = Site::filled();
+    let first = site.build(&image(), 2).unwrap();
+    let frames = site.path().join("frames");
+    let files = |end: &str| {
+        let entries = std::fs::read_dir(&frames).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> = paths
+            .filter(|path| path.to_str().unwrap().ends_with(end))
+            .collect();
+        paths.sort();
+        paths
+    };
+    assert_eq!((files(".data").len(), files(".note").len()), (3, 3));
+    let anew = || {
+        let _gone = std::fs::remove_dir_all(site.path().join("written"));
+        site.build(&image(), 2).unwrap()
+    };
+    let same = |built: &BuiltImage| {
+        assert_eq!(built.parts, first.parts);
+        assert_eq!((built.spdx, built.cyclonedx), (first.spdx, first.cyclonedx));
+    };
+    // Not one package is asked for any more.
+    let blobs: Vec<_> = site.locked.packages.iter().map(|one| one.sha256).collect();
+    let blob = |digest: &Sha256| site.path().join("blobs/sha256").join(digest.to_string());
+    let away = site.path().join("away");
+    std::fs::rename(blob(&blobs[1]), &away).unwrap();
+    same(&anew());
+    std::fs::rename(&away, blob(&blobs[1])).unwrap();
+    for end in [".data", ".note"] {
+        for path in files(end) {
+            let good = std::fs::read(&path).unwrap();
+            for at in [0, good.len() / 2, good.len().saturating_sub(1)] {
+                let mut bad = good.clone();
+                if let Some(byte) = bad.get_mut(at) {
+                    *byte ^= 0x20;
+                }
+                std::fs::write(&path, bad).unwrap();
+                same(&anew());
+            }
+            std::fs::write(&path, &good[..good.len() / 2]).unwrap();
+            same(&anew());
+            std::fs::remove_file(&path).unwrap();
+            same(&anew());
+        }
+    }
+    std::fs::remove_dir_all(&frames).unwrap();
+    std::fs::write(&frames, "").unwrap();
+    same(&anew());
+}
