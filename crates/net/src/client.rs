@@ -11,10 +11,11 @@ use rustls::pki_types::pem::PemObject as _;
 use ureq::http::{HeaderMap, HeaderName, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use crate::exchange::joined;
 use crate::{Address, Error, OriginBoundCredential, Proxies, date};
 
 /// How many redirects are followed.
-const MAX_REDIRECTS: usize = 10;
+pub(crate) const MAX_REDIRECTS: usize = 10;
 /// A header block larger than this is refused.
 const MAX_HEADERS: usize = 64 * 1024;
 
@@ -94,21 +95,8 @@ pub struct Response {
 
 impl Response {
     /// The whole body.
-    pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        #[expect(clippy::disallowed_methods, reason = "the body bounds itself")]
-        let read = self.body.read_to_end(&mut bytes);
-        match read {
-            Ok(_) => Ok(bytes),
-            Err(source) if source.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge {
-                address: self.address.to_string(),
-                max: self.body.max,
-            }),
-            Err(source) => Err(Error::Body {
-                address: self.address.to_string(),
-                source,
-            }),
-        }
+    pub fn read_all(self) -> Result<Vec<u8>, Error> {
+        self.body.read_whole(&self.address)
     }
 }
 
@@ -117,6 +105,26 @@ pub struct Body {
     inner: ureq::BodyReader<'static>,
     left: u64,
     max: u64,
+}
+
+impl Body {
+    /// Everything that is left of it.
+    pub(crate) fn read_whole(mut self, address: &Address) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "the body bounds itself")]
+        let read = self.read_to_end(&mut bytes);
+        match read {
+            Ok(_) => Ok(bytes),
+            Err(source) if source.kind() == io::ErrorKind::FileTooLarge => Err(Error::TooLarge {
+                address: address.to_string(),
+                max: self.max,
+            }),
+            Err(source) => Err(Error::Body {
+                address: address.to_string(),
+                source,
+            }),
+        }
+    }
 }
 
 impl std::fmt::Debug for Body {
@@ -177,7 +185,7 @@ impl Client {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&current, request, authorization)?;
             let status = response.status().as_u16();
-            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+            if !is_redirect(status) {
                 return answer(current, request, response);
             }
             let target =
@@ -185,13 +193,7 @@ impl Client {
                     address: current.to_string(),
                     reason: "it redirects without saying where to",
                 })?;
-            let next = current.join(&target)?;
-            if current.origin().is_https() && !next.origin().is_https() {
-                return Err(Error::Downgrade {
-                    from: current.to_string(),
-                    to: next.to_string(),
-                });
-            }
+            let next = joined(&current, &target)?;
             tracing::debug!(from = %current, to = %next, status, "redirected");
             // Dropped for good: whoever redirects back may be anybody.
             authorization = authorization.filter(|_| next.origin() == current.origin());
@@ -229,7 +231,12 @@ impl Client {
             .map_err(|source| Error::exchange(address, source))
     }
 
-    fn agent(&self, address: &Address) -> Result<ureq::Agent, Error> {
+    /// How long the other side may stay silent.
+    pub(crate) const fn stall(&self) -> Duration {
+        self.settings.stall
+    }
+
+    pub(crate) fn agent(&self, address: &Address) -> Result<ureq::Agent, Error> {
         let proxy = self.settings.proxies.before(address).map(str::to_owned);
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         // TLS is set up for its first use only: reading all certificate authorities takes a while.
@@ -345,12 +352,7 @@ fn answer(
         });
     }
     let content_type = text(headers, header::CONTENT_TYPE);
-    let inner = response.into_body().into_reader();
-    let body = Body {
-        inner,
-        left: request.max,
-        max: request.max,
-    };
+    let body = body_of(response.into_body(), request.max);
     Ok(Response {
         address,
         status,
@@ -362,7 +364,20 @@ fn answer(
     })
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+/// A body of at most so many bytes.
+pub(crate) fn body_of(body: ureq::Body, max: u64) -> Body {
+    Body {
+        inner: body.into_reader(),
+        left: max,
+        max,
+    }
+}
+
+pub(crate) const fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())

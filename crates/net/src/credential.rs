@@ -37,6 +37,32 @@ impl OriginBoundCredential {
     }
 }
 
+/// Somebody's name and password, not yet for any address.
+#[derive(Debug)]
+pub struct Login {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret<String>,
+}
+
+impl Login {
+    /// A name and a password.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            user: user.into(),
+            password: Secret::new(password.into()),
+        }
+    }
+
+    /// The login for one origin (`Basic`, RFC 7617).
+    pub fn bound_to(&self, origin: Origin) -> OriginBoundCredential {
+        let pair = Secret::new(format!("{}:{}", self.user, self.password.expose()));
+        let value = format!("Basic {}", BASE64.encode(pair.expose().as_bytes()));
+        OriginBoundCredential::new(origin, Secret::new(value))
+    }
+}
+
 /// Parts an address as people configure it, `https://user:password@host/…`, into address and
 /// credential (`Basic`, RFC 7617; user and password are percent-decoded).
 pub fn split_credential(text: &str) -> Result<(Address, Option<OriginBoundCredential>), Error> {

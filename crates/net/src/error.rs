@@ -92,6 +92,37 @@ pub enum Error {
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
+    /// An exchange that sends something broke off.
+    #[error("{method} {address}")]
+    Sent {
+        /// `PUT`, say.
+        method: &'static str,
+        /// Where to.
+        address: String,
+        /// Why it broke off.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// The server did not do what it was asked.
+    #[error("{method} {address}: the server answered {status}")]
+    Refused {
+        /// `PUT`, say.
+        method: &'static str,
+        /// Where to.
+        address: String,
+        /// The status (RFC 9110 section 15).
+        status: u16,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Something that is sent is wanted by somebody else.
+    #[error("follow the redirect from {from} to {to}: what is sent goes to the former only")]
+    Elsewhere {
+        /// Who redirected.
+        from: String,
+        /// Where to.
+        to: String,
+    },
     /// The server's headers contradict what was asked, or each other.
     #[error("get {address}: {reason}")]
     Nonsense {
@@ -161,8 +192,13 @@ impl Error {
                 status: 408 | 425 | 429 | 500 | 502 | 503 | 504,
                 retry_after,
                 ..
+            }
+            | Self::Refused {
+                status: 408 | 425 | 429 | 500 | 502 | 503 | 504,
+                retry_after,
+                ..
             } => Transience::Transient(*retry_after),
-            Self::Exchange { source, .. } => match source.as_ref() {
+            Self::Exchange { source, .. } | Self::Sent { source, .. } => match source.as_ref() {
                 ureq::Error::Io(source) if is_permanent(source) => Transience::Permanent,
                 ureq::Error::Io(_)
                 | ureq::Error::Timeout(_)
@@ -182,6 +218,22 @@ impl Error {
             self,
             Self::Keep(_) | Self::Cancelled(_) | Self::Authorities { .. }
         )
+    }
+
+    /// The same for what is sent: a broken pipe is told with the method.
+    pub(crate) fn sent(
+        method: &'static str,
+        address: &crate::Address,
+        source: ureq::Error,
+    ) -> Self {
+        match Self::exchange(address, source) {
+            Self::Exchange { address, source } => Self::Sent {
+                method,
+                address,
+                source,
+            },
+            other => other,
+        }
     }
 
     pub(crate) fn exchange(address: &crate::Address, source: ureq::Error) -> Self {

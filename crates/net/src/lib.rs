@@ -6,10 +6,11 @@
 //! 2. [`credential`]: [`OriginBoundCredential`], a secret that only its origin is ever sent.
 //! 3. [`proxy`]: [`Proxies`], which proxy stands before an address.
 //! 4. [`client`]: [`Client`], one GET with redirects followed by us and a bounded body.
-//! 5. [`retry`]: [`Retry`], waiting and trying again, only where that can help; [`date`]: how long
+//! 5. [`exchange`]: HEAD, POST, PATCH and PUT, and answers of every status with their headers.
+//! 6. [`retry`]: [`Retry`], waiting and trying again, only where that can help; [`date`]: how long
 //!    a server asks to wait.
-//! 6. [`download`](mod@download): [`download()`], a transfer that goes on where it broke off.
-//! 7. [`machine`]: base addresses that apt and pip on this machine are configured to use, from texts.
+//! 7. [`download`](mod@download): [`download()`], a transfer that goes on where it broke off.
+//! 8. [`machine`]: what apt, pip, netrc and apko on this machine are configured to use, from texts.
 //!
 //! Nothing here reads a file or the environment, and no address is known beforehand.
 
@@ -19,14 +20,16 @@ pub mod credential;
 pub mod date;
 pub mod download;
 pub mod error;
+pub mod exchange;
 pub mod machine;
 pub mod proxy;
 pub mod retry;
 
 pub use address::{Address, Origin};
 pub use client::{Body, Client, Request, Response, Settings};
-pub use credential::OriginBoundCredential;
+pub use credential::{Login, OriginBoundCredential};
 pub use download::{Download, Have, Part, download};
 pub use error::{Error, Transience};
+pub use exchange::{Answer, Content, Exchange, Method};
 pub use proxy::Proxies;
 pub use retry::Retry;

@@ -67,15 +67,30 @@ impl Retry {
         failures: u32,
         ambient: &Ambient<'_>,
     ) -> Result<(), Error> {
+        tracing::debug!(%error, failures, "a failure");
+        if self.pause(error.transience(), failures, ambient)? {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+
+    /// Waits before the next attempt after a failure of this kind; whether there is to be one.
+    /// `failures` counts the failed attempts so far.
+    pub fn pause(
+        &self,
+        transience: Transience,
+        failures: u32,
+        ambient: &Ambient<'_>,
+    ) -> Result<bool, Cancelled> {
         let mut random = [0; 8];
         ambient.entropy.fill(&mut random);
-        let Some(delay) = self.delay(error.transience(), failures, u64::from_le_bytes(random))
-        else {
-            return Err(error);
+        let Some(delay) = self.delay(transience, failures, u64::from_le_bytes(random)) else {
+            return Ok(false);
         };
-        tracing::debug!(%error, ?delay, failures, "trying again");
+        tracing::debug!(?delay, failures, "trying again");
         sleep(delay, ambient)?;
-        Ok(())
+        Ok(true)
     }
 
     /// The wait before the next attempt: exponential, with the random half taken off, or what the
