@@ -451,14 +451,26 @@ pub(crate) enum Apk {
     Scan(Scan),
 }
 
+/// Who chooses packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Solver {
+    /// Boltworks.
+    Boltworks,
+    /// apko's way.
+    Apko,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Solve {
     /// What is wanted: names, with constraints and conflicts.
     #[arg(required = true, value_name = "PACKAGE")]
     pub wanted: Vec<Dependency>,
-    /// Say why each package was chosen.
+    /// Say why each package was chosen, and where apko's choice differs and why.
     #[arg(long)]
     pub explain: bool,
+    /// Whose choice it is: boltworks finds one where there is one, apko never goes back.
+    #[arg(long, default_value = "boltworks", value_name = "WHOSE")]
+    pub solver: Solver,
     /// Solve as for an image: without stage 0.
     #[arg(long)]
     pub image: bool,

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, Wish};
+use boltworks_factory::single::{self, Choice, Solver, Wish};
 use boltworks_solver::{Chosen, explain};
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Solve};
+use crate::arguments::{self, Arguments, Solve};
 use crate::commands::given;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -27,10 +27,26 @@ pub(crate) fn run(
         for_image: solve.image,
         architecture: solve.arch,
         given: given::packages(&solve.packages),
+        solver: match solve.solver {
+            arguments::Solver::Boltworks => Solver::Boltworks,
+            arguments::Solver::Apko => Solver::Apko,
+        },
+        compare: solve.explain,
     };
-    let solution = single::choose(home.as_ref(), &wish)?;
+    let choice = single::choose(home.as_ref(), &wish)?;
+    let Choice {
+        solution,
+        differences,
+    } = choice;
     if solve.explain {
         output.text(&explain(&solution));
+        if !differences.is_empty() {
+            let lines = differences.iter().map(|line| format!("  {line}\n"));
+            let lines: String = lines.collect();
+            output.text(&format!(
+                "Boltworks' own choice and apko's differ:\n{lines}"
+            ));
+        }
     } else {
         let row = |chosen: &Chosen| {
             let entry = &chosen.entry;
@@ -43,7 +59,7 @@ pub(crate) fn run(
         output.text(&table(&rows).join("\n"));
     }
     let packages: Vec<Value> = solution.packages.iter().map(document).collect();
-    output.json(&json!({"packages": packages}));
+    output.json(&json!({"packages": packages, "differences": differences}));
     Ok(ExitCode::SUCCESS)
 }
 

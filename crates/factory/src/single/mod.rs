@@ -57,7 +57,7 @@ pub use build::{BuildOrder, Delivered, Made, Signing, build};
 pub use bump::{BumpOrder, Bumped, Renewed, bump};
 pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, check};
-pub use choose::{Wish, choose};
+pub use choose::{Choice, Solver, Wish, choose};
 pub use compile::{CompileOrder, compile};
 pub use configuration::{Configuration, configuration};
 pub use image::{ImageOrder, ImageOut, image};
