@@ -14,7 +14,7 @@
 //! 7. [`contents`]: what the SBOMs are told of the packages.
 //! 8. [`brought`]: what of it is as the packages brought it, and so is theirs in the database;
 //!    [`warnings`]: what of it a person should look at.
-//! 9. [`export`]: a built image as an OCI layout or an archive.
+//! 9. [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
@@ -24,6 +24,7 @@ pub mod brought;
 pub mod build;
 pub mod certificates;
 pub mod contents;
+pub mod cpio;
 pub mod database;
 pub mod declaration;
 pub mod error;
@@ -41,6 +42,7 @@ pub mod tree;
 pub mod warnings;
 
 pub use build::{BuiltImage, ImageRequest, build};
+pub use cpio::write_cpio;
 pub use error::Error;
 pub use export::{Form, export_archive, export_layout, load};
 

@@ -1,6 +1,7 @@
 //! End to end on a factory that is made in a second: kills, full disks, two at once, failures.
 
 mod accounts;
+mod apko;
 mod beside;
 mod checking;
 mod crash;

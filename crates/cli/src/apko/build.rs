@@ -1,8 +1,10 @@
-//! `apko build`.
+//! `apko build`, `build-minirootfs` and `build-cpio`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
+use boltworks_factory::single::image::Shape;
 use boltworks_factory::single::{self, ImageOrder, Lock};
 use boltworks_version::apk::Dependency;
 
@@ -13,6 +15,10 @@ use crate::dialect::usage;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// What the files of no image are called while they are made.
+const NAME: &str = "rootfs:latest";
+
+/// `apko build`
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     let operands = words.operands();
     let [_, tag, out] = operands.as_slice() else {
@@ -21,30 +27,75 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             "apko build IMAGE.yaml NAME:TAG OUT.tar, or a folder that is there",
         ));
     };
-    let tag = tag.to_string_lossy();
+    format(words)?;
     let lock = words.path("lockfile");
     let order = ImageOrder {
-        configuration: given::configuration(words)?,
         lock: lock.as_deref().map(Lock::load).transpose()?,
-        fetches: true,
-        name: tag.parse().map_err(|error: boltworks_oci::Error| {
+        architecture: architecture(words)?,
+        annotations: annotations(words)?,
+        sboms: sboms(words)?,
+        ..order(words, &tag.to_string_lossy(), out)?
+    };
+    carry_out(words, &order, output)
+}
+
+/// `apko build-minirootfs` and `build-cpio`
+pub(super) fn files(words: &Words<'_>, shape: Shape, output: &Output) -> Result<ExitCode, Failure> {
+    let operands = words.operands();
+    let [_, out] = operands.as_slice() else {
+        return Err(usage(
+            "an image file and an archive are taken, and nothing else",
+            "apko build-minirootfs IMAGE.yaml OUT.tar.gz, or build-cpio IMAGE.yaml OUT.cpio",
+        ));
+    };
+    let arch = words.text("build-arch");
+    let arch = given::architecture(arch.as_deref().unwrap_or("host"))?;
+    let mut order = ImageOrder {
+        architecture: Some(arch),
+        shape,
+        ..order(words, NAME, out)?
+    };
+    let named = order.configuration.image.archs.len();
+    if named > 0 {
+        output.note(&format!(
+            "! only for {arch}: what the file says of archs is not looked at"
+        ));
+        order.configuration.image.archs.clear();
+    }
+    if let Some(folder) = words.path("sbom-path") {
+        order.sboms.folder = Some(folder);
+        order.sboms.spdx = true;
+    }
+    carry_out(words, &order, output)
+}
+
+/// What is common to all that is built.
+fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOrder, Failure> {
+    Ok(ImageOrder {
+        configuration: given::configuration(words)?,
+        lock: None,
+        as_apko: true,
+        name: name.parse().map_err(|error: boltworks_oci::Error| {
             usage(error.to_string(), "name the image like web:1.4")
         })?,
-        out: out.clone(),
-        architecture: architecture(words)?,
+        out: out.to_owned(),
+        shape: Shape::Image,
+        architecture: None,
         given: given::packages(words),
         packages: packages(words)?,
-        annotations: annotations(words)?,
+        annotations: BTreeMap::new(),
         created: given::created(words)?,
-        sboms: sboms(words)?,
-    };
-    format(words)?;
+        sboms: single::image::Sboms::default(),
+    })
+}
+
+fn carry_out(words: &Words<'_>, order: &ImageOrder, output: &Output) -> Result<ExitCode, Failure> {
     let home = given::home(words)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);
-    let built = single::image(Some(&home), &order, &machine.ambient(watcher.as_ref()))?;
+    let built = single::image(Some(&home), order, &machine.ambient(watcher.as_ref()))?;
     drop(watcher);
-    image::report(&order, &built, output);
+    image::report(order, &built, output);
     Ok(ExitCode::SUCCESS)
 }
 

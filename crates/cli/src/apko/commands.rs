@@ -213,17 +213,14 @@ pub(super) const COMMANDS: &[Command] = &[
         "IMAGE.yaml OUT.tar.gz",
         2,
         ROOTFS,
-        "Not taken",
-    )
-    .refused(
-        "only whole images are built yet",
-        "build a layout, whose layers are that: mkdir OUT && apko build IMAGE.yaml TAG OUT && \
-         umoci unpack --image OUT:TAG BUNDLE",
+        "Build the files of an image as one archive",
     ),
-    command("build-cpio", "IMAGE.yaml OUT.cpio", 2, CPIO, "Not taken").refused(
-        "only whole images are built yet",
-        "unpack an image and pack it: umoci unpack --image OUT:TAG BUNDLE, and cpio -o -H newc in \
-         BUNDLE/rootfs",
+    command(
+        "build-cpio",
+        "IMAGE.yaml OUT.cpio",
+        2,
+        CPIO,
+        "Build the files of an image as a cpio archive",
     ),
     command("install-keys", "", 0, &[], "Not taken").refused(
         "whom to trust is nothing to take from a server",

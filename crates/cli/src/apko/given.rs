@@ -52,6 +52,7 @@ pub(super) fn resolve_order(words: &Words<'_>) -> Result<ResolveOrder, Failure> 
         architectures: architectures(words)?,
         repositories,
         build_repositories,
+        packages: Vec::new(),
         keys: words.paths("keyring-append"),
         ignore_signatures: words.is_on("ignore-signatures"),
     })
@@ -73,7 +74,7 @@ pub(super) fn architectures(words: &Words<'_>) -> Result<Vec<Architecture>, Fail
 }
 
 /// A processor architecture by apk's or OCI's name, or `host`.
-fn architecture(name: &str) -> Result<Architecture, Failure> {
+pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
     let name = if name == "host" {
         std::env::consts::ARCH
     } else {

@@ -18,6 +18,8 @@ mod packages;
 
 use std::process::ExitCode;
 
+use boltworks_factory::single::image::Shape;
+
 use self::commands::COMMANDS;
 use self::flags::EVERYWHERE;
 use crate::dialect::flag::Words;
@@ -38,6 +40,8 @@ pub(crate) const APKO: Dialect = Dialect {
 fn work(command: &str, words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         "build" => build::run(words, output),
+        "build-minirootfs" => build::files(words, Shape::Tar, output),
+        "build-cpio" => build::files(words, Shape::Cpio, output),
         "lock" => lock::run(words, "lock.json", output),
         "resolve" => {
             output.note("! resolve is called lock by now");

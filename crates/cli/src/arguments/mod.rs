@@ -1,5 +1,6 @@
 //! The command line: every command and flag in one place, help texts included.
 
+mod image;
 mod package;
 mod recipe;
 
@@ -7,10 +8,10 @@ use std::path::PathBuf;
 
 use boltworks_config::{Bytes, Span};
 use boltworks_model::{Architecture, Timestamp};
-use boltworks_oci::Reference;
 use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::image::{Image, ImageBuild, SbomForm};
 pub(crate) use self::package::{Rebuild, Scan};
 pub(crate) use self::recipe::{
     Compile, Fmt, Graph, LicenseCheck, LicenseForm, Lint, Recipe, ScanType,
@@ -310,78 +311,6 @@ pub(crate) struct Test {
 pub(crate) struct Shell {
     /// The workspace that the failure named: its folder, or that folder's name.
     pub workspace: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Image {
-    /// Assemble an image: a layout where OUT is a folder, an archive where it is not.
-    Build(ImageBuild),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImageBuild {
-    /// The image file.
-    pub file: PathBuf,
-    /// The image's name and tag.
-    pub tag: Reference,
-    /// An existing folder for an OCI layout, or the name of an archive for `docker load`.
-    pub out: PathBuf,
-    /// The architecture [default: the factory's, else the first that the file names]
-    #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
-    pub arch: Vec<Architecture>,
-    /// A further repository, as with -r.
-    #[arg(short, long, value_delimiter = ',', value_name = "FOLDER")]
-    pub build_repository_append: Vec<PathBuf>,
-    /// A package in the image beside those of the file.
-    #[arg(short, long, value_delimiter = ',', value_name = "PACKAGE")]
-    pub package_append: Vec<Dependency>,
-    /// An annotation beside those of the file; it wins over theirs.
-    #[arg(long, value_parser = annotation, value_delimiter = ',', value_name = "KEY:VALUE")]
-    pub annotations: Vec<(String, String)>,
-    /// The time in the image, like 2026-11-26T10:25:20Z [default: `SOURCE_DATE_EPOCH`, else the
-    /// factory's, else that of the newest package]
-    #[arg(long, value_name = "TIME")]
-    pub build_date: Option<Timestamp>,
-    /// Also write SBOMs.
-    #[arg(
-        long,
-        default_value_t = true,
-        default_missing_value = "true",
-        num_args = 0..=1,
-        require_equals = true,
-        action = ArgAction::Set,
-        value_name = "BOOL"
-    )]
-    pub sbom: bool,
-    /// The SBOMs to write.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_values = ["spdx", "cyclonedx"],
-        value_name = "FORM"
-    )]
-    pub sbom_formats: Vec<SbomForm>,
-    /// Where SBOMs go [default: the folder that OUT is in]
-    #[arg(long, value_name = "FOLDER")]
-    pub sbom_path: Option<PathBuf>,
-    #[command(flatten)]
-    pub packages: Packages,
-}
-
-/// A form of SBOM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SbomForm {
-    /// SPDX 2.3
-    Spdx,
-    /// `CycloneDX` 1.6
-    Cyclonedx,
-}
-
-fn annotation(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY:VALUE".to_owned()),
-    }
 }
 
 #[derive(Debug, Subcommand)]

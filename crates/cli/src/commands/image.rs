@@ -38,9 +38,10 @@ fn run_build(
     let order = ImageOrder {
         configuration: single::configuration(&build.file, &[])?,
         lock: None,
-        fetches: false,
+        as_apko: false,
         name: build.tag.clone(),
         out: build.out.clone(),
+        shape: single::image::Shape::Image,
         architecture: given::one(&build.arch)?,
         given,
         packages: build.package_append.clone(),

@@ -25,7 +25,7 @@ pub struct Configuration {
 pub fn configuration(file: &Path, folders: &[PathBuf]) -> Result<Configuration, Error> {
     let mut bytes = Vec::new();
     let mut read = |path: &Path| -> Result<Included, Error> {
-        let path = found(path, folders)?;
+        let path = found(path, folders);
         let text = Place::of(&path)?.read_text(TEXT_LIMIT)?;
         bytes.extend_from_slice(text.as_bytes());
         Ok(Included {
@@ -45,13 +45,13 @@ pub fn configuration(file: &Path, folders: &[PathBuf]) -> Result<Configuration, 
 }
 
 /// The first path at which something is; the path itself where nothing is anywhere.
-fn found(path: &Path, folders: &[PathBuf]) -> Result<PathBuf, Error> {
+fn found(path: &Path, folders: &[PathBuf]) -> PathBuf {
     let beneath = folders.iter().map(|folder| folder.join(path));
     for candidate in std::iter::once(path.to_owned()).chain(beneath) {
         let is_there = Place::of(&candidate).and_then(|place| place.stat());
         if matches!(is_there, Ok(Some(_))) {
-            return Ok(candidate);
+            return candidate;
         }
     }
-    Ok(path.to_owned())
+    path.to_owned()
 }

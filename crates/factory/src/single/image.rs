@@ -3,33 +3,42 @@
 //! Nothing is recorded and nothing released: what comes out is files, as from apko.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use boltworks_fsx::gzip::{Format, Gzip};
 use boltworks_fsx::{Batch, RelPath, Root};
-use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout};
+use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout, write_cpio};
 use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolve_image;
 use boltworks_recipe::resolved::Image;
 use boltworks_solver::{Options, Solution, solve};
-use boltworks_store::Store;
+use boltworks_store::{BlobFile, Store};
 use boltworks_version::apk::Dependency;
 
-use super::{Configuration, Lock, last_records, mirrored};
+use super::own::{Takes, with_files_own};
+use super::{Configuration, Lock, ResolveOrder, last_records, mirrored, resolved};
 use crate::catalog::Loaded;
 use crate::files::{self, Place, parent};
 use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
-use crate::repository::{Dock, Given, Repository, is_address};
+use crate::repository::{Dock, Given, Repository};
 use crate::{Error, Home};
 
 /// No SBOM is larger.
 const SBOM_LIMIT: boltworks_fsx::Limit = boltworks_fsx::Limit::gib(1);
 /// Who ships an image that no factory makes.
 const NOBODY: &str = "local";
+/// How cpio archives are compressed.
+const CPIO_FORMAT: Format = Format {
+    level: 6,
+    piece: 1 << 20,
+};
 /// The mode of files that are made.
 const MODE: u32 = 0o644;
 
@@ -40,12 +49,14 @@ pub struct ImageOrder {
     pub configuration: Configuration,
     /// What decides which packages it is made of, where there is one.
     pub lock: Option<Lock>,
-    /// Whether packages are fetched from the addresses that are named.
-    pub fetches: bool,
+    /// Whether the packages are those that apko chooses, fetched from the addresses that are named.
+    pub as_apko: bool,
     /// Its name and tag.
     pub name: Reference,
     /// A folder that is there, for an OCI layout; or the name of an archive.
     pub out: PathBuf,
+    /// What of it is wanted.
+    pub shape: Shape,
     /// Its architecture; else the one that its file and the factory have in common.
     pub architecture: Option<Architecture>,
     /// Packages that are there beside the factory's.
@@ -58,6 +69,17 @@ pub struct ImageOrder {
     pub created: Option<Timestamp>,
     /// The SBOMs that are written.
     pub sboms: Sboms,
+}
+
+/// What of an image is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// All of it.
+    Image,
+    /// Its files, as one compressed tar.
+    Tar,
+    /// Its files, as a cpio archive; compressed where its name ends in `.gz`.
+    Cpio,
 }
 
 /// Which SBOMs are written, and where.
@@ -97,8 +119,16 @@ pub fn image(
     image.packages.extend(order.packages.iter().cloned());
     let annotations = order.annotations.clone();
     image.annotations.extend(annotations);
+    if order.shape != Shape::Image {
+        image.layering = None;
+    }
     let mut notes = Vec::new();
-    let mut given = with_files_own(&order.given, &image, order.fetches, &mut notes);
+    let takes = if order.as_apko {
+        Takes::Addresses
+    } else {
+        Takes::Folders
+    };
+    let mut given = with_files_own(&order.given, &image, takes, &mut notes);
     let mut desk = match home {
         Some(home) => Desk::of_factory(home)?,
         None if given.repositories.is_empty() => return Err(nowhere()),
@@ -108,11 +138,15 @@ pub fn image(
     let wanted = match &order.lock {
         Some(lock) => {
             lock.verify_made_from(&order.configuration)?;
-            lock.wanted(architecture)?
+            // What is not in the lock is told of when the choice is compared with it.
+            [lock.wanted(architecture)?, order.packages.clone()].concat()
         }
-        None => image.packages.clone(),
+        None => match home.filter(|_| order.as_apko) {
+            Some(home) => as_apko(home, order, architecture, (&mut notes, ambient))?,
+            None => image.packages.clone(),
+        },
     };
-    if let Some(home) = home.filter(|_| order.fetches) {
+    if let Some(home) = home.filter(|_| order.as_apko) {
         let wants = [(format!("image {}", order.name), wanted.clone())];
         given = mirrored(home, given, &wants, ambient)?;
     }
@@ -169,33 +203,28 @@ fn nowhere() -> Error {
     )
 }
 
-/// What is given, and the folders and keys on this machine that the image's file names.
-pub(super) fn with_files_own(
-    given: &Given,
-    image: &Image,
-    fetches: bool,
-    notes: &mut Vec<String>,
-) -> Given {
-    let mut given = given.clone();
-    for repository in image.repositories.iter().chain(&image.build_repositories) {
-        if repository.starts_with('@') {
-            notes.push(format!(
-                "'{repository}': packages pinned to a tag are not chosen yet"
-            ));
-        } else if !fetches && is_address(Path::new(repository)) {
-            notes.push(format!("no packages are fetched from {repository}"));
-        } else if !given.repositories.contains(&repository.into()) {
-            given.repositories.push(repository.into());
-        }
+/// What apko would choose, each package in its version.
+fn as_apko(
+    home: &Home,
+    order: &ImageOrder,
+    architecture: Architecture,
+    (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
+) -> Result<Vec<Dependency>, Error> {
+    let resolve = ResolveOrder {
+        configuration: order.configuration.clone(),
+        architectures: vec![architecture],
+        repositories: order.given.repositories.clone(),
+        build_repositories: Vec::new(),
+        packages: order.packages.clone(),
+        keys: order.given.keys.clone(),
+        ignore_signatures: order.given.ignore_signatures,
+    };
+    let mut wanted = Vec::new();
+    for resolved in resolved(home, &resolve, ambient)? {
+        wanted.extend(resolved.wanted()?);
+        notes.extend(resolved.notes);
     }
-    for key in &image.keyring {
-        if is_address(Path::new(key)) {
-            notes.push(format!("the key {key} is not fetched"));
-        } else {
-            given.keys.push(key.into());
-        }
-    }
-    given
+    Ok(wanted)
 }
 
 /// What an image is made with.
@@ -376,6 +405,10 @@ fn chosen(
 /// Writes the image; whether it is a layout.
 fn deliver(built: &BuiltImage, store: &Store, order: &ImageOrder) -> Result<bool, Error> {
     let place = Place::of(&order.out)?;
+    if let (Shape::Tar | Shape::Cpio, [layer]) = (order.shape, built.parts.layers.as_slice()) {
+        deliver_files(&store.open_blob(&layer.digest)?, &place, order)?;
+        return Ok(false);
+    }
     if place.is_folder()? {
         let folder = Root::open(&order.out)?;
         export_layout(&built.parts, store, Some(&order.name), &folder)?;
@@ -384,6 +417,28 @@ fn deliver(built: &BuiltImage, store: &Store, order: &ImageOrder) -> Result<bool
     let draft = place.draft(MODE)?;
     export_archive(&built.parts, store, &order.name, Form::Docker, draft)?.commit()?;
     Ok(false)
+}
+
+/// Writes the files of an image's one layer.
+fn deliver_files(layer: &BlobFile, place: &Place, order: &ImageOrder) -> Result<(), Error> {
+    let mut draft = place.draft(MODE)?;
+    let failed = |source| place.failed("write the files", source);
+    let is_gzip = order.out.as_os_str().as_bytes().ends_with(b".gz");
+    match (order.shape, is_gzip) {
+        (Shape::Cpio, true) => {
+            let gzip = Gzip::new(&mut draft, CPIO_FORMAT).map_err(failed)?;
+            let gzip = write_cpio(&mut || layer.reader(), gzip)?;
+            gzip.finish().map_err(failed)?;
+        }
+        (Shape::Cpio, false) => {
+            write_cpio(&mut || layer.reader(), &mut draft)?;
+        }
+        (Shape::Tar | Shape::Image, _) => {
+            io::copy(&mut layer.reader(), &mut draft).map_err(failed)?;
+        }
+    }
+    draft.commit()?;
+    Ok(())
 }
 
 fn write_sboms(

@@ -7,11 +7,13 @@ use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_fsx::Limit;
 use boltworks_model::{Ambient, Architecture};
 use boltworks_recipe::resolve_image;
+use boltworks_recipe::resolved::Image;
 use boltworks_solver::{Chosen, Solution};
 use boltworks_version::apk::Dependency;
 use serde::{Deserialize, Serialize};
 
-use super::image::with_files_own;
+use super::choose::Solver;
+use super::own::{Takes, with_files_own};
 use super::{Configuration, Wish, choose, mirrored};
 use crate::files::{Place, TEXT_LIMIT};
 use crate::repository::{Given, is_address};
@@ -167,15 +169,7 @@ impl Lock {
     pub fn wanted(&self, architecture: Architecture) -> Result<Vec<Dependency>, Error> {
         let wanted: Vec<Dependency> = self
             .of(architecture)
-            .map(|package| {
-                let text = format!("{}={}", package.name, package.version);
-                text.parse().map_err(|_| {
-                    Error::asked(
-                        format!("the lock names '{text}', which is no package"),
-                        "make it anew: boltworks apko lock IMAGE.yaml",
-                    )
-                })
-            })
+            .map(|package| pinned(&package.name, &package.version))
             .collect::<Result<_, _>>()?;
         if wanted.is_empty() {
             return Err(Error::asked(
@@ -219,6 +213,17 @@ impl Lock {
     }
 }
 
+/// A package in one version.
+fn pinned(name: &str, version: &str) -> Result<Dependency, Error> {
+    let text = format!("{name}={version}");
+    text.parse().map_err(|_| {
+        Error::asked(
+            format!("the lock names '{text}', which is no package"),
+            "make it anew: boltworks apko lock IMAGE.yaml",
+        )
+    })
+}
+
 /// What an image file is resolved with.
 #[derive(Debug, Clone)]
 pub struct ResolveOrder {
@@ -230,6 +235,8 @@ pub struct ResolveOrder {
     pub repositories: Vec<PathBuf>,
     /// Those that are for the build alone.
     pub build_repositories: Vec<PathBuf>,
+    /// Packages beside those of the file.
+    pub packages: Vec<Dependency>,
     /// Keys of the command line.
     pub keys: Vec<PathBuf>,
     /// Whether signatures are not judged.
@@ -258,20 +265,34 @@ impl Resolved {
         format!("{}/{arch}/{file}", place.unwrap_or_default())
     }
 
+    /// What is asked for, where this choice is to be made again: every package in its version.
+    pub fn wanted(&self) -> Result<Vec<Dependency>, Error> {
+        let chosen = self.solution.packages.iter();
+        chosen
+            .map(|chosen| {
+                pinned(
+                    chosen.entry.name.as_str(),
+                    &chosen.entry.version.to_string(),
+                )
+            })
+            .collect()
+    }
+
     fn place(&self, chosen: &Chosen) -> Option<&(String, PathBuf)> {
         let mut places = self.places.iter();
         places.find(|(_, folder)| folder.display().to_string() == chosen.repository)
     }
 }
 
-/// Chooses the packages of an image file, for each architecture by itself. Those at addresses are
-/// fetched, as far as they are chosen.
+/// Chooses the packages of an image file as apko does, for each architecture by itself. Those at
+/// addresses are fetched, as far as they are chosen.
 pub fn resolved(
     home: &Home,
     order: &ResolveOrder,
     ambient: &Ambient<'_>,
 ) -> Result<Vec<Resolved>, Error> {
-    let image = resolve_image(&order.configuration.image)?;
+    let mut image = resolve_image(&order.configuration.image)?;
+    image.packages.extend(order.packages.iter().cloned());
     let architectures = if order.architectures.is_empty() {
         &image.archs
     } else {
@@ -280,14 +301,26 @@ pub fn resolved(
     let mut all = Vec::new();
     for architecture in architectures.iter().copied() {
         ambient.cancel.check()?;
+        all.push(order.resolve(home, (&image, architecture), ambient)?);
+    }
+    Ok(all)
+}
+
+impl ResolveOrder {
+    fn resolve(
+        &self,
+        home: &Home,
+        (image, architecture): (&Image, Architecture),
+        ambient: &Ambient<'_>,
+    ) -> Result<Resolved, Error> {
         let mut notes = Vec::new();
-        let repositories = [&order.build_repositories, &order.repositories];
+        let repositories = [&self.build_repositories, &self.repositories];
         let given = Given {
             repositories: repositories.into_iter().flatten().cloned().collect(),
-            keys: order.keys.clone(),
-            ignore_signatures: order.ignore_signatures,
+            keys: self.keys.clone(),
+            ignore_signatures: self.ignore_signatures,
         };
-        let named = with_files_own(&given, &image, true, &mut notes);
+        let named = with_files_own(&given, image, Takes::Everything, &mut notes);
         let own = home.architecture();
         if architecture != own && named.repositories.iter().any(|path| is_address(path)) {
             return Err(Error::asked(
@@ -298,35 +331,48 @@ pub fn resolved(
                 ),
             ));
         }
-        let names: Vec<String> = named
-            .repositories
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect();
-        let subject = order.configuration.file.display().to_string();
+        let names = named.repositories.iter();
+        let names: Vec<PathBuf> = names.cloned().collect();
+        let subject = self.configuration.file.display().to_string();
         let wants = [(subject, image.packages.clone())];
         let given = mirrored(home, named, &wants, ambient)?;
-        let is_mirrored = given.repositories.iter().zip(&names);
-        let is_mirrored = is_mirrored
-            .into_iter()
-            .any(|(path, name)| path != Path::new(name));
-        let places = names.into_iter().zip(given.repositories.clone());
-        let wish = Wish {
+        // The index of what was fetched is signed with the factory's key.
+        let with = (!home.is_makeshift || given.repositories != names).then_some(home);
+        let places = names.iter().zip(&given.repositories);
+        let places = places.map(|(name, folder)| (without_tag(name), without_tag(folder).into()));
+        let places = places.collect();
+        let mut wish = Wish {
             wanted: image.packages.clone(),
             for_image: true,
             architecture,
             given,
+            solver: Solver::Apko,
+            compare: false,
         };
-        // The index of what was fetched is signed with the factory's key.
-        let with = (!home.is_makeshift || is_mirrored).then_some(home);
-        all.push(Resolved {
+        let choice = match choose(with, &wish) {
+            Err(Error::Unsolvable { .. }) => {
+                wish.solver = Solver::Boltworks;
+                let choice = choose(with, &wish)?;
+                notes.push("apko would find no choice: this one is ours".to_owned());
+                choice
+            }
+            other => other?,
+        };
+        Ok(Resolved {
             architecture,
-            solution: choose(with, &wish)?,
-            places: places.collect(),
+            solution: choice.solution,
+            places,
             notes,
-        });
+        })
     }
-    Ok(all)
+}
+
+/// A repository's path or address, without a tag before it.
+fn without_tag(named: &Path) -> String {
+    let text = named.to_string_lossy();
+    let parts = text.strip_prefix('@').and_then(|text| text.split_once(' '));
+    let rest = parts.map(|(_, rest)| rest.trim_start().to_owned());
+    rest.unwrap_or_else(|| text.into_owned())
 }
 
 /// Makes the lock of an image file. It lists the repositories and keys that the file names; those of the

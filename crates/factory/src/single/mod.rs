@@ -5,7 +5,7 @@
 //!    `deliver`: into which folder, signed by whom.
 //! 3. [`mod@check`]: its tests, run against packages that are there.
 //!    [`mod@shell`]: a shell in what a failed one left.
-//! 4. [`mod@image`]: an image, assembled and delivered.
+//! 4. [`mod@image`]: an image, assembled and delivered. `own`: repositories that its file names.
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
 //! 7. [`linting`]: its packages, linted when they are there already.
@@ -39,6 +39,7 @@ pub mod licences;
 pub mod linting;
 pub mod lock;
 pub mod mirrored;
+mod own;
 pub mod reading;
 pub mod rebuild;
 pub mod scanning;

@@ -93,7 +93,8 @@ fn text(text: &str) -> String {
     for c in quoted.chars() {
         match c {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let escape = format!("\\u{:04x}", u32::from(c));
+                out.push_str(&escape);
             }
             c => out.push(c),
         }

@@ -23,11 +23,7 @@ struct Checks<'a> {
 
 impl Checks<'_> {
     fn bad(&self, at: &Text, what: &'static str, rule: &'static str) -> Error {
-        self.bad_at(self.image.origin.place(at), what, at, rule)
-    }
-
-    fn bad_at(&self, at: Place, what: &'static str, text: &str, rule: &'static str) -> Error {
-        Error::at(at, Problem::value(what, text, rule))
+        bad_at(self.image.origin.place(at), what, at, rule)
     }
 
     /// Upon a base image nothing but contents and architectures can be said.
@@ -57,7 +53,7 @@ impl Checks<'_> {
                 let rule =
                     "is said beside a baseimage, where only contents, archs and include are taken";
                 let place = image.origin.place(&base.image);
-                Err(self.bad_at(place, "the field", field, rule))
+                Err(bad_at(place, "the field", field, rule))
             }
             None => Ok(()),
         }
@@ -73,7 +69,12 @@ impl Checks<'_> {
                 Some(uid) if uid.value != 0 => {}
                 Some(uid) => {
                     let rule = "is root's, which is there already";
-                    return Err(self.bad_at(origin.at(uid.line, uid.column), "the uid", "0", rule));
+                    return Err(bad_at(
+                        origin.at(uid.line, uid.column),
+                        "the uid",
+                        "0",
+                        rule,
+                    ));
                 }
                 None => {
                     let rule = "has no uid: write one that is not 0";
@@ -93,11 +94,10 @@ impl Checks<'_> {
             return Ok(());
         };
         match format.as_str() {
-            "" | "tar" => Ok(()),
             "erofs" if self.image.layering.is_some() => {
                 Err(self.bad(format, "the format", "has one layer: leave out layering"))
             }
-            "erofs" => Ok(()),
+            "" | "tar" | "erofs" => Ok(()),
             _ => Err(self.bad(format, "the format", "is none: there are tar and erofs")),
         }
     }
@@ -110,7 +110,7 @@ impl Checks<'_> {
             if !is_named {
                 let place = self.image.origin.place(name);
                 let text = certificate.name.as_deref().unwrap_or_default();
-                return Err(self.bad_at(place, "the certificate's name", text, FILE_NAME));
+                return Err(bad_at(place, "the certificate's name", text, FILE_NAME));
             }
         }
         Ok(())
@@ -131,6 +131,10 @@ impl Checks<'_> {
         }
         Ok(())
     }
+}
+
+fn bad_at(at: Place, what: &'static str, text: &str, rule: &'static str) -> Error {
+    Error::at(at, Problem::value(what, text, rule))
 }
 
 const FILE_NAME: &str =
