@@ -10,6 +10,7 @@ use boltworks_model::PackageName;
 use boltworks_package::local::{Beside, LocalFile, LocalFiles, local_tree};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
+use boltworks_recipe::parsed::{Included, with_included};
 use boltworks_recipe::resolved::{Image, KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 
@@ -41,6 +42,8 @@ pub struct ImageSource {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// What it includes, and what that includes.
+    pub included: Vec<Included>,
 }
 
 /// A recipe's file.
@@ -132,7 +135,7 @@ impl Loaded {
             }
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
-            let subject = loaded.add_image(&path, text.as_ref().map(String::as_str));
+            let subject = loaded.add_image(home, &path, text.as_ref().map(String::as_str));
             loaded.take(&mut files, subject, &path);
         }
         for (channel, Channel { image }) in &home.config.channels {
@@ -228,22 +231,20 @@ impl Loaded {
         }
     }
 
-    fn add_image(&mut self, path: &str, text: Result<&str, &Error>) -> Subject {
+    fn add_image(&mut self, home: &Home, path: &str, text: Result<&str, &Error>) -> Subject {
         let name = stem(path).to_owned();
         let subject = Subject::image(&name);
-        let read = text.map_err(Error::told).and_then(|text| {
-            let image = read_image(path, text).map_err(|error| error.told())?;
-            Ok((image, text.to_owned()))
-        });
+        let read = text
+            .map_err(Error::told)
+            .and_then(|text| read_image(home, path, text).map_err(|error| error.told()));
         match read {
-            Ok((image, text)) => {
-                let path = path.to_owned();
+            Ok((image, source)) => {
                 let item = ImageItem {
                     name: name.clone(),
                     image,
                 };
                 self.catalog.images.insert(name.clone(), item);
-                self.images.insert(name, ImageSource { path, text });
+                self.images.insert(name, source);
             }
             Err(why) => drop(self.catalog.unread.insert(subject.clone(), why)),
         }
@@ -274,8 +275,25 @@ fn read_recipe(
     Ok((item, source))
 }
 
-fn read_image(path: &str, text: &str) -> Result<Image, Error> {
-    Ok(boltworks_recipe::resolve_image(&parse_image(path, text)?)?)
+/// Reads an image file. What it includes lies beneath the factory's folder, and is named from there.
+fn read_image(home: &Home, path: &str, text: &str) -> Result<(Image, ImageSource), Error> {
+    let mut included = Vec::new();
+    let mut include = |file: &str| -> Result<Included, Error> {
+        let text = home.folder.read_text(&RelPath::try_from(file)?, TEXT_LIMIT);
+        let one = Included {
+            file: file.to_owned(),
+            text: text.map_err(|error| no_text(error, Path::new(file)))?,
+        };
+        included.push(one.clone());
+        Ok(one)
+    };
+    let image = with_included(parse_image(path, text)?, &mut include)?;
+    let source = ImageSource {
+        path: path.to_owned(),
+        text: text.to_owned(),
+        included,
+    };
+    Ok((boltworks_recipe::resolve_image(&image)?, source))
 }
 
 /// The name that a recipe's text gives its package, as far as it can be told from a text that is

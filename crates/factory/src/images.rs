@@ -118,17 +118,17 @@ impl Workshop<'_> {
             sha256: pick.sha256,
             repository: pick.repository.clone(),
         });
-        let file = Material::Recipe {
-            path: source.path.clone(),
-            sha256: boltworks_crypto::sha256(source.text.as_bytes()),
-        };
+        let own = std::iter::once((&source.path, &source.text));
+        let included = source.included.iter();
+        let files = own.chain(included.map(|file| (&file.file, &file.text)));
+        let files = files.map(|(path, text)| Material::Recipe {
+            path: path.clone(),
+            sha256: boltworks_crypto::sha256(text.as_bytes()),
+        });
         let builder = Material::Builder {
             name: self.means.home.host.program.clone(),
             sandbox: "nothing is run".to_owned(),
         };
-        std::iter::once(file)
-            .chain(packages)
-            .chain([builder])
-            .collect()
+        files.chain(packages).chain([builder]).collect()
     }
 }

@@ -9,6 +9,7 @@
 use anyhow::{Result, ensure};
 use boltworks_tests::Command;
 use boltworks_tests::program::program;
+use boltworks_tests::small::Small;
 use boltworks_tests::tools::need;
 
 use crate::melange::Desk;
@@ -56,7 +57,10 @@ fn an_image_of_apkos_is_locked_built_and_unpacked() -> Result<()> {
     chosen.says("echo=1-r0 packages/x86_64/echo-1-r0.apk")?;
     apko(&desk, "lock web.yaml").ok()?;
     let lock = std::fs::read_to_string(desk.path("web.lock.json"))?;
-    ensure!(lock.contains("\"url\": \"packages/x86_64/echo-1-r0.apk\""), "{lock}");
+    ensure!(
+        lock.contains("\"url\": \"packages/x86_64/echo-1-r0.apk\""),
+        "{lock}"
+    );
     let build = "build web.yaml web:1 layout --lockfile web.lock.json";
     let built = apko(&desk, build).ok()?;
 
@@ -66,7 +70,10 @@ fn an_image_of_apkos_is_locked_built_and_unpacked() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         umoci = umoci.arg("--rootless");
     }
-    umoci.args(["--image", &image.replace("web:1", "1")]).arg(&bundle).ok()?;
+    umoci
+        .args(["--image", &image.replace("web:1", "1")])
+        .arg(&bundle)
+        .ok()?;
     let text = std::fs::read_to_string(bundle.join("rootfs/usr/share/echo"))?;
     ensure!(text == "echo\n", "{text}");
     ensure!(bundle.join("rootfs/srv/web").is_dir());
@@ -76,11 +83,35 @@ fn an_image_of_apkos_is_locked_built_and_unpacked() -> Result<()> {
     // Without the lock it is the same image, and with a lock of another text it is none.
     built.says("digest")?;
     std::fs::write(desk.path("base.yaml"), BASE.replace("0o750", "0o755"))?;
-    apko(&desk, build).fails(2)?.says("the lock was made from another text")?;
+    apko(&desk, build)
+        .fails(2)?
+        .says("the lock was made from another text")?;
     // A package that is another is not taken.
     std::fs::write(desk.path("base.yaml"), BASE)?;
     let other = lock.replace("\"checksum\": \"Q1", "\"checksum\": \"Q1x");
     std::fs::write(desk.path("web.lock.json"), other)?;
     apko(&desk, build).fails(2)?.says("and the lock says Q1x")?;
+    Ok(())
+}
+
+#[test]
+fn an_image_of_a_factory_includes_a_file_of_it() -> Result<()> {
+    let small = Small::new()?;
+    small.write("base.yaml", "contents: { packages: [one] }\n")?;
+    let image = "include: base.yaml\ncontents: { packages: [two] }\narchs: [x86_64]\n";
+    small.write("images/small.yaml", image)?;
+    small.up()?;
+    let explained = small.command(["explain", "small:1"])?.ok()?;
+    explained.says("base.yaml")?;
+    explained.says("one-1-r0")?;
+    ensure!(small.plan()?.values().all(|state| state == "fresh"));
+    // What is included makes the image stale, and nothing outside of the factory is included.
+    small.write("base.yaml", "contents: { packages: [three] }\n")?;
+    ensure!(!small.plan()?.values().all(|state| state == "fresh"));
+    small.write(
+        "images/small.yaml",
+        &image.replace("base.yaml", "../base.yaml"),
+    )?;
+    small.command(["plan"])?.run()?.says("../base.yaml")?;
     Ok(())
 }
