@@ -50,6 +50,9 @@ impl Method {
     }
 }
 
+/// What makes a reader of something that is sent.
+pub type Open<'a> = dyn Fn() -> Box<dyn Read + 'a> + 'a;
+
 /// What is sent along.
 #[derive(Clone, Copy)]
 pub struct Content<'a> {
@@ -61,7 +64,7 @@ pub struct Content<'a> {
     /// registries write it: `0-1023`).
     pub range: Option<(u64, u64)>,
     /// A reader from its first byte; asked for anew whenever it is sent.
-    pub open: &'a dyn Fn() -> Box<dyn Read + 'a>,
+    pub open: &'a Open<'a>,
 }
 
 impl std::fmt::Debug for Content<'_> {
@@ -82,8 +85,6 @@ pub struct Exchange<'a> {
     pub accept: Option<&'a str>,
     /// What is sent along; nothing is a body of no bytes where the method has one.
     pub content: Option<Content<'a>>,
-    /// A secret for its own origin.
-    pub credential: Option<&'a OriginBoundCredential>,
     /// How large the answer's body may be, in bytes.
     pub max: u64,
 }
@@ -95,7 +96,6 @@ impl<'a> Exchange<'a> {
             method,
             accept: None,
             content: None,
-            credential: None,
             max,
         }
     }
@@ -176,15 +176,19 @@ impl Answer {
 }
 
 impl Client {
-    /// Asks once; failures are not repeated.
+    /// Asks once, with a secret for its own origin; failures are not repeated.
     ///
     /// # Errors
     /// What breaks on the way; [`Error::Downgrade`] and [`Error::ForeignCredential`] as for
     /// [`Client::get`]; [`Error::Elsewhere`] where something that is sent is wanted by another
     /// origin.
-    pub fn exchange(&self, address: &Address, exchange: &Exchange<'_>) -> Result<Answer, Error> {
-        let mut authorization = exchange
-            .credential
+    pub fn exchange(
+        &self,
+        address: &Address,
+        exchange: &Exchange<'_>,
+        credential: Option<&OriginBoundCredential>,
+    ) -> Result<Answer, Error> {
+        let mut authorization = credential
             .map(|bound| bound.for_address(address))
             .transpose()?;
         let mut current = address.clone();

@@ -30,6 +30,6 @@ pub use client::{Body, Client, Request, Response, Settings};
 pub use credential::{Login, OriginBoundCredential};
 pub use download::{Download, Have, Part, download};
 pub use error::{Error, Transience};
-pub use exchange::{Answer, Content, Exchange, Method};
+pub use exchange::{Answer, Content, Exchange, Method, Open};
 pub use proxy::Proxies;
 pub use retry::Retry;

@@ -179,6 +179,18 @@ impl<'a> BlobDraft<'a> {
         self.store.commit(self.draft, stored)?;
         Ok(stored)
     }
+
+    /// The same if its bytes are those that were expected; else nothing is stored.
+    pub fn commit_as(self, expected: &Sha256) -> Result<Stored, Error> {
+        let found = self.hasher.clone().finish();
+        if found != *expected {
+            return Err(Error::Mismatch(boltworks_fsx::Mismatch {
+                expected: expected.prefixed(),
+                actual: found.prefixed(),
+            }));
+        }
+        self.commit()
+    }
 }
 
 impl Write for BlobDraft<'_> {
