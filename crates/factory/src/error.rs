@@ -151,6 +151,9 @@ pub enum Error {
     /// An image could not be assembled.
     #[error(transparent)]
     Image(#[from] boltworks_image::Error),
+    /// A registry, or the way to it.
+    #[error(transparent)]
+    Registry(#[from] boltworks_registry::Error),
     /// A channel could not be moved.
     #[error("release")]
     Release(#[from] boltworks_release::Error),

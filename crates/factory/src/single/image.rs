@@ -115,6 +115,36 @@ pub fn image(
     order: &ImageOrder,
     ambient: &Ambient<'_>,
 ) -> Result<ImageOut, Error> {
+    let mut desk = None;
+    let assembled = assemble(home, order, &mut desk, ambient)?;
+    let store = assembled.store;
+    let is_layout = deliver(&assembled.built, store, order)?;
+    let sboms = write_sboms(&assembled.built, store, order, assembled.architecture)?;
+    Ok(ImageOut {
+        built: assembled.built,
+        architecture: assembled.architecture,
+        is_layout,
+        sboms,
+        notes: assembled.notes,
+    })
+}
+
+/// An image that is in a store, and nowhere else yet.
+pub(super) struct Assembled<'d> {
+    pub(super) built: BuiltImage,
+    pub(super) architecture: Architecture,
+    pub(super) notes: Vec<String>,
+    /// Where it is.
+    pub(super) store: &'d Store,
+}
+
+/// Assembles an image at a desk, which is set up for the first one.
+pub(super) fn assemble<'d>(
+    home: Option<&Home>,
+    order: &ImageOrder,
+    desk: &'d mut Option<Desk>,
+    ambient: &Ambient<'_>,
+) -> Result<Assembled<'d>, Error> {
     let mut image = resolve_image(&order.configuration.image)?;
     image.packages.extend(order.packages.iter().cloned());
     let annotations = order.annotations.clone();
@@ -129,11 +159,13 @@ pub fn image(
         Takes::Folders
     };
     let mut given = with_files_own(&order.given, &image, takes, &mut notes);
-    let mut desk = match home {
-        Some(home) => Desk::of_factory(home)?,
-        None if given.repositories.is_empty() => return Err(nowhere()),
-        None => Desk::apart(parent(&order.out))?,
+    let desk = match (&mut *desk, home) {
+        (Some(_), _) => desk.as_mut(),
+        (None, Some(home)) => Some(desk.insert(Desk::of_factory(home)?)),
+        (None, None) if given.repositories.is_empty() => None,
+        (None, None) => Some(desk.insert(Desk::apart(parent(&order.out))?)),
     };
+    let desk = desk.ok_or_else(nowhere)?;
     let architecture = architecture(order, &image, desk.architecture, &mut notes)?;
     let wanted = match &order.lock {
         Some(lock) => {
@@ -184,15 +216,12 @@ pub fn image(
         created: order.created.or(desk.epoch),
     };
     let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;
-    let is_layout = deliver(&built, &desk.store, order)?;
-    let sboms = write_sboms(&built, &desk.store, order, architecture)?;
     notes.extend(built.notes.iter().cloned());
-    Ok(ImageOut {
+    Ok(Assembled {
         built,
         architecture,
-        is_layout,
-        sboms,
         notes,
+        store: &desk.store,
     })
 }
 
@@ -228,7 +257,7 @@ fn as_apko(
 }
 
 /// What an image is made with.
-struct Desk {
+pub(super) struct Desk {
     store: Store,
     scratch: Root,
     keys: Option<Keys>,
@@ -441,7 +470,7 @@ fn deliver_files(layer: &BlobFile, place: &Place, order: &ImageOrder) -> Result<
     Ok(())
 }
 
-fn write_sboms(
+pub(super) fn write_sboms(
     built: &BuiltImage,
     store: &Store,
     order: &ImageOrder,
