@@ -100,10 +100,14 @@ impl Permissions {
         let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0'));
         let bits = match octal {
             Some("") => Some(0),
-            Some(digits) => match digits.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16).ok(),
-                None => u32::from_str_radix(digits, 8).ok(),
-            },
+            Some(digits) => {
+                let (digits, base) = match digits.split_at_checked(1) {
+                    Some(("x" | "X", digits)) => (digits, 16),
+                    Some(("b" | "B", digits)) => (digits, 2),
+                    _ => (digits, 8),
+                };
+                u32::from_str_radix(digits, base).ok()
+            }
             None => text.parse().ok(),
         };
         match bits {
@@ -364,6 +368,8 @@ mod tests {
         check("755", Some(755));
         check("0o799", None);
         check("0x1ed", Some(0o755));
+        check("0b111101101", Some(0o755));
+        check("0é", None);
         check("0+7", None);
         check("-1", None);
         check("rwx", None);

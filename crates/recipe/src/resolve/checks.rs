@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use boltworks_yaml::Place;
 
-use crate::parsed::{Entrypoint, Image, Text};
+use crate::parsed::{Entrypoint, Image, Number, Text};
 use crate::{Error, Problem};
 
 /// Checks an image as apko does before it does anything with it, and no stricter.
 pub fn check_image(image: &Image) -> Result<(), Error> {
     let checks = Checks { image };
+    checks.repositories()?;
     checks.base()?;
     checks.accounts()?;
     checks.format()?;
@@ -24,6 +25,24 @@ struct Checks<'a> {
 impl Checks<'_> {
     fn bad(&self, at: &Text, what: &'static str, rule: &'static str) -> Error {
         bad_at(self.image.origin.place(at), what, at, rule)
+    }
+
+    /// A repository is an address or a path, with or without a tag before it.
+    fn repositories(&self) -> Result<(), Error> {
+        let contents = &self.image.contents;
+        let all = contents.build_repositories.iter();
+        for text in all.chain(&contents.repositories) {
+            let is_known = match text.split(' ').collect::<Vec<_>>().as_slice() {
+                [_] => true,
+                [tag, _] => tag.len() > 1 && tag.starts_with('@'),
+                _ => false,
+            };
+            if !is_known {
+                let rule = "is neither an address nor @TAG and an address, with one space between";
+                return Err(self.bad(text, "the repository", rule));
+            }
+        }
+        Ok(())
     }
 
     /// Upon a base image nothing but contents and architectures can be said.
@@ -63,7 +82,7 @@ impl Checks<'_> {
         let origin = &self.image.origin;
         for user in &self.image.accounts.users {
             if user.username.is_empty() {
-                return Err(self.bad(&user.username, "the user's name", "is missing"));
+                return Err(self.nameless(&user.username, user.uid, "the user's name"));
             }
             match user.uid {
                 Some(uid) if uid.value != 0 => {}
@@ -84,9 +103,18 @@ impl Checks<'_> {
         }
         let mut groups = self.image.accounts.groups.iter();
         match groups.find(|group| group.groupname.is_empty()) {
-            Some(group) => Err(self.bad(&group.groupname, "the group's name", "is missing")),
+            Some(group) => Err(self.nameless(&group.groupname, group.gid, "the group's name")),
             None => Ok(()),
         }
+    }
+
+    /// That a name is missing, told where it is written empty, else where the number is.
+    fn nameless(&self, name: &Text, number: Option<Number<u32>>, what: &'static str) -> Error {
+        let origin = &self.image.origin;
+        let number = number.filter(|_| name.line() == 0);
+        let number = number.map(|number| origin.at(number.line, number.column));
+        let place = number.unwrap_or_else(|| origin.place(name));
+        bad_at(place, what, "", "is missing")
     }
 
     fn format(&self) -> Result<(), Error> {
@@ -143,4 +171,60 @@ const FILE_NAME: &str =
 fn is_file_name(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_image;
+
+    #[test]
+    fn what_apko_refuses_is_refused() {
+        let said: Vec<String> = [
+            "contents: {repositories: [a b c]}",
+            "contents: {build_repositories: [edge a]}",
+            "contents: {repositories: ['@edge a'], baseimage: {image: a}}\ncmd: x",
+            "accounts: {users: [{uid: 5}]}",
+            "accounts: {users: [{username: a}]}",
+            "accounts: {groups: [{gid: 3}]}",
+            "format: zip",
+            "format: erofs\nlayering: {}",
+            "certificates: {additional: [{content: x}]}",
+            "certificates: {additional: [{name: .a, content: x}]}",
+            "contents: {runtime_keyring: [{name: k, content: ''}]}",
+            "contents: {runtime_keyring: [{name: k, content: x}, {name: k, content: y}]}",
+        ]
+        .into_iter()
+        .map(|text| {
+            let image = parse_image("web.yaml", text).unwrap();
+            check_image(&image).unwrap_err().to_string()
+        })
+        .collect();
+        insta::assert_snapshot!(said.join("\n"), @"
+        web.yaml:1:27: the repository 'a b c' is neither an address nor @TAG and an address, with one space between
+        web.yaml:1:33: the repository 'edge a' is neither an address nor @TAG and an address, with one space between
+        web.yaml:1:58: the field 'cmd' is said beside a baseimage, where only contents, archs and include are taken
+        web.yaml:1:26: the user's name '' is missing
+        web.yaml:1:31: the user 'a' has no uid: write one that is not 0
+        web.yaml:1:27: the group's name '' is missing
+        web.yaml:1:9: the format 'zip' is none: there are tar and erofs
+        web.yaml:1:9: the format 'erofs' has one layer: leave out layering
+        web.yaml:1:39: the certificate's name '' is no name of a file: letters, digits, _ and -, and . but not first, are taken
+        web.yaml:1:36: the certificate's name '.a' is no name of a file: letters, digits, _ and -, and . but not first, are taken
+        web.yaml:1:37: the key 'k' has no content
+        web.yaml:1:60: the key 'k' is there twice
+        ");
+        for text in [
+            "paths: [{}]",
+            "archs: [vax]",
+            "entrypoint: {type: other, services: {a: b}}",
+            "layering: {strategy: foo, budget: -3}",
+            "format: erofs",
+            "contents: {baseimage: {}}",
+            "paths: [{path: a, type: b, permissions: 755}]",
+            "environment: {'': x}",
+        ] {
+            check_image(&parse_image("web.yaml", text).unwrap()).unwrap();
+        }
+    }
 }
