@@ -28,6 +28,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::assemble::{Member, assemble};
 use crate::guest;
+use crate::listed;
 use crate::locked::Locked;
 use crate::pool::{self, Pool};
 use crate::stock::{Stock, Stocked, own, write_notes};
@@ -244,8 +245,11 @@ impl Environments {
             .map(|package| stock.package(package, order.store))
             .collect::<Result<_, _>>()?;
         let members: Vec<Member<'_>> = packages.iter().map(Stocked::member).collect();
-        let mut tree = assemble(&members)?.tree;
-        guest::furnish(&mut tree)?;
+        let mut assembly = assemble(&members)?;
+        guest::furnish(&mut assembly.tree)?;
+        let lines = listed::lines(order.locked, &members, &assembly)?;
+        let mut tree = assembly.tree;
+        listed::put(&mut tree, listed::architecture(&members), lines.values())?;
         let layer = Layer {
             root: &root,
             staging: &staged,

@@ -3,10 +3,10 @@
 
 use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Tree};
 
-use crate::Error;
+use crate::{Error, listed};
 
 /// Names what [`strip`] takes away and [`furnish`] adds; it goes up whenever that changes, so that old trees are not used.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Accounts, as `/etc/passwd` has them. The build runs as `build`.
 const USERS: [&str; 3] = [
@@ -97,6 +97,7 @@ pub(crate) fn is_furnished(path: &RelPath) -> bool {
     DIRECTORIES.iter().any(|(name, _)| is(name))
         || FILES.iter().any(|(name, _)| is(name))
         || ["etc/passwd", "etc/group"].into_iter().any(is)
+        || listed::is_listed(path)
         || ALTERNATIVES.iter().any(|(name, choices)| {
             is_command(name) || choices.iter().any(|choice| is_command(choice))
         })

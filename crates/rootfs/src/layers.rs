@@ -27,6 +27,7 @@ use crate::Error;
 use crate::assemble::{Assembly, Member, assemble};
 use crate::environments::{Environments, Layer, Owner, file_error, name as whole};
 use crate::guest;
+use crate::listed;
 use crate::locked::{Locked, LockedPackage};
 use crate::pool::Pool;
 use crate::stock::{Stock, Stocked, own, write_notes};
@@ -257,19 +258,28 @@ impl Yard {
         let below = &first.below.0.packages;
         let own = group.iter().flat_map(|(_, split)| &split.above.0.packages);
         fetch(below.iter().chain(own), stock, store, stocked)?;
-        let ground = Ground::new(&members(&first.below.0, stocked))?;
+        let members_below = members(&first.below.0, stocked);
+        let ground = ground(&members_below)?;
+        let listed_below = listed::lines(&first.below.0, &members_below, &ground)?;
         let laid = group.par_iter().map(|(name, split)| {
             // Whether the packages go together at all, the whole says.
-            let Ok(own) = assemble(&members(&split.above.0, stocked)) else {
+            let members_above = members(&split.above.0, stocked);
+            let Ok(own) = assemble(&members_above) else {
                 return Ok(None);
             };
             let places = Places {
                 below: &split.below.1,
                 above: &split.above.1,
             };
-            let Some(tree) = above(&ground, &own, places)? else {
+            let Some(mut tree) = above(&ground, &own, places)? else {
                 return Ok(None);
             };
+            let listed_above = listed::lines(&split.above.0, &members_above, &own)?;
+            let listed: BTreeMap<_, _> = listed_below.iter().chain(&listed_above).collect();
+            let all = members_below.iter().chain(&members_above);
+            let architecture = listed::architecture(all);
+            let listed = listed.values().copied();
+            listed::put_above(&mut tree, &ground.tree, (architecture, listed))?;
             self.lay(name, &tree)?;
             Ok(Some(*name))
         });
@@ -325,27 +335,11 @@ fn members<'s>(locked: &Locked, stocked: &'s BTreeMap<Sha256, Stocked>) -> Vec<M
         .collect()
 }
 
-/// What layers are laid over: the tree below as it lies on disk.
-struct Ground {
-    tree: Tree,
-    origin: BTreeMap<RelPath, usize>,
-    belongings: Vec<BTreeMap<RelPath, RelPath>>,
-}
-
-impl Ground {
-    fn new(members: &[Member<'_>]) -> Result<Self, Error> {
-        let Assembly {
-            mut tree,
-            origin,
-            belongings,
-        } = assemble(members)?;
-        guest::furnish(&mut tree)?;
-        Ok(Self {
-            tree,
-            origin,
-            belongings,
-        })
-    }
+/// What layers are laid over: the tree below as it lies on disk, but for apk's database.
+fn ground(members: &[Member<'_>]) -> Result<Assembly, Error> {
+    let mut assembly = assemble(members)?;
+    guest::furnish(&mut assembly.tree)?;
+    Ok(assembly)
 }
 
 /// Where the packages of both parts stand in the whole.
@@ -358,7 +352,7 @@ struct Places<'a> {
 /// The tree of a layer that makes, over the ground, the whole; nothing where there is none: where a
 /// path of the packages above is another package's too, lies beneath a link of the ground, or
 /// matters to what a guest is furnished with.
-fn above(ground: &Ground, own: &Assembly, places: Places<'_>) -> Result<Option<Tree>, Error> {
+fn above(ground: &Assembly, own: &Assembly, places: Places<'_>) -> Result<Option<Tree>, Error> {
     if contradict(&ground.tree, &own.belongings) || contradict(&own.tree, &ground.belongings) {
         return Ok(None);
     }
@@ -490,14 +484,14 @@ mod tests {
             chosen.map(|(place, member)| (place, *member)).unzip()
         };
         let ((below, ground), (places, own)) = (part(false), part(true));
-        let ground = Ground::new(&ground).ok()?;
+        let ground = super::ground(&ground).ok()?;
         let own = assemble(&own).ok()?;
         let places = Places {
             below: &below,
             above: &places,
         };
         let layer = above(&ground, &own, places).unwrap()?;
-        let whole = Ground::new(&all).expect("what can be layered can be laid");
+        let whole = super::ground(&all).expect("what can be layered can be laid");
         Some((shown(&whole.tree), shown(&overlaid(&ground.tree, &layer))))
     }
 

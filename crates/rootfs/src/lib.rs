@@ -15,7 +15,8 @@
 //!    into a guest.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
-//! files between trees, `stock` remembers what each package became.
+//! files between trees, `stock` remembers what each package became, `listed` writes apk's database of
+//! a guest.
 //!
 //! Nothing here runs anything, chooses a version or fetches.
 
@@ -27,6 +28,7 @@ pub mod frames;
 pub mod guest;
 pub mod layers;
 mod links;
+mod listed;
 pub mod locked;
 pub mod open;
 mod pool;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use boltworks_apk::installed::{DATABASE, Database, InstalledPackage};
 use boltworks_fsx::{Limit, Root};
 use boltworks_model::PackageName;
 
@@ -87,4 +88,54 @@ fn what_environments_share_is_laid_once() {
     // All of it is there the next time, and nothing is left in between.
     assert_eq!(ensure(), lowers);
     assert!(!base.parent().unwrap().with_file_name("new-layers").exists());
+}
+
+/// What an environment's database says: each package, and its paths.
+fn listed(lowers: &[PathBuf]) -> Vec<(String, Vec<String>)> {
+    let text = lowers.iter().find_map(|lower| read(lower, DATABASE));
+    let database = Database::read(text.unwrap().as_bytes()).unwrap();
+    let of = |package: &InstalledPackage| {
+        let entry = &package.entry;
+        let paths = package.directories.iter().flat_map(|directory| {
+            let folder = directory.path.as_ref();
+            let folder = folder.map_or_else(String::new, ToString::to_string);
+            let files = directory.files.iter();
+            files.map(move |file| format!("{folder}/{}", String::from_utf8_lossy(&file.name)))
+        });
+        (format!("{}-{}", entry.name, entry.version), paths.collect())
+    };
+    database.packages.iter().map(of).collect()
+}
+
+#[test]
+fn a_guest_lists_its_packages() {
+    let site = Site::new(&[BASE, ONE, TWO, MERGED]);
+    let wanted = ["base two one", "base", "base merged"].map(|names| site.locked(names));
+    let trees = site.trees();
+    let lowers = trees
+        .ensure_all(&wanted, &own(), &site.store, me())
+        .unwrap();
+    let paths =
+        |paths: &[&str]| -> Vec<String> { paths.iter().map(|path| (*path).to_owned()).collect() };
+    let base = ("base-1".to_owned(), paths(&["/bin", "usr/bin/sh"]));
+    let one = paths(&["usr/share/one/file", "usr/share/one/same"]);
+    let two = paths(&["usr/share/two/file"]);
+    assert_eq!(
+        listed(&lowers[0]),
+        [
+            base.clone(),
+            ("one-1".to_owned(), one),
+            ("two-1".to_owned(), two)
+        ]
+    );
+    assert_eq!(listed(&lowers[1]), [base.clone()]);
+    // Laid as one tree, where the link leads.
+    let merged = ("merged-1".to_owned(), paths(&["usr/bin/merged"]));
+    assert_eq!(listed(&lowers[2]), [base, merged]);
+    let world = |at: usize| read(&lowers[at][0], "etc/apk/world").unwrap();
+    assert_eq!(world(0), "base=1\none=1\ntwo=1\n");
+    assert_eq!(world(1), "base=1\n");
+    // apk 2 looks there.
+    let link = std::fs::read_link(lowers[1][0].join("lib/apk")).unwrap();
+    assert_eq!(link, Path::new("../usr/lib/apk"));
 }
