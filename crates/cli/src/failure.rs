@@ -222,6 +222,7 @@ fn code(failure: &Failure) -> u8 {
         | FactoryError::Source(SourceError::Cancelled(_))
         | FactoryError::Package(PackageError::Cancelled(_))
         | FactoryError::Image(boltworks_image::Error::Cancelled(_)) => STOPPED,
+        FactoryError::Registry(error) if error.is_cancelled() => STOPPED,
         _ => WORK,
     }
 }
@@ -346,6 +347,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         )],
         FactoryError::Package(error) => one(error.help().unwrap_or_else(|| package_advice(error))),
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
+        FactoryError::Registry(error) => one(error.advice()),
         FactoryError::Inconsistent { .. }
         | FactoryError::Store(_)
         | FactoryError::Stage0(Stage0Error::Store(_))

@@ -23,6 +23,7 @@
 //!     [`files`]: what a person names on the command line.
 //! 14. [`graph`]: who needs whom among the recipes of some folders.
 //! 15. [`texts`]: the form of recipes, and what is wrong with them.
+//! 16. [`registries`]: how registries are reached, and whom to log in as.
 
 pub mod attempt;
 pub mod catalog;
@@ -44,6 +45,7 @@ pub mod packages;
 pub mod planning;
 pub mod programs;
 pub mod recipes;
+pub mod registries;
 pub mod releasing;
 pub mod repository;
 pub mod single;

@@ -140,6 +140,49 @@ impl Error {
         }
     }
 
+    /// Whether somebody pressed the button.
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_)
+                | Self::Net(boltworks_net::Error::Cancelled(_))
+                | Self::Store(boltworks_store::Error::Cancelled(_))
+        )
+    }
+
+    /// What to do next.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => {
+                "log in with `docker login REGISTRY` or `podman login REGISTRY`, as somebody who may \
+                 do this there"
+            }
+            Self::Unprotected { .. } => {
+                "use a registry with https, or one on this machine: a password is sent nowhere else"
+            }
+            Self::NoRegistry { .. } => "write the name like registry.example/team/web:1",
+            Self::Lied { .. } | Self::Nonsense { .. } => {
+                "look at the registry, and at proxies before it: no tag was set to anything that is \
+                 not whole"
+            }
+            Self::Refused { .. } | Self::Net(_) => {
+                "run the same command again: what the registry has is not sent again"
+            }
+            Self::Missing { .. } => "correct the name, its tag or its digest",
+            Self::Logins { .. } => {
+                "correct the file, or log in again with the program that writes it"
+            }
+            Self::Helper { .. } => {
+                "log in again with `docker login REGISTRY`, or repair the helper"
+            }
+            Self::TooLarge { .. } => "name another image",
+            Self::Store(_) | Self::Oci(_) | Self::Unfit { .. } => {
+                "make the image again: what is to be pushed is not whole"
+            }
+            Self::Cancelled(_) => "run the same command again: what was finished is kept",
+        }
+    }
+
     /// An answer that refuses, with the registry's own words (distribution-spec, error codes).
     pub(crate) fn refused(what: impl Into<String>, registry: &str, answer: Answer) -> Self {
         let transience = answer.refused().transience();

@@ -11,7 +11,8 @@
 //! 5. [`pypi`]: [`PythonIndex`], source distributions at the index pip is configured for.
 //! 6. [`debian`]: [`DebianArchive`], upstream's tarballs and binary packages through apt, which
 //!    checks the archive's signatures.
-//! 7. [`machine`]: [`Machine`], what this machine's own clients are configured to use.
+//! 7. [`machine`]: [`Machine`], what this machine's own clients are configured to use; `helper`:
+//!    the programs that know docker's logins.
 //! 8. [`archive`]: what is in a source, without unpacking it.
 //! 9. [`program`]: [`Program`], the one place that starts programs here.
 //!
@@ -24,6 +25,7 @@ pub mod discover;
 pub mod error;
 pub mod fetcher;
 mod git;
+mod helper;
 mod job;
 pub mod machine;
 mod notes;

@@ -125,8 +125,19 @@ impl Machine {
         }
     }
 
-    /// A file's text; what cannot be read configures nothing.
-    fn text(&self, path: &str) -> Option<String> {
+    /// A variable that is set to something.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(name)?;
+        (!value.is_empty()).then_some(value.as_str())
+    }
+
+    /// The whole environment.
+    pub const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// A configuration file's text; what cannot be read configures nothing.
+    pub fn text(&self, path: &str) -> Option<String> {
         let file = self.root.open_in_root(path.as_bytes()).ok()?;
         match Bounded::new(file, MAX_FILE).read_text() {
             Ok(text) => Some(text),

@@ -13,6 +13,10 @@ use super::{Packages, architecture};
 pub(crate) enum Image {
     /// Assemble an image: a layout where OUT is a folder, an archive where it is not.
     Build(ImageBuild),
+    /// Assemble an image and bring it to registries; prints its name by digest.
+    Publish(ImagePublish),
+    /// Bring an image that is there to registries: an OCI layout, or what the factory made last.
+    Push(ImagePush),
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +30,45 @@ pub(crate) struct ImageBuild {
     /// The architecture [default: the factory's, else the first that the file names]
     #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
     pub arch: Vec<Architecture>,
+    #[command(flatten)]
+    pub contents: ImageContents,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagePublish {
+    /// The image file.
+    pub file: PathBuf,
+    /// Where it goes, like registry.example/team/web:1; several may be given.
+    #[arg(required = true)]
+    pub tags: Vec<Reference>,
+    /// The architectures [default: the factory's, else the first that the file names]
+    #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
+    pub arch: Vec<Architecture>,
+    /// Also write the names by digest into this file, one a line: each image's, then the index's.
+    #[arg(long, value_name = "FILE")]
+    pub image_refs: Option<PathBuf>,
+    /// Also bring the SBOMs along, as referrers of each image.
+    #[arg(long)]
+    pub attach_sboms: bool,
+    #[command(flatten)]
+    pub contents: ImageContents,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagePush {
+    /// The folder of an OCI layout, or the name of an image of the factory.
+    pub image: PathBuf,
+    /// Where it goes, like registry.example/team/web:1; several may be given.
+    #[arg(required = true)]
+    pub tags: Vec<Reference>,
+    /// Also write the name by digest into this file.
+    #[arg(long, value_name = "FILE")]
+    pub image_refs: Option<PathBuf>,
+}
+
+/// What is in an image, and what is said of it.
+#[derive(Debug, Args)]
+pub(crate) struct ImageContents {
     /// A further repository, as with -r.
     #[arg(short, long, value_delimiter = ',', value_name = "FOLDER")]
     pub build_repository_append: Vec<PathBuf>,
@@ -58,7 +101,7 @@ pub(crate) struct ImageBuild {
         value_name = "FORM"
     )]
     pub sbom_formats: Vec<SbomForm>,
-    /// Where SBOMs go [default: the folder that OUT is in]
+    /// Where SBOMs go [default: the folder that OUT is in; nowhere if the image is published]
     #[arg(long, value_name = "FOLDER")]
     pub sbom_path: Option<PathBuf>,
     #[command(flatten)]

@@ -1,13 +1,15 @@
-//! `boltworks image build`: one image as files.
+//! `boltworks image build`: one image as files. The others of `boltworks image` are in [`publish`].
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boltworks_factory::single::{self, ImageOrder, ImageOut};
 use boltworks_model::Timestamp;
+use boltworks_oci::Reference;
 use serde_json::json;
 
-use crate::arguments::{Arguments, Image, ImageBuild, SbomForm};
-use crate::commands::{given, session};
+use crate::arguments::{Arguments, Image, ImageBuild, ImageContents, SbomForm};
+use crate::commands::{given, publish, session};
 use crate::failure::Failure;
 use crate::host;
 use crate::output::{Output, shown};
@@ -23,6 +25,8 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match image {
         Image::Build(build) => run_build(arguments, build, output),
+        Image::Publish(order) => publish::run(arguments, order, output),
+        Image::Push(order) => publish::run_push(arguments, order, output),
     }
 }
 
@@ -31,30 +35,9 @@ fn run_build(
     build: &ImageBuild,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let mut given = given::packages(&build.packages);
-    let further = build.build_repository_append.iter().cloned();
-    given.repositories.extend(further);
-    let wants = |form| build.sbom && build.sbom_formats.contains(&form);
     let order = ImageOrder {
-        configuration: single::configuration(&build.file, &[])?,
-        lock: None,
-        as_apko: false,
-        name: build.tag.clone(),
-        out: build.out.clone(),
-        shape: single::image::Shape::Image,
         architecture: given::one(&build.arch)?,
-        given,
-        packages: build.package_append.clone(),
-        annotations: build.annotations.iter().cloned().collect(),
-        created: match build.build_date {
-            Some(date) => Some(date),
-            None => source_date_epoch()?,
-        },
-        sboms: single::image::Sboms {
-            folder: build.sbom_path.clone(),
-            spdx: wants(SbomForm::Spdx),
-            cyclonedx: wants(SbomForm::Cyclonedx),
-        },
+        ..order(&build.file, &build.contents, &build.tag, build.out.clone())?
     };
     let home = given::home_if_any(arguments)?;
     let machine = session::machine()?;
@@ -63,6 +46,40 @@ fn run_build(
     drop(watcher);
     report(&order, &out, output);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The image that a command line describes, for whatever architecture.
+pub(crate) fn order(
+    file: &Path,
+    contents: &ImageContents,
+    name: &Reference,
+    out: PathBuf,
+) -> Result<ImageOrder, Failure> {
+    let mut given = given::packages(&contents.packages);
+    let further = contents.build_repository_append.iter().cloned();
+    given.repositories.extend(further);
+    let wants = |form| contents.sbom && contents.sbom_formats.contains(&form);
+    Ok(ImageOrder {
+        configuration: single::configuration(file, &[])?,
+        lock: None,
+        as_apko: false,
+        name: name.clone(),
+        out,
+        shape: single::image::Shape::Image,
+        architecture: None,
+        given,
+        packages: contents.package_append.clone(),
+        annotations: contents.annotations.iter().cloned().collect(),
+        created: match contents.build_date {
+            Some(date) => Some(date),
+            None => source_date_epoch()?,
+        },
+        sboms: single::image::Sboms {
+            folder: contents.sbom_path.clone(),
+            spdx: wants(SbomForm::Spdx),
+            cyclonedx: wants(SbomForm::Cyclonedx),
+        },
+    })
 }
 
 /// The time that the environment asks for.

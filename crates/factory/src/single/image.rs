@@ -276,6 +276,11 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// Where images are.
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn of_factory(home: &Home) -> Result<Self, Error> {
         if home.is_makeshift {
             let scratch = home.state_folder("scratch")?;

@@ -18,6 +18,7 @@
 //! 14. [`mod@compile`]: many recipes, only understood.
 //! 15. [`mod@configuration`]: an image file with what it includes.
 //! 16. [`mod@lock`]: its packages, chosen and written down.
+//! 17. [`mod@publish`]: it, brought to registries.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -40,6 +41,7 @@ pub mod linting;
 pub mod lock;
 pub mod mirrored;
 mod own;
+pub mod publish;
 pub mod reading;
 pub mod rebuild;
 pub mod scanning;
@@ -64,6 +66,7 @@ pub use configuration::{Configuration, configuration};
 pub use image::{ImageOrder, ImageOut, image};
 pub use lock::{Lock, ResolveOrder, Resolved, lock, resolved};
 pub use mirrored::mirrored;
+pub use publish::{PublishOrder, Published, publish, push_image};
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
 pub use shell::{KeptWorkspace, shell};

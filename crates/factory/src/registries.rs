@@ -1,0 +1,148 @@
+//! Registries: whom to log in as, from the configuration of docker, podman, curl and apko on this
+//! machine, and how they are reached.
+
+use std::path::Path;
+
+use boltworks_fsx::Root;
+use boltworks_model::Ambient;
+use boltworks_net::Client;
+use boltworks_oci::Reference;
+use boltworks_registry::{Access, Credentials, Registry};
+use boltworks_source::Machine;
+
+use crate::{Error, Host};
+
+/// The way to registries.
+pub struct Registries<'a> {
+    client: Client,
+    machine: Machine,
+    credentials: Credentials,
+    ambient: Ambient<'a>,
+}
+
+impl<'a> Registries<'a> {
+    /// Reads what this machine is configured to use. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// A file of logins that cannot be understood; [`Error::Asked`] where nothing may be fetched.
+    pub fn new(host: &Host, ambient: Ambient<'a>) -> Result<Self, Error> {
+        if host.offline {
+            return Err(Error::asked(
+                "nothing is pushed or pulled with --offline",
+                "leave --offline out, or write a layout with `boltworks image build`",
+            ));
+        }
+        let machine = Machine::new(Root::open(Path::new("/"))?, host.environment.clone());
+        let mut settings = machine.client_settings();
+        settings.user_agent.clone_from(&host.program);
+        Ok(Self {
+            client: Client::new(settings),
+            credentials: credentials(&machine)?,
+            machine,
+            ambient,
+        })
+    }
+
+    /// The repository that a name is in.
+    pub fn open(&self, name: &Reference, access: Access) -> Result<Registry<'_>, Error> {
+        let ask = |helper: &str, server: &str| {
+            self.machine
+                .ask_credential_helper(helper, server, self.ambient.clock)
+        };
+        let host = name.registry().unwrap_or_default();
+        let held = self.credentials.of(host, name.repository(), &ask)?;
+        Ok(Registry::new(
+            &self.client,
+            name,
+            access,
+            held,
+            self.ambient,
+        )?)
+    }
+}
+
+/// What docker, podman, curl and apko would use, the more special place first.
+fn credentials(machine: &Machine) -> Result<Credentials, Error> {
+    let variable = |name: &str| machine.variable(name).map(str::to_owned);
+    let home = variable("HOME");
+    let in_home = |path: &str| home.as_ref().map(|home| format!("{home}/{path}"));
+    let docker = variable("DOCKER_CONFIG").or_else(|| in_home(".docker"));
+    let config = variable("XDG_CONFIG_HOME").or_else(|| in_home(".config"));
+    let files = [
+        variable("REGISTRY_AUTH_FILE"),
+        docker.map(|folder| format!("{folder}/config.json")),
+        variable("XDG_RUNTIME_DIR").map(|folder| format!("{folder}/containers/auth.json")),
+        config.map(|folder| format!("{folder}/containers/auth.json")),
+    ];
+    let mut credentials = Credentials::default();
+    for file in files.into_iter().flatten() {
+        if let Some(text) = machine.text(&file) {
+            credentials.add_docker(&file, &text)?;
+        }
+    }
+    if let Some(text) = machine.variable("HTTP_AUTH") {
+        credentials.add_http_auth(text)?;
+    }
+    let netrc = variable("NETRC").or_else(|| in_home(".netrc"));
+    if let Some(text) = netrc.and_then(|file| machine.text(&file)) {
+        credentials.add_netrc(&text);
+    }
+    Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use boltworks_fsx::RelPath;
+    use boltworks_registry::Held;
+
+    use super::*;
+
+    #[test]
+    fn the_more_special_place_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let login = |name: &str| {
+            format!(r#"{{"auths":{{"r.example":{{"username":"{name}","password":"x"}}}}}}"#)
+        };
+        let files = [
+            ("named.json", login("named")),
+            ("home/.docker/config.json", login("docker")),
+            ("home/.config/containers/auth.json", login("podman")),
+            ("home/.netrc", "default login curl password x".to_owned()),
+        ];
+        for (path, text) in &files {
+            let path = RelPath::try_from(*path).unwrap();
+            if let Some(parent) = path.parent() {
+                root.make_dir(&parent).unwrap();
+            }
+            root.write(&path, text.as_bytes(), 0o600).unwrap();
+        }
+        let who = |environment: &[(&str, &str)], registry: &str| {
+            let environment = environment
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            let machine = Machine::new(root.try_clone().unwrap(), environment);
+            let ask = |_: &str, _: &str| Err("there is no helper".to_owned());
+            let held = credentials(&machine).unwrap().of(registry, "web", &ask);
+            match held.unwrap() {
+                Some(Held::Login(login)) => login.user,
+                _ => "nobody".to_owned(),
+            }
+        };
+        let home = ("HOME", "/home");
+        assert_eq!(who(&[], "r.example"), "nobody");
+        assert_eq!(who(&[home], "r.example"), "docker");
+        assert_eq!(
+            who(&[home, ("REGISTRY_AUTH_FILE", "/named.json")], "r.example"),
+            "named"
+        );
+        assert_eq!(
+            who(&[home, ("DOCKER_CONFIG", "/none")], "r.example"),
+            "podman"
+        );
+        assert_eq!(who(&[home], "other.example"), "curl");
+        let variable = ("HTTP_AUTH", "basic:other.example:apko:x");
+        assert_eq!(who(&[home, variable], "other.example"), "apko");
+    }
+}
