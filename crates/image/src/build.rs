@@ -97,12 +97,12 @@ pub fn build(
     step("unpack");
     let Frames { opened, known } = open_frames(request.locked, store, scratch)?;
     ambient.cancel.check()?;
-    match of_packages(request, opened, store, (ambient, &step)) {
+    match of_packages(request, &opened, store, (ambient, &step)) {
         Err(error) if known > 0 && is_damage(&error) => {
             // What was laid out is not what it was; the packages themselves are.
             step("unpack anew");
             let opened = open_locked(request.locked, store, scratch)?;
-            of_packages(request, opened, store, (ambient, &step))
+            of_packages(request, &opened, store, (ambient, &step))
         }
         made => made,
     }
@@ -123,13 +123,13 @@ fn is_damage(error: &Error) -> bool {
 
 fn of_packages(
     request: &ImageRequest<'_>,
-    opened: Vec<Opened>,
+    opened: &[Opened],
     store: &Store,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<BuiltImage, Error> {
     step("compose");
-    let composed = tree::compose(request, &opened)?;
-    let created = created(request.created, &opened)?;
+    let composed = tree::compose(request, opened)?;
+    let created = created(request.created, opened)?;
     let annotations = process::annotations(request.image, created);
     let process = process::process(request.image, annotations.clone())?;
     step("compress");
@@ -141,7 +141,7 @@ fn of_packages(
     let mut layers = Vec::new();
     let mut fresh = Vec::new();
     let mut unpacked = 0;
-    for part in parts(request, &composed, &opened)? {
+    for part in parts(request, &composed, opened)? {
         let found = layer_of(request, &composed, &part, (store, &mut batch))?;
         unpacked += found.unpacked;
         let comment = comment.clone();
@@ -161,7 +161,7 @@ fn of_packages(
     };
     let parts = ImageParts::new(&plan, layers, sha256)?;
     step("describe");
-    let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
+    let sbom = describe(request, opened, &composed.tree, &parts, created)?;
     for document in [&parts.config, &parts.manifest, &parts.index] {
         batch.put_bytes(&document.bytes)?;
     }

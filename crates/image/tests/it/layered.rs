@@ -1,5 +1,10 @@
 //! Images of several layers: together they are the image, apart they change with their packages.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is remembered on disk is damaged here"
+)]
+
 use std::fs::File;
 use std::io;
 use std::path::Path;

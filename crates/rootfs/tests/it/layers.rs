@@ -128,7 +128,7 @@ fn a_guest_lists_its_packages() {
             ("two-1".to_owned(), two)
         ]
     );
-    assert_eq!(listed(&lowers[1]), [base.clone()]);
+    assert_eq!(listed(&lowers[1]), std::slice::from_ref(&base));
     // Laid as one tree, where the link leads.
     let merged = ("merged-1".to_owned(), paths(&["usr/bin/merged"]));
     assert_eq!(listed(&lowers[2]), [base, merged]);
