@@ -1,4 +1,4 @@
-//! A step that failed, as people and machines are shown it: which command it was, what it printed
+//! A step that failed, as people and machines are shown it: where its script ended, what it printed
 //! last, where the whole log is, and how to be where it stood.
 
 use boltworks_factory::home::log_of;
@@ -14,13 +14,8 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
     let stopped = &failed.stopped;
     let mut lines = vec![format!("step {} of {}", stopped.number, stopped.of)];
     lines.extend(stopped.command.as_ref().map(|command| {
-        let Command {
-            line,
-            text,
-            is_near,
-        } = command;
-        let or_after = if *is_near { "or after " } else { "" };
-        format!("at {or_after}line {line} of its script: {text}")
+        let Command { line, text } = command;
+        format!("at or after line {line} of its script: {text}")
     }));
     lines.extend(failed.tail.iter().map(|line| format!("    {line}")));
     lines.extend(log_of(failed).map(|log| format!("log: {}", log.display())));
@@ -40,7 +35,6 @@ pub(crate) fn document(failed: &Failed) -> Value {
         json!({
             "line": command.line,
             "text": command.text,
-            "exact": !command.is_near,
         })
     });
     json!({

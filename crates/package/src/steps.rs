@@ -29,7 +29,7 @@ pub struct Stopped {
     pub how: String,
     /// The exit code, where it is one.
     pub code: Option<i32>,
-    /// The command of its script that ended it, where the guest's shell tells.
+    /// Where its script ended, if the guest's shell tells.
     pub command: Option<Command>,
     /// Its script.
     pub script: String,
@@ -39,15 +39,13 @@ pub struct Stopped {
     pub environment: BTreeMap<String, String>,
 }
 
-/// A command of a script.
+/// The last command of a script that a shell ran itself: it failed, or something after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The line it begins in, counted from 1.
     pub line: usize,
     /// That line, and those it goes on in.
     pub text: String,
-    /// Whether it is perhaps one after this.
-    pub is_near: bool,
 }
 
 /// Where and how all steps of one job run.
@@ -271,58 +269,81 @@ fn offer(what: &str, step: &str, ambient: &Ambient<'_>) {
     ambient.sink.event(Event::Warning { text: &text });
 }
 
-/// How the lines begin in which a shell tells where a script ended.
+/// How the lines begin in which a shell tells where a script ended: by a line, or by a command.
 const TOLD: [&str; 2] = [
-    "== the step ends at line ",
     "== the step ends at or after line ",
+    "== the step ends at or after: ",
 ];
 
 /// The script as the shell gets it: it stops at the first failing command, also in a pipe, and
 /// starts in its working directory, which is made where it is missing.
 ///
-/// Where it stops, the shell tells the line: bash that of the command that failed, others that of
-/// the last command which ran in the shell itself. A script that sets such traps too keeps its own.
+/// Where it stops, a trap on `EXIT` tells of the last command that ran in the shell itself: bash
+/// what it was, others in which line. A trap on `ERR` would know it better, and would change what
+/// scripts with traps do. A script that sets one on `EXIT` keeps its own; nothing else shows this
+/// one: not `set -x`, no closed output, no exit code.
 fn wrapped(script: &str, directory: &str) -> String {
     let directory = quoted(directory);
-    let [exact, near] = TOLD;
-    // From the line with the traps to the one before the script. Shells count from 0 or from 1.
+    let [at_line, at_command] = TOLD;
+    // From the line with the trap to the one before the script. Shells count from 0 or from 1.
     let between = 3 * directory.lines().count() - 1;
-    let line = |now: &str| format!("$(({now}-${{LINENO:-0}}-{between}))");
-    let line = line(r"LINENO").replacen("$((", r"\$((", 1);
+    let line = format!("$((LINENO-'\"${{LINENO:-0}}\"'-{between}))");
     format!(
         "set -eo pipefail\n\
-         if test \"${{BASH_VERSION-}}\"; then set -E; \
-         trap \"case \\$-:\\$BASH_SUBSHELL in *e*:0) echo '{exact}'{line} >&2;; esac\" ERR; \
-         else trap \"test \\$? = 0 || test {line} -lt 1 || echo '{near}'{line} >&2\" EXIT; fi\n\
+         trap '{{ test $? = 0; }} 2>/dev/null || {{ if test \"${{BASH_VERSION-}}\"; then \
+         printf \"%s\\n\" \"$BASH_COMMAND\" | {{ IFS= read -r said; echo \"{at_command}$said\" >&3; }}; \
+         else test {line} -lt 1 || echo \"{at_line}\"{line} >&3; fi; }} 3>&2 2>/dev/null || :' EXIT\n\
          test -d {directory} || mkdir -p {directory}\ncd {directory}\n{script}\nexit 0\n"
     )
 }
 
 /// The command that a shell tells of, in a line that it printed.
 fn command(told: &str, script: &str) -> Option<Command> {
-    let [exact, near] = TOLD;
+    let [at_line, at_command] = TOLD;
     let after = |words: &str| Some(told.rsplit_once(words)?.1);
-    let is_near = after(exact).is_none();
-    let line: usize = after(exact).or_else(|| after(near))?.trim().parse().ok()?;
-    let lines: Vec<&str> = script.lines().collect();
-    let at = line.checked_sub(1).filter(|at| *at < lines.len())?;
-    // A command goes on in the next line behind a backslash.
-    let goes_on = |line: &&str| line.ends_with('\\');
-    let before = lines
-        .get(..at)?
-        .iter()
-        .rev()
-        .take_while(|line| goes_on(line));
-    let first = at - before.count();
-    let rest = lines.get(first..)?;
-    let count = 1 + rest.iter().take_while(|line| goes_on(line)).count();
-    let words = rest.iter().take(count);
-    let words = words.map(|line| line.trim_end_matches('\\').trim());
+    let commands = commands(script);
+    let (line, text) = match after(at_command) {
+        Some(said) => only_one(&commands, said)?,
+        None => {
+            let line: usize = after(at_line)?.trim().parse().ok()?;
+            let mut before = commands.iter().take_while(|(first, _)| *first <= line);
+            let last = before.by_ref().last();
+            last.filter(|_| line <= script.lines().count())?
+        }
+    };
     Some(Command {
-        line: first + 1,
-        text: words.collect::<Vec<_>>().join(" "),
-        is_near,
+        line: *line,
+        text: text.clone(),
     })
+}
+
+/// The lines of a script, each with those it goes on in behind a backslash and with its number.
+fn commands(script: &str) -> Vec<(usize, String)> {
+    let mut commands: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (index, line) in script.lines().enumerate() {
+        let words = line.trim_end_matches('\\').trim();
+        match commands.last_mut().filter(|_| goes_on) {
+            Some((_, text)) => {
+                text.push(' ');
+                text.push_str(words);
+            }
+            None => commands.push((index + 1, words.to_owned())),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    commands
+}
+
+/// The only line that is what bash says, or that has it within; it prints blanks its own way.
+fn only_one<'c>(commands: &'c [(usize, String)], said: &str) -> Option<&'c (usize, String)> {
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
+    let said = dense(said);
+    let only = |is_it: &dyn Fn(&str) -> bool| {
+        let mut found = commands.iter().filter(|(_, text)| is_it(&dense(text)));
+        found.next().filter(|_| found.next().is_none())
+    };
+    only(&|text| text == said).or_else(|| only(&|text| text.contains(&said)))
 }
 
 pub(crate) fn quoted(text: &str) -> String {
@@ -349,18 +370,21 @@ mod tests {
         assert!(wrapped("true", HOME).contains("cd '/home/build'"));
     }
 
-    /// What a real shell tells of a script.
-    fn told(shell: &[&str], script: &str, directory: &str) -> Option<(usize, String)> {
+    fn run(shell: &[&str], script: &str) -> std::process::Output {
         #[expect(clippy::disallowed_methods, reason = "a shell is what this is about")]
         let mut shell = {
             let mut command = std::process::Command::new(shell[0]);
             command.args(&shell[1..]);
             command
         };
-        let output = shell.arg("-c").arg(wrapped(script, directory));
+        let output = shell.arg("-c").arg(script);
         let output = output.env_clear().env("PATH", "/usr/bin:/bin").output();
-        let output =
-            output.expect("bash and busybox are needed: apt-get install bash busybox-static");
+        output.expect("bash and busybox are needed: apt-get install bash busybox-static")
+    }
+
+    /// What a real shell tells of a script.
+    fn told(shell: &[&str], script: &str, directory: &str) -> Option<(usize, String)> {
+        let output = run(shell, &wrapped(script, directory));
         let said = String::from_utf8(output.stderr).unwrap();
         let found = said.lines().find_map(|line| command(line, script));
         found.map(|command| (command.line, command.text))
@@ -383,16 +407,41 @@ mod tests {
             check(shell, "true\n  false x\ntrue", Some((2, "false x")));
             check(shell, "if true; then\n  false\nfi", Some((2, "false")));
             check(shell, "true\nmissing", Some((2, "missing")));
+            check(shell, "true\nexit 3", Some((2, "exit 3")));
             check(
                 shell,
                 "true \\\n  a\nfalse \\\n  b \\\n  c\ntrue",
                 Some((3, "false b c")),
             );
             check(shell, "false || true\nif false; then :; fi", None);
+            check(shell, "exec 2>&-\nfalse", None);
+            check(shell, "trap : EXIT\nfalse", None);
         }
         check(bash, "true\nfalse | cat", Some((2, "false | cat")));
-        check(bash, "f() {\n  false\n}\nf", Some((2, "false")));
-        check(bash, "set +e\nfalse\nexit 3", None);
-        check(busybox, "true\nexit 3", Some((2, "exit 3")));
+        check(bash, "f() {\n  false>x\n}\nf", Some((2, "false>x")));
+        check(bash, "false \"a\nb\"\ntrue", Some((1, "false \"a")));
+        // Which of the two, bash does not say.
+        check(bash, "true || false\nfalse x || true\nfalse y\n false y", None);
+    }
+
+    #[test]
+    fn a_script_runs_as_under_set_e_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let script = "trap 'echo cleanup' ERR\n\
+                      probe() { set +e; grep -q nope /dev/null; r=$?; set -e; echo \"probe $r\"; }\n\
+                      probe\nv=$(set +e; false; echo ok)\necho \"v $v\"\necho $-\n\
+                      exec 2>&-\nset -x";
+        for shell in [&["bash", "--posix"][..], &["busybox", "sh"]] {
+            let script = match shell {
+                ["bash", ..] => script,
+                // It has no such trap.
+                _ => script.split_once('\n').unwrap().1,
+            };
+            let bare = format!("set -eo pipefail\ncd {folder}\n{script}\nexit 0\n");
+            let [ours, alone] = [wrapped(script, folder), bare].map(|script| run(shell, &script));
+            assert_eq!(ours, alone, "{shell:?}");
+            assert!(ours.status.success(), "{ours:?}");
+        }
     }
 }

@@ -231,7 +231,7 @@ fn a_failed_step_says_all_there_is_to_know() -> Result<()> {
     let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
     output.says("build of one failed at step 'step 1': exit code 2")?;
     output.says("step 1 of 1")?;
-    output.says("at line 3 of its script: ls /nowhere")?;
+    output.says("at or after line 3 of its script: ls /nowhere")?;
     output.says("    begins")?;
     let log = output
         .stderr

@@ -107,7 +107,7 @@ fn who_gives_up_ends_it() -> Result<()> {
     let turns = [("guest$ ", "echo x >deep; exit 1\r")];
     let output = attended(&small, &build, &turns)?.fails(1)?;
     output.says("failed at step 'breaks': exit code 1")?;
-    output.says("at line 2 of its script: test -e mended")?;
+    output.says("at or after line 2 of its script: test -e mended")?;
     // Where nobody is, nobody is asked.
     let output = small.command(build)?.fails(2)?;
     output.says("--interactive needs a terminal")?;
