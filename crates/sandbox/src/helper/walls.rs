@@ -31,7 +31,7 @@ pub(super) fn set_limits(limits: &Ceilings) -> Result<(), Failure> {
     };
     // Not 0: where the host pipes core files into a program of its own, only 1 stops it (core(5)).
     set(Resource::Core, 1, 1)?;
-    set(Resource::Nofile, 1024, 1 << 16)?;
+    set(Resource::Nofile, 1 << 16, 1 << 16)?;
     set(Resource::Stack, 8 << 20, 1 << 30)?;
     set(Resource::Memlock, 8 << 20, 8 << 20)?;
     set(Resource::Rtprio, 0, 0)?;
