@@ -92,7 +92,10 @@ impl Workspace {
         for path in [HOME_FOLDER, "cache", "overlay"] {
             tree.insert(RelPath::try_from(path)?, folder())?;
         }
-        tree.insert(RelPath::try_from("home/melange-out")?, folder())?;
+        if !contents.packages.is_empty() {
+            let results = format!("{HOME_FOLDER}/{RESULTS}");
+            tree.insert(RelPath::try_from(results.as_str())?, folder())?;
+        }
         for package in contents.packages {
             tree.insert(
                 RelPath::try_from(format!("home/{RESULTS}/{package}").as_str())?,
