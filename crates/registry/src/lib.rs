@@ -26,7 +26,7 @@ pub mod push;
 pub mod registry;
 mod several;
 
-pub use credentials::{Credentials, Held};
+pub use credentials::{Credentials, Held, with_login};
 pub use error::Error;
 pub use pull::{Limits, pull};
 pub use push::{Pushed, push};

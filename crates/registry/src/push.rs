@@ -44,6 +44,8 @@ pub fn push(
 ) -> Result<Pushed, Error> {
     let mut plan = Plan::default();
     plan.add(store, root, DEPTH)?;
+    // A registry that does not let us in says why only where an answer has a body.
+    registry.check()?;
     let mut missing = Vec::new();
     for item in &plan.manifests {
         if !registry.has_manifest(&item.document.descriptor.digest)? {

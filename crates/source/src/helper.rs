@@ -11,7 +11,7 @@ use boltworks_model::{Clock, chain};
 use crate::{Error, Machine, Program};
 
 /// How long one may take, a person's answer included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// No login is longer.
 const MAX_ANSWER: Limit = Limit::kib(64);
 

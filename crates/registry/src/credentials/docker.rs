@@ -7,6 +7,7 @@ use boltworks_model::Secret;
 use boltworks_net::Login;
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Held;
 
@@ -189,4 +190,38 @@ pub(super) fn parse_helper(text: &str) -> Option<Held> {
     } else {
         Held::Login(Login::new(answer.username, answer.secret))
     })
+}
+
+/// A file's text with one more login in it; whatever else stands there stays.
+///
+/// # Errors
+/// A sentence, where the text is not what docker writes, or a helper keeps the registry's logins.
+pub(super) fn with_login(
+    text: Option<&str>,
+    registry: &str,
+    login: &Login,
+) -> Result<String, String> {
+    let text = text.unwrap_or("{}");
+    let config = parse(text)?;
+    let helper = config.helpers.get(registry).or(config.store.as_ref());
+    if let Some(helper) = helper {
+        return Err(format!(
+            "docker-credential-{helper} keeps the logins of {registry}: log in with docker or podman"
+        ));
+    }
+    let mut file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let auths = file.as_object_mut().map(|file| file.entry("auths"));
+    let auths = auths.and_then(|auths| {
+        let auths = auths.or_insert_with(|| json!({}));
+        auths.as_object_mut()
+    });
+    let auths = auths.ok_or("it is not what docker and podman write")?;
+    // Docker itself writes some registries with the scheme and a path: the same one is replaced.
+    auths.retain(|key, _| plain(key) != registry);
+    let pair = Secret::new(format!("{}:{}", login.user, login.password.expose()));
+    let pair = BASE64.encode(pair.expose().as_bytes());
+    auths.insert(registry.to_owned(), json!({"auth": pair}));
+    let mut text = serde_json::to_string_pretty(&file).map_err(|error| error.to_string())?;
+    text.push('\n');
+    Ok(text)
 }

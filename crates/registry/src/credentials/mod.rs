@@ -114,6 +114,24 @@ impl Credentials {
     }
 }
 
+/// The text of docker's `config.json` with one more login in it, which takes the place of an older one
+/// for the same registry; whatever else stands there stays. `file` is its name, `text` what is in it
+/// so far.
+///
+/// # Errors
+/// [`Error::Logins`] if it is not what it should be, or says that a helper keeps the logins.
+pub fn with_login(
+    file: &str,
+    text: Option<&str>,
+    registry: &str,
+    login: &Login,
+) -> Result<String, Error> {
+    docker::with_login(text, registry, login).map_err(|reason| Error::Logins {
+        file: file.to_owned(),
+        reason,
+    })
+}
+
 fn again(login: &Login) -> Login {
     Login::new(login.user.clone(), login.password.expose().clone())
 }
@@ -208,6 +226,35 @@ mod tests {
             "ask docker-credential-bad for the login of b.example: it is broken"
         );
         assert!(who(&all, "e.example", "a").contains("none of a program"));
+    }
+
+    #[test]
+    fn a_login_is_added_and_nothing_else_changes() {
+        let login = Login::new("me", "p:w");
+        let text = with_login("c.json", None, "r.example", &login).unwrap();
+        let other =
+            r#"{"psFormat":"x","auths":{"https://r.example/v1/":{"auth":"YTpi"},"s.example":{}}}"#;
+        let both = with_login("c.json", Some(other), "r.example", &login).unwrap();
+        assert!(both.contains("\"psFormat\": \"x\"") && both.contains("s.example"));
+        for text in [text, both] {
+            let mut all = Credentials::default();
+            all.add_docker("c.json", &text).unwrap();
+            assert_eq!(who(&all, "r.example", "a"), "me:p:w");
+            assert_eq!(text.matches("r.example").count(), 1);
+        }
+        let error = with_login(
+            "c.json",
+            Some(r#"{"credsStore":"pass"}"#),
+            "r.example",
+            &login,
+        );
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("docker-credential-pass")
+        );
+        assert!(with_login("c.json", Some("[]"), "r.example", &login).is_err());
     }
 
     #[test]
