@@ -114,8 +114,9 @@ fn conclude(subject: &Subject<'_>, findings: Findings) -> Analysis {
     if !subject.options.no_depends {
         let needs = needs.keys().filter_map(|need| need.parse().ok());
         let is_own = |need: &Dependency| {
+            // What it must not offer, nobody can count on: it needs that like anybody else.
             need.name == *subject.name
-                || offers.contains_key(need.name.as_str())
+                || (!subject.options.no_provides && offers.contains_key(need.name.as_str()))
                 || vendored.contains_key(need.name.as_str())
         };
         let is_command = |need: &Dependency| need.name.as_str().starts_with("cmd:");

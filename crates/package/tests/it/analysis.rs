@@ -88,6 +88,58 @@ fn a_development_link_needs_the_library_beside_it() {
     );
 }
 
+/// The library in a folder of its own, and links to it from inside and outside the loader's folders.
+#[test]
+fn a_link_to_a_library_is_one() {
+    let inner = format!(
+        "cd $(mktemp -d)\n{LIBRARY}\nmkdir -p $D/usr/lib/x/lib $D/usr/bin
+         mv $D/usr/lib/libone.so.1.2 $D/usr/lib/x/lib/libone.so.1 && rm $D/usr/lib/libone.so.1"
+    );
+    let check = |link: &str, expect: [&[&str]; 2]| {
+        let (_folder, tree) = built(&format!("{inner}\nln -s {link}"));
+        let found = analysis("one", &tree, &[]);
+        let vendored = found.vendored.values().map(ToString::to_string);
+        let vendored: Vec<String> = vendored.collect();
+        assert_eq!(provides(&found), expect[0], "{link}");
+        assert_eq!(vendored, expect[1], "{link}");
+        assert_eq!(depends(&found), Vec::<String>::new(), "{link}");
+    };
+    let one: &[&str] = &["so-ver:libone.so.1=1.2-r3", "so:libone.so.1=1"];
+    check("x/lib/libone.so.1 $D/usr/lib/libone.so.1", [one, one]);
+    check("../lib/x/lib/libone.so.1 $D/usr/bin/tool", [&[], one]);
+    // An absolute link leads to where the package is installed, perhaps with another's files.
+    check("/usr/lib/x/lib/libone.so.1 $D/usr/lib/libone.so.1", [&[], one]);
+    check("../../../usr/lib/x/lib/libone.so.1 $D/usr/lib/a.so", [&[], one]);
+}
+
+#[test]
+fn a_link_needs_the_library_that_its_target_is_called() {
+    let (_library, library) = built(&format!("cd $(mktemp -d)\n{LIBRARY}"));
+    let check = |link: &str, expect: &[&str]| {
+        let (_links, links) = built(&format!("mkdir -p $D/usr/lib/x $D/usr/bin\nln -s {link}"));
+        let found = depends(&analysis("one-dev", &links, &[&library]));
+        assert_eq!(found, expect, "{link}");
+    };
+    let one: &[&str] = &["so:libone.so.1"];
+    check("../libone.so.1.2 $D/usr/lib/x/libone.so", one);
+    check("/usr/lib/libone.so.1 $D/usr/lib/libone.so", one);
+    check("/opt/libone.so.1 $D/usr/bin/one.so", one);
+    check("../lib/libone.so.1 $D/usr/bin/one", &[]);
+    check("libone.so.2 $D/usr/lib/libone.so", &[]);
+}
+
+#[test]
+fn what_a_package_may_not_offer_it_needs_itself() {
+    let (_library, library) = built(&format!("cd $(mktemp -d)\n{LIBRARY}"));
+    let (name, version) = ("one".parse().unwrap(), "1.2-r3".parse().unwrap());
+    let mut subject = Subject::new(&name, &version);
+    subject.options.no_provides = true;
+    // libone.so.1 is a link to libone.so.1.2, which is here and whose soname that is.
+    let found = analysed(&subject, &library, &[]);
+    assert_eq!(depends(&found), ["so:libone.so.1"]);
+    assert_eq!(provides(&found), Vec::<String>::new());
+}
+
 #[test]
 fn a_library_elsewhere_is_vendored() {
     let script = format!(

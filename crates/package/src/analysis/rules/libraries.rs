@@ -78,35 +78,32 @@ pub(super) fn interpreter(subject: &Subject<'_>, facts: &FileFacts<'_>, findings
 }
 
 /// A library in the loader's folders offers its soname, versioned by what follows `.so.`, and
-/// `so-ver:` with the package's version; elsewhere both are the package's own.
+/// `so-ver:` with the package's version; elsewhere both are the package's own. A link to a library
+/// of the package is one, too.
 ///
 /// Some programs bear a soname; they are told from libraries that can be run by their file names.
 pub(super) fn soname(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &mut Findings) {
-    let Some(elf) = regular(facts).filter(|elf| elf.kind == ElfKind::Shared) else {
-        return;
-    };
-    let Some(soname) = elf.soname.as_deref() else {
+    let elf = regular(facts).filter(|elf| elf.kind == ElfKind::Shared);
+    let itself = elf.and_then(|elf| Some((elf.soname.as_deref()?, elf.interpreter.is_some())));
+    let linked = facts.linked.as_ref();
+    let linked = linked.map(|library| (library.soname.as_str(), library.is_program));
+    let Some((soname, is_program)) = itself.or(linked) else {
         return;
     };
     let file = String::from_utf8_lossy(facts.name());
-    let is_library = elf.interpreter.is_none() || file.contains(".so.") || file.ends_with(".so");
+    let is_library = !is_program || file.contains(".so.") || file.ends_with(".so");
     if !is_library || HOST_LIBRARIES.contains(&soname) {
         return;
     }
-    let whole = format!("so:{soname}");
-    let versioned = format!("so-ver:{soname}");
-    let version = library_version(soname);
-    if facts.in_library_folder {
-        findings.offer(whole, version, facts.path);
+    let note = if facts.in_library_folder {
+        Findings::offer
     } else {
-        findings.vendor(whole, version, facts.path);
-    }
+        Findings::vendor
+    };
+    let name = format!("so:{soname}");
+    note(findings, name, library_version(soname), facts.path);
     let version = Some(subject.version.clone());
-    if facts.in_library_folder {
-        findings.offer(versioned, version, facts.path);
-    } else {
-        findings.vendor(versioned, version, facts.path);
-    }
+    note(findings, format!("so-ver:{soname}"), version, facts.path);
 }
 
 /// The numbers behind `.so.`, or 0 where something else is there: `libaws.so.0unstable`.
@@ -119,7 +116,7 @@ fn library_version(soname: &str) -> Option<Version> {
         .or_else(|| "0".parse().ok())
 }
 
-/// A link in the loader's folders to a library of another package of the build needs it.
+/// A link for a library that a package of the build has needs it, wherever the link lies.
 pub(super) fn linked_soname(subject: &Subject<'_>, facts: &FileFacts<'_>, findings: &mut Findings) {
     if let Some(soname) = &facts.leads_to {
         need(subject, soname, facts, findings);
