@@ -9,8 +9,9 @@
 //! 5. [`factory`]: a factory in a folder, driven through the program.
 //! 6. [`small`]: a factory that is made in a second, from a tiny stage 0.
 //! 7. [`server`]: `boltworks serve` on a port of its own.
-//! 8. [`layout`]: what a pulled image is, read by `tar` and `sha256sum`.
-//! 9. [`trace`]: what `strace` saw, parsed.
+//! 8. [`registry`]: Debian's docker-registry on a port of its own.
+//! 9. [`layout`]: what a pulled image is, read by `tar` and `sha256sum`.
+//! 10. [`trace`]: what `strace` saw, parsed.
 //!
 //! Variables for a person who runs them:
 //!
@@ -25,6 +26,7 @@ pub mod factory;
 pub mod folder;
 pub mod layout;
 pub mod program;
+pub mod registry;
 pub mod server;
 pub mod small;
 pub mod tools;
@@ -33,4 +35,5 @@ pub mod trace;
 pub use command::{Command, Output, Running};
 pub use factory::{Factory, Report};
 pub use folder::Folder;
+pub use registry::Registry;
 pub use server::Server;

@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cmp", "diffutils"),
     ("curl", "curl"),
     ("diff", "diffutils"),
+    ("docker-registry", "docker-registry"),
     ("file", "file"),
     ("find", "findutils"),
     ("git", "git"),

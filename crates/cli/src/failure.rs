@@ -304,7 +304,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
             near.into_iter().chain(all).collect()
         }
         FactoryError::Folder { .. } => {
-            one("make the folder, or correct its name in the factory's file")
+            one("make the folder, or correct its name in boltworks.yaml")
         }
         FactoryError::NotListed { .. } => one("make the index anew with `boltworks apk index`"),
         FactoryError::KeyGone { file } => one(format!(

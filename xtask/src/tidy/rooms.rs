@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "recipe", "solver", "source", "rootfs", "sandbox"],
     &["package", "image", "stage0"],
     &["plan", "gate"],
-    &["release", "factory"],
+    &["release", "registry", "factory"],
     &["serve", "cli"],
 ];
 
