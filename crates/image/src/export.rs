@@ -34,15 +34,15 @@ pub fn load(store: &Store, manifest: &Sha256) -> Result<ImageParts, Error> {
     Ok(ImageParts::from_documents(manifest, config, sha256)?)
 }
 
-/// Writes an image into a folder as an OCI layout: the blobs, durable together, then the index.
-/// An index that is there is replaced; other blobs stay.
+/// Writes images for one platform each into a folder as an OCI layout: the blobs, durable together,
+/// then the index. An index that is there is replaced; other blobs stay.
 pub fn export_layout(
-    image: &ImageParts,
+    images: &[&ImageParts],
     store: &Store,
     name: Option<&Reference>,
     folder: &Root,
 ) -> Result<(), Error> {
-    let mut files = layout::oci_layout(image, name)?;
+    let mut files = layout::oci_layout(images, name)?;
     let index = files.pop();
     for files in [files, Vec::from_iter(index)] {
         let mut batch = Batch::new();
@@ -73,17 +73,17 @@ fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Draft, Error>
     Ok(draft)
 }
 
-/// Writes an image as an archive. Equal images and names give equal bytes.
+/// Writes images for one platform each as an archive. Equal images and names give equal bytes.
 pub fn export_archive<W: Write>(
-    image: &ImageParts,
+    images: &[&ImageParts],
     store: &Store,
     name: &Reference,
     form: Form,
     out: W,
 ) -> Result<W, Error> {
     let files = match form {
-        Form::Docker => layout::docker_archive(image, name)?,
-        Form::Oci => layout::oci_layout(image, Some(name))?,
+        Form::Docker => layout::docker_archive(images, name)?,
+        Form::Oci => layout::oci_layout(images, Some(name))?,
     };
     let mut tree = Tree::new();
     for LayoutFile { path, body } in files {

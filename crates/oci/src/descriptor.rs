@@ -70,6 +70,16 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl Platform {
+    /// The architecture as a part of a tag: `amd64`, `arm_v7`.
+    pub fn suffix(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}_{variant}", self.architecture),
+            None => self.architecture.clone(),
+        }
+    }
+}
+
 impl From<Architecture> for Platform {
     fn from(architecture: Architecture) -> Self {
         Self {

@@ -51,12 +51,15 @@ pub fn blob_path(digest: &Sha256) -> String {
     format!("blobs/sha256/{digest}")
 }
 
-/// An image as an OCI layout (image-spec 1.1, image layout): `oci-layout`, `index.json` and
-/// the blobs, blobs first, so that a reader never sees an index of what is not there.
+/// Images for one platform each as an OCI layout (image-spec 1.1, image layout): `oci-layout`,
+/// `index.json` and the blobs, blobs first, so that a reader never sees an index of what is not there.
 ///
-/// The manifest stands in `index.json` under the reference's tag, or under no name without one.
-pub fn oci_layout(image: &ImageParts, name: Option<&Reference>) -> Result<Vec<LayoutFile>, Error> {
-    let index: Index = crate::read_index(&image.index.bytes)?;
+/// The manifests stand in `index.json` under the reference's tag, or under no name without one.
+pub fn oci_layout(
+    images: &[&ImageParts],
+    name: Option<&Reference>,
+) -> Result<Vec<LayoutFile>, Error> {
+    let index = crate::common_index(images)?;
     let tagged = |manifest: &Descriptor| {
         let mut annotations = manifest.annotations.clone();
         if let Some(tag) = name.and_then(Reference::tag) {
@@ -72,14 +75,17 @@ pub fn oci_layout(image: &ImageParts, name: Option<&Reference>) -> Result<Vec<La
         ..index
     };
     let mut blobs = BTreeMap::new();
-    for layer in &image.layers {
+    for layer in images.iter().flat_map(|image| &image.layers) {
         let body = Body::Blob {
             digest: layer.digest,
             size: layer.size,
         };
         blobs.insert(blob_path(&layer.digest), body);
     }
-    for document in [&image.config, &image.manifest] {
+    for document in images
+        .iter()
+        .flat_map(|image| [&image.config, &image.manifest])
+    {
         blobs.insert(
             blob_path(&document.digest),
             Body::Bytes(document.bytes.clone()),
@@ -107,34 +113,42 @@ struct Saved {
     layers: Vec<String>,
 }
 
-/// An image as the files of a docker archive: configuration, layers, `manifest.json`.
-pub fn docker_archive(image: &ImageParts, name: &Reference) -> Result<Vec<LayoutFile>, Error> {
-    let config = image.config.digest.prefixed();
-    let mut files = vec![LayoutFile {
-        path: config.clone(),
-        body: Body::Bytes(image.config.bytes.clone()),
-    }];
-    let mut layers = Vec::new();
-    for layer in &image.layers {
-        let path = format!("{}.tar.gz", layer.digest);
-        // Two equal layers are one file.
-        if !layers.contains(&path) {
+/// Images for one platform each as the files of a docker archive: configurations, layers,
+/// `manifest.json`. An image among several has its architecture behind its tag (`1.4-arm64`), as from
+/// apko: the archive has no other way to tell them apart.
+pub fn docker_archive(images: &[&ImageParts], name: &Reference) -> Result<Vec<LayoutFile>, Error> {
+    let mut files: Vec<LayoutFile> = Vec::new();
+    // What is equal is one file.
+    let mut add = |path: &str, body: Body| {
+        if !files.iter().any(|file| file.path == path) {
+            let path = path.to_owned();
+            files.push(LayoutFile { path, body });
+        }
+    };
+    let mut saved = Vec::new();
+    for image in images {
+        let config = image.config.digest.prefixed();
+        add(&config, Body::Bytes(image.config.bytes.clone()));
+        let mut layers = Vec::new();
+        for layer in &image.layers {
+            let path = format!("{}.tar.gz", layer.digest);
             let body = Body::Blob {
                 digest: layer.digest,
                 size: layer.size,
             };
-            files.push(LayoutFile {
-                path: path.clone(),
-                body,
-            });
+            add(&path, body);
+            layers.push(path);
         }
-        layers.push(path);
+        let tag = match images {
+            [_] => name.with_default_tag(),
+            _ => format!("{}-{}", name.with_default_tag(), image.platform.suffix()),
+        };
+        saved.push(Saved {
+            config,
+            repo_tags: vec![tag],
+            layers,
+        });
     }
-    let saved = [Saved {
-        config,
-        repo_tags: vec![name.with_default_tag()],
-        layers,
-    }];
     let bytes = json::write("archive manifest", &saved)?;
     files.push(LayoutFile {
         path: "manifest.json".to_owned(),
@@ -146,7 +160,9 @@ pub fn docker_archive(image: &ImageParts, name: &Reference) -> Result<Vec<Layout
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parts::tests::parts;
+    use boltworks_model::Architecture;
+
+    use crate::parts::tests::{parts, parts_of};
 
     fn listing(files: &[LayoutFile]) -> String {
         let line = |file: &LayoutFile| {
@@ -164,7 +180,7 @@ mod tests {
     #[test]
     fn a_layout_is_whole() {
         let name: Reference = "web:1.4".parse().unwrap();
-        insta::assert_snapshot!(listing(&oci_layout(&parts(), Some(&name)).unwrap()), @r#"
+        insta::assert_snapshot!(listing(&oci_layout(&[&parts()], Some(&name)).unwrap()), @r#"
 blobs/sha256/2366547a89d552c578f4fc82b69e09b5e9edf61a7bf239055833b3a4b0ecff2c: 457 bytes
 blobs/sha256/868b5a6ca75e08b60742ed576d609a5c81921c3c86ceac2d3bed08c919fb501e: 324 bytes
 blobs/sha256/abababababababababababababababababababababababababababababababab: 1234 bytes
@@ -174,9 +190,41 @@ index.json: {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+j
     }
 
     #[test]
+    fn several_images_are_together() {
+        let name: Reference = "web:1.4".parse().unwrap();
+        let images = [Architecture::X86_64, Architecture::Armv7].map(parts_of);
+        let images = [&images[0], &images[1]];
+        let layout = oci_layout(&images, Some(&name)).unwrap();
+        let [.., Body::Bytes(index)] =
+            &layout.iter().map(|file| &file.body).collect::<Vec<_>>()[..]
+        else {
+            panic!("no index");
+        };
+        let index = crate::read_index(index).unwrap();
+        let platforms = index.manifests.iter().map(|manifest| {
+            let platform = manifest.platform.as_ref().unwrap();
+            (platform.suffix(), manifest.annotations[REF_NAME].clone())
+        });
+        let tag = || "1.4".to_owned();
+        assert_eq!(
+            platforms.collect::<Vec<_>>(),
+            [("amd64".to_owned(), tag()), ("arm_v7".to_owned(), tag())]
+        );
+        // One layer, which both have.
+        assert_eq!(layout.len(), 1 + 4 + 2);
+        let archive = docker_archive(&images, &name).unwrap();
+        let tags = listing(&archive);
+        assert!(
+            tags.contains(r#"["web:1.4-amd64"]"#) && tags.contains(r#"["web:1.4-arm_v7"]"#),
+            "{tags}"
+        );
+        assert_eq!(archive.len(), 1 + 2 + 1);
+    }
+
+    #[test]
     fn a_docker_archive_is_whole() {
         let name: Reference = "factory.example:5000/web".parse().unwrap();
-        insta::assert_snapshot!(listing(&docker_archive(&parts(), &name).unwrap()), @r#"
+        insta::assert_snapshot!(listing(&docker_archive(&[&parts()], &name).unwrap()), @r#"
 sha256:868b5a6ca75e08b60742ed576d609a5c81921c3c86ceac2d3bed08c919fb501e: 324 bytes
 abababababababababababababababababababababababababababababababab.tar.gz: 1234 bytes
 manifest.json: [{"Config":"sha256:868b5a6ca75e08b60742ed576d609a5c81921c3c86ceac2d3bed08c919fb501e","RepoTags":["factory.example:5000/web:latest"],"Layers":["abababababababababababababababababababababababababababababababab.tar.gz"]}]

@@ -30,7 +30,7 @@ pub use descriptor::{Descriptor, Platform};
 pub use error::Error;
 pub use layout::{Body, LayoutFile};
 pub use manifest::{Index, Manifest, read_config, read_index, read_manifest};
-pub use parts::{Document, ImageParts, ImagePlan, Layer};
+pub use parts::{Document, ImageParts, ImagePlan, Layer, common_index};
 pub use reference::Reference;
 
 /// Names the bytes this crate writes; part of every image's action digest.

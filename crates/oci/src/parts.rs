@@ -195,6 +195,17 @@ impl ImageParts {
     }
 }
 
+/// An index of images for one platform each, in their order.
+pub fn common_index(images: &[&ImageParts]) -> Result<Index, Error> {
+    let mut common = Index::new(Vec::new());
+    for image in images {
+        let index = crate::read_index(&image.index.bytes)?;
+        common.manifests.extend(index.manifests);
+        common.annotations.extend(index.annotations);
+    }
+    Ok(common)
+}
+
 /// An image's parts before there is an index of its manifest.
 struct Unindexed {
     platform: Platform,
@@ -257,6 +268,10 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn parts() -> ImageParts {
+        parts_of(Architecture::X86_64)
+    }
+
+    pub(crate) fn parts_of(architecture: Architecture) -> ImageParts {
         let layer = Layer {
             digest: Sha256::new([0xab; 32]),
             size: 1234,
@@ -264,7 +279,11 @@ pub(crate) mod tests {
             media_type: media_type::LAYER_GZIP,
             comment: None,
         };
-        ImageParts::new(&plan(), vec![layer], toy_hash).unwrap()
+        let plan = ImagePlan {
+            architecture,
+            ..plan()
+        };
+        ImageParts::new(&plan, vec![layer], toy_hash).unwrap()
     }
 
     #[test]

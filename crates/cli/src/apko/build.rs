@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::single::image::Shape;
 use boltworks_factory::single::{self, ImageOrder, Lock};
+use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 
 use super::given;
@@ -31,12 +32,11 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let lock = words.path("lockfile");
     let order = ImageOrder {
         lock: lock.as_deref().map(Lock::load).transpose()?,
-        architecture: architecture(words)?,
         annotations: annotations(words)?,
         sboms: sboms(words)?,
         ..order(words, &tag.to_string_lossy(), out)?
     };
-    carry_out(words, &order, output)
+    carry_out(words, &order, &given::architectures(words)?, output)
 }
 
 /// `apko build-minirootfs` and `build-cpio`
@@ -66,7 +66,7 @@ pub(super) fn files(words: &Words<'_>, shape: Shape, output: &Output) -> Result<
         order.sboms.folder = Some(folder);
         order.sboms.spdx = true;
     }
-    carry_out(words, &order, output)
+    carry_out(words, &order, &[], output)
 }
 
 /// What is common to all that is built.
@@ -89,25 +89,20 @@ fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOrder, Failur
     })
 }
 
-fn carry_out(words: &Words<'_>, order: &ImageOrder, output: &Output) -> Result<ExitCode, Failure> {
+fn carry_out(
+    words: &Words<'_>,
+    order: &ImageOrder,
+    architectures: &[Architecture],
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let home = given::home(words)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);
-    let built = single::image(Some(&home), order, &machine.ambient(watcher.as_ref()))?;
+    let ambient = machine.ambient(watcher.as_ref());
+    let built = single::image(Some(&home), order, architectures, &ambient)?;
     drop(watcher);
     image::report(order, &built, output);
     Ok(ExitCode::SUCCESS)
-}
-
-fn architecture(words: &Words<'_>) -> Result<Option<boltworks_model::Architecture>, Failure> {
-    match given::architectures(words)?.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(*one)),
-        _ => Err(usage(
-            "several architectures are asked for at once: there is one in an image yet",
-            "build them one by one, with --arch x86_64 and the like",
-        )),
-    }
 }
 
 fn packages(words: &Words<'_>) -> Result<Vec<Dependency>, Failure> {

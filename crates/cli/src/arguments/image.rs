@@ -17,6 +17,8 @@ pub(crate) enum Image {
     Publish(ImagePublish),
     /// Bring an image that is there to registries: an OCI layout, or what the factory made last.
     Push(ImagePush),
+    /// Bring an image of a registry into a folder, as an OCI layout.
+    Pull(ImagePull),
 }
 
 #[derive(Debug, Args)]
@@ -27,7 +29,7 @@ pub(crate) struct ImageBuild {
     pub tag: Reference,
     /// An existing folder for an OCI layout, or the name of an archive for `docker load`.
     pub out: PathBuf,
-    /// The architecture [default: the factory's, else the first that the file names]
+    /// The architectures [default: the factory's, else the first that the file names]
     #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
     pub arch: Vec<Architecture>,
     #[command(flatten)]
@@ -64,6 +66,17 @@ pub(crate) struct ImagePush {
     /// Also write the name by digest into this file.
     #[arg(long, value_name = "FILE")]
     pub image_refs: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagePull {
+    /// What is pulled, like registry.example/team/web:1, or with @sha256:… after it.
+    pub name: Reference,
+    /// The folder; it is made if it is not there.
+    pub out: PathBuf,
+    /// The one architecture that is wanted [default: all]
+    #[arg(long, value_parser = architecture, value_name = "ARCH")]
+    pub arch: Option<Architecture>,
 }
 
 /// What is in an image, and what is said of it.

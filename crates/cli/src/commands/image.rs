@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, ImageOrder, ImageOut};
+use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut};
+use boltworks_image::BuiltImage;
 use boltworks_model::Timestamp;
 use boltworks_oci::Reference;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Image, ImageBuild, ImageContents, SbomForm};
 use crate::commands::{given, publish, session};
@@ -27,6 +28,7 @@ pub(crate) fn run(
         Image::Build(build) => run_build(arguments, build, output),
         Image::Publish(order) => publish::run(arguments, order, output),
         Image::Push(order) => publish::run_push(arguments, order, output),
+        Image::Pull(order) => publish::run_pull(arguments, order, output),
     }
 }
 
@@ -35,14 +37,16 @@ fn run_build(
     build: &ImageBuild,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let order = ImageOrder {
-        architecture: given::one(&build.arch)?,
-        ..order(&build.file, &build.contents, &build.tag, build.out.clone())?
-    };
+    let order = order(&build.file, &build.contents, &build.tag, build.out.clone())?;
     let home = given::home_if_any(arguments)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);
-    let out = single::image(home.as_ref(), &order, &machine.ambient(watcher.as_ref()))?;
+    let out = single::image(
+        home.as_ref(),
+        &order,
+        &build.arch,
+        &machine.ambient(watcher.as_ref()),
+    )?;
     drop(watcher);
     report(&order, &out, output);
     Ok(ExitCode::SUCCESS)
@@ -101,39 +105,75 @@ pub(crate) fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
 
 /// Tells of an image that was made.
 pub(crate) fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
-    let built = &out.built;
-    let digest = built.artifact.digest.prefixed();
     let form = if out.is_layout { "layout" } else { "archive" };
-    let mut lines = vec![
-        format!(
-            "{} ({}): {}, {}",
-            order.name,
-            out.architecture,
-            count(built.packages, "package"),
-            size(built.parts.size())
-        ),
-        format!("  digest   {digest}"),
-        format!("  {form:<7}  {}", order.out.display()),
-    ];
+    let mut lines: Vec<String> = out.images.iter().map(|made| line(order, made)).collect();
+    lines.push(format!("  digest   {}", out.digest.prefixed()));
+    lines.push(format!("  {form:<7}  {}", order.out.display()));
     let sboms = out.sboms.iter();
     lines.extend(sboms.map(|sbom| format!("  sbom     {}", sbom.display())));
     output.text(&lines.join("\n"));
-    let gaps: Vec<String> = built.gaps.iter().map(ToString::to_string).collect();
-    for note in out.notes.iter().chain(&built.warnings).chain(&gaps) {
+    for note in &out.notes {
         output.note(&format!("! {note}"));
     }
-    output.json(&json!({
+    for Assembly { built, .. } in &out.images {
+        for note in built.warnings.iter().cloned().chain(gaps(built)) {
+            output.note(&format!("! {note}"));
+        }
+    }
+    let mut document = json!({
         "name": order.name.to_string(),
-        "arch": out.architecture,
-        "digest": digest,
-        "size": built.parts.size(),
-        "unpacked": built.unpacked,
-        "packages": built.packages,
+        "digest": out.digest.prefixed(),
         "form": form,
         "out": shown(&order.out),
         "sboms": out.sboms.iter().map(|sbom| shown(sbom)).collect::<Vec<_>>(),
-        "gaps": gaps,
         "notes": out.notes,
+    });
+    let images: Vec<Value> = out.images.iter().map(described).collect();
+    if let (Value::Object(document), [Value::Object(one)]) = (&mut document, images.as_slice()) {
+        for (key, value) in one.iter().filter(|(key, _)| *key != "digest") {
+            document.insert(key.clone(), value.clone());
+        }
+    }
+    if let Value::Object(document) = &mut document {
+        document.insert("images".to_owned(), images.into());
+    }
+    output.json(&document);
+}
+
+fn line(
+    order: &ImageOrder,
+    Assembly {
+        architecture,
+        built,
+    }: &Assembly,
+) -> String {
+    format!(
+        "{} ({architecture}): {}, {}",
+        order.name,
+        count(built.packages, "package"),
+        size(built.parts.size())
+    )
+}
+
+/// What `--json` says of the image for one architecture.
+fn described(
+    Assembly {
+        architecture,
+        built,
+    }: &Assembly,
+) -> Value {
+    json!({
+        "arch": architecture,
+        "digest": built.artifact.digest.prefixed(),
+        "size": built.parts.size(),
+        "unpacked": built.unpacked,
+        "packages": built.packages,
+        "layers": built.parts.layers.len(),
+        "gaps": gaps(built).collect::<Vec<_>>(),
         "warnings": built.warnings,
-    }));
+    })
+}
+
+fn gaps(built: &BuiltImage) -> impl Iterator<Item = String> {
+    built.gaps.iter().map(ToString::to_string)
 }

@@ -3,45 +3,33 @@
 //! Nothing is recorded and nothing released: what comes out is files, as from apko.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use boltworks_fsx::gzip::{Format, Gzip};
-use boltworks_fsx::{Batch, RelPath, Root};
-use boltworks_image::{BuiltImage, Form, ImageRequest, export_archive, export_layout, write_cpio};
+use boltworks_fsx::{RelPath, Root};
+use boltworks_image::{BuiltImage, ImageRequest};
 use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolve_image;
 use boltworks_recipe::resolved::Image;
 use boltworks_solver::{Options, Solution, solve};
-use boltworks_store::{BlobFile, Store};
+use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
+use super::exported::{self, write_sboms};
 use super::own::{Takes, with_files_own};
 use super::{Configuration, Lock, ResolveOrder, last_records, mirrored, resolved};
 use crate::catalog::Loaded;
-use crate::files::{self, Place, parent};
+use crate::files::{self, parent};
 use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
 use crate::repository::{Dock, Given, Repository};
 use crate::{Error, Home};
 
-/// No SBOM is larger.
-const SBOM_LIMIT: boltworks_fsx::Limit = boltworks_fsx::Limit::gib(1);
 /// Who ships an image that no factory makes.
 const NOBODY: &str = "local";
-/// How cpio archives are compressed.
-const CPIO_FORMAT: Format = Format {
-    level: 6,
-    piece: 1 << 20,
-};
-/// The mode of files that are made.
-const MODE: u32 = 0o644;
-
 /// One image to assemble.
 #[derive(Debug, Clone)]
 pub struct ImageOrder {
@@ -93,13 +81,22 @@ pub struct Sboms {
     pub cyclonedx: bool,
 }
 
+/// An image for one architecture.
+#[derive(Debug, Clone)]
+pub struct Assembly {
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// The image.
+    pub built: BuiltImage,
+}
+
 /// An image that was delivered.
 #[derive(Debug, Clone)]
 pub struct ImageOut {
-    /// The image.
-    pub built: BuiltImage,
-    /// Its architecture.
-    pub architecture: Architecture,
+    /// The image for each architecture.
+    pub images: Vec<Assembly>,
+    /// Its name by content: of the one manifest, or of the index of several.
+    pub digest: Sha256,
     /// Whether it is a layout; else it is an archive.
     pub is_layout: bool,
     /// The SBOMs' files.
@@ -109,24 +106,63 @@ pub struct ImageOut {
 }
 
 /// Assembles an image and delivers it. Without a factory its packages come from the repositories
-/// given, and from folders that its file names.
+/// given, and from folders that its file names. `architectures` are those that are asked for; where
+/// there are none, it is the order's or the one that is built without being asked for, or as apko does
+/// it all that the file names.
 pub fn image(
     home: Option<&Home>,
     order: &ImageOrder,
+    architectures: &[Architecture],
     ambient: &Ambient<'_>,
 ) -> Result<ImageOut, Error> {
     let mut desk = None;
-    let assembled = assemble(home, order, &mut desk, ambient)?;
-    let store = assembled.store;
-    let is_layout = deliver(&assembled.built, store, order)?;
-    let sboms = write_sboms(&assembled.built, store, order, assembled.architecture)?;
+    let (mut images, mut notes) = (Vec::new(), Vec::new());
+    for architecture in wanted(order, architectures) {
+        let own = ImageOrder {
+            architecture,
+            ..order.clone()
+        };
+        let assembled = assemble(home, &own, &mut desk, ambient)?;
+        let new = assembled.notes.into_iter();
+        notes.extend(new.filter(|note| !notes.contains(note)).collect::<Vec<_>>());
+        images.push(Assembly {
+            architecture: assembled.architecture,
+            built: assembled.built,
+        });
+    }
+    let desk = desk.ok_or_else(nowhere)?;
+    let (digest, is_layout) = exported::deliver(&images, &desk.store, order)?;
+    let mut sboms = Vec::new();
+    for made in &images {
+        sboms.extend(write_sboms(
+            &made.built,
+            &desk.store,
+            order,
+            made.architecture,
+        )?);
+    }
     Ok(ImageOut {
-        built: assembled.built,
-        architecture: assembled.architecture,
+        images,
+        digest,
         is_layout,
         sboms,
-        notes: assembled.notes,
+        notes,
     })
+}
+
+/// The architectures that are built.
+pub(super) fn wanted(order: &ImageOrder, asked: &[Architecture]) -> Vec<Option<Architecture>> {
+    if !asked.is_empty() {
+        return asked.iter().copied().map(Some).collect();
+    }
+    let is_for_all = order.as_apko && order.architecture.is_none();
+    if is_for_all && !order.configuration.image.archs.is_empty() {
+        // What cannot be understood is told of where the image is assembled.
+        if let Ok(image) = resolve_image(&order.configuration.image) {
+            return image.archs.iter().copied().map(Some).collect();
+        }
+    }
+    vec![order.architecture]
 }
 
 /// An image that is in a store, and nowhere else yet.
@@ -434,76 +470,4 @@ fn chosen(
         subject: format!("image {name}"),
         why: unsolvable.to_string(),
     })
-}
-
-/// Writes the image; whether it is a layout.
-fn deliver(built: &BuiltImage, store: &Store, order: &ImageOrder) -> Result<bool, Error> {
-    let place = Place::of(&order.out)?;
-    if let (Shape::Tar | Shape::Cpio, [layer]) = (order.shape, built.parts.layers.as_slice()) {
-        deliver_files(&store.open_blob(&layer.digest)?, &place, order)?;
-        return Ok(false);
-    }
-    if place.is_folder()? {
-        let folder = Root::open(&order.out)?;
-        export_layout(&built.parts, store, Some(&order.name), &folder)?;
-        return Ok(true);
-    }
-    let draft = place.draft(MODE)?;
-    export_archive(&built.parts, store, &order.name, Form::Docker, draft)?.commit()?;
-    Ok(false)
-}
-
-/// Writes the files of an image's one layer.
-fn deliver_files(layer: &BlobFile, place: &Place, order: &ImageOrder) -> Result<(), Error> {
-    let mut draft = place.draft(MODE)?;
-    let failed = |source| place.failed("write the files", source);
-    let is_gzip = order.out.as_os_str().as_bytes().ends_with(b".gz");
-    match (order.shape, is_gzip) {
-        (Shape::Cpio, true) => {
-            let gzip = Gzip::new(&mut draft, CPIO_FORMAT).map_err(failed)?;
-            let gzip = write_cpio(&mut || layer.reader(), gzip)?;
-            gzip.finish().map_err(failed)?;
-        }
-        (Shape::Cpio, false) => {
-            write_cpio(&mut || layer.reader(), &mut draft)?;
-        }
-        (Shape::Tar | Shape::Image, _) => {
-            io::copy(&mut layer.reader(), &mut draft).map_err(failed)?;
-        }
-    }
-    draft.commit()?;
-    Ok(())
-}
-
-pub(super) fn write_sboms(
-    built: &BuiltImage,
-    store: &Store,
-    order: &ImageOrder,
-    architecture: Architecture,
-) -> Result<Vec<PathBuf>, Error> {
-    let Sboms {
-        folder,
-        spdx,
-        cyclonedx,
-    } = &order.sboms;
-    let path = match folder {
-        Some(folder) => folder.as_path(),
-        None => order.out.parent().unwrap_or(Path::new("")),
-    };
-    let wanted: [(bool, &str, Sha256); 2] = [
-        (*spdx, "spdx", built.spdx),
-        (*cyclonedx, "cdx", built.cyclonedx),
-    ];
-    let mut written = Vec::new();
-    let mut batch = Batch::new();
-    for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
-        let here = path == Path::new("");
-        let folder = Root::create(if here { Path::new(".") } else { path })?;
-        let name = format!("sbom-{architecture}.{form}.json");
-        let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
-        batch.write(&folder, &RelPath::try_from(name.as_str())?, &bytes, MODE)?;
-        written.push(path.join(name));
-    }
-    batch.commit()?;
-    Ok(written)
 }

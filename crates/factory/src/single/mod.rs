@@ -12,13 +12,13 @@
 //! 8. [`mod@rebuild`]: its packages, made again from the recipe inside one of them, and compared.
 //! 9. [`scanning`]: what its packages need and offer, read off their files again.
 //! 10. [`licences`]: what it declares, beside what its sources show.
-//! 11. [`mod@mirrored`]: repositories at addresses, brought into folders.
+//! 11. [`mod@mirrored`]: repositories at addresses, brought into folders; `keyring`: keys at addresses.
 //! 12. [`mod@bump`]: its text, moved to another version.
 //! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //! 14. [`mod@compile`]: many recipes, only understood.
 //! 15. [`mod@configuration`]: an image file with what it includes.
 //! 16. [`mod@lock`]: its packages, chosen and written down.
-//! 17. [`mod@publish`]: it, brought to registries.
+//! 17. [`mod@publish`]: it, brought to registries. [`pulled`]: the way back.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -35,38 +35,43 @@ pub mod choose;
 pub mod compile;
 pub mod configuration;
 mod deliver;
+mod exported;
 pub mod image;
+mod keyring;
 pub mod licences;
 pub mod linting;
 pub mod lock;
 pub mod mirrored;
 mod own;
 pub mod publish;
+pub mod pulled;
 pub mod reading;
 pub mod rebuild;
 pub mod scanning;
 pub mod shell;
 pub mod worktree;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use boltworks_apk::Index;
 use boltworks_crypto::Keyring;
-use boltworks_model::Ambient;
+use boltworks_model::{Ambient, Material};
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
 pub use build::{BuildOrder, Delivered, Made, Signing, build};
 pub use bump::{BumpOrder, Bumped, Renewed, bump};
 pub use cached::keep_sources;
-pub use check::{CheckOrder, Checked, check};
+pub use check::{CheckOrder, Checked, Subjects, check};
 pub use choose::{Choice, Solver, Wish, choose};
 pub use compile::{CompileOrder, compile};
 pub use configuration::{Configuration, configuration};
-pub use image::{ImageOrder, ImageOut, image};
+pub use image::{Assembly, ImageOrder, ImageOut, image};
 pub use lock::{Lock, ResolveOrder, Resolved, lock, resolved};
 pub use mirrored::mirrored;
 pub use publish::{PublishOrder, Published, publish, push_image};
+pub use pulled::pull_image;
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
 pub use shell::{KeptWorkspace, shell};
@@ -85,6 +90,7 @@ struct Bench<'h> {
     keys: Keys,
     keyring: Keyring,
     ignore_signatures: bool,
+    fetched_keys: BTreeSet<Material>,
     repositories: Vec<Repository>,
 }
 
@@ -100,6 +106,7 @@ impl<'h> Bench<'h> {
             keys,
             keyring,
             ignore_signatures: given.ignore_signatures,
+            fetched_keys: given.fetched_keys.clone(),
             repositories,
         })
     }
@@ -132,6 +139,7 @@ impl<'h> Bench<'h> {
         };
         let brought = dock.bring(&self.repositories, wanted, &others, ambient)?;
         stage0.give(brought)?;
+        stage0.keys = self.fetched_keys.iter().cloned().collect();
         Ok(stage0)
     }
 

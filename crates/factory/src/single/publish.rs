@@ -15,7 +15,8 @@ use boltworks_registry::{Access, Pushed, push};
 use boltworks_store::Store;
 
 use super::ImageOrder;
-use super::image::{assemble, write_sboms};
+use super::exported::write_sboms;
+use super::image::{assemble, wanted};
 use crate::files::{Place, folder};
 use crate::registries::Registries;
 use crate::{Error, Home, Host};
@@ -70,7 +71,7 @@ pub fn publish(
     let registries = Registries::new(host, *ambient)?;
     let mut desk = None;
     let (mut notes, mut sboms, mut images) = (Vec::new(), Vec::new(), Vec::new());
-    for architecture in wanted(order) {
+    for architecture in wanted(&order.image, &order.architectures) {
         let own = ImageOrder {
             architecture,
             ..order.image.clone()
@@ -172,21 +173,6 @@ fn no_image(name: &str) -> Error {
         format!("there is no layout '{name}', and no image of that name was made here"),
         "name the folder of an OCI layout, or make the image with `boltworks up`",
     )
-}
-
-/// The architectures that are built.
-fn wanted(order: &PublishOrder) -> Vec<Option<Architecture>> {
-    let named = &order.image.configuration.image.archs;
-    if !order.architectures.is_empty() {
-        return order.architectures.iter().copied().map(Some).collect();
-    }
-    if order.image.as_apko && !named.is_empty() {
-        let known = boltworks_recipe::resolve_image(&order.image.configuration.image);
-        if let Ok(image) = known {
-            return image.archs.iter().copied().map(Some).collect();
-        }
-    }
-    vec![None]
 }
 
 /// The tags of each repository, in the order in which repositories are named.

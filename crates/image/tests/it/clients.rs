@@ -37,7 +37,7 @@ impl Exported {
     fn layout(&self, name: &str) -> String {
         let folder = Root::create(&self.site.path().join(name)).unwrap();
         export_layout(
-            &self.built.parts,
+            &[&self.built.parts],
             &self.site.store,
             Some(&self.name),
             &folder,
@@ -50,8 +50,8 @@ impl Exported {
     fn archive(&self, name: &str, form: Form) -> String {
         let folder = Root::open(self.site.path()).unwrap();
         let draft = folder.draft(&name.try_into().unwrap(), 0o644).unwrap();
-        let parts = &self.built.parts;
-        let draft = export_archive(parts, &self.site.store, &self.name, form, draft).unwrap();
+        let parts = [&self.built.parts];
+        let draft = export_archive(&parts, &self.site.store, &self.name, form, draft).unwrap();
         draft.commit().unwrap();
         self.path(name)
     }

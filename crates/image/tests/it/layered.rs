@@ -200,7 +200,7 @@ fn umoci_unpacks_all_layers_to_the_image() {
     let built = site.build(&layered(10), 2).unwrap();
     let name: Reference = "factory.example/web:1.4".parse().unwrap();
     let folder = Root::create(&site.path().join("layout")).unwrap();
-    export_layout(&built.parts, &site.store, Some(&name), &folder).unwrap();
+    export_layout(&[&built.parts], &site.store, Some(&name), &folder).unwrap();
     let path = |name: &str| site.path().join(name).to_str().unwrap().to_owned();
     let (source, bundle) = (format!("{}:1.4", path("layout")), path("bundle"));
     let is_root = run("id", "coreutils", &["-u"]).trim() == "0";

@@ -1,0 +1,115 @@
+//! Images as files: a layout, an archive, or their files alone; and SBOMs.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use boltworks_crypto::sha256;
+use boltworks_fsx::gzip::{Format, Gzip};
+use boltworks_fsx::{Batch, Limit, RelPath, Root};
+use boltworks_image::{BuiltImage, Form, export_archive, export_layout, write_cpio};
+use boltworks_model::{Architecture, Sha256};
+use boltworks_oci::{ImageParts, common_index};
+use boltworks_store::{BlobFile, Store};
+
+use super::image::{Assembly, ImageOrder, Sboms, Shape};
+use crate::Error;
+use crate::files::Place;
+
+/// No SBOM is larger.
+const SBOM_LIMIT: Limit = Limit::gib(1);
+/// How cpio archives are compressed.
+const CPIO_FORMAT: Format = Format {
+    level: 6,
+    piece: 1 << 20,
+};
+/// The mode of files that are made.
+const MODE: u32 = 0o644;
+
+/// Writes an image for each architecture; what names it, and whether it is a layout.
+pub(super) fn deliver(
+    images: &[Assembly],
+    store: &Store,
+    order: &ImageOrder,
+) -> Result<(Sha256, bool), Error> {
+    let place = Place::of(&order.out)?;
+    let parts: Vec<&ImageParts> = images.iter().map(|made| &made.built.parts).collect();
+    let digest = match parts.as_slice() {
+        [one] => one.manifest.digest,
+        _ => sha256(
+            &common_index(&parts)
+                .and_then(|index| index.to_bytes())
+                .map_err(boltworks_image::Error::from)?,
+        ),
+    };
+    if let (Shape::Tar | Shape::Cpio, [one]) = (order.shape, parts.as_slice())
+        && let [layer] = one.layers.as_slice()
+    {
+        deliver_files(&store.open_blob(&layer.digest)?, &place, order)?;
+        return Ok((digest, false));
+    }
+    if place.is_folder()? {
+        let folder = Root::open(&order.out)?;
+        export_layout(&parts, store, Some(&order.name), &folder)?;
+        return Ok((digest, true));
+    }
+    let draft = place.draft(MODE)?;
+    export_archive(&parts, store, &order.name, Form::Docker, draft)?.commit()?;
+    Ok((digest, false))
+}
+
+/// Writes the files of an image's one layer.
+fn deliver_files(layer: &BlobFile, place: &Place, order: &ImageOrder) -> Result<(), Error> {
+    let mut draft = place.draft(MODE)?;
+    let failed = |source| place.failed("write the files", source);
+    let is_gzip = order.out.as_os_str().as_bytes().ends_with(b".gz");
+    match (order.shape, is_gzip) {
+        (Shape::Cpio, true) => {
+            let gzip = Gzip::new(&mut draft, CPIO_FORMAT).map_err(failed)?;
+            let gzip = write_cpio(&mut || layer.reader(), gzip)?;
+            gzip.finish().map_err(failed)?;
+        }
+        (Shape::Cpio, false) => {
+            write_cpio(&mut || layer.reader(), &mut draft)?;
+        }
+        (Shape::Tar | Shape::Image, _) => {
+            io::copy(&mut layer.reader(), &mut draft).map_err(failed)?;
+        }
+    }
+    draft.commit()?;
+    Ok(())
+}
+
+/// Writes the SBOMs of an image for one architecture.
+pub(super) fn write_sboms(
+    built: &BuiltImage,
+    store: &Store,
+    order: &ImageOrder,
+    architecture: Architecture,
+) -> Result<Vec<PathBuf>, Error> {
+    let Sboms {
+        folder,
+        spdx,
+        cyclonedx,
+    } = &order.sboms;
+    let path = match folder {
+        Some(folder) => folder.as_path(),
+        None => order.out.parent().unwrap_or(Path::new("")),
+    };
+    let wanted: [(bool, &str, Sha256); 2] = [
+        (*spdx, "spdx", built.spdx),
+        (*cyclonedx, "cdx", built.cyclonedx),
+    ];
+    let mut written = Vec::new();
+    let mut batch = Batch::new();
+    for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+        let here = path == Path::new("");
+        let folder = Root::create(if here { Path::new(".") } else { path })?;
+        let name = format!("sbom-{architecture}.{form}.json");
+        let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
+        batch.write(&folder, &RelPath::try_from(name.as_str())?, &bytes, MODE)?;
+        written.push(path.join(name));
+    }
+    batch.commit()?;
+    Ok(written)
+}
