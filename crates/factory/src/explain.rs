@@ -442,6 +442,7 @@ fn describe(material: &Material) -> String {
             };
             format!("pipeline {name} sha256:{sha256} ({whose})")
         }
+        Material::Key { uri, sha256, .. } => format!("key      {uri} sha256:{sha256}"),
         Material::Builder { name, sandbox } => format!("builder  {name}, {sandbox}"),
     }
 }

@@ -1,10 +1,12 @@
 //! Keys: the pair that signs, and files of keys that are made, or read for signing and for trusting.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use boltworks_crypto::{Keyring, RsaPrivateKey, RsaPublicKey, Signer};
 use boltworks_model::Sha256;
+use boltworks_net::Address;
 
 use crate::Error;
 use crate::files::{Place, TEXT_LIMIT};
@@ -82,13 +84,43 @@ pub fn trusted(paths: &[PathBuf]) -> Result<Keyring, Error> {
     Ok(keyring)
 }
 
-/// What is said of a key at an address, and what to do: whom to trust is nothing to take from a server.
-pub fn not_fetched(address: &Path) -> (String, String) {
+/// What is said of a key at an address where none is fetched, and what to do.
+fn not_fetched(address: &Path) -> (String, String) {
     let name = address.file_name().unwrap_or_default().to_string_lossy();
     (
-        format!("{} is an address: keys are not fetched", address.display()),
+        format!(
+            "{} is an address: this takes keys in files",
+            address.display()
+        ),
         format!("download it, see that it is the right one, and give the file: -k {name}"),
     )
+}
+
+/// The address of a key. Where nobody vouches for who answers, none is taken from: that is anything but
+/// `https`, beside this machine itself.
+pub fn address_of(named: &Path) -> Result<Address, Error> {
+    let text = named.to_string_lossy();
+    let address: Address = text.parse().map_err(boltworks_source::Error::from)?;
+    let is_own = |host: &str| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = |ip: IpAddr| ip.is_loopback();
+        host == "localhost" || host.parse().is_ok_and(is_loopback)
+    };
+    let origin = address.origin();
+    if !origin.is_https() && !is_own(origin.host()) {
+        let name = address.file_name();
+        return Err(Error::asked(
+            format!("the key {address} would come over http, where anybody can answer"),
+            format!("name it with https://, or download it and give the file: -k {name}"),
+        ));
+    }
+    let is_name = !address.file_name().is_empty();
+    is_name.then_some(address).ok_or_else(|| {
+        Error::asked(
+            format!("{text} names no key"),
+            "name a file: https://os.example/os.rsa.pub",
+        )
+    })
 }
 
 /// A key pair that was made.

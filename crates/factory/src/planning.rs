@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
-use boltworks_model::{ActionId, Artifact, ArtifactKind, Evidence, Sha1, Sha256};
+use boltworks_model::{ActionId, Artifact, ArtifactKind, Evidence, Material, Sha1, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, World};
 use boltworks_records::{ActionRecord, Recorded, Results};
 
@@ -47,6 +47,8 @@ pub struct Stage0 {
     /// Further repositories, for one command, each with the digest of its text: the first is
     /// preferred.
     pub given: Vec<(Arc<Index>, Sha256)>,
+    /// The keys that were fetched to trust those.
+    pub keys: Vec<Material>,
 }
 
 /// Everything a plan is made from, beside the records.

@@ -218,7 +218,7 @@ impl Workshop<'_> {
                 .iter()
                 .map(|package| package.artifact.clone())
                 .collect(),
-            materials: built.materials.clone(),
+            materials: [&*built.materials, &*self.means.stage0.keys].concat(),
             log: Some(built.log),
             started,
             finished: started,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, FileKind, Limit, RelPath, Root, Stat};
-use boltworks_model::{Ambient, Architecture, Event, PackageName, Sha1, Sha256};
+use boltworks_model::{Ambient, Architecture, Event, Material, PackageName, Sha1, Sha256};
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
@@ -44,6 +44,8 @@ pub struct Given {
     pub keys: Vec<PathBuf>,
     /// Whether signatures are not judged.
     pub ignore_signatures: bool,
+    /// Which of the keys were fetched from addresses.
+    pub fetched_keys: BTreeSet<Material>,
 }
 
 impl Given {

@@ -84,6 +84,7 @@ impl From<boltworks_stage0::Stage0> for Stage0 {
             digest: Some(made.lock.index),
             files: made.files,
             given: Vec::new(),
+            keys: Vec::new(),
         }
     }
 }

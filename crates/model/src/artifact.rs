@@ -147,6 +147,15 @@ pub enum Material {
         /// Whether it is one of the program's own.
         builtin: bool,
     },
+    /// A public key that was fetched to trust packages by.
+    Key {
+        /// Its name, as signatures have it.
+        name: String,
+        /// Its address.
+        uri: String,
+        /// The file.
+        sha256: Sha256,
+    },
     /// What carried the build out.
     Builder {
         /// Name and version: `boltworks 0.1.0`.

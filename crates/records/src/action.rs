@@ -371,7 +371,8 @@ const fn digest_of(material: &Material) -> Option<Sha256> {
         Material::Source { sha256, .. }
         | Material::Package { sha256, .. }
         | Material::Recipe { sha256, .. }
-        | Material::Pipeline { sha256, .. } => Some(*sha256),
+        | Material::Pipeline { sha256, .. }
+        | Material::Key { sha256, .. } => Some(*sha256),
         Material::Builder { .. } => None,
     }
 }

@@ -63,6 +63,7 @@ fn kept(material: &Material) -> Option<(Sha256, String)> {
         | Material::Pipeline { .. }
         | Material::Builder { .. } => None,
         Material::Source { uri, sha256, .. } => Some((*sha256, format!("source {uri}"))),
+        Material::Key { uri, sha256, .. } => Some((*sha256, format!("key {uri}"))),
         Material::Package { name, sha256, .. } => Some((*sha256, format!("package {name}"))),
     }
 }

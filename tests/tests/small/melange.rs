@@ -196,6 +196,33 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
 }
 
 #[test]
+fn a_key_at_an_address_is_trusted_from_the_first_time_on() -> Result<()> {
+    let desk = Desk::new()?;
+    let (server, port) = upstream(desk.folder.path())?;
+    let trusted = desk.path("trusted/small.rsa.pub");
+    std::fs::create_dir(desk.path("trusted"))?;
+    std::fs::copy(desk.key(), &trusted)?;
+    let address = format!("http://127.0.0.1:{port}/trusted/small.rsa.pub");
+    let build = |number: u32| -> Result<Command> {
+        let text = recipe("echo", "", &writes(&number.to_string()));
+        std::fs::write(desk.path("recipes/echo.yaml"), text)?;
+        let command = desk.melange("build recipes/echo.yaml --repository-append os -k");
+        Ok(command.arg(&address).env("no_proxy", "127.0.0.1"))
+    };
+    let told = format!("trusts key small.rsa.pub from {address}, sha256 ");
+    build(1)?.ok()?.says(&told)?;
+    let again = build(2)?.ok()?;
+    ensure!(!again.stderr.contains("trusts key"), "{again}");
+    // Another key is none that was agreed to, and a file of its name is.
+    desk.melange("keygen --key-size 2048 other.rsa").ok()?;
+    std::fs::copy(desk.path("other.rsa.pub"), &trusted)?;
+    build(3)?.fails(2)?.says("is another key now")?;
+    build(3)?.arg("-k").arg(desk.key()).ok()?;
+    drop(server);
+    build(4)?.ok()?.says("the key fetched first is taken")
+}
+
+#[test]
 fn a_package_is_judged_once() -> Result<()> {
     let desk = Desk::new()?;
     let build = |number: u32| -> Result<Command> {

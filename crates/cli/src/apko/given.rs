@@ -37,6 +37,7 @@ pub(super) fn packages(words: &Words<'_>) -> Given {
         repositories: repositories(words).concat(),
         keys: words.paths("keyring-append"),
         ignore_signatures: words.is_on("ignore-signatures"),
+        ..Given::default()
     }
 }
 
@@ -90,18 +91,15 @@ pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
 
 /// The time in an image: `SOURCE_DATE_EPOCH`, which wins there too, or the flag's.
 pub(super) fn created(words: &Words<'_>) -> Result<Option<Timestamp>, Failure> {
-    if let Some(epoch) = image::source_date_epoch()? {
-        return Ok(Some(epoch));
-    }
-    let Some(text) = words.text("build-date") else {
-        return Ok(None);
-    };
-    let time: Option<Timestamp> = text.parse().ok();
-    let time = time.filter(|time| time.is_packable());
-    time.map(Some).ok_or_else(|| {
-        usage(
-            format!("'{text}' is no time that an image can carry"),
-            "write it like 2026-11-26T10:25:20Z",
-        )
-    })
+    let given = words.text("build-date").map(|text| {
+        let time: Option<Timestamp> = text.parse().ok();
+        time.filter(|time| time.is_packable()).ok_or_else(|| {
+            usage(
+                format!("'{text}' is no time that an image can carry"),
+                "write it like 2026-11-26T10:25:20Z",
+            )
+        })
+    });
+    let given = given.transpose()?;
+    Ok(image::source_date_epoch()?.or(given))
 }

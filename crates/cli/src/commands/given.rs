@@ -19,6 +19,7 @@ pub(crate) fn packages(packages: &Packages) -> Given {
         repositories: packages.repository_append.clone(),
         keys: packages.keyring_append.clone(),
         ignore_signatures: packages.ignore_signatures,
+        ..Given::default()
     }
 }
 

@@ -188,6 +188,13 @@ pub(super) fn reading(
 ) -> Result<Reading, Failure> {
     let sources = match words.path("source-dir") {
         _ if words.is_on("empty-workspace") => SourceFolder::Nowhere,
+        Some(folder) if is_gone(&folder) => {
+            let folder = folder.display();
+            output.note(&format!(
+                "! --source-dir {folder} is not there: it goes on as if it were empty"
+            ));
+            SourceFolder::Nowhere
+        }
         Some(folder) => SourceFolder::Folder(folder),
         None => SourceFolder::Folder(parent(recipe).to_owned()),
     };
@@ -227,6 +234,10 @@ pub(super) fn reading(
         commit: words.text("git-commit"),
         withheld: withheld(words, recipe),
     })
+}
+
+fn is_gone(folder: &Path) -> bool {
+    Root::open(folder).is_err_and(|error| error.is_not_found())
 }
 
 /// What lies in a source folder and is none of its sources: keys, and what a build reads and writes
@@ -309,6 +320,7 @@ pub(super) fn packages(
         repositories: Vec::new(),
         keys: words.paths("keyring-append"),
         ignore_signatures: words.is_on("ignore-signatures"),
+        ..Given::default()
     };
     for repository in words.texts("repository-append") {
         add_repository(&mut given, &repository)?;

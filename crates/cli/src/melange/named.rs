@@ -7,8 +7,8 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use boltworks_factory::keys;
 use boltworks_factory::repository::{Given, is_address};
+use boltworks_factory::{Error, keys};
 use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::Architecture;
 use boltworks_recipe::resolved::{Image, Places, Recipe};
@@ -235,19 +235,18 @@ pub(super) fn add_repository(given: &mut Given, named: &str) -> Result<(), Failu
     Ok(())
 }
 
-/// Adds a key's file. One at an address must be here too, under its own name: who signs is nothing to
-/// take from a server.
+/// Adds a key: a file, or an address that one can be trusted to come from.
 fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
     let path = PathBuf::from(named);
     if is_address(&path) {
-        let is_here = given
-            .keys
-            .iter()
-            .any(|key| key.file_name() == path.file_name());
-        return is_here.then_some(()).ok_or_else(|| {
-            let (what, help) = keys::not_fetched(&path);
-            usage(what, help)
-        });
+        let is_here = |key: &PathBuf| !is_address(key) && key.file_name() == path.file_name();
+        if given.keys.iter().any(is_here) {
+            return Ok(());
+        }
+        keys::address_of(&path).map_err(|error| match error {
+            Error::Asked { what, help } => usage(what, help),
+            other => other.into(),
+        })?;
     }
     if !given.keys.contains(&path) {
         given.keys.push(path);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use boltworks_factory::files::Place;
-use boltworks_factory::repository::Given;
+use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::single::{self, Signing};
 
 use super::flag::Words;
@@ -63,6 +63,9 @@ fn those_here(mut named: Given, words: &Words<'_>, output: &Output) -> Result<Gi
 }
 
 fn is_here(path: &Path) -> Result<bool, Failure> {
+    if is_address(path) {
+        return Ok(true);
+    }
     match Place::of(path) {
         Ok(place) => Ok(place.stat()?.is_some()),
         // Nobody has made the folder that it would lie in.

@@ -68,7 +68,7 @@ fn what_is_unknown_or_refused_ends_with_two() {
     let desk = Desk::new();
     desk.write("hello.yaml", RECIPE);
     let keyring = |key: &str| format!("{RECIPE}environment:\n  contents: {{keyring: [{key}]}}\n");
-    desk.write("keys.yaml", keyring("https://example.org/os/a.rsa.pub"));
+    desk.write("keys.yaml", keyring("http://example.org/os/a.rsa.pub"));
     desk.write("far.yaml", keyring("../a.rsa.pub"));
     let text = RECIPE.replace("MIT", "MIT\n      license-path: /etc/passwd");
     desk.write("text.yaml", text);
@@ -94,13 +94,14 @@ fn what_is_unknown_or_refused_ends_with_two() {
         ),
         ("query hello.yaml {{.Package.Nmae}}", "did you mean 'Name'"),
         (
-            "build hello.yaml -k https://example.org/os/a.rsa.pub",
-            "is an address: keys are not fetched\nhelp: download it, see that it is the right one, and \
-             give the file: -k a.rsa.pub",
+            "build hello.yaml -k http://example.org/os/a.rsa.pub",
+            "would come over http, where anybody can answer\nhelp: name it with https://, or download it \
+             and give the file: -k a.rsa.pub",
         ),
         (
-            "test hello.yaml -k https://example.org/os/a.rsa.pub",
-            "give the file: -k a.rsa.pub",
+            "scan hello.yaml -k https://example.org/os/a.rsa.pub",
+            "this takes keys in files\nhelp: download it, see that it is the right one, and give the file: \
+             -k a.rsa.pub",
         ),
         ("build keys.yaml", "--> keys.yaml:12:24\n"),
         ("build keys.yaml", "give the file: -k a.rsa.pub"),

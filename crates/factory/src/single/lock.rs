@@ -319,6 +319,7 @@ impl ResolveOrder {
             repositories: repositories.into_iter().flatten().cloned().collect(),
             keys: self.keys.clone(),
             ignore_signatures: self.ignore_signatures,
+            ..Given::default()
         };
         let named = with_files_own(&given, image, Takes::Everything, &mut notes);
         let own = home.architecture();

@@ -23,6 +23,7 @@ use boltworks_net::{Address, Download, Have, Part, Retry, download};
 use boltworks_solver::{Options, solve};
 use boltworks_version::apk::Dependency;
 
+use super::keyring::with_keys;
 use super::last_records;
 use crate::catalog::Loaded;
 use crate::equipment::Reach;
@@ -35,14 +36,15 @@ const INDEX_LIMIT: Limit = Limit::mib(300);
 /// No package is larger.
 const PACKAGE_LIMIT: Limit = Limit::gib(16);
 
-/// Brings what is chosen for each of `wants` from the repositories that are at addresses; gives the
-/// repositories with folders in their places.
+/// Brings the keys that are at addresses, and what is chosen for each of `wants` from the repositories
+/// that are; gives both with files and folders in their places.
 pub fn mirrored(
     home: &Home,
     given: Given,
     wants: &[(String, Vec<Dependency>)],
     ambient: &Ambient<'_>,
 ) -> Result<Given, Error> {
+    let given = with_keys(home, given, ambient)?;
     if !given.repositories.iter().any(|path| is_address(path)) {
         return Ok(given);
     }

@@ -17,7 +17,7 @@ pub(super) enum Takes {
     Everything,
 }
 
-/// What is given, and the folders and keys on this machine that the image's file names.
+/// What is given, and the folders and keys that the image's file names.
 pub(super) fn with_files_own(
     given: &Given,
     image: &Image,
@@ -56,7 +56,7 @@ pub(super) fn with_files_own(
         }
     }
     for key in &image.keyring {
-        if is_address(Path::new(key)) {
+        if takes == Takes::Folders && is_address(Path::new(key)) {
             notes.push(format!("the key {key} is not fetched"));
         } else {
             given.keys.push(key.into());
