@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::Home;
-use boltworks_factory::single::{self, CheckOrder, Checked};
+use boltworks_factory::single::{self, CheckOrder, Checked, Subjects};
 use boltworks_factory::tested::Used;
 use boltworks_factory::testing::Tested;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) fn run(
     let home = given::home(arguments, &test.reading)?;
     let order = CheckOrder {
         file: test.file.clone(),
-        package: test.package.clone(),
+        subjects: test.package.clone().map_or(Subjects::All, Subjects::One),
         reading: given::reading(&test.reading, output)?,
         given: given::packages(&test.packages),
     };

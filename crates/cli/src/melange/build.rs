@@ -104,20 +104,17 @@ pub(super) fn understood(
 
 /// The time in packages: `SOURCE_DATE_EPOCH`, which wins there too, or the flag's.
 fn epoch(words: &Words<'_>) -> Result<Option<Timestamp>, Failure> {
-    if let Some(epoch) = image::source_date_epoch()? {
-        return Ok(Some(epoch));
-    }
-    let Some(text) = words.text("build-date") else {
-        return Ok(None);
-    };
-    let epoch: Option<Timestamp> = text.parse().ok();
-    let epoch = epoch.filter(|epoch| epoch.is_packable());
-    epoch.map(Some).ok_or_else(|| {
-        usage(
-            format!("'{text}' is no time that a package can carry"),
-            "write it like 2026-11-26T10:25:20Z",
-        )
-    })
+    let given = words.text("build-date").map(|text| {
+        let time: Option<Timestamp> = text.parse().ok();
+        time.filter(|time| time.is_packable()).ok_or_else(|| {
+            usage(
+                format!("'{text}' is no time that a package can carry"),
+                "write it like 2026-11-26T10:25:20Z",
+            )
+        })
+    });
+    let given = given.transpose()?;
+    Ok(image::source_date_epoch()?.or(given))
 }
 
 /// Adds a line for each package: architecture, recipe, package and version, parted by `|`.

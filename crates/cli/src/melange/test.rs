@@ -1,15 +1,14 @@
 //! `melange test`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, CheckOrder, Reading, SourceFolder};
+use boltworks_factory::single::{self, CheckOrder, Reading, SourceFolder, Subjects};
 use boltworks_recipe::resolved::Recipe;
 use boltworks_version::apk::Dependency;
 
 use super::flag::Words;
 use super::named::Named;
-use super::{SKIPPED, build, given};
+use super::{SKIPPED, build, given, usage};
 use crate::commands::{session, test};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -17,7 +16,14 @@ use crate::output::Output;
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     let mut operands = words.operands().into_iter();
     let file = operands.next().unwrap_or_default();
-    let package = operands.next();
+    let instead = operands.next().map(|name| {
+        let name = name.to_string_lossy().into_owned();
+        name.parse().map_err(|_| {
+            let help = "name one that the main test is to have in place of the recipe's own";
+            usage(format!("'{name}' is no package"), help)
+        })
+    });
+    let subjects = Subjects::Any(instead.transpose()?);
     given::runner(words, output)?;
     given::workspace(words)?;
     let home = given::home(words)?;
@@ -29,18 +35,19 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     if words.path("source-dir").is_none() {
         reading.sources = SourceFolder::Nowhere;
     }
-    let Some(recipe) = build::understood(reading.recipe(&file, own), own, output)? else {
+    let Some(mut recipe) = build::understood(reading.recipe(&file, own), own, output)? else {
         return Ok(ExitCode::from(SKIPPED));
     };
     let named = given::packages(words, &Named::of_tests(&file, &recipe), (own, output))?;
     let machine = session::machine()?;
     let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
-    let wants = wants(&recipe, package.as_deref(), &reading);
+    subjects.apply_to(&mut recipe);
+    let wants = wants(&recipe, &reading);
     let order = CheckOrder {
         given: single::mirrored(&home, named, &wants, &ambient)?,
         file,
-        package: package.map(|name| name.to_string_lossy().into_owned()),
+        subjects,
         reading,
     };
     let attendant = chair.as_ref().map(session::Chair::attendant);
@@ -54,17 +61,12 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     })
 }
 
-/// What each test that is run asks for.
-fn wants(
-    recipe: &Recipe,
-    only: Option<&Path>,
-    reading: &Reading,
-) -> Vec<(String, Vec<Dependency>)> {
+/// What each test asks for.
+fn wants(recipe: &Recipe, reading: &Reading) -> Vec<(String, Vec<Dependency>)> {
     let own = std::iter::once((&recipe.package.name, &recipe.test));
     let split = recipe.subpackages.iter();
     let all = own.chain(split.map(|package| (&package.name, &package.test)));
-    let wanted = all.filter(|(name, _)| only.is_none_or(|only| only == Path::new(name.as_str())));
-    let tests = wanted.filter_map(|(name, test)| Some((name, test.as_ref()?)));
+    let tests = all.filter_map(|(name, test)| Some((name, test.as_ref()?)));
     tests
         .filter(|(_, test)| !test.pipeline.is_empty())
         .map(|(name, test)| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use boltworks_model::{Ambient, Sha256};
 use boltworks_package::rescue::Attendant;
 use boltworks_plan::Subject;
-use boltworks_recipe::resolved::Recipe;
+use boltworks_recipe::resolved::{Recipe, Test};
 use boltworks_records::ActionRecord;
 use boltworks_version::apk::Dependency;
 
@@ -23,12 +23,51 @@ use crate::{Error, Home};
 pub struct CheckOrder {
     /// Its file.
     pub file: PathBuf,
-    /// The one package to test; all of the recipe's, where it is absent.
-    pub package: Option<String>,
+    /// What is tested.
+    pub subjects: Subjects,
     /// How the recipe is understood; what it adds is added to every test.
     pub reading: Reading,
     /// Packages that are there already.
     pub given: Given,
+}
+
+/// Which of a recipe's tests are run, and against which packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subjects {
+    /// All, each against the recipe's own version of its package.
+    All,
+    /// The one of this package, against the recipe's own version.
+    One(String),
+    /// All, each against whatever version there is; the main one against another package, if one is
+    /// named: as melange does.
+    Any(Option<Dependency>),
+}
+
+impl Subjects {
+    /// Changes what a recipe's tests ask for.
+    pub fn apply_to(&self, recipe: &mut Recipe) {
+        let Self::Any(instead) = self else {
+            return;
+        };
+        let version = recipe.package.full_version.clone();
+        let own = Dependency::exactly(recipe.package.name.clone(), version.clone());
+        replace(recipe.test.as_mut(), own, instead.as_ref());
+        for package in &mut recipe.subpackages {
+            let own = Dependency::exactly(package.name.clone(), version.clone());
+            replace(package.test.as_mut(), own, None);
+        }
+    }
+}
+
+/// Puts what is meant, or any version, in the place of the version that a test is bound to.
+fn replace(test: Option<&mut Test>, own: Dependency, instead: Option<&Dependency>) {
+    let packages = test.map(|test| &mut test.packages).into_iter().flatten();
+    for dependency in packages.filter(|dependency| **dependency == own) {
+        *dependency = instead.cloned().unwrap_or_else(|| Dependency {
+            constraint: None,
+            ..own.clone()
+        });
+    }
 }
 
 /// The tests of a recipe that were run.
@@ -50,9 +89,10 @@ pub fn check(
 ) -> Result<Checked, Error> {
     let bench = Bench::open(home, &order.given)?;
     let (mut item, source) = order.reading.read(bench.home, &order.file)?;
+    order.subjects.apply_to(&mut item.recipe);
     order.reading.add_to_tests(&mut item.recipe);
     let recipe = &item.recipe;
-    let tests = chosen(recipe, order.package.as_deref())?;
+    let tests = chosen(recipe, &order.subjects)?;
     if tests.is_empty() {
         return Ok(Checked::default());
     }
@@ -96,7 +136,11 @@ pub fn check(
 }
 
 /// The tests that are to be run, each with its package.
-fn chosen<'r>(recipe: &'r Recipe, only: Option<&str>) -> Result<Vec<Named<'r>>, Error> {
+fn chosen<'r>(recipe: &'r Recipe, subjects: &Subjects) -> Result<Vec<Named<'r>>, Error> {
+    let only = match subjects {
+        Subjects::One(only) => Some(only.as_str()),
+        Subjects::All | Subjects::Any(_) => None,
+    };
     let own = std::iter::once(recipe.package.name.as_str());
     let split = recipe.subpackages.iter();
     let mut known = own.chain(split.map(|package| package.name.as_str()));
