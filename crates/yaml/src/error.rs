@@ -305,7 +305,7 @@ fn help(error: &Inner, key: Option<&str>) -> String {
         Inner::SerdeUnknownVariant { .. } => "write one of those that are known",
         Inner::DuplicateMappingKey { .. } => "keep one of them: the other would be lost",
         Inner::MultipleDocuments { .. } => "put each document into a file of its own",
-        Inner::MergeKeyNotAllowed { .. } => "copy the keys to where they are wanted",
+        Inner::MergeValueNotMapOrSeqOfMaps { .. } => "name a mapping by its anchor: `<<: *name`",
         Inner::UnknownAnchor { .. } => {
             "put text that begins with * in quotes, or name it with & further up"
         }
@@ -333,7 +333,10 @@ fn shape(expected: &str, key: Option<&str>, beneath: &str) -> String {
         }
         "sequence start" => format!("begin each item{beneath} with a dash: `- item`"),
         "string scalar" => written("\"text\""),
-        _ => written("1"),
+        _ => match key {
+            Some(key) => format!("write a whole number after `{key}:`, in digits alone"),
+            None => "write a whole number, in digits alone".to_owned(),
+        },
     }
 }
 
@@ -405,8 +408,8 @@ fn words(error: &Inner) -> (String, Option<&'static str>) {
             format!("expected {expected}, not {}", cut(unexpected))
         }
         Inner::MultipleDocuments { .. } => SECOND_DOCUMENT.to_owned(),
-        Inner::MergeKeyNotAllowed { .. } => {
-            "merge keys (<<) are not read: write the keys out".to_owned()
+        Inner::MergeValueNotMapOrSeqOfMaps { .. } => {
+            "a merge key (<<) takes a mapping, or a list of mappings".to_owned()
         }
         Inner::UnknownAnchor { .. } => "the alias names no anchor before it".to_owned(),
         Inner::UnsupportedTag { tag, .. } => format!("the tag '{}' is not known", cut(tag)),

@@ -2,8 +2,9 @@
 //!
 //! What is refused beyond what the caller's types refuse: files over [`MAX_BYTES`], nesting over
 //! [`MAX_DEPTH`], control characters, several documents, duplicate keys (`3` and `0x3` are one
-//! key), merge keys, tags of applications, booleans other than `true` and `false`, and anchors
-//! whose uses would expand to more than twice [`MAX_BYTES`].
+//! key), tags of applications, booleans other than `true` and `false`, and anchors
+//! whose uses would expand to more than twice [`MAX_BYTES`]. Merge keys are YAML 1.1's: `<<: *a` adds
+//! the keys of `&a` that are not written beside it.
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::granit_parser::{Event, Parser};
@@ -68,7 +69,7 @@ pub(crate) fn options() -> Options {
         },
         emit_comments: false,
         duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Merge,
         strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
@@ -276,7 +277,8 @@ mod tests {
             "name: 'a",
             "name: {a",
             "name: *x",
-            "<<: {name: a}",
+            "<<: name",
+            "<<: {nmae: a}",
             "name: !secret a",
             "",
             "# only\n---\n# comments\n",
@@ -306,12 +308,59 @@ mod tests {
         f.yaml:1:7: unclosed quote
         f.yaml:1:7: text is needed here
         f.yaml:1:7: the alias names no anchor before it
-        f.yaml:1:1: merge keys (<<) are not read: write the keys out
+        f.yaml:1:5: a merge key (<<) takes a mapping, or a list of mappings
+        f.yaml:1:6: unknown key 'nmae'; did you mean 'name'?
         f.yaml:1:15: the tag '!secret' is not known
         f.yaml:1:1: the file is empty
         f.yaml:1:1: the file is empty
         f.yaml:2:1: the key 'needed' is missing
         ");
+    }
+
+    /// YAML 1.1's merge type: what is written wins, then the earlier of several mappings.
+    #[test]
+    fn merge_keys_add_what_is_not_written() {
+        let text = "sub:\n- &a {name: a, version: '1', map: {k: a}}\n- &b {name: b, count: 2}\n\
+            - {version: '3', <<: *a}\n- <<: [*b, *a]\n  map:\n    l: own\n- <<: *a\n  version: '4'\n";
+        let doc: Doc = parse("f.yaml", text).unwrap();
+        let name = |doc: &Doc| doc.name.as_ref().unwrap().value.clone().unwrap();
+        let [_, _, flow, both, block] = doc.sub.as_slice() else {
+            panic!("{doc:?}");
+        };
+        assert_eq!(
+            (name(flow), flow.version.as_deref()),
+            ("a".to_owned(), Some("3"))
+        );
+        assert_eq!(flow.map["k"].value.as_deref(), Some("a"));
+        assert_eq!(
+            (name(both), both.version.as_deref()),
+            ("b".to_owned(), Some("1"))
+        );
+        assert_eq!(
+            (both.count, both.map.keys().collect::<Vec<_>>()),
+            (2, vec![&"l".to_owned()])
+        );
+        assert_eq!(block.version.as_deref(), Some("4"));
+        let place = flow.name.as_ref().unwrap();
+        assert_eq!((place.line, place.column), (4, 22));
+    }
+
+    #[test]
+    fn merge_keys_are_weighed_as_aliases_are() {
+        let mut text = "map: &m0 {k: v}\n".to_owned();
+        for level in 0..30 {
+            text += &format!(
+                "x{level}: &m{} {{a: {{<<: *m{level}}}, b: {{<<: *m{level}}}}}\n",
+                level + 1
+            );
+        }
+        let error = parse::<BTreeMap<String, serde::de::IgnoredAny>>("f.yaml", &text);
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("expand to too much")
+        );
     }
 
     #[test]
@@ -349,7 +398,7 @@ mod tests {
         f.yaml:1:1: correct the key, or take it away
         f.yaml:2:1: keep one of them: the other would be lost
         f.yaml:1:7: write true or false, without quotes
-        f.yaml:1:8: write `count: 1`
+        f.yaml:1:8: write a whole number after `count:`, in digits alone
         f.yaml:1:7: write `name: "text"`
         f.yaml:1:7: begin each item beneath `list:` with a dash: `- item`
         f.yaml:2:3: begin each item beneath `list:` with a dash: `- item`
