@@ -120,6 +120,8 @@ fn a_bump_changes_what_it_must() -> Result<()> {
     let other = folder.join("other-2.txt");
     std::fs::write(&source, "from upstream\n")?;
     std::fs::write(&other, "from there too\n")?;
+    let arm = folder.join("arm-2-aarch64.txt");
+    std::fs::write(&arm, "from there for another machine\n")?;
     std::fs::write(folder.join("always.txt"), "as ever\n")?;
     let (_server, port) = upstream(&folder)?;
     let (known, always) = ("0".repeat(64), hash(&folder.join("always.txt"))?);
@@ -135,6 +137,15 @@ fn a_bump_changes_what_it_must() -> Result<()> {
         "  - uses: fetch".to_owned(),
         format!("    with: {{ uri: '{upstream}/always.txt', extract: false,"),
         format!("      expected-sha256: '{always}' }} # never another"),
+        "  - if: ${{build.arch}} == 'aarch64'".to_owned(),
+        "    uses: fetch".to_owned(),
+        format!("    with: {{ uri: '{upstream}/arm-${{{{package.version}}}}-${{{{build.arch}}}}.txt',"),
+        format!("      expected-sha256: {known} }}"),
+        "  - if: ${{package.name}} == 'another'".to_owned(),
+        "    pipeline:".to_owned(),
+        "      - uses: fetch".to_owned(),
+        format!("        with: {{ uri: '{upstream}/other-${{{{package.version}}}}.txt',"),
+        format!("          expected-sha256: {known} }}"),
         String::new(),
     ]
     .join("\n");
@@ -171,6 +182,8 @@ fn a_bump_changes_what_it_must() -> Result<()> {
         .replace("version: \"1\"", "version: \"2\"")
         .replace("epoch: 7 # again", "epoch: 0 # again")
         .replacen(&known, &hash(&source)?, 1)
+        .replacen(&known, &hash(&other)?, 1)
+        .replacen(&known, &hash(&arm)?, 1)
         .replacen(&known, &hash(&other)?, 1);
     ensure!(std::fs::read_to_string(&recipe)? == after, "{bumped}");
     ensure!(bumped.json()?["left"][0] == always, "{bumped}");

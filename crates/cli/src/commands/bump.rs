@@ -39,7 +39,7 @@ fn text(order: &BumpOrder, bumped: &Bumped) -> String {
         format!("  {input}: {now}{}", from.unwrap_or_default())
     }));
     lines.extend(left.iter().map(|digest| {
-        format!("  {digest} stays: its address is the same, or its step does not run here")
+        format!("  {digest} stays: its address is the same, or no step fetches it")
     }));
     lines.join("\n")
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use boltworks_model::{Ambient, chain};
+use boltworks_model::{Ambient, Architecture, chain};
 use boltworks_recipe::bump::{Known, KnownKind, known_as, known_by, version};
 use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
-use boltworks_recipe::{parse_recipe, parsed};
+use boltworks_recipe::{PipelineLibrary, parse_recipe, parsed};
 use boltworks_source::Discovered;
 use boltworks_version::apk::Version;
 
@@ -38,8 +38,7 @@ pub struct Bumped {
     pub version: String,
     /// What its sources are known by now.
     pub renewed: Vec<Renewed>,
-    /// Digests that stayed: their address is the same for both versions, or their step does not run
-    /// for this architecture.
+    /// Digests that stayed: their address is the same for both versions, or none is found.
     pub left: Vec<String>,
 }
 
@@ -76,16 +75,16 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     let library = order
         .reading
         .library(catalog::pipelines(home)?, &order.file)?;
-    let understood = |text: &str| {
-        order
-            .reading
-            .resolve(&order.file, text, home.architecture(), &library)
+    let readers = Readers {
+        order,
+        library: &library,
+        own: home.architecture(),
     };
     let known = known_by(&parsed)?;
     verify_commits(&known, order.commit.as_deref())?;
-    let (addresses, unmarked) = addresses(&parsed, &text, &known, &understood)?;
+    let (addresses, unmarked) = addresses(&parsed, &text, &known, &readers)?;
     let earlier = known_by(&before)?;
-    let (earlier, unmarked_before) = self::addresses(&before, &unmoved, &earlier, &understood)?;
+    let (earlier, unmarked_before) = self::addresses(&before, &unmoved, &earlier, &readers)?;
     if let Some(uri) = unmarked.iter().find(|uri| !unmarked_before.contains(uri)) {
         return Err(Error::asked(
             format!("what {uri} is known by does not stand in the recipe as an expected-… input"),
@@ -108,7 +107,7 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     for ((known, address), earlier) in known.into_iter().zip(addresses).zip(earlier) {
         let is_left = known.kind != KnownKind::Commit && (address.is_none() || address == earlier);
         if is_left {
-            // The address does not change with the version, or the step does not run here.
+            // The address does not change with the version, or nobody would fetch it.
             bumped.left.push(known.value.to_string());
             continue;
         }
@@ -117,7 +116,7 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
         bumped.renewed.push(renewed);
     }
     let text = known_as(&parsed, &text, &values)?;
-    understood(&text)?;
+    readers.here(&text)?;
     place.write(
         text.as_bytes(),
         place.stat()?.map_or(0o644, |stat| stat.mode),
@@ -142,8 +141,41 @@ fn verify_commits(known: &[Known], commit: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// What is behind each of what sources are known by, none where a step does not run for this
-/// architecture; and the addresses that none of them is about.
+/// How a recipe is understood.
+struct Readers<'a> {
+    order: &'a BumpOrder,
+    library: &'a PipelineLibrary,
+    own: Architecture,
+}
+
+impl Readers<'_> {
+    /// For this machine.
+    fn here(&self, text: &str) -> Result<Recipe, Error> {
+        let reading = &self.order.reading;
+        reading.resolve(&self.order.file, text, self.own, self.library)
+    }
+
+    /// For all others, as far as it is understood for them; last with every step, whatever its `if` says.
+    fn elsewhere(&self, text: &str) -> Result<Vec<Recipe>, Error> {
+        let parsed = parse_recipe(&self.order.file.to_string_lossy(), text)?;
+        let mut all = parsed.clone();
+        all.unconditional();
+        let others = Architecture::ALL.iter().copied();
+        let others = others.filter(|architecture| *architecture != self.own);
+        let read = |parsed: parsed::Recipe, architecture| {
+            let reading = &self.order.reading;
+            let read = reading.resolve_parsed(parsed, architecture, self.library);
+            read.inspect_err(|reason| tracing::debug!(%reason, "not understood for {architecture}"))
+        };
+        let others = others.filter_map(|architecture| read(parsed.clone(), architecture).ok());
+        let mut others: Vec<Recipe> = others.collect();
+        others.extend(read(all, self.own).ok());
+        Ok(others)
+    }
+}
+
+/// What is behind each of what sources are known by, none where no step is found; and the addresses that
+/// none of them is about.
 type Addresses = (Vec<Option<String>>, Vec<String>);
 
 /// Finds the addresses. Each known thing is given a digest of its own first, since two may have the
@@ -152,7 +184,7 @@ fn addresses(
     recipe: &parsed::Recipe,
     text: &str,
     known: &[Known],
-    understood: &impl Fn(&str) -> Result<Recipe, Error>,
+    readers: &Readers<'_>,
 ) -> Result<Addresses, Error> {
     let marked = |(number, one): (usize, &Known)| {
         let seed = format!("{number}");
@@ -164,14 +196,9 @@ fn addresses(
         (one.clone(), mark)
     };
     let marked: Vec<(Known, String)> = known.iter().enumerate().map(marked).collect();
-    let recipe = understood(&known_as(recipe, text, &marked)?)?;
-    let sources: Vec<&SourceRef> = recipe
-        .sources
-        .iter()
-        .chain(recipe.tests().flat_map(|test| &test.sources))
-        // What is known by nothing does not change with the version.
-        .filter(|source| !matches!(source.known_by, KnownBy::Nothing(_)))
-        .collect();
+    let text = known_as(recipe, text, &marked)?;
+    let recipe = readers.here(&text)?;
+    let sources = sources(&recipe);
     let is_about =
         |(one, mark): &(Known, String), source: &SourceRef| match (one.kind, &source.known_by) {
             (KnownKind::Sha256, KnownBy::Digest { sha256, .. }) => mark.parse().ok() == *sha256,
@@ -179,18 +206,31 @@ fn addresses(
             (KnownKind::Commit, KnownBy::Commit(checkout)) => mark.parse() == Ok(checkout.commit),
             _ => false,
         };
-    let address = |one| {
-        let mut sources = sources.iter();
-        let found = sources.find(|source| is_about(one, source));
+    let find = |one, sources: &[&SourceRef]| {
+        let found = sources.iter().find(|source| is_about(one, source));
         found.map(|source| source.uri.clone())
     };
+    let mut found: Vec<Option<String>> = marked.iter().map(|one| find(one, &sources)).collect();
+    if found.contains(&None) {
+        for recipe in readers.elsewhere(&text)? {
+            let sources = self::sources(&recipe);
+            for (one, found) in marked.iter().zip(&mut found) {
+                *found = found.take().or_else(|| find(one, &sources));
+            }
+        }
+    }
     let unmarked = sources
         .iter()
         .filter(|source| !marked.iter().any(|one| is_about(one, source)));
-    Ok((
-        marked.iter().map(address).collect(),
-        unmarked.map(|source| source.uri.clone()).collect(),
-    ))
+    Ok((found, unmarked.map(|source| source.uri.clone()).collect()))
+}
+
+/// The sources of a recipe and of its tests. What is known by nothing does not change with the version.
+fn sources(recipe: &Recipe) -> Vec<&SourceRef> {
+    let of_tests = recipe.tests().flat_map(|test| &test.sources);
+    let all = recipe.sources.iter().chain(of_tests);
+    all.filter(|source| !matches!(source.known_by, KnownBy::Nothing(_)))
+        .collect()
 }
 
 struct Renewal<'a> {

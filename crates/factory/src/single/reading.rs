@@ -104,7 +104,17 @@ impl Reading {
         architecture: Architecture,
         library: &PipelineLibrary,
     ) -> Result<Recipe, Error> {
-        let mut parsed = parse_recipe(&path.to_string_lossy(), text)?;
+        let parsed = parse_recipe(&path.to_string_lossy(), text)?;
+        self.resolve_parsed(parsed, architecture, library)
+    }
+
+    /// The same of a recipe that was parsed, and perhaps changed since.
+    pub(super) fn resolve_parsed(
+        &self,
+        mut parsed: parsed::Recipe,
+        architecture: Architecture,
+        library: &PipelineLibrary,
+    ) -> Result<Recipe, Error> {
         self.check_options(&parsed)?;
         let vars = self.vars.iter();
         let vars = vars.map(|(name, value)| (name.clone(), parsed::Text::unplaced(value)));

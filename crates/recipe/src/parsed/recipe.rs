@@ -55,6 +55,26 @@ impl Recipe {
         let split = split.filter_map(|package| package.test.as_ref());
         self.test.iter().chain(split)
     }
+
+    /// Takes every `if` away: what is left says all that the recipe can do.
+    pub fn unconditional(&mut self) {
+        fn all(steps: &mut [Step]) {
+            for step in steps {
+                step.condition = None;
+                all(&mut step.pipeline);
+            }
+        }
+        all(&mut self.pipeline);
+        for package in &mut self.subpackages {
+            package.condition = None;
+            all(&mut package.pipeline);
+        }
+        let split = self.subpackages.iter_mut();
+        let split = split.filter_map(|package| package.test.as_mut());
+        for test in self.test.iter_mut().chain(split) {
+            all(&mut test.pipeline);
+        }
+    }
 }
 
 /// The main package.
