@@ -1,16 +1,19 @@
 //! Registries: whom to log in as, from the configuration of docker, podman, curl and apko on this
 //! machine, and how they are reached.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use boltworks_fsx::Root;
+use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Ambient;
-use boltworks_net::Client;
+use boltworks_net::{Client, Login};
 use boltworks_oci::Reference;
-use boltworks_registry::{Access, Credentials, Registry};
+use boltworks_registry::{Access, Credentials, Registry, with_login};
 use boltworks_source::Machine;
 
 use crate::{Error, Host};
+
+/// No file of logins is larger.
+const MAX_LOGINS: Limit = Limit::mib(1);
 
 /// The way to registries.
 pub struct Registries<'a> {
@@ -61,6 +64,37 @@ impl<'a> Registries<'a> {
     }
 }
 
+/// Writes a login for a registry into docker's file, as `docker login` and apko's `login` do; the file.
+/// Nothing is asked of the registry.
+///
+/// # Errors
+/// A file that cannot be understood or written, or one that leaves logins to a helper.
+pub fn log_in(host: &Host, registry: &str, login: &Login) -> Result<PathBuf, Error> {
+    let variable = |name: &str| {
+        let value = host.environment.get(name).filter(|value| !value.is_empty());
+        value.map(PathBuf::from)
+    };
+    let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")));
+    let folder = folder.ok_or_else(|| {
+        Error::asked(
+            "there is no place for logins",
+            "set HOME or DOCKER_CONFIG to a folder",
+        )
+    })?;
+    let root = Root::create(&folder)?;
+    let name = RelPath::try_from("config.json")?;
+    let file = folder.join("config.json");
+    let text = match root.read_text(&name, MAX_LOGINS) {
+        Ok(text) => Some(text),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let shown = file.display().to_string();
+    let text = with_login(&shown, text.as_deref(), registry, login)?;
+    root.write(&name, text.as_bytes(), 0o600)?;
+    Ok(file)
+}
+
 /// What docker, podman, curl and apko would use, the more special place first.
 fn credentials(machine: &Machine) -> Result<Credentials, Error> {
     let variable = |name: &str| machine.variable(name).map(str::to_owned);
@@ -92,7 +126,6 @@ fn credentials(machine: &Machine) -> Result<Credentials, Error> {
 
 #[cfg(test)]
 mod tests {
-    use boltworks_fsx::RelPath;
     use boltworks_registry::Held;
 
     use super::*;
@@ -144,5 +177,27 @@ mod tests {
         assert_eq!(who(&[home], "other.example"), "curl");
         let variable = ("HTTP_AUTH", "basic:other.example:apko:x");
         assert_eq!(who(&[home, variable], "other.example"), "apko");
+    }
+
+    #[test]
+    fn a_login_is_written_where_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = [("HOME".to_owned(), folder.path().display().to_string())];
+        let host = Host {
+            exe: PathBuf::new(),
+            program: "tests".to_owned(),
+            jobs: 1,
+            environment: environment.into(),
+            offline: false,
+        };
+        for name in ["one", "two"] {
+            let file = log_in(&host, "r.example", &Login::new(name, "x")).unwrap();
+            assert_eq!(file, folder.path().join(".docker/config.json"));
+        }
+        let root = Root::open(Path::new("/")).unwrap();
+        let machine = Machine::new(root, host.environment);
+        let ask = |_: &str, _: &str| Err("there is no helper".to_owned());
+        let held = credentials(&machine).unwrap().of("r.example", "web", &ask);
+        assert!(matches!(held.unwrap(), Some(Held::Login(login)) if login.user == "two"));
     }
 }

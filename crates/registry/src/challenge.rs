@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 /// One way to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Challenge {
+pub struct Challenge {
     /// `bearer`, `basic`, in lower case.
-    pub(crate) scheme: String,
+    pub scheme: String,
     /// Its parameters, names in lower case.
-    pub(crate) parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// The challenges of one header. What cannot be understood ends the list.
-pub(crate) fn parse(header: &str) -> Vec<Challenge> {
+pub fn parse(header: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     let mut rest = header.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
     while !rest.is_empty() {

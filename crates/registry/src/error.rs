@@ -165,8 +165,12 @@ impl Error {
                 "look at the registry, and at proxies before it: no tag was set to anything that is \
                  not whole"
             }
-            Self::Refused { .. } | Self::Net(_) => {
-                "run the same command again: what the registry has is not sent again"
+            Self::Net(_) => {
+                "check the registry's name, the network and its proxy; then run the same command \
+                 again: what is there is not sent again"
+            }
+            Self::Refused { .. } => {
+                "run the same command again later: what is there is not sent again"
             }
             Self::Missing { .. } => "correct the name, its tag or its digest",
             Self::Logins { .. } => {

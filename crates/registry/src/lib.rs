@@ -5,7 +5,7 @@
 //!
 //! 1. [`credentials`]: [`Credentials`], whom to log in as, from the texts of docker's, podman's, curl's
 //!    and apko's configuration; [`Held`], what a registry is shown.
-//! 2. `challenge`: what a registry wants to be shown (RFC 9110 section 11).
+//! 2. [`challenge`]: what a registry wants to be shown (RFC 9110 section 11).
 //! 3. [`registry`](mod@registry): [`Registry`], one repository: questions with the token that fits,
 //!    repeated where that can help.
 //! 4. `blob`: one blob, sent whole or in pieces, going on where it broke off.
@@ -17,7 +17,7 @@
 //! read, what is received is hashed before it is kept. No registry is known beforehand.
 
 mod blob;
-mod challenge;
+pub mod challenge;
 pub mod credentials;
 pub mod error;
 mod manifest;

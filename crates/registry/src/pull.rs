@@ -93,7 +93,10 @@ fn get(registry: &Registry<'_>, name: &str, digest: Option<&Sha256>) -> Result<D
     registry
         .get_manifest(name, digest)?
         .ok_or_else(|| Error::Missing {
-            name: format!("{name} of {}", registry.name),
+            name: match digest {
+                Some(_) => format!("{}@{name}", registry.name),
+                None => format!("{}:{name}", registry.name),
+            },
             words: String::new(),
         })
 }

@@ -22,6 +22,7 @@ pub mod machine;
 pub mod mend;
 pub mod names;
 pub mod oci;
+pub mod registry;
 pub mod sbom;
 pub mod serve;
 pub mod upstream;
@@ -83,6 +84,8 @@ targets![
     yaml::recipe,
     yaml::recipe_form,
     upstream::recipe_inside,
+    registry::registry_challenge,
+    registry::registry_logins,
     serve::served_path,
     serve::served_range,
     upstream::source_archive,

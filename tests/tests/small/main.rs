@@ -15,6 +15,7 @@ mod licences;
 mod melange;
 mod naming;
 mod offline;
+mod publishing;
 mod rebuilding;
 mod stopping;
 mod touching;

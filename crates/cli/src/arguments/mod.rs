@@ -11,7 +11,9 @@ use boltworks_model::{Architecture, Timestamp};
 use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use self::image::{Image, ImageBuild, ImageContents, ImagePublish, ImagePush, SbomForm};
+pub(crate) use self::image::{
+    Image, ImageBuild, ImageContents, ImagePublish, ImagePull, ImagePush, SbomForm,
+};
 pub(crate) use self::package::{Rebuild, Scan};
 pub(crate) use self::recipe::{
     Compile, Fmt, Graph, LicenseCheck, LicenseForm, Lint, Recipe, ScanType,

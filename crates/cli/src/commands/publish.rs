@@ -1,4 +1,5 @@
-//! `boltworks image publish` and `push`, and apko's `publish`: images brought to registries.
+//! `boltworks image publish` and `push`, and apko's `publish`: images brought to registries; and
+//! `pull`, the way back.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use boltworks_factory::files::Place;
 use boltworks_factory::single::{self, PublishOrder, Published};
 use serde_json::json;
 
-use crate::arguments::{Arguments, ImagePublish, ImagePush};
+use crate::arguments::{Arguments, ImagePublish, ImagePull, ImagePush};
 use crate::commands::{given, image, session};
 use crate::failure::Failure;
 use crate::host;
@@ -66,6 +67,22 @@ pub(crate) fn run_push(
     let published = single::push_image(home.as_ref(), &host, &push.image, &push.tags, &ambient)?;
     drop(watcher);
     tell(&published, push.image_refs.as_deref(), output)
+}
+
+pub(crate) fn run_pull(
+    arguments: &Arguments,
+    pull: &ImagePull,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let host = host::host(None, arguments.offline);
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
+    let ambient = machine.ambient(watcher.as_ref());
+    let pulled = single::pull_image(&host, &pull.name, pull.arch, &pull.out, &ambient)?;
+    drop(watcher);
+    output.text(&pulled.prefixed());
+    output.json(&json!({"digest": pulled.prefixed(), "out": shown(&pull.out)}));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the name by digest and nothing else, for scripts; what a person wants to know goes beside it.
