@@ -172,28 +172,39 @@ fn a_source_is_unpacked_however_it_is_packed() {
         guest
             .run(&format!(
                 "pipeline:\n- uses: fetch\n  with: {{uri: 'https://example.org/demo.tar.gz', expected-sha256: {SHA256}}}\n\
-                 - uses: fetch\n  working-directory: other\n  with: {{uri: 'https://example.org/demo.tar.gz', expected-sha256: {SHA256}, strip-components: 2, directory: deep/er}}\n"
+                 - uses: fetch\n  working-directory: other\n  with: {{uri: 'https://example.org/demo.tar.gz', expected-sha256: {SHA256}, strip-components: 2, directory: deep/er}}\n\
+                 - uses: fetch\n  working-directory: third\n  with: {{uri: 'https://example.org/demo.tar.gz', expected-sha256: {SHA256}, delete: true}}\n"
             ))
             .unwrap();
         assert_eq!(
             guest.list("/home/build"),
-            ["configure", "other/deep/er/a.c", "src/a.c"]
+            [
+                "configure",
+                "demo.tar.gz",
+                "other/deep/er/a.c",
+                "other/demo.tar.gz",
+                "src/a.c",
+                "third/configure",
+                "third/src/a.c"
+            ]
         );
         assert_eq!(mode(&guest.path("/home/build/configure")), 0o755);
     }
 }
 
 #[test]
-fn a_source_that_is_not_unpacked_keeps_its_own_name() {
+fn a_source_keeps_its_own_name() {
     let guest = Guest::new();
     guest.file(&format!("/var/cache/melange/sha256:{SHA256}"), "jar", 0o444);
     guest
         .run(&format!(
-            "pipeline:\n- uses: fetch\n  with: {{uri: 'https://example.org/a/b.jar?raw=1#x', expected-sha256: {SHA256}, extract: false}}\n"
+            "pipeline:\n- uses: fetch\n  with: {{uri: 'https://example.org/a/b.jar?raw=1', expected-sha256: {SHA256}, extract: false}}\n\
+             - uses: fetch\n  with: {{uri: 'https://example.org/a/', expected-sha256: {SHA256}, extract: false}}\n\
+             - uses: fetch\n  with: {{uri: 'https://example.org/gone', expected-sha256: {SHA256}, extract: false, delete: true}}\n"
         ))
         .unwrap();
-    assert_eq!(guest.list("/home/build"), ["b.jar"]);
-    assert_eq!(mode(&guest.path("/home/build/b.jar")) & 0o200, 0o200);
+    assert_eq!(guest.list("/home/build"), ["a", "b.jar?raw=1"]);
+    assert_eq!(mode(&guest.path("/home/build/b.jar?raw=1")) & 0o200, 0o200);
 }
 
 #[test]

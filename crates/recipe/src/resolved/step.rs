@@ -70,9 +70,9 @@ pub struct Fetch {
     pub expected_sha512: Option<Sha512>,
     /// How many leading folders are cut from the paths inside.
     pub strip_components: u32,
-    /// Whether it is unpacked; if not, it is copied under its own name.
+    /// Whether it is unpacked.
     pub extract: bool,
-    /// Whether the recipe wants the archive itself gone after unpacking.
+    /// Whether the archive itself is left out of the step's folder.
     pub delete: bool,
     /// Where it is unpacked, beneath the step's folder unless absolute.
     pub directory: String,
