@@ -10,6 +10,7 @@ use crate::emit::Parcel;
 use crate::libraries;
 use crate::local::LocalFiles;
 use crate::log::Log;
+use crate::note::Noted;
 use crate::order::{Order, Shop};
 use crate::pack::{self, Packing, pack};
 use crate::rescue::Kept;
@@ -50,6 +51,10 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         local_files: order.local_files,
         sources: order.sources,
         packages: &names,
+        noted: Some(Noted {
+            recipe,
+            system: order.tree,
+        }),
     };
     tell_left_out(order, ambient);
     let what = format!("build of {}", recipe.package.name);

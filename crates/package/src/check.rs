@@ -73,6 +73,7 @@ pub fn check<'s>(
         local_files: order.local_files,
         sources: order.sources,
         packages: &[],
+        noted: None,
     };
     let what = what(order.package);
     let ground = Ground {

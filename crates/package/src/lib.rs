@@ -3,8 +3,8 @@
 //! Reading order:
 //!
 //! 1. [`order`]: what to build and with what ([`Order`], [`Shop`]).
-//! 2. [`local`]: the files beside the recipe; [`workspace`]: the folders a build sees, laid out before
-//!    and read back after.
+//! 2. [`local`]: the files beside the recipe; [`note`]: what compilers write into programs;
+//!    [`workspace`]: the folders a build sees, laid out before and read back after.
 //! 3. [`steps`]: the recipe's steps, run one by one in the sandbox; `accounts`: who they are there.
 //! 4. [`rescue`]: a shell for a person where a step has failed.
 //! 5. [`log`]: what the steps print, kept whole and shown by its end.
@@ -30,6 +30,7 @@ pub mod libraries;
 pub mod lint;
 pub mod local;
 pub mod log;
+pub mod note;
 pub mod order;
 pub mod pack;
 pub mod rescue;

@@ -421,7 +421,11 @@ mod tests {
         check(bash, "f() {\n  false>x\n}\nf", Some((2, "false>x")));
         check(bash, "false \"a\nb\"\ntrue", Some((1, "false \"a")));
         // Which of the two, bash does not say.
-        check(bash, "true || false\nfalse x || true\nfalse y\n false y", None);
+        check(
+            bash,
+            "true || false\nfalse x || true\nfalse y\n false y",
+            None,
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ use boltworks_model::{PackageName, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec, Ids};
 
 use crate::local::LocalFiles;
+use crate::note::{self, Noted};
 use crate::rescue::Kept;
 use crate::{Error, Shop, SourceInput};
 
@@ -34,6 +35,8 @@ pub struct Contents<'a> {
     pub sources: &'a [SourceInput],
     /// The packages that will have a results folder.
     pub packages: &'a [&'a str],
+    /// What compilers find the package note of.
+    pub noted: Option<Noted<'a>>,
 }
 
 /// What is read of a recipe has such names only; here they become folders, whoever made them.
@@ -91,6 +94,9 @@ impl Workspace {
         let folder = || Node::dir(Meta::new(0o755, 0));
         for path in [HOME_FOLDER, "cache", "overlay"] {
             tree.insert(RelPath::try_from(path)?, folder())?;
+        }
+        if let Some(noted) = contents.noted {
+            note::add(&mut tree, noted, shop.vendor)?;
         }
         if !contents.packages.is_empty() {
             let results = format!("{HOME_FOLDER}/{RESULTS}");

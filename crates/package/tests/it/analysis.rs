@@ -108,8 +108,14 @@ fn a_link_to_a_library_is_one() {
     check("x/lib/libone.so.1 $D/usr/lib/libone.so.1", [one, one]);
     check("../lib/x/lib/libone.so.1 $D/usr/bin/tool", [&[], one]);
     // An absolute link leads to where the package is installed, perhaps with another's files.
-    check("/usr/lib/x/lib/libone.so.1 $D/usr/lib/libone.so.1", [&[], one]);
-    check("../../../usr/lib/x/lib/libone.so.1 $D/usr/lib/a.so", [&[], one]);
+    check(
+        "/usr/lib/x/lib/libone.so.1 $D/usr/lib/libone.so.1",
+        [&[], one],
+    );
+    check(
+        "../../../usr/lib/x/lib/libone.so.1 $D/usr/lib/a.so",
+        [&[], one],
+    );
 }
 
 #[test]
