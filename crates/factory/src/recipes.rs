@@ -58,6 +58,7 @@ impl Workshop<'_> {
         };
         let started = ambient.clock.now();
         let recipe = &item.recipe;
+        recipe.environment.verify_no_base()?;
         let sources = self.fetch(recipe, &recipe.sources, ambient)?;
         let locked = locked(&inputs.packages, &self.world()?)?;
         let tree = self.lay_out(&locked)?;

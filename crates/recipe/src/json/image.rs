@@ -40,6 +40,12 @@ pub(super) fn contents(image: &Image, packages: &[Dependency]) -> Map<String, Va
     object.put("keyring", image.keyring.as_slice());
     object.put("runtime_keyring", runtime_keyring(image));
     object.put("packages", texts(packages));
+    if let Some(base) = &image.base {
+        let mut written = Object::default();
+        written.put("image", base.image.as_str());
+        written.put("apkindex", base.apkindex.as_str());
+        object.put("baseimage", written.0);
+    }
     object.0
 }
 

@@ -9,8 +9,8 @@ use boltworks_yaml::{Place, Spanned, closest};
 use super::{parse_dependency, unique};
 use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
-    Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation, Places,
-    RuntimeKey, User,
+    Accounts, Base, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
+    Places, RuntimeKey, User, Written,
 };
 use crate::{Error, Problem, words};
 
@@ -70,6 +70,11 @@ pub(super) fn resolve(
             .map(|layering| read.layering(layering))
             .transpose()?,
         certificates: read.certificates(image.certificates.as_ref())?,
+        base: contents
+            .baseimage
+            .as_ref()
+            .map(|base| read.base(base))
+            .transpose()?,
     })
 }
 
@@ -137,9 +142,6 @@ impl Reader<'_> {
         if let Some(include) = include.filter(|include| !include.is_empty()) {
             return Err(self.not_supported(include, "include"));
         }
-        if let Some(base) = &image.contents.baseimage {
-            return Err(self.not_supported(&base.image, "baseimage"));
-        }
         if let Some(format) = image.format.as_ref().filter(|format| !format.is_empty()) {
             match &**format {
                 "tar" => {}
@@ -158,6 +160,14 @@ impl Reader<'_> {
             Some(provider) => Err(self.not_supported(provider, "a certificate provider")),
             None => Ok(()),
         }
+    }
+
+    fn base(&self, base: &parsed::BaseImage) -> Result<Base, Error> {
+        Ok(Base {
+            image: (self.fill)(&base.image)?,
+            apkindex: (self.fill)(&base.apkindex)?,
+            written: Written(Some(Box::new(self.origin.place(&base.image)))),
+        })
     }
 
     fn list(&self, list: &[Text]) -> Result<Vec<String>, Error> {

@@ -39,6 +39,42 @@ fn shown(recipe: &resolved::Recipe) -> String {
     recipe.subpackages.iter().map(line).collect()
 }
 
+/// As a pipeline's file does, so may a step: what is nearest wins.
+#[test]
+fn a_step_may_declare_inputs_itself() {
+    let recipe = good(
+        "vars: {v: w}\npipeline:\n- inputs: {a: {default: 'x${{vars.v}}'}, b: {default: y}}\n  if: ${{inputs.b}} == 'y'\n  \
+         runs: ${{inputs.a}}\n- inputs: {a: {default: x}, b: {default: y}}\n  pipeline:\n  - runs: ${{inputs.a}}\n  \
+         - inputs: {a: {default: z}}\n    environment: {E: '${{inputs.a}}'}\n    runs: ${{inputs.a}} ${{inputs.b}}\n",
+    );
+    let steps = recipe.pipeline.iter().flat_map(resolved::Step::scripts);
+    let scripts: Vec<_> = steps.filter_map(|step| step.runs.as_deref()).collect();
+    assert_eq!(scripts, ["xw", "x", "z y"]);
+    let missing = bad("pipeline:\n- inputs: {a: {required: true}}\n  runs: a\n");
+    assert!(missing.contains("needs the input 'a'"), "{missing}");
+}
+
+#[test]
+fn a_recipe_is_read_with_what_its_build_is_to_stand_on() {
+    let recipe = good(
+        "environment: {contents: {packages: [a], baseimage: {image: '${{vars.v}}', apkindex: i}}}\n\
+         vars: {v: w}\n",
+    );
+    let base = r#""baseimage":{"image":"w","apkindex":"i"}"#;
+    assert!(
+        recipe.compile_json().contains(base),
+        "{}",
+        recipe.compile_json()
+    );
+    let refused = recipe.environment.verify_no_base().unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .ends_with("baseimage is not supported yet"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn subpackages_are_ranged_over_data() {
     let recipe = good(

@@ -141,7 +141,9 @@ impl Walk<'_, '_> {
     ) -> Result<Vec<Step>, Error> {
         let mut kept = Vec::new();
         for step in steps {
-            kept.extend(self.step(step, scope, around)?);
+            let is_own = !step.inputs.is_empty() && used(step).is_none();
+            let own = is_own.then(|| with_inputs(step, scope)).transpose()?;
+            kept.extend(self.step(step, own.as_ref().unwrap_or(scope), around)?);
         }
         Ok(kept)
     }
@@ -292,6 +294,22 @@ impl Walk<'_, '_> {
             ..inside
         })
     }
+}
+
+/// What a step sees that declares inputs itself, as a pipeline's file does: their defaults, since nothing
+/// else gives them.
+fn with_inputs<'s>(step: &parsed::Step, scope: &Scope<'s>) -> Result<Scope<'s>, Error> {
+    let here = Use {
+        step,
+        uses: first_text(step),
+        name: step.name.as_deref().map_or("this step", |name| name),
+    };
+    let mut inner = scope.clone();
+    // What it is given beside is refused for itself, since it uses nothing.
+    if step.with.is_empty() {
+        inner.inputs.extend(here.inputs(step, scope, scope)?);
+    }
+    Ok(inner)
 }
 
 /// What a step uses; blank is nothing.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 
-use super::step::Places;
+use super::step::{Places, Written};
+use crate::{Error, Problem};
 
 /// An image as understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +56,34 @@ pub struct Image {
     pub layering: Option<Layering>,
     /// Certificate authorities to add.
     pub certificates: Vec<Certificate>,
+    /// What it is built upon: nothing can be yet, and only recipes are read with it.
+    pub base: Option<Base>,
+}
+
+impl Image {
+    /// That nothing is built upon another image.
+    ///
+    /// # Errors
+    /// [`Problem::NotSupported`] where it says so.
+    pub fn verify_no_base(&self) -> Result<(), Error> {
+        let Some(base) = &self.base else {
+            return Ok(());
+        };
+        let place = base.written.0.as_deref().cloned().unwrap_or_default();
+        let what = "baseimage".to_owned();
+        Err(Error::at(place, Problem::NotSupported { what }))
+    }
+}
+
+/// An image that another one is built upon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    /// An OCI layout.
+    pub image: String,
+    /// The index of the packages in it.
+    pub apkindex: String,
+    /// Where it is written.
+    pub written: Written,
 }
 
 /// Whether the entry point keeps services running.

@@ -7,7 +7,7 @@ pub mod step;
 pub mod update;
 
 pub use image::{
-    Accounts, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
+    Accounts, Base, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
     RuntimeKey, User,
 };
 pub use recipe::{
