@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use boltworks_fsx::Root;
 use boltworks_recipe::resolved::Image;
 
 use crate::repository::{Given, is_address};
@@ -51,6 +52,15 @@ pub(super) fn with_files_own(
             (Takes::Addresses, Some(path)) => path,
             _ => repository,
         };
+        // apko goes on without what is not there.
+        let is_missing = |error: boltworks_fsx::Error| error.is_not_found();
+        if takes != Takes::Folders
+            && !is_address
+            && Root::open(Path::new(path)).is_err_and(is_missing)
+        {
+            notes.push(format!("the repository {path} is not there"));
+            continue;
+        }
         if !given.repositories.contains(&path.into()) {
             given.repositories.push(path.into());
         }
