@@ -450,9 +450,10 @@ fn architecture(
         .filter(|arch| **arch != chosen)
         .map(|arch| arch.apk())
         .collect();
-    if !others.is_empty() && order.architecture.is_none() {
+    let is_named = !order.configuration.image.archs.is_empty();
+    if is_named && !others.is_empty() && order.architecture.is_none() {
         notes.push(format!(
-            "made for {chosen}; its file also names {}: one at a time, with --arch",
+            "made for {chosen}; its file also names {}: ask for them with --arch",
             others.join(", ")
         ));
     }
