@@ -55,8 +55,8 @@ pub fn oci_parts(data: &[u8]) {
     };
     taken();
     let name: Reference = "registry.example/web:1.4".parse().expect("a name");
-    let layout = oci_layout(&parts, Some(&name)).expect("what was read can be laid out");
-    let archive = docker_archive(&parts, &name).expect("what was read can be laid out");
+    let layout = oci_layout(&[&parts], Some(&name)).expect("what was read can be laid out");
+    let archive = docker_archive(&[&parts], &name).expect("what was read can be laid out");
     for file in layout.iter().chain(&archive) {
         let is_plain = |part: &str| !matches!(part, "" | "." | "..");
         assert!(
