@@ -84,6 +84,20 @@ fn bombs_are_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn no_script_has_a_nul() {
+    for step in [
+        r#"runs: "echo \0 x""#,
+        r#"{runs: a, environment: {A: "b\0"}}"#,
+        r#"{runs: a, working-directory: "b\0"}"#,
+    ] {
+        let error = bad(&format!("pipeline:\n- {step}\n"));
+        assert!(error.starts_with("demo.yaml:6:"), "{error}");
+        assert!(error.contains("has a NUL (`\\0`)"), "{error}");
+    }
+}
+
 /// A recipe that uses most of the format.
 const FULL: &str = "package:\n  name: demo\n  version: 1.2\n  epoch: 3\n  dependencies:\n    runtime: [a, 'b>=1']\n\
     environment:\n  contents:\n    packages: [c]\nvars:\n  x: '${{package.version}}'\npipeline:\n- if: ${{build.arch}} == 'x86_64'\n  \

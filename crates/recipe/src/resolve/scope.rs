@@ -66,8 +66,9 @@ impl Scope<'_> {
 
     /// Fills in a text; every variable must be known.
     pub(super) fn fill(&self, text: &Text) -> Result<String, Error> {
-        substitute::fill(text, self.budget, |name| self.look_up(name)).map_err(
-            |error| match error {
+        let filled = substitute::fill(text, self.budget, |name| self.look_up(name));
+        filled
+            .map_err(|error| match error {
                 FillError::Variable { token, error } => {
                     self.missing(self.origin.place_of(text, token), error)
                 }
@@ -79,14 +80,27 @@ impl Scope<'_> {
                     )
                 }
                 FillError::TooMuch => self.too_much(text),
-            },
-        )
+            })
+            .and_then(|filled| self.whole(text, filled))
     }
 
     /// Fills in what is known and keeps the rest.
     pub(super) fn fill_known(&self, text: &Text) -> Result<String, Error> {
-        substitute::fill_known::<()>(text, self.budget, |name| self.look_up(name).ok())
-            .map_err(|_| self.too_much(text))
+        let filled =
+            substitute::fill_known::<()>(text, self.budget, |name| self.look_up(name).ok());
+        let filled = filled.map_err(|_| self.too_much(text))?;
+        self.whole(text, filled)
+    }
+
+    /// A text that a script, a variable or a line of a package can hold.
+    fn whole(&self, text: &Text, filled: String) -> Result<String, Error> {
+        if !filled.contains('\0') {
+            return Ok(filled);
+        }
+        let rule = "has a NUL (`\\0`), which no script, variable or package can hold";
+        let problem = Problem::value("the text", text, rule);
+        let help = "in a script, write it as the program reads it: `printf '\\0'` in a plain or block text";
+        Err(self.problem(text, problem.helped(help)))
     }
 
     /// Decides a condition; none always holds.
