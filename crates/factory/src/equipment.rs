@@ -6,7 +6,7 @@ use std::path::Path;
 use boltworks_config::SourceMap;
 use boltworks_fsx::Root;
 use boltworks_model::chain;
-use boltworks_net::Client;
+use boltworks_net::{Address, Client, OriginBoundCredential};
 use boltworks_recipe::resolved::{KnownBy as Known, Recipe, SourceRef};
 use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
@@ -17,7 +17,7 @@ use boltworks_source::{
 };
 
 use crate::turns::Places;
-use crate::{Error, Home};
+use crate::{Error, Home, registries};
 
 /// What reaches out of the factory.
 pub struct Reach {
@@ -52,6 +52,14 @@ impl Reach {
     /// What talks to servers.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What a server of packages is shown, if a login is kept for it.
+    pub(crate) fn login_at(
+        &self,
+        address: &Address,
+    ) -> Result<Option<OriginBoundCredential>, Error> {
+        registries::login_at(&self.machine, address)
     }
 
     /// Gets sources into the factory's store.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Ambient;
-use boltworks_net::{Client, Login};
+use boltworks_net::{Address, Client, Login, OriginBoundCredential};
 use boltworks_oci::Reference;
 use boltworks_registry::{Access, Credentials, Registry, with_login};
 use boltworks_source::Machine;
@@ -114,14 +114,39 @@ fn credentials(machine: &Machine) -> Result<Credentials, Error> {
             credentials.add_docker(&file, &text)?;
         }
     }
+    add_of_hosts(machine, &mut credentials)?;
+    Ok(credentials)
+}
+
+/// Adds what is known of hosts, whatever they serve.
+fn add_of_hosts(machine: &Machine, credentials: &mut Credentials) -> Result<(), Error> {
     if let Some(text) = machine.variable("HTTP_AUTH") {
         credentials.add_http_auth(text)?;
     }
-    let netrc = variable("NETRC").or_else(|| in_home(".netrc"));
+    let home = machine.variable("HOME");
+    let netrc = machine.variable("NETRC").map(str::to_owned);
+    let netrc = netrc.or_else(|| home.map(|home| format!("{home}/.netrc")));
     if let Some(text) = netrc.and_then(|file| machine.text(&file)) {
         credentials.add_netrc(&text);
     }
-    Ok(credentials)
+    Ok(())
+}
+
+/// What a server of packages is shown: the login that `HTTP_AUTH` or netrc have for it. Over plain HTTP
+/// only this machine is shown one.
+pub(crate) fn login_at(
+    machine: &Machine,
+    address: &Address,
+) -> Result<Option<OriginBoundCredential>, Error> {
+    let mut credentials = Credentials::default();
+    add_of_hosts(machine, &mut credentials)?;
+    let origin = address.origin();
+    let login = credentials.login(origin.host());
+    if login.is_some() && !origin.is_protected() {
+        tracing::warn!(%origin, "no password is sent over plain HTTP");
+        return Ok(None);
+    }
+    Ok(login.map(|login| login.bound_to(origin.clone())))
 }
 
 #[cfg(test)]

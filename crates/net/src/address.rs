@@ -31,6 +31,20 @@ impl Origin {
     pub const fn is_https(&self) -> bool {
         self.is_https
     }
+
+    /// Whether it is this machine, by its name or its address.
+    pub fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        self.host == "localhost"
+            || bare
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether a password may be sent there: nobody on the way reads it.
+    pub fn is_protected(&self) -> bool {
+        self.is_https || self.is_loopback()
+    }
 }
 
 impl fmt::Display for Origin {
@@ -315,6 +329,25 @@ mod tests {
         );
         assert_ne!(origin("https://a.example/"), origin("http://a.example/"));
         assert_ne!(origin("http://a.example:81/"), origin("http://a.example/"));
+    }
+
+    #[test]
+    fn this_machine_is_known() {
+        let is = |text: &str| text.parse::<Address>().unwrap().origin().is_loopback();
+        for own in [
+            "http://localhost:5000/",
+            "http://127.1.2.3/",
+            "http://[::1]:1/",
+        ] {
+            assert!(is(own), "{own}");
+        }
+        for other in [
+            "http://localhost.example/",
+            "http://10.0.0.1/",
+            "http://127.0.0.1.example/",
+        ] {
+            assert!(!is(other), "{other}");
+        }
     }
 
     #[test]

@@ -202,11 +202,12 @@ impl Harbour<'_> {
         let text = address.to_string();
         let name = text.rsplit('/').next().unwrap_or_default();
         let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
+        let login = self.reach.login_at(address)?;
         let what = Download {
             address,
             have: Have::default(),
             max: limit.0,
-            credential: None,
+            credential: login.as_ref(),
             retry: Retry::IMPATIENT,
         };
         let mut keep = |part: Part<'_>| match part {

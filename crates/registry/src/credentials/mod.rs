@@ -99,18 +99,20 @@ impl Credentials {
                 return Ok(found);
             }
         }
-        let host = without_port(registry);
+        Ok(self.login(registry).map(Held::Login))
+    }
+
+    /// Whom to log in as at a host that is no registry, with or without its port: what `HTTP_AUTH` and
+    /// netrc say.
+    pub fn login(&self, host: &str) -> Option<Login> {
+        let bare = without_port(host);
         let named = |(name, login): &(String, Login)| {
-            let is_it = name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(registry);
+            let is_it = name.eq_ignore_ascii_case(bare) || name.eq_ignore_ascii_case(host);
             is_it.then(|| again(login))
         };
         let login = self.http_auth.iter().find_map(named);
-        let login = login.or_else(|| {
-            self.netrc
-                .iter()
-                .find_map(|netrc| netrc.login(host).map(again))
-        });
-        Ok(login.map(Held::Login))
+        let of_file = |netrc: &netrc::Netrc| netrc.login(bare).map(again);
+        login.or_else(|| self.netrc.iter().find_map(of_file))
     }
 }
 

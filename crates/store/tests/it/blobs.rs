@@ -167,6 +167,20 @@ fn what_was_expected_is_stored_under_its_sha256() {
 }
 
 #[test]
+fn a_draft_that_is_something_else_is_not_stored() {
+    let (folder, store) = fresh();
+    let mut draft = store.begin().unwrap();
+    draft.write_all(b"other").unwrap();
+    let error = draft.commit_as(&sha256(b"this")).unwrap_err();
+    assert!(matches!(error, Error::Mismatch(_)), "{error}");
+    assert!(names(&folder).is_empty());
+    let mut draft = store.begin().unwrap();
+    draft.write_all(b"this").unwrap();
+    let stored = draft.commit_as(&sha256(b"this")).unwrap();
+    assert!(store.has(&stored.digest).unwrap());
+}
+
+#[test]
 fn damage_is_noticed_even_by_the_process_that_wrote_the_blob() {
     let (folder, store) = fresh();
     let digest = store.put_bytes(b"good").unwrap().digest;
