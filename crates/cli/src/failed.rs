@@ -22,6 +22,25 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
     lines
 }
 
+/// What to do next: what is known of the reason, where it is to be seen, and how to be there.
+pub(crate) fn advice(failed: &Failed) -> String {
+    let shell = format!("A shell where it stands: {}", shell(failed));
+    let last = failed.tail.iter().rev().take(LAST);
+    let is_refused = |line: &String| REFUSALS.iter().any(|words| line.contains(words));
+    if !last.into_iter().any(is_refused) {
+        return format!("correct the recipe. {shell}");
+    }
+    format!(
+        "a step has no privileges: it writes a file of its own only where the file's mode lets it \
+         (`chmod u+w FILE` before), and gives files to nobody. Correct the recipe; one that is inside a \
+         package can be taken out (`tar -xzOf FILE.apk .melange.yaml`), corrected and built. {shell}"
+    )
+}
+
+/// What programs print where the kernel refuses them something, in so many of the last lines.
+const REFUSALS: [&str; 2] = ["ermission denied", "peration not permitted"];
+const LAST: usize = 5;
+
 /// What gives a person a shell where the step failed.
 pub(crate) fn shell(failed: &Failed) -> String {
     let workspace = failed.workspace.as_os_str();

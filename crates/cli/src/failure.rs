@@ -341,10 +341,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Apk(error) => one(apk_advice(error)),
         FactoryError::Crypto(error) => one(key_advice(error)),
         FactoryError::Fsx(error) => one(file_advice(error)),
-        FactoryError::Package(PackageError::Step(failed)) => vec![format!(
-            "correct the recipe. A shell where it stands: {}",
-            failed::shell(failed)
-        )],
+        FactoryError::Package(PackageError::Step(failed)) => one(failed::advice(failed)),
         FactoryError::Package(error) => one(error.help().unwrap_or_else(|| package_advice(error))),
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Registry(error) => one(error.advice()),

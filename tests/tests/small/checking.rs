@@ -249,3 +249,19 @@ fn a_failed_step_says_all_there_is_to_know() -> Result<()> {
     ensure!(Path::new(workspace).join("home").exists(), "{step}");
     Ok(())
 }
+
+#[test]
+fn a_step_that_is_refused_something_is_told_why() -> Result<()> {
+    let small = Small::new()?;
+    small.recipe("one", "", "echo a > x; chmod 444 x\necho b > x")?;
+    let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
+    output.says("a step has no privileges")?;
+    output.says("`chmod u+w FILE` before")?;
+    small.recipe(
+        "one",
+        "",
+        "echo Permission denied\necho b c d e f | tr ' ' '\\n'\nfalse",
+    )?;
+    let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
+    output.says("correct the recipe. A shell where it stands")
+}
