@@ -7,7 +7,7 @@ use std::sync::Arc;
 use boltworks_config::Channel;
 use boltworks_fsx::{FileKind, RelPath, Root, Stat};
 use boltworks_model::PackageName;
-use boltworks_package::local::{Beside, LocalFile, LocalFiles, local_tree};
+use boltworks_package::local::{Beside, LocalFile, LocalFiles};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::parsed::{Included, with_included};
@@ -19,11 +19,9 @@ use crate::equipment::request;
 use crate::files::{TEXT_LIMIT, no_text};
 use crate::home::WORKSPACES;
 use crate::ignored::Ignored;
+pub(crate) use crate::pipelines::{pipelines, with_own_pipelines, with_pipelines};
 use crate::testing::tests_of;
 use crate::{Error, Home};
-
-/// The folder of pipelines beside recipes.
-const PIPELINES: &str = "pipelines";
 
 /// The catalog, and the files behind it.
 pub struct Loaded {
@@ -127,7 +125,7 @@ impl Loaded {
         let mut files = BTreeMap::new();
         for folder in &home.config.recipes {
             let root = open_folder(home, "recipes", folder)?;
-            let library = with_own_pipelines(library.clone(), &root)?;
+            let library = with_own_pipelines(library.clone(), &root, Path::new(folder))?;
             for (path, text) in yaml_files(home, "recipes", std::slice::from_ref(folder))? {
                 let text = text.as_ref().map(String::as_str);
                 let subject = loaded.add_recipe(home, &library, &path, text);
@@ -367,60 +365,7 @@ pub(crate) fn local_folder(
     }
 }
 
-/// The program's pipelines and the factory's.
-pub(crate) fn pipelines(home: &Home) -> Result<PipelineLibrary, Error> {
-    let mut library = PipelineLibrary::builtin();
-    for folder in &home.config.pipelines {
-        let root = open_folder(home, "pipelines", folder)?;
-        library = with_pipelines(library, &root, folder)?;
-    }
-    Ok(library)
-}
-
-/// Adds every `.yaml` file beneath a folder; `shown` is the folder's name for messages.
-pub(crate) fn with_pipelines(
-    library: PipelineLibrary,
-    root: &Root,
-    shown: &str,
-) -> Result<PipelineLibrary, Error> {
-    added(library, (root, shown), PipelineLibrary::with_file)
-}
-
-/// Adds those of the folder `pipelines` beside recipes, if it is there. They go before the program's
-/// own, and after all that are given.
-pub(crate) fn with_own_pipelines(
-    library: PipelineLibrary,
-    recipes: &Root,
-) -> Result<PipelineLibrary, Error> {
-    let folder = RelPath::try_from(PIPELINES)?;
-    match recipes.stat(&folder)?.map(|stat| stat.kind) {
-        Some(FileKind::Dir) => {
-            let place = (&recipes.dir(&folder)?, PIPELINES);
-            added(library, place, PipelineLibrary::with_recipes_own)
-        }
-        _ => Ok(library),
-    }
-}
-
-fn added(
-    mut library: PipelineLibrary,
-    (root, shown): (&Root, &str),
-    add: impl Fn(PipelineLibrary, &str, &str, &str) -> PipelineLibrary,
-) -> Result<PipelineLibrary, Error> {
-    let tree = local_tree(root)?;
-    for (path, _) in tree.iter() {
-        let Some(name) = path.as_str().and_then(PipelineLibrary::name_of) else {
-            continue;
-        };
-        let file = format!("{shown}/{path}");
-        let text = root.read_text(path, TEXT_LIMIT);
-        let text = text.map_err(|error| no_text(error, Path::new(&file)))?;
-        library = add(library, name, &file, &text);
-    }
-    Ok(library)
-}
-
-fn open_folder(home: &Home, what: &'static str, folder: &str) -> Result<Root, Error> {
+pub(crate) fn open_folder(home: &Home, what: &'static str, folder: &str) -> Result<Root, Error> {
     home.folder
         .dir(&RelPath::try_from(folder)?)
         .map_err(|source| Error::Folder {

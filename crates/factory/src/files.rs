@@ -206,6 +206,42 @@ pub(crate) fn no_text(error: boltworks_fsx::Error, path: &Path) -> Error {
     boltworks_recipe::Error::from(error).into()
 }
 
+/// Where a path leads within a folder, at the end of all links; nothing, where it leads out of it. Nothing
+/// of it is opened, and nothing need be there.
+pub fn led_beneath(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, boltworks_fsx::Error> {
+    let parts = |bytes: &[u8]| -> Vec<Vec<u8>> {
+        let parts = bytes.split(|byte| *byte == b'/').rev();
+        parts.map(<[u8]>::to_vec).collect()
+    };
+    let mut open = parts(path);
+    let mut here: Vec<Vec<u8>> = Vec::new();
+    let mut links = 0;
+    while let Some(part) = open.pop() {
+        match part.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                if here.pop().is_none() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            _ => here.push(part),
+        }
+        let place = RelPath::new(here.join(&b'/'))?;
+        let stat = root.stat(&place)?;
+        if stat.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+            links += 1;
+            let target = root.read_link(&place)?;
+            if links > LINKS || target.starts_with(b"/") {
+                return Ok(None);
+            }
+            here.pop();
+            open.extend(parts(&target));
+        }
+    }
+    Ok(Some(here.join(&b'/')))
+}
+
 /// What is not there was named wrongly.
 fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
     if error.is_not_found() {

@@ -42,6 +42,7 @@ pub mod line;
 pub mod means;
 pub mod origin;
 pub mod packages;
+mod pipelines;
 pub mod planning;
 pub mod programs;
 pub mod recipes;

@@ -74,6 +74,8 @@ const BUILTIN: &[(&str, &str)] = builtin![
 #[derive(Debug, Clone, Default)]
 pub struct PipelineLibrary {
     files: BTreeMap<String, Arc<PipelineFile>>,
+    /// Why what is called so, or lies in what is called so, is not taken.
+    refused: BTreeMap<String, &'static str>,
 }
 
 /// Where a pipeline comes from; the greater goes before the less.
@@ -143,6 +145,7 @@ impl PipelineLibrary {
         };
         Self {
             files: BUILTIN.iter().map(file).collect(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -160,10 +163,33 @@ impl PipelineLibrary {
         self.with(name, path, text, Source::Recipe)
     }
 
+    /// Says why a pipeline, or a folder of them, is not taken although something is called so: `rule` goes
+    /// on after its name.
+    #[must_use]
+    pub fn with_refused(mut self, name: &str, rule: &'static str) -> Self {
+        let known = self.files.get(name);
+        if known.is_none_or(|known| known.source < Source::Given) {
+            self.files.remove(name);
+            self.refused.insert(name.to_owned(), rule);
+        }
+        self
+    }
+
+    /// Why a name that is not known is not taken, where something is called so.
+    pub(crate) fn refusal(&self, name: &str) -> Option<&'static str> {
+        let ends = name
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .chain([name.len()]);
+        let mut above = ends.filter_map(|end| name.get(..end));
+        above.find_map(|above| self.refused.get(above).copied())
+    }
+
     fn with(mut self, name: &str, path: &str, text: &str, source: Source) -> Self {
         let known = self.files.get(name);
         if known.is_none_or(|known| known.source <= source) {
             let file = PipelineFile::new(path.to_owned(), text, source);
+            self.refused.remove(name);
             self.files.insert(name.to_owned(), file);
         }
         self

@@ -7,9 +7,10 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use boltworks_factory::files::led_beneath;
 use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::{Error, keys};
-use boltworks_fsx::{FileKind, RelPath, Root};
+use boltworks_fsx::Root;
 use boltworks_model::Architecture;
 use boltworks_recipe::resolved::{Image, Places, Recipe};
 
@@ -17,9 +18,6 @@ use super::usage;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
-
-/// So many links lead on, before they are taken for a circle.
-const LINKS: usize = 40;
 
 /// The environments whose repositories and keys count, and whose they are.
 pub(super) struct Named<'a> {
@@ -180,37 +178,7 @@ fn is_given(given: &[PathBuf], named: &str) -> bool {
 /// Whether a path leads nowhere but beneath a folder. Nothing of it is opened.
 fn is_beneath(folder: &Path, path: &Path) -> Result<bool, Failure> {
     let root = Root::open(folder)?;
-    let parts = |bytes: &[u8]| -> Vec<Vec<u8>> {
-        let parts = bytes.split(|byte| *byte == b'/').rev();
-        parts.map(<[u8]>::to_vec).collect()
-    };
-    let mut open = parts(path.as_os_str().as_bytes());
-    let mut here: Vec<Vec<u8>> = Vec::new();
-    let mut links = 0;
-    while let Some(part) = open.pop() {
-        match part.as_slice() {
-            b"" | b"." => continue,
-            b".." => {
-                if here.pop().is_none() {
-                    return Ok(false);
-                }
-                continue;
-            }
-            _ => here.push(part),
-        }
-        let place = RelPath::new(here.join(&b'/'))?;
-        let stat = root.stat(&place)?;
-        if stat.is_some_and(|stat| stat.kind == FileKind::Symlink) {
-            links += 1;
-            let target = root.read_link(&place)?;
-            if links > LINKS || target.starts_with(b"/") {
-                return Ok(false);
-            }
-            here.pop();
-            open.extend(parts(&target));
-        }
-    }
-    Ok(true)
+    Ok(led_beneath(&root, path.as_os_str().as_bytes())?.is_some())
 }
 
 /// Adds a repository.
@@ -256,6 +224,8 @@ fn add_key(given: &mut Given, named: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use boltworks_fsx::RelPath;
+
     use super::*;
 
     #[test]

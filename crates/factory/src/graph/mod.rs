@@ -91,7 +91,7 @@ pub fn graph(order: &GraphOrder) -> Result<Graph, Error> {
     }
     let mut libraries = Vec::new();
     for path in &order.folders {
-        libraries.push(with_own_pipelines(library.clone(), &folder(path)?)?);
+        libraries.push(with_own_pipelines(library.clone(), &folder(path)?, path)?);
     }
     let known = Known::load(order, &libraries);
     let mut read: Vec<Read<'_>> = Vec::new();

@@ -11,8 +11,7 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, pars
 use boltworks_version::apk::Dependency;
 
 use crate::catalog::{self, Folder, Loaded, RecipeSource};
-use crate::files::TEXT_LIMIT;
-use crate::files::{Place, folder as folder_of};
+use crate::files::{Place, TEXT_LIMIT, folder as folder_of, parent};
 use crate::recipes::APART;
 use crate::{Error, Home};
 
@@ -186,7 +185,7 @@ impl Reading {
         recipe: &Path,
     ) -> Result<PipelineLibrary, Error> {
         let place = Place::of(recipe)?;
-        let mut library = catalog::with_own_pipelines(library, place.folder())?;
+        let mut library = catalog::with_own_pipelines(library, place.folder(), parent(recipe))?;
         // What is added last goes first.
         for folder in self.pipelines.iter().rev() {
             let root = folder_of(folder)?;

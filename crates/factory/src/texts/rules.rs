@@ -88,7 +88,7 @@ fn own_pipelines(
     for path in paths {
         let place = if is_folder(path)? { path } else { parent(path) };
         if !libraries.contains_key(place) {
-            let own = with_own_pipelines(library.clone(), &folder(place)?)?;
+            let own = with_own_pipelines(library.clone(), &folder(place)?, place)?;
             libraries.insert(place.to_owned(), own);
         }
     }

@@ -100,6 +100,10 @@ impl<'a> Pipelines<'a> {
         scope: &Scope<'_>,
     ) -> Result<&Arc<PipelineFile>, Error> {
         self.library.get(name).ok_or_else(|| {
+            if let Some(rule) = self.library.refusal(name) {
+                let problem = Problem::value("the pipeline", name, rule);
+                return scope.problem(uses, problem);
+            }
             let suggestion = closest(name, self.library.names()).map(str::to_owned);
             let problem = Problem::UnknownPipeline {
                 name: name.chars().take(160).collect(),
