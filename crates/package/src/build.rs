@@ -51,10 +51,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         local_files: order.local_files,
         sources: order.sources,
         packages: &names,
-        noted: Some(Noted {
-            recipe,
-            system: order.tree,
-        }),
+        noted: Some(Noted::of(order)),
     };
     tell_left_out(order, ambient);
     let what = format!("build of {}", recipe.package.name);

@@ -14,8 +14,8 @@ use std::path::Path;
 use boltworks_fsx::{FileKind, Meta, Node, RelPath, Root, Tree};
 use boltworks_recipe::resolved::{Cpe, Recipe};
 
-use crate::Error;
 use crate::workspace::HOME_FOLDER;
+use crate::{Error, Order};
 
 /// The end of the files in which a system says how its clang works, and of those that stand for them.
 const CLANG_ENDS: [&[u8]; 2] = [
@@ -118,6 +118,16 @@ pub struct Noted<'a> {
     pub system: &'a Path,
 }
 
+impl<'a> Noted<'a> {
+    /// Of what an order asks for.
+    pub fn of(order: &Order<'a>) -> Self {
+        Self {
+            recipe: order.recipe,
+            system: order.tree,
+        }
+    }
+}
+
 /// Puts the files into a workspace that is about to be laid out, beside those that are there.
 pub(crate) fn add(workspace: &mut Tree, noted: Noted<'_>, vendor: &str) -> Result<(), Error> {
     let Noted { recipe, system } = noted;
@@ -156,8 +166,10 @@ fn put(workspace: &mut Tree, name: &[u8], text: String) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folders in which a system says how its clangs work, `clang-N`, with the files that count here.
-fn clangs(system: &Root) -> Result<Vec<(Vec<u8>, Vec<Vec<u8>>)>, Error> {
+/// A folder in which a system says how one of its clangs works, `clang-N`, and the files that count.
+type Clang = (Vec<u8>, Vec<Vec<u8>>);
+
+fn clangs(system: &Root) -> Result<Vec<Clang>, Error> {
     let etc = RelPath::try_from("etc")?;
     let is_folder = |root: &Root, path: &RelPath| -> Result<bool, Error> {
         let stat = root.stat(path)?;

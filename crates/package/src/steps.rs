@@ -302,14 +302,12 @@ fn command(told: &str, script: &str) -> Option<Command> {
     let [at_line, at_command] = TOLD;
     let after = |words: &str| Some(told.rsplit_once(words)?.1);
     let commands = commands(script);
-    let (line, text) = match after(at_command) {
-        Some(said) => only_one(&commands, said)?,
-        None => {
-            let line: usize = after(at_line)?.trim().parse().ok()?;
-            let mut before = commands.iter().take_while(|(first, _)| *first <= line);
-            let last = before.by_ref().last();
-            last.filter(|_| line <= script.lines().count())?
-        }
+    let (line, text) = if let Some(said) = after(at_command) {
+        only_one(&commands, said)?
+    } else {
+        let line: usize = after(at_line)?.trim().parse().ok()?;
+        let before = commands.iter().take_while(|(first, _)| *first <= line);
+        before.last().filter(|_| line <= script.lines().count())?
     };
     Some(Command {
         line: *line,
