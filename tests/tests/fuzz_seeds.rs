@@ -82,6 +82,8 @@ replay! {
     recipe: ROUNDS,
     recipe_form: ROUNDS,
     recipe_inside: FEW_ROUNDS,
+    registry_challenge: ROUNDS,
+    registry_logins: ROUNDS,
     served_path: ROUNDS,
     served_range: ROUNDS,
     source_archive: FEW_ROUNDS,

@@ -206,6 +206,56 @@ fn logins_come_from_where_clients_keep_them() -> Result<()> {
     Ok(())
 }
 
+/// A server of the folder it runs in that wants to be shown `me:hunter2`.
+const ASKING: &str = r#"
+import http.server, sys
+class Asking(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers.get("Authorization") == "Basic bWU6aHVudGVyMg==":
+            return super().do_GET()
+        self.send_error(401)
+    do_HEAD = do_GET
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asking)
+print("at", server.server_port, "now", file=sys.stderr, flush=True)
+server.serve_forever()
+"#;
+
+#[test]
+fn packages_come_from_where_one_must_log_in() -> Result<()> {
+    let desk = desk()?;
+    let here = desk.path(".");
+    let mut server = Command::new(need("python3")?)
+        .args(["-c", ASKING])
+        .dir(&here)
+        .start()?;
+    server.wait_for(" now")?;
+    let said = server.said()?;
+    let port = said.split(' ').nth(1).context("a port")?.to_owned();
+    let at = format!("http://127.0.0.1:{port}/packages");
+    std::fs::write(
+        desk.path("web.yaml"),
+        IMAGE.replace("[packages]", &format!("[\"{at}\"]")),
+    )?;
+    let build = |out: &str| -> Result<Command> {
+        Ok(Command::new(program()?)
+            .dir(&here)
+            .env("XDG_CACHE_HOME", desk.path("cache"))
+            .args(["apko", "build", "web.yaml", "web:1", out]))
+    };
+    build("nobody.tar")?
+        .fails(1)?
+        .says("the server answered 401")?;
+    let logins = "basic:other.example:x:y,basic:127.0.0.1:me:hunter2";
+    build("apko.tar")?.env("HTTP_AUTH", logins).ok()?;
+    std::fs::remove_dir_all(desk.path("cache"))?;
+    std::fs::write(
+        desk.path("curl"),
+        "machine 127.0.0.1 login me password hunter2\n",
+    )?;
+    build("curl.tar")?.env("NETRC", desk.path("curl")).ok()?;
+    Ok(())
+}
+
 #[test]
 fn what_the_factory_released_is_pulled_and_pushed() -> Result<()> {
     let (small, registry) = (Small::new()?, Registry::open()?);
