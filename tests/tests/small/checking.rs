@@ -265,3 +265,17 @@ fn a_step_that_is_refused_something_is_told_why() -> Result<()> {
     let output = small.command(["build", "recipes/one.yaml"])?.fails(1)?;
     output.says("correct the recipe. A shell where it stands")
 }
+
+#[test]
+fn what_lies_in_the_workspace() -> Result<()> {
+    let small = Small::new()?;
+    let test = "test:\n  environment:\n    contents:\n      packages: [shell]\n  pipeline:\n    - runs: test -z \"$(ls -A)\"\n";
+    let there = ".melange.clang.cfg .melange.fdo.h .melange.gcc.spec melange-out";
+    let script = format!("test \"$(echo $(ls -A | LC_ALL=C sort))\" = '{there}'");
+    small.recipe("one", "", &script)?;
+    let whole = std::fs::read_to_string(small.path().join("recipes/one.yaml"))?;
+    small.write("recipes/one.yaml", &format!("{whole}{test}"))?;
+    small.command(["build", "recipes/one.yaml"])?.ok()?;
+    small.command(["test", "recipes/one.yaml"])?.ok()?;
+    Ok(())
+}
