@@ -4,6 +4,7 @@
 //! before there is any thread. Called by the name of another program, `melange` or `apko`, it takes
 //! that one's command line.
 
+mod advice;
 mod ambient;
 mod apko;
 mod arguments;

@@ -26,7 +26,7 @@ use crate::planning::{
     ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, TESTS_DOCUMENT,
 };
 use crate::tested::Report;
-use crate::testing::{AfterFailure, Tested, Tests, tests_of};
+use crate::testing::{AfterFailure, Tested, Tests, placed, tests_of};
 
 /// How the names of subjects end that are built apart.
 pub(crate) const APART: &str = " (apart)";
@@ -58,7 +58,7 @@ impl Workshop<'_> {
         };
         let started = ambient.clock.now();
         let recipe = &item.recipe;
-        recipe.environment.verify_no_base()?;
+        recipe.verify_guests()?;
         let sources = self.fetch(recipe, &recipe.sources, ambient)?;
         let locked = locked(&inputs.packages, &self.world()?)?;
         let tree = self.lay_out(&locked)?;
@@ -87,7 +87,8 @@ impl Workshop<'_> {
             binds_libraries: self.means.home.config.bind_libraries,
             lint_levels: &self.means.home.lint_levels,
         };
-        let built = build(&order, &shop, ambient)?;
+        let built = build(&order, &shop, ambient);
+        let built = built.map_err(|error| placed(error, &recipe.environment))?;
         let mut record = self.record(action, inputs, &built, started)?;
         let tests = self.run_tests(recipe, &record, &order, ambient)?;
         if built.by_hand || tests.iter().any(|test| test.by_hand) {

@@ -15,7 +15,7 @@ use boltworks_package::local::LocalFiles;
 use boltworks_package::rescue::Attendant;
 use boltworks_package::{Failed, SourceInput};
 use boltworks_plan::{Unchosen, World};
-use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_recipe::resolved::{Image, Recipe, Test};
 use boltworks_rootfs::Locked;
 use boltworks_solver::Options;
 use boltworks_store::Batch;
@@ -258,8 +258,31 @@ impl Tests<'_> {
             note: &note,
             took: None,
         });
-        Ok(result?)
+        result.map_err(|error| placed(error, &ready.test.environment))
     }
+}
+
+/// What is wrong with accounts, shown where the recipe lists them.
+pub(crate) fn placed(error: boltworks_package::Error, environment: &Image) -> Error {
+    let accounts = &environment.accounts;
+    let place = match &error {
+        boltworks_package::Error::NoAccount { name, .. } => environment.written.of(name),
+        boltworks_package::Error::Accounts { .. } => {
+            let said = chain(&error);
+            let users = accounts.users.iter().map(|user| &user.username);
+            let groups = accounts.groups.iter().map(|group| &group.groupname);
+            let mut names = users.chain(groups);
+            let name = names.find(|name| said.contains(&format!("'{name}'")));
+            name.and_then(|name| environment.written.of(name))
+        }
+        _ => None,
+    };
+    let Some(place) = place else {
+        return error.into();
+    };
+    let help = error.help().unwrap_or_default();
+    let error = boltworks_yaml::Error::new(place, chain(&error)).helped(help);
+    boltworks_recipe::Error::from(error).into()
 }
 
 /// A test that waits for nothing any more.

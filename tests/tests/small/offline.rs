@@ -139,7 +139,9 @@ fn a_bump_changes_what_it_must() -> Result<()> {
         format!("      expected-sha256: '{always}' }} # never another"),
         "  - if: ${{build.arch}} == 'aarch64'".to_owned(),
         "    uses: fetch".to_owned(),
-        format!("    with: {{ uri: '{upstream}/arm-${{{{package.version}}}}-${{{{build.arch}}}}.txt',"),
+        format!(
+            "    with: {{ uri: '{upstream}/arm-${{{{package.version}}}}-${{{{build.arch}}}}.txt',"
+        ),
         format!("      expected-sha256: {known} }}"),
         "  - if: ${{package.name}} == 'another'".to_owned(),
         "    pipeline:".to_owned(),

@@ -38,9 +38,11 @@ fn text(order: &BumpOrder, bumped: &Bumped) -> String {
         let from = from.as_ref().map(|from| format!(" (of {from})"));
         format!("  {input}: {now}{}", from.unwrap_or_default())
     }));
-    lines.extend(left.iter().map(|digest| {
-        format!("  {digest} stays: its address is the same, or no step fetches it")
-    }));
+    lines.extend(
+        left.iter().map(|digest| {
+            format!("  {digest} stays: its address is the same, or no step fetches it")
+        }),
+    );
     lines.join("\n")
 }
 

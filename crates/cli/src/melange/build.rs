@@ -14,7 +14,7 @@ use super::flag::Words;
 use super::named::Named;
 use super::{SKIPPED, given, lint, usage};
 use crate::commands::{build, image, session};
-use crate::failure::Failure;
+use crate::failure::{Failure, parted};
 use crate::output::Output;
 
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
@@ -71,14 +71,20 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
+/// What helps where packages are missing.
+const NO_REPOSITORY: &str =
+    "name a repository that has what is missing: -r FOLDER, with FOLDER/ARCH/APKINDEX.tar.gz";
+
 /// What is said of a factory's plan, for whoever has none.
 fn in_these_words(error: Error) -> Failure {
     match error {
         Error::Blocked { why, .. } => {
             let why = why.trim_start_matches("world needs ");
+            let (why, help) = parted(why);
+            let help = help.into_iter().next();
             usage(
                 format!("the build's packages cannot be chosen:\n{why}"),
-                "name a repository that has what is missing: -r FOLDER, with FOLDER/ARCH/APKINDEX.tar.gz",
+                help.unwrap_or_else(|| NO_REPOSITORY.to_owned()),
             )
         }
         other => other.into(),

@@ -185,10 +185,10 @@ pub(super) fn all_wanted(recipe: &Recipe) -> Vec<Dependency> {
 /// The recipe that is to be built, with its tests only if they are to be run.
 fn understood(home: &Home, order: &BuildOrder) -> Result<(RecipeItem, RecipeSource), Error> {
     let (mut item, source) = order.reading.read(home, &order.file)?;
-    item.recipe.environment.verify_no_base()?;
     if !order.tests {
         without_tests(&mut item.recipe);
     }
+    item.recipe.verify_guests()?;
     Ok((item, source))
 }
 

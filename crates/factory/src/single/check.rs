@@ -93,6 +93,9 @@ pub fn check(
     order.reading.add_to_tests(&mut item.recipe);
     let recipe = &item.recipe;
     let tests = chosen(recipe, &order.subjects)?;
+    for (_, test) in &tests {
+        test.environment.verify_guest()?;
+    }
     if tests.is_empty() {
         return Ok(Checked::default());
     }

@@ -26,6 +26,11 @@ pub(super) const DEFAULT_ENVIRONMENT: [(&str, &str); 2] = [
 /// The layers apko makes at most where no budget is given.
 const DEFAULT_BUDGET: u32 = 10;
 
+/// Of users and groups, the number that means none of them.
+const NOBODY: u32 = u32::MAX;
+const NO_NUMBER: &str = "is no user or group: it means none of them";
+const NUMBERS: &str = "write a number from 1 to 4294967294";
+
 /// How the texts of the file are filled in.
 pub(super) type Fill<'a> = &'a dyn Fn(&Text) -> Result<String, Error>;
 
@@ -45,7 +50,7 @@ pub(super) fn resolve(
         build_repositories: read.list(&contents.build_repositories)?,
         runtime_repositories: read.list(&contents.runtime_repositories)?,
         keyring: read.list(&contents.keyring)?,
-        written: read.written(contents)?,
+        written: read.written(image)?,
         runtime_keyring: read.runtime_keyring(&contents.runtime_keyring)?,
         entrypoint,
         entrypoint_kind,
@@ -178,14 +183,19 @@ impl Reader<'_> {
         Ok(filled)
     }
 
-    /// Where repositories and keys are named that a build uses.
-    fn written(&self, contents: &parsed::Contents) -> Result<Places, Error> {
+    /// Where what is named stands that only a build can judge.
+    fn written(&self, image: &parsed::Image) -> Result<Places, Error> {
+        let (contents, accounts) = (&image.contents, &image.accounts);
         let lists = [
             &contents.repositories,
             &contents.build_repositories,
             &contents.keyring,
         ];
-        let texts = lists.into_iter().flatten();
+        let tagged = contents.packages.iter().filter(|text| text.contains('@'));
+        let users = accounts.users.iter().map(|user| &user.username);
+        let groups = accounts.groups.iter().map(|group| &group.groupname);
+        let texts = lists.into_iter().flatten().chain(tagged);
+        let texts = texts.chain(&accounts.run_as).chain(users).chain(groups);
         let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
         let texts = texts.collect::<Result<Vec<_>, Error>>()?;
         Ok(Places::new(self.origin, texts.into_iter()))
@@ -347,6 +357,16 @@ impl Reader<'_> {
     }
 
     fn accounts(&self, accounts: &parsed::Accounts) -> Result<Accounts, Error> {
+        if let Some(text) = &accounts.run_as {
+            let filled = (self.fill)(text)?;
+            let mut numbers = filled
+                .split(':')
+                .filter_map(|part| part.parse::<u64>().ok());
+            if numbers.any(|number| number >= NOBODY.into()) {
+                let problem = Problem::value("run-as", &filled, NO_NUMBER).helped(NUMBERS);
+                return Err(Error::at(self.origin.place(text), problem));
+            }
+        }
         Ok(Accounts {
             run_as: self.optional(accounts.run_as.as_ref())?,
             users: accounts
@@ -371,6 +391,9 @@ impl Reader<'_> {
             let problem = Problem::value("the uid", "0", "is root's, which is there already");
             return Err(Error::at(place, problem));
         }
+        for number in [user.uid, user.gid].into_iter().flatten() {
+            self.verify_number(number)?;
+        }
         let shell = self.account_path("the shell", user.shell.as_ref())?;
         let homedir = self.account_path("the home folder", user.homedir.as_ref())?;
         Ok(User {
@@ -382,7 +405,21 @@ impl Reader<'_> {
         })
     }
 
+    /// The kernel has no such user or group.
+    fn verify_number(&self, number: Spanned<u32>) -> Result<(), Error> {
+        if number.value < NOBODY {
+            return Ok(());
+        }
+        let place = self.origin.at(number.line, number.column);
+        let written = number.value.to_string();
+        Err(Error::at(
+            place,
+            Problem::value("the number", &written, NO_NUMBER).helped(NUMBERS),
+        ))
+    }
+
     fn group(&self, group: &parsed::Group) -> Result<Group, Error> {
+        group.gid.map_or(Ok(()), |gid| self.verify_number(gid))?;
         Ok(Group {
             groupname: self.account_name("the group's name", &group.groupname)?,
             gid: group.gid.map_or(0, |gid| gid.value),
@@ -589,6 +626,9 @@ mod tests {
             "accounts: {users: [{username: 'a:b', uid: 1}]}",
             "accounts: {users: [{username: a, uid: 1, shell: '/bin/a:b'}]}",
             "accounts: {users: [{username: a, uid: 4294967296}]}",
+            "accounts: {users: [{username: a, uid: 4294967295}]}",
+            "accounts: {groups: [{groupname: a, gid: 4294967295}]}",
+            "accounts: {run-as: '1:4294967295'}",
             "archs: [amd46]",
             "entrypoint: {command: 'a \"b'}",
             "entrypoint: {type: service}",
@@ -618,6 +658,9 @@ mod tests {
         web.yaml:1:31: the user's name 'a:b' is not of letters, digits and . _ -
         web.yaml:1:49: the shell '/bin/a:b' has ':' in it
         web.yaml:1:39: a whole number from 0 to 4294967295 is needed here
+        web.yaml:1:39: the number '4294967295' is no user or group: it means none of them
+        web.yaml:1:41: the number '4294967295' is no user or group: it means none of them
+        web.yaml:1:20: run-as '1:4294967295' is no user or group: it means none of them
         web.yaml:1:9: unknown architecture 'amd46': known are aarch64, armhf, armv7, loongarch64, ppc64le, riscv64, s390x, x86, x86_64
         web.yaml:1:23: the command 'a "b' has a quote that is not closed
         web.yaml:1:20: unknown entrypoint type 'service': known are service-bundle

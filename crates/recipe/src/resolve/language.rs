@@ -76,6 +76,30 @@ fn a_recipe_is_read_with_what_its_build_is_to_stand_on() {
 }
 
 #[test]
+fn a_tag_is_refused_where_a_guest_is_made() {
+    let verified = |text: &str| {
+        let told = |error: crate::Error| format!("{error}: {}", error.help().unwrap_or_default());
+        good(text)
+            .verify_guests()
+            .err()
+            .map(told)
+            .unwrap_or_default()
+    };
+    let build = verified("environment: {contents: {packages: [a, b@edge]}}\n");
+    assert_eq!(
+        build,
+        "demo.yaml:5:40: b@edge is pinned to @edge, and no repository has a tag: write b without @edge"
+    );
+    let test = "test: {environment: {contents: {packages: [b@edge]}}, pipeline: [{runs: a}]}\n";
+    assert!(
+        verified(test).starts_with("demo.yaml:5:44: "),
+        "{}",
+        verified(test)
+    );
+    assert_eq!(verified(&test.replace("{runs: a}", "")), "");
+}
+
+#[test]
 fn subpackages_are_ranged_over_data() {
     let recipe = good(
         "vars: {suffix: x}\n\

@@ -21,7 +21,8 @@ pub struct Image {
     pub runtime_repositories: Vec<String>,
     /// Keys that repositories are trusted by: paths or addresses.
     pub keyring: Vec<String>,
-    /// Where the file names the repositories and keys that a build uses.
+    /// Where the file names what only a build can judge: repositories and keys, packages with tags, users
+    /// and groups.
     pub written: Places,
     /// Keys written into the image.
     pub runtime_keyring: Vec<RuntimeKey>,
@@ -61,6 +62,30 @@ pub struct Image {
 }
 
 impl Image {
+    /// That a guest can be made of it: it is built upon no other image, and no package has a tag, since
+    /// the repositories of recipes have none.
+    ///
+    /// # Errors
+    /// At the place of the first that cannot be.
+    pub fn verify_guest(&self) -> Result<(), Error> {
+        self.verify_no_base()?;
+        for package in &self.packages {
+            let text = package.to_string();
+            if let (Some(tag), Some(place)) = (&package.tag, self.written.of(&text)) {
+                let plain = Dependency {
+                    tag: None,
+                    ..package.clone()
+                };
+                let rule = format!("is pinned to @{tag}, and no repository has a tag");
+                let help = format!("write {plain} without @{tag}");
+                return Err(boltworks_yaml::Error::new(place, format!("{text} {rule}"))
+                    .helped(help)
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
     /// That nothing is built upon another image.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Version};
 
 use super::{Image, SourceRef, Step, Update};
+use crate::Error;
 
 /// A recipe as understood, for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,16 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// That guests can be made for its build, and for its tests that have steps.
+    ///
+    /// # Errors
+    /// At the place of what cannot be had in one.
+    pub fn verify_guests(&self) -> Result<(), Error> {
+        self.environment.verify_guest()?;
+        let mut tests = self.tests().filter(|test| !test.pipeline.is_empty());
+        tests.try_for_each(|test| test.environment.verify_guest())
+    }
+
     /// Every test: its own, then those of its subpackages.
     pub fn tests(&self) -> impl Iterator<Item = &Test> {
         let split = self.subpackages.iter();
