@@ -17,33 +17,36 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
     let pipeline = steps(&std::mem::take(&mut parsed.pipeline));
     let test = parsed.test.take();
     let targets = std::mem::take(&mut parsed.package.target_architecture);
-    let written = parsed.subpackages.iter_mut();
-    let mut below = BTreeMap::new();
-    for package in written {
-        let steps = steps(&std::mem::take(&mut package.pipeline));
-        below.insert(package.name.line(), (steps, package.test.take()));
+    let mut below = Vec::new();
+    for package in &mut parsed.subpackages {
+        below.push(Stanza {
+            condition: package.condition.clone(),
+            steps: steps(&std::mem::take(&mut package.pipeline)),
+            test: package.test.take(),
+            dependencies: package.dependencies.clone(),
+        });
     }
-    let lines: Vec<u32> = below.keys().copied().collect();
-    let library = PipelineLibrary::builtin();
-    let options = ResolveOptions::new(Architecture::X86_64, &library);
-    let resolved = resolve(&parsed, &options)?;
-    let is_one_to_one = lines.len() == resolved.subpackages.len();
+    let resolved = with_all_packages(&parsed)?;
+    let stanzas = stanzas(&parsed);
+    let is_whole = stanzas.len() == resolved.subpackages.len();
     let subpackages = resolved
         .subpackages
         .iter()
         .enumerate()
         .map(|(index, package)| {
-            // With `range` and `if`, which stanza a package comes from is not told apart here.
-            let line = lines.get(index).filter(|_| is_one_to_one);
-            let found = line.and_then(|line| below.get(line));
-            let (steps, test) = match found {
-                Some((steps, test)) => (steps.clone(), test.as_ref()),
-                None => (Data::List(Vec::new()), None),
-            };
+            let stanza = stanzas.get(index).filter(|_| is_whole);
+            let found = stanza.and_then(|stanza| below.get((*stanza)?));
+            let steps = found.map(|stanza| stanza.steps.clone());
+            let lists = found.map(|stanza| &stanza.dependencies);
+            let test = found.and_then(|stanza| stanza.test.as_ref());
             Data::Record(vec![
+                (
+                    "If",
+                    written(found.and_then(|stanza| stanza.condition.as_ref())),
+                ),
                 ("Name", text(package.name.as_str())),
-                ("Pipeline", steps),
-                ("Dependencies", dependencies(&package.dependencies)),
+                ("Pipeline", steps.unwrap_or_else(|| Data::List(Vec::new()))),
+                ("Dependencies", dependencies(&package.dependencies, lists)),
                 ("Description", text(&package.description)),
                 ("URL", optional(package.url.as_deref())),
                 ("Commit", optional(package.commit.as_deref())),
@@ -55,8 +58,14 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
         });
     let subpackages = subpackages.collect();
     Ok(Data::Record(vec![
-        ("Package", package(&resolved.package, &targets)),
-        ("Environment", environment(&resolved.environment)),
+        (
+            "Package",
+            package(&resolved.package, (&targets, &parsed.package.dependencies)),
+        ),
+        (
+            "Environment",
+            environment(&resolved.environment, &parsed.environment.contents),
+        ),
         ("Pipeline", pipeline),
         ("Subpackages", Data::List(subpackages)),
         ("Update", update(&parsed.update)),
@@ -65,7 +74,44 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
     ]))
 }
 
-fn package(package: &resolved::Package, targets: &[Text]) -> Data {
+/// What is written of a subpackage and not resolved.
+struct Stanza {
+    condition: Option<Text>,
+    steps: Data,
+    test: Option<parsed::Test>,
+    dependencies: parsed::Dependencies,
+}
+
+/// The stanza that each subpackage comes from; none with `range`, where texts differ from item to item.
+fn stanzas(parsed: &parsed::Recipe) -> Vec<Option<usize>> {
+    let mut stanzas = Vec::new();
+    for (index, package) in parsed.subpackages.iter().enumerate() {
+        match package.range.as_ref().filter(|range| !range.is_empty()) {
+            None => stanzas.push(Some(index)),
+            Some(range) => {
+                let set = parsed.data.iter().find(|set| *set.name == **range);
+                let items = set.map_or(0, |set| set.items.len());
+                stanzas.extend(std::iter::repeat_n(None, items));
+            }
+        }
+    }
+    stanzas
+}
+
+/// Resolves a recipe with all its subpackages, as melange's own parser gives them; without those whose
+/// condition does not hold only where they have the names of others.
+fn with_all_packages(parsed: &parsed::Recipe) -> Result<resolved::Recipe, boltworks_recipe::Error> {
+    let library = PipelineLibrary::builtin();
+    let options = ResolveOptions::new(Architecture::X86_64, &library);
+    let mut all = parsed.clone();
+    all.unconditional();
+    resolve(&all, &options).or_else(|_| resolve(parsed, &options))
+}
+
+fn package(
+    package: &resolved::Package,
+    (targets, written): (&[Text], &parsed::Dependencies),
+) -> Data {
     let copyright = package.copyright.iter().map(|copyright| {
         Data::Record(vec![
             ("Paths", list(&copyright.paths)),
@@ -96,7 +142,10 @@ fn package(package: &resolved::Package, targets: &[Text]) -> Data {
         ("Commit", optional(package.commit.as_deref())),
         ("TargetArchitecture", texts(targets)),
         ("Copyright", Data::List(copyright.collect())),
-        ("Dependencies", dependencies(&package.dependencies)),
+        (
+            "Dependencies",
+            dependencies(&package.dependencies, Some(written)),
+        ),
         ("Options", switches(package.options)),
         ("Checks", checks(&package.checks_disabled)),
         ("Resources", resources(&package.resources)),
@@ -104,15 +153,33 @@ fn package(package: &resolved::Package, targets: &[Text]) -> Data {
     ])
 }
 
-fn dependencies(dependencies: &Dependencies) -> Data {
-    let words =
-        |list: &[Dependency]| Data::List(list.iter().map(|one| text(&one.to_string())).collect());
+/// A list of dependencies, in which melange has those that are written twice; here each is there once
+/// where variables are filled in.
+fn words(list: &[Dependency], written: Option<&[Text]>) -> Data {
+    let is_shorter = |written: &&[Text]| written.len() != list.len();
+    let is_plain = |written: &&[Text]| written.iter().all(|one| !one.contains("${{"));
+    match written.filter(is_shorter).filter(is_plain) {
+        Some(written) => texts(written),
+        None => Data::List(list.iter().map(|one| text(&one.to_string())).collect()),
+    }
+}
+
+fn dependencies(dependencies: &Dependencies, written: Option<&parsed::Dependencies>) -> Data {
     let priority =
         |priority: Option<u32>| optional(priority.map(|number| number.to_string()).as_deref());
     Data::Record(vec![
-        ("Runtime", words(&dependencies.runtime)),
-        ("Provides", words(&dependencies.provides)),
-        ("Replaces", words(&dependencies.replaces)),
+        (
+            "Runtime",
+            words(&dependencies.runtime, written.map(|of| &*of.runtime)),
+        ),
+        (
+            "Provides",
+            words(&dependencies.provides, written.map(|of| &*of.provides)),
+        ),
+        (
+            "Replaces",
+            words(&dependencies.replaces, written.map(|of| &*of.replaces)),
+        ),
         ("ProviderPriority", priority(dependencies.provider_priority)),
         ("ReplacesPriority", priority(dependencies.replaces_priority)),
     ])
@@ -134,15 +201,11 @@ fn checks(disabled: &[String]) -> Data {
     Data::Record(vec![("Disabled", list(disabled))])
 }
 
-fn environment(image: &resolved::Image) -> Data {
-    let packages = image
-        .packages
-        .iter()
-        .map(|package| text(&package.to_string()));
+fn environment(image: &resolved::Image, written: &parsed::Contents) -> Data {
     let contents = Data::Record(vec![
         ("Repositories", list(&image.repositories)),
         ("Keyring", list(&image.keyring)),
-        ("Packages", Data::List(packages.collect())),
+        ("Packages", words(&image.packages, Some(&written.packages))),
     ]);
     Data::Record(vec![
         ("Contents", contents),

@@ -13,7 +13,7 @@ const RECIPE: &str = "package:
     - license: MIT
     - license: Apache-2.0
   dependencies:
-    runtime: [zlib, \"so:libc.musl-x86_64.so.1\"]
+    runtime: [zlib, \"so:libc.musl-x86_64.so.1\", zlib]
 environment:
   contents:
     packages: [busybox, \"${{package.name}}-data\"]
@@ -31,6 +31,7 @@ subpackages:
     pipeline:
       - uses: else/where
   - name: hello-dev
+    if: ${{build.arch}} == 'aarch64'
 update:
   enabled: true
   github:
@@ -48,6 +49,15 @@ fn check(template: &str, expected: &str) {
 }
 
 #[test]
+fn subpackages_are_there_whatever_their_condition() {
+    check("{{ len .Subpackages }}", "2");
+    check(
+        "{{ range .Subpackages }}{{ .Name }}: {{ .If }}; {{ end }}",
+        "hello-doc: ; hello-dev: ${{build.arch}} == 'aarch64'; ",
+    );
+}
+
+#[test]
 fn fields_are_those_of_the_recipe() {
     check(VERSION, "hello-3.10-r2");
     check(
@@ -56,7 +66,7 @@ fn fields_are_those_of_the_recipe() {
     );
     check(
         "{{.Package.Dependencies.Runtime}}",
-        "[zlib so:libc.musl-x86_64.so.1]",
+        "[zlib so:libc.musl-x86_64.so.1 zlib]",
     );
     check("{{.Environment.Contents.Packages}}", "[busybox hello-data]");
     check("{{.Package.TargetArchitecture}}", "[aarch64]");
