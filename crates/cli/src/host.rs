@@ -6,8 +6,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use boltworks_factory::Host;
+use boltworks_fsx::{Bounded, Limit};
 
 use crate::dialect;
+use crate::failure::Failure;
 
 /// The command line, the program's name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
@@ -47,6 +49,23 @@ pub(crate) fn word(text: &OsStr) -> String {
         return text.into_owned();
     }
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The text that another program sends, up to so many bytes.
+pub(crate) fn standard_input(max: u64) -> Result<String, Failure> {
+    let bytes = Bounded::new(std::io::stdin(), Limit(max)).read_all();
+    let text = bytes.map(String::from_utf8);
+    match text {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err(Failure::Usage {
+            what: "what comes on standard input is no text".to_owned(),
+            help: "send UTF-8".to_owned(),
+        }),
+        Err(reason) => Err(Failure::Usage {
+            what: format!("standard input cannot be read: {reason}"),
+            help: format!("send at most {max} bytes"),
+        }),
+    }
 }
 
 /// The variables that are text.

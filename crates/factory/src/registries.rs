@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Ambient;
-use boltworks_net::{Address, Client, Login, OriginBoundCredential};
+pub use boltworks_net::Login;
+use boltworks_net::{Address, Client, OriginBoundCredential};
 use boltworks_oci::Reference;
 use boltworks_registry::{Access, Credentials, Registry, with_login};
 use boltworks_source::Machine;

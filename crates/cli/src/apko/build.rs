@@ -70,7 +70,7 @@ pub(super) fn files(words: &Words<'_>, shape: Shape, output: &Output) -> Result<
 }
 
 /// What is common to all that is built.
-fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOrder, Failure> {
+pub(super) fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOrder, Failure> {
     Ok(ImageOrder {
         configuration: given::configuration(words)?,
         lock: None,
@@ -119,7 +119,7 @@ fn packages(words: &Words<'_>) -> Result<Vec<Dependency>, Failure> {
         .collect()
 }
 
-fn annotations(words: &Words<'_>) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn annotations(words: &Words<'_>) -> Result<BTreeMap<String, String>, Failure> {
     let given = words.texts("annotations").into_iter();
     given
         .map(|text| {
@@ -135,7 +135,7 @@ fn annotations(words: &Words<'_>) -> Result<BTreeMap<String, String>, Failure> {
         .collect()
 }
 
-fn sboms(words: &Words<'_>) -> Result<single::image::Sboms, Failure> {
+pub(super) fn sboms(words: &Words<'_>) -> Result<single::image::Sboms, Failure> {
     let mut formats = words.texts("sbom-formats");
     if formats.is_empty() {
         formats.push("spdx".to_owned());
@@ -155,7 +155,7 @@ fn sboms(words: &Words<'_>) -> Result<single::image::Sboms, Failure> {
     })
 }
 
-fn format(words: &Words<'_>) -> Result<(), Failure> {
+pub(super) fn format(words: &Words<'_>) -> Result<(), Failure> {
     match words.text("format").as_deref() {
         None | Some("tar") => Ok(()),
         Some("erofs") => Err(usage(

@@ -45,7 +45,10 @@ const PUBLISH: &[Flag] = &[
         "A file for the references of what was published",
     ),
     KEYRING_APPEND,
-    switch("local", "Publish to the local Docker daemon"),
+    switch("local", "Not taken").refused(
+        "no daemon is spoken to",
+        "load an archive: apko build IMAGE.yaml TAG OUT.tar && docker load -i OUT.tar",
+    ),
     LOCKFILE,
     MAX_CONTROL,
     MAX_DATA,
@@ -168,10 +171,12 @@ pub(super) const COMMANDS: &[Command] = &[
         BUILD,
         "Build an image as an archive, or as an OCI layout in a folder that is there",
     ),
-    command("publish", "IMAGE.yaml TAG…", 2, PUBLISH, "Not taken").refused(
-        "nothing is pushed to a registry yet",
-        "build a layout and push that: mkdir OUT && apko build IMAGE.yaml TAG OUT && skopeo copy \
-         oci:OUT docker://TAG",
+    command(
+        "publish",
+        "IMAGE.yaml TAG…",
+        2,
+        PUBLISH,
+        "Build an image and bring it to registries",
     ),
     command(
         "lock",
@@ -230,9 +235,12 @@ pub(super) const COMMANDS: &[Command] = &[
         "no cache of apko's is kept",
         "remove `boltworks` in your cache folder, which is made again: rm -r ~/.cache/boltworks",
     ),
-    command("login", "REGISTRY", 1, LOGIN, "Not taken").refused(
-        "nothing is pushed to a registry yet",
-        "give the credentials to what pushes: skopeo login REGISTRY",
+    command(
+        "login",
+        "REGISTRY",
+        1,
+        LOGIN,
+        "Keep a login for a registry where docker keeps them",
     ),
     command("erofs mount", "SOURCE FOLDER", 2, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
     command("erofs umount", "FOLDER", 1, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),

@@ -15,6 +15,7 @@ mod flags;
 mod given;
 mod lock;
 mod packages;
+mod publish;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ fn work(command: &str, words: &Words<'_>, output: &Output) -> Result<ExitCode, F
         "build" => build::run(words, output),
         "build-minirootfs" => build::files(words, Shape::Tar, output),
         "build-cpio" => build::files(words, Shape::Cpio, output),
+        "publish" => publish::run(words, output),
+        "login" => publish::log_in(words, output),
         "lock" => lock::run(words, "lock.json", output),
         "resolve" => {
             output.note("! resolve is called lock by now");

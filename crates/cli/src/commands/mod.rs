@@ -13,7 +13,7 @@ mod init;
 pub(crate) mod licences;
 mod lint;
 mod plan;
-mod publish;
+pub(crate) mod publish;
 pub(crate) mod rebuild;
 mod recipe;
 pub(crate) mod scan;
