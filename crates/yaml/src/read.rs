@@ -349,12 +349,12 @@ mod tests {
     fn merge_keys_are_weighed_as_aliases_are() {
         let mut text = "map: &m0 {k: v}\n".to_owned();
         for level in 0..30 {
-            text += &format!(
-                "x{level}: &m{} {{a: {{<<: *m{level}}}, b: {{<<: *m{level}}}}}\n",
-                level + 1
-            );
+            let next = level + 1;
+            let line =
+                format!("x{level}: &m{next} {{a: {{<<: *m{level}}}, b: {{<<: *m{level}}}}}\n");
+            text += &line;
         }
-        let error = parse::<BTreeMap<String, serde::de::IgnoredAny>>("f.yaml", &text);
+        let error = parse::<Doc>("f.yaml", &text);
         assert!(
             error
                 .unwrap_err()

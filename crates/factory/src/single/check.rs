@@ -51,18 +51,18 @@ impl Subjects {
         };
         let version = recipe.package.full_version.clone();
         let own = Dependency::exactly(recipe.package.name.clone(), version.clone());
-        replace(recipe.test.as_mut(), own, instead.as_ref());
+        replace(recipe.test.as_mut(), &own, instead.as_ref());
         for package in &mut recipe.subpackages {
             let own = Dependency::exactly(package.name.clone(), version.clone());
-            replace(package.test.as_mut(), own, None);
+            replace(package.test.as_mut(), &own, None);
         }
     }
 }
 
 /// Puts what is meant, or any version, in the place of the version that a test is bound to.
-fn replace(test: Option<&mut Test>, own: Dependency, instead: Option<&Dependency>) {
+fn replace(test: Option<&mut Test>, own: &Dependency, instead: Option<&Dependency>) {
     let packages = test.map(|test| &mut test.packages).into_iter().flatten();
-    for dependency in packages.filter(|dependency| **dependency == own) {
+    for dependency in packages.filter(|dependency| **dependency == *own) {
         *dependency = instead.cloned().unwrap_or_else(|| Dependency {
             constraint: None,
             ..own.clone()

@@ -52,8 +52,8 @@ pub(super) fn with_keys(
         } else if !key.file_name().is_some_and(|name| here.contains(name)) {
             let address = address_of(&key)?;
             let digest = shelf.key(&address, ambient)?;
-            let file = shelf.file(digest, &address)?;
-            keys.push(home.state.join("mirrors/keys").join(file.as_path()));
+            let kept = file(digest, &address)?;
+            keys.push(home.state.join("mirrors/keys").join(kept.as_path()));
             given.fetched_keys.insert(Material::Key {
                 name: address.file_name().to_owned(),
                 uri: address.to_string(),
@@ -118,10 +118,10 @@ impl Shelf<'_> {
                 let of_address =
                     |error| Error::from(error).of_file(Path::new(&address.to_string()));
                 RsaPublicKey::from_pem(&pem).map_err(of_address)?;
-                let file = self.file(digest, address)?;
+                let kept = file(digest, address)?;
                 self.folder
                     .make_dir(&RelPath::try_from(digest.to_string().as_str())?)?;
-                self.folder.write(&file, &pem, 0o644)?;
+                self.folder.write(&kept, &pem, 0o644)?;
                 self.folder
                     .write(&memory, &serde_json::to_vec(&digest)?, 0o644)?;
                 // The records name it as a material, and the store keeps those.
@@ -141,17 +141,10 @@ impl Shelf<'_> {
             return Ok(None);
         }
         let digest: Sha256 = serde_json::from_slice(&self.folder.read_vec(memory, KEY_LIMIT)?)?;
-        let pem = self
-            .folder
-            .read_vec(&self.file(digest, address)?, KEY_LIMIT);
+        let pem = self.folder.read_vec(&file(digest, address)?, KEY_LIMIT);
         Ok(pem
             .is_ok_and(|pem| sha256(&pem) == digest)
             .then_some(digest))
-    }
-
-    fn file(&self, digest: Sha256, address: &Address) -> Result<RelPath, Error> {
-        let path = format!("{digest}/{}", address.file_name());
-        Ok(RelPath::try_from(path.as_str())?)
     }
 
     fn fetch(&self, address: &Address, ambient: &Ambient<'_>) -> Result<Vec<u8>, Error> {
@@ -175,4 +168,10 @@ impl Shelf<'_> {
             .map_err(boltworks_source::Error::from)?;
         Ok(pem)
     }
+}
+
+/// Where a key is kept.
+fn file(digest: Sha256, address: &Address) -> Result<RelPath, Error> {
+    let path = format!("{digest}/{}", address.file_name());
+    Ok(RelPath::try_from(path.as_str())?)
 }

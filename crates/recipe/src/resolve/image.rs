@@ -9,8 +9,8 @@ use boltworks_yaml::{Place, Spanned, closest};
 use super::{parse_dependency, unique};
 use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
-    Accounts, Base, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
-    Places, RuntimeKey, User, Written,
+    Base, Certificate, EntrypointKind, Image, Layering, PathKind, PathMutation, Places, RuntimeKey,
+    Written,
 };
 use crate::{Error, Problem, words};
 
@@ -25,11 +25,6 @@ pub(super) const DEFAULT_ENVIRONMENT: [(&str, &str); 2] = [
 
 /// The layers apko makes at most where no budget is given.
 const DEFAULT_BUDGET: u32 = 10;
-
-/// Of users and groups, the number that means none of them.
-const NOBODY: u32 = u32::MAX;
-const NO_NUMBER: &str = "is no user or group: it means none of them";
-const NUMBERS: &str = "write a number from 1 to 4294967294";
 
 /// How the texts of the file are filled in.
 pub(super) type Fill<'a> = &'a dyn Fn(&Text) -> Result<String, Error>;
@@ -125,13 +120,19 @@ fn unknown<'a>(
     Error::at(place, problem)
 }
 
-struct Reader<'a> {
-    origin: &'a Origin,
-    fill: Fill<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) fill: Fill<'a>,
 }
 
 impl Reader<'_> {
-    fn bad(&self, at: &Text, what: &'static str, text: &str, rule: &'static str) -> Error {
+    pub(super) fn bad(
+        &self,
+        at: &Text,
+        what: &'static str,
+        text: &str,
+        rule: &'static str,
+    ) -> Error {
         Error::at(self.origin.place(at), Problem::value(what, text, rule))
     }
 
@@ -217,7 +218,7 @@ impl Reader<'_> {
         self.map(map)
     }
 
-    fn optional(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
+    pub(super) fn optional(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
         let filled = text.map(|text| (self.fill)(text)).transpose()?;
         Ok(filled.filter(|text| !text.trim().is_empty()))
     }
@@ -299,7 +300,7 @@ impl Reader<'_> {
         ))
     }
 
-    fn absolute_option(
+    pub(super) fn absolute_option(
         &self,
         what: &'static str,
         text: Option<&Text>,
@@ -354,108 +355,6 @@ impl Reader<'_> {
         };
         let problem = Problem::value("the permissions", &bits.to_string(), rule);
         Err(Error::at(self.origin.at(mode.line, mode.column), problem))
-    }
-
-    fn accounts(&self, accounts: &parsed::Accounts) -> Result<Accounts, Error> {
-        if let Some(text) = &accounts.run_as {
-            let filled = (self.fill)(text)?;
-            let mut numbers = filled
-                .split(':')
-                .filter_map(|part| part.parse::<u64>().ok());
-            if numbers.any(|number| number >= NOBODY.into()) {
-                let problem = Problem::value("run-as", &filled, NO_NUMBER).helped(NUMBERS);
-                return Err(Error::at(self.origin.place(text), problem));
-            }
-        }
-        Ok(Accounts {
-            run_as: self.optional(accounts.run_as.as_ref())?,
-            users: accounts
-                .users
-                .iter()
-                .map(|user| self.user(user))
-                .collect::<Result<_, _>>()?,
-            groups: accounts
-                .groups
-                .iter()
-                .map(|group| self.group(group))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn user(&self, user: &parsed::User) -> Result<User, Error> {
-        let username = self.account_name("the user's name", &user.username)?;
-        let uid = user.uid.map_or(0, |uid| uid.value);
-        if uid == 0 {
-            let written = user.uid.map(|uid| self.origin.at(uid.line, uid.column));
-            let place = written.unwrap_or_else(|| self.origin.place(&user.username));
-            let problem = Problem::value("the uid", "0", "is root's, which is there already");
-            return Err(Error::at(place, problem));
-        }
-        for number in [user.uid, user.gid].into_iter().flatten() {
-            self.verify_number(number)?;
-        }
-        let shell = self.account_path("the shell", user.shell.as_ref())?;
-        let homedir = self.account_path("the home folder", user.homedir.as_ref())?;
-        Ok(User {
-            uid,
-            gid: user.gid.map_or(uid, |gid| gid.value),
-            shell: shell.unwrap_or_else(|| "/bin/sh".to_owned()),
-            homedir: homedir.unwrap_or_else(|| format!("/home/{username}")),
-            username,
-        })
-    }
-
-    /// The kernel has no such user or group.
-    fn verify_number(&self, number: Spanned<u32>) -> Result<(), Error> {
-        if number.value < NOBODY {
-            return Ok(());
-        }
-        let place = self.origin.at(number.line, number.column);
-        let written = number.value.to_string();
-        Err(Error::at(
-            place,
-            Problem::value("the number", &written, NO_NUMBER).helped(NUMBERS),
-        ))
-    }
-
-    fn group(&self, group: &parsed::Group) -> Result<Group, Error> {
-        group.gid.map_or(Ok(()), |gid| self.verify_number(gid))?;
-        Ok(Group {
-            groupname: self.account_name("the group's name", &group.groupname)?,
-            gid: group.gid.map_or(0, |gid| gid.value),
-            members: group
-                .members
-                .iter()
-                .map(|member| self.account_name("the member's name", member))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// A name that can stand in `/etc/passwd`.
-    fn account_name(&self, what: &'static str, text: &Text) -> Result<String, Error> {
-        let filled = (self.fill)(text)?;
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-$".contains(&byte);
-        if (1..=64).contains(&filled.len())
-            && filled.bytes().all(is_allowed)
-            && !filled.starts_with(['-', '.'])
-        {
-            return Ok(filled);
-        }
-        Err(self.bad(text, what, &filled, "is not of letters, digits and . _ -"))
-    }
-
-    fn account_path(
-        &self,
-        what: &'static str,
-        text: Option<&Text>,
-    ) -> Result<Option<String>, Error> {
-        let path = self.absolute_option(what, text)?;
-        match (text, &path) {
-            (Some(text), Some(path)) if path.contains(':') => {
-                Err(self.bad(text, what, path, "has ':' in it"))
-            }
-            _ => Ok(path),
-        }
     }
 
     fn runtime_keyring(&self, keys: &[parsed::RuntimeKey]) -> Result<Vec<RuntimeKey>, Error> {

@@ -78,7 +78,7 @@ fn a_recipe_is_read_with_what_its_build_is_to_stand_on() {
 #[test]
 fn a_tag_is_refused_where_a_guest_is_made() {
     let verified = |text: &str| {
-        let told = |error: crate::Error| format!("{error}: {}", error.help().unwrap_or_default());
+        let told = |error: Error| format!("{error}: {}", error.help().unwrap_or_default());
         good(text)
             .verify_guests()
             .err()

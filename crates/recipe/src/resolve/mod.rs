@@ -3,8 +3,9 @@
 //! Reading order: [`resolve`] and [`resolve_image`] here; `variables` (what `${{…}}` can name),
 //! `transforms` (`var-transforms`), `scope` (filling in, with places), `subpackages` (`range`),
 //! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
-//! `image`, and `checks`, which are apko's own.
+//! `image` with its `accounts`, and `checks`, which are apko's own.
 
+mod accounts;
 mod checkout;
 mod checks;
 mod details;

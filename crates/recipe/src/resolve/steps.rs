@@ -101,8 +101,7 @@ impl<'a> Pipelines<'a> {
     ) -> Result<&Arc<PipelineFile>, Error> {
         self.library.get(name).ok_or_else(|| {
             if let Some(rule) = self.library.refusal(name) {
-                let problem = Problem::value("the pipeline", name, rule);
-                return scope.problem(uses, problem);
+                return scope.problem(uses, Problem::value("the pipeline", name, rule));
             }
             let suggestion = closest(name, self.library.names()).map(str::to_owned);
             let problem = Problem::UnknownPipeline {
@@ -300,8 +299,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What a step sees that declares inputs itself, as a pipeline's file does: their defaults, since nothing
-/// else gives them.
+/// What a step sees that declares inputs itself, as a pipeline's file does: their defaults.
 fn with_inputs<'s>(step: &parsed::Step, scope: &Scope<'s>) -> Result<Scope<'s>, Error> {
     let here = Use {
         step,
