@@ -98,6 +98,43 @@ fn a_folder_becomes_a_layout() {
 }
 
 #[test]
+fn several_architectures_are_in_one_layout_or_archive() {
+    let desk = desk();
+    let other = REPO.iter().map(|line| format!("{line} arch aarch64"));
+    let other: Vec<String> = other.collect();
+    let other: Vec<&str> = other.iter().map(String::as_str).collect();
+    desk.repository_for("aarch64", "repo", "web", &other);
+    desk.write("web.yaml", IMAGE.replace("[amd64]", "[amd64, arm64]"));
+    std::fs::create_dir(desk.path("layout")).unwrap();
+    let build = |words: &str| desk.run(&format!("{words} -r repo -k web.rsa.pub"));
+    let both = "--json web.yaml web:9 layout --arch arm64,amd64";
+    let built = build(&format!("image build {both}")).with_code(0).json();
+    let arches = |document: &serde_json::Value| -> Vec<String> {
+        let images = document["images"].as_array().unwrap().iter();
+        let arches = images.map(|image| image["arch"].as_str().unwrap().to_owned());
+        arches.collect()
+    };
+    assert_eq!(arches(&built), ["aarch64", "x86_64"]);
+    let index: serde_json::Value = serde_json::from_slice(&desk.read("layout/index.json")).unwrap();
+    let platforms = index["manifests"].as_array().unwrap().iter();
+    let platforms: Vec<_> = platforms
+        .map(|manifest| manifest["platform"]["architecture"].clone())
+        .collect();
+    assert_eq!(platforms, ["arm64", "amd64"]);
+    // apko builds all that the file names, and tags each in an archive.
+    build("apko build web.yaml web:9 web.tar").with_code(0);
+    let archive = desk.read("web.tar");
+    let text = String::from_utf8_lossy(&archive);
+    for tag in ["web:9-amd64", "web:9-arm64"] {
+        assert!(text.contains(&format!(r#"["{tag}"]"#)), "{tag}");
+    }
+    // One that cannot be built leaves nothing.
+    let run = build("apko build web.yaml web:9 none.tar --arch amd64,riscv64");
+    assert!(run.with_code(2).err.contains("riscv64"));
+    assert!(!desk.path("none.tar").exists());
+}
+
+#[test]
 fn equal_input_gives_equal_bytes_and_time_is_an_input() {
     let desk = desk();
     let command = "image build --json web.yaml web a.tar -r repo -k web.rsa.pub --sbom=false";
@@ -200,8 +237,8 @@ fn what_cannot_be_is_said_before_anything_is_made() {
         "the image is not for aarch64",
     );
     usage(
-        "web.yaml web web.tar -r repo --arch amd64,arm64",
-        "several architectures",
+        "web.yaml web web.tar -r repo --arch amd64,arm64 -k web.rsa.pub",
+        "the image is not for aarch64",
     );
     usage(
         "web.yaml web web.tar -r repo --annotations loose",

@@ -110,16 +110,21 @@ impl Desk {
     /// Writes packages and their signed index into `repo/x86_64`. Each line describes one:
     /// `name version [needs …] [provides …] [arch a]`.
     pub(crate) fn repository(&self, repo: &str, key: &str, lines: &[&str]) {
+        self.repository_for("x86_64", repo, key, lines);
+    }
+
+    /// The same for another architecture.
+    pub(crate) fn repository_for(&self, arch: &str, repo: &str, key: &str, lines: &[&str]) {
         let signer = signer(key);
         let mut entries = Vec::new();
         for line in lines {
             let (control, bytes, entry) = package(line, &signer);
-            let name = format!("{repo}/x86_64/{}-{}.apk", control.name, control.version);
+            let name = format!("{repo}/{arch}/{}-{}.apk", control.name, control.version);
             self.write(&name, bytes);
             entries.push(entry);
         }
         let index = Index::new(repo, entries).write(&signer, EPOCH).unwrap();
-        self.write(&format!("{repo}/x86_64/APKINDEX.tar.gz"), index);
+        self.write(&format!("{repo}/{arch}/APKINDEX.tar.gz"), index);
     }
 
     /// Writes one package into a file.

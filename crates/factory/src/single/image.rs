@@ -434,7 +434,8 @@ fn architecture(
     let wanted = order.architecture.or(own);
     let archs = image.archs.as_slice();
     let chosen = match (wanted, archs) {
-        (Some(wanted), _) if archs.is_empty() || archs.contains(&wanted) => wanted,
+        // apko's flag stands in the place of what the file names.
+        (Some(wanted), _) if order.as_apko || archs.is_empty() || archs.contains(&wanted) => wanted,
         (None, [first, ..]) => *first,
         (None, []) => Architecture::X86_64,
         (Some(wanted), _) => {
