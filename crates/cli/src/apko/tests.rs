@@ -42,7 +42,10 @@ fn what_would_change_something_is_refused() {
             "apko build x.yaml x:1 o.tar --max-apk-data-size 7",
             "--max-apk-data-size is not taken",
         ),
-        ("apko publish x.yaml r.test/x:1 --local", "--local is not taken"),
+        (
+            "apko publish x.yaml r.test/x:1 --local",
+            "--local is not taken",
+        ),
         ("apko login r.test", "needs a registry and a name"),
         ("apko login r.test -u me", "needs a password"),
         ("apko clean --dry-run", "apko clean is not taken"),
