@@ -182,17 +182,29 @@ fn guest_environment(order: &Order<'_>) -> BTreeMap<String, String> {
     let mut environment = base_environment();
     environment.insert("SOURCE_DATE_EPOCH".into(), order.epoch.0.to_string());
     environment.extend(order.recipe.environment.environment.clone());
+    with_path(environment)
+}
+
+/// Where programs are looked for in every guest. Only a step says otherwise, as in melange.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
+
+/// The variables of steps, where the recipe's own say nothing of where programs are looked for.
+pub(crate) fn with_path(mut environment: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    environment.insert("PATH".to_owned(), PATH.to_owned());
     environment
 }
 
 /// The variables every step of any job sees: fixed, whatever the host has.
 pub(crate) fn base_environment() -> BTreeMap<String, String> {
     let fixed = [
-        (
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        ),
         ("HOME", HOME),
+        // Nothing of them outlives the guest.
+        ("GOPATH", "/home/build/.cache/go"),
+        ("GOMODCACHE", "/var/cache/melange/gomodcache"),
+        ("UV_CACHE_DIR", "/var/cache/melange/uv"),
+        ("PIP_CACHE_DIR", "/var/cache/melange/pip"),
+        ("COMPOSER_CACHE_DIR", "/var/cache/melange/composer"),
+        ("npm_config_cache", "/var/cache/melange/npm"),
         ("LANG", "C.UTF-8"),
         ("LC_ALL", "C.UTF-8"),
         ("TZ", "UTC"),

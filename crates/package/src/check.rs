@@ -10,7 +10,7 @@ use boltworks_store::BlobDraft;
 
 use crate::Error;
 use crate::accounts::Ground;
-use crate::build::base_environment;
+use crate::build::{base_environment, with_path};
 use crate::local::LocalFiles;
 use crate::log::Log;
 use crate::order::{Shop, SourceInput};
@@ -88,6 +88,7 @@ pub fn check<'s>(
     let mut environment = base_environment();
     environment.extend(order.variables.clone());
     environment.extend(order.test.environment.environment.clone());
+    let environment = with_path(environment);
     let guest = workspace.guest(&trees, ids);
     let mut runner = Runner {
         what,

@@ -261,7 +261,7 @@ pub enum Problem {
         /// What stands in the way.
         reason: &'static str,
     },
-    /// Fewer steps run than a pipeline asserts.
+    /// Other than so many steps run as a pipeline asserts.
     #[error("{run} of the pipeline's steps run, but it requires {required}")]
     RequiredSteps {
         /// How many run.
@@ -409,7 +409,7 @@ impl Problem {
                 "ask for another with --arch, or add this one to `target-architecture`"
             }
             Self::RequiredSteps { .. } => {
-                "correct the conditions of its steps, or lower `required-steps`"
+                "correct the conditions of its steps, or `required-steps`"
             }
             Self::Unfetchable { .. } => {
                 "correct the address, or say under `sources` in boltworks.yaml where else it is"

@@ -21,7 +21,7 @@ package:
   copyright: [{ license: Apache-2.0 }]
 environment:
   contents: { packages: [shell] }
-  environment: { WHOSE: recipe }
+  environment: { WHOSE: recipe, PATH: /nowhere }
   accounts:
     groups: [{ groupname: www, gid: 44, members: [web] }]
     users: [{ username: web, uid: 33, gid: 44, homedir: /srv/web }, { username: homeless, uid: 5, homedir: /dev/null }]
@@ -30,6 +30,7 @@ pipeline:
   - runs: |
       test "$(id -u):$(id -g):$(id -un):$(id -gn)" = 33:44:web:www
       test "$HOME:$(echo ~web):$PWD" = /home/build:/srv/web:/home/build
+      test "$GOPATH:$PIP_CACHE_DIR" = /home/build/.cache/go:/var/cache/melange/pip
       test "$(stat -c %a:%U:%G ~web /home/build /etc/passwd | tr '\n' ' ')" = '700:web:www 755:web:www 644:web:www '
       test "$(id -u build):$(id -u root):$(id -gn homeless 2>/dev/null || true)" = 1000:0:5
       test -c /dev/null
@@ -141,11 +142,11 @@ fn who_is_not_there_is_told() -> Result<()> {
     };
     let build = || small.command(["build", "recipes/lost.yaml"]);
     with("{ run-as: stranger }")?;
-    let output = build()?.fails(1)?;
+    let output = build()?.fails(2)?;
     output.says("build of lost cannot run as 'stranger'")?;
     output.says("add 'stranger' with a uid to `environment.accounts.users` in the recipe")?;
     with("{ users: [{ username: build, uid: 1001 }] }")?;
-    let output = build()?.fails(1)?;
+    let output = build()?.fails(2)?;
     output.says("build of lost cannot have what `environment.accounts` in the recipe lists")?;
     output.says("'build' is in /etc/passwd already, as 'build:x:1000:1000:")?;
     output.says("correct the recipe")?;

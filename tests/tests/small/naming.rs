@@ -41,8 +41,8 @@ fn a_recipe_names_nothing_outside_of_its_folder() -> Result<()> {
     ] {
         naming(&desk, &format!("{field}: ['{named}']"), false)?;
         let output = desk.with_os(build).fails(2)?;
-        output.says("recipes/names.yaml: environment.contents.")?;
-        output.says(&format!("names {named}, which lies outside"))?;
+        output.says(&format!("{named} lies outside"))?;
+        output.says("--> recipes/names.yaml:10:")?;
         output.says(&format!("name it yourself: {flag} {named}"))?;
     }
     // What the command line names may lie anywhere.
@@ -57,7 +57,7 @@ fn a_recipe_names_nothing_outside_of_its_folder() -> Result<()> {
     naming(&desk, "keyring: [/etc/shadow]", true)?;
     let test = desk.with_os("test recipes/names.yaml -r packages --ignore-signatures");
     test.fails(2)?
-        .says("recipes/names.yaml: test.environment.contents.keyring")?;
+        .says("--> recipes/names.yaml:")?;
 
     // The repository and the key of the folder that the command runs in.
     naming(
