@@ -56,8 +56,7 @@ fn a_recipe_names_nothing_outside_of_its_folder() -> Result<()> {
 
     naming(&desk, "keyring: [/etc/shadow]", true)?;
     let test = desk.with_os("test recipes/names.yaml -r packages --ignore-signatures");
-    test.fails(2)?
-        .says("--> recipes/names.yaml:")?;
+    test.fails(2)?.says("--> recipes/names.yaml:")?;
 
     // The repository and the key of the folder that the command runs in.
     naming(
