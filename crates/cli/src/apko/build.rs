@@ -12,7 +12,7 @@ use boltworks_version::apk::Dependency;
 use super::given;
 use crate::commands::{image, session};
 use crate::dialect::flag::Words;
-use crate::dialect::usage;
+use crate::dialect::{self, usage};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -49,7 +49,7 @@ pub(super) fn files(words: &Words<'_>, shape: Shape, output: &Output) -> Result<
         ));
     };
     let arch = words.text("build-arch");
-    let arch = given::architecture(arch.as_deref().unwrap_or("host"))?;
+    let arch = dialect::architecture(arch.as_deref().unwrap_or("host"))?;
     let mut order = ImageOrder {
         architecture: Some(arch),
         shape,

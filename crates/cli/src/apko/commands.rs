@@ -6,7 +6,7 @@ use super::flags::{
     MAX_RESPONSE, OFFLINE, PACKAGE_APPEND, REPOSITORY_APPEND, SBOM, SBOM_FORMATS, SBOM_PATH, VCS,
 };
 use crate::dialect::flag::{Flag, switch, text};
-use crate::dialect::{Command, command};
+use crate::dialect::{COMPLETION, Command, VERSION, command};
 
 const BUILD: &[Flag] = &[
     ANNOTATIONS,
@@ -245,20 +245,8 @@ pub(super) const COMMANDS: &[Command] = &[
     command("erofs mount", "SOURCE FOLDER", 2, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
     command("erofs umount", "FOLDER", 1, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
     command("erofs ls", "SOURCE", 1, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
-    command(
-        "version",
-        "",
-        0,
-        &[switch("json", "Print JSON")],
-        "Print the version",
-    ),
-    command(
-        "completion",
-        "bash|zsh|fish|powershell",
-        1,
-        &[],
-        "Print a completion script",
-    ),
+    VERSION,
+    COMPLETION,
 ];
 
 const EROFS_FLAGS: &[Flag] = &[

@@ -9,7 +9,7 @@ use boltworks_model::{Architecture, Timestamp};
 
 use crate::commands::{image, session};
 use crate::dialect::flag::Words;
-use crate::dialect::usage;
+use crate::dialect::{architecture, usage};
 use crate::failure::Failure;
 use crate::host;
 
@@ -72,21 +72,6 @@ pub(super) fn architectures(words: &Words<'_>) -> Result<Vec<Architecture>, Fail
     found.sort_by_key(|architecture| architecture.oci());
     found.dedup();
     Ok(found)
-}
-
-/// A processor architecture by apk's or OCI's name, or `host`.
-pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
-    let name = if name == "host" {
-        std::env::consts::ARCH
-    } else {
-        name
-    };
-    name.parse().map_err(|error: boltworks_model::NameError| {
-        usage(
-            error.to_string(),
-            "name one like x86_64 or aarch64, or say host",
-        )
-    })
 }
 
 /// The time in an image: `SOURCE_DATE_EPOCH`, which wins there too, or the flag's.

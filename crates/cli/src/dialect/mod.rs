@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
+use boltworks_model::Architecture;
 use clap::{ArgMatches, Command as Parser};
 
 use self::flag::{Flag, Role, Words, operands};
@@ -65,6 +66,23 @@ pub(crate) const fn command(
         role: Role::Acts,
     }
 }
+
+/// A command that every dialect has.
+pub(crate) const VERSION: Command = command(
+    "version",
+    "",
+    0,
+    &[flag::switch("json", "Print JSON")],
+    "Print the version",
+);
+/// A command that every dialect has.
+pub(crate) const COMPLETION: Command = command(
+    "completion",
+    "bash|zsh|fish|powershell",
+    1,
+    &[],
+    "Print a completion script",
+);
 
 impl Command {
     /// The same, not taken: why, and what to do instead.
@@ -192,6 +210,21 @@ pub(crate) fn usage(what: impl Into<String>, help: impl Into<String>) -> Failure
         what: what.into(),
         help: help.into(),
     }
+}
+
+/// A processor architecture by apk's or OCI's name, or `host`.
+pub(crate) fn architecture(name: &str) -> Result<Architecture, Failure> {
+    let name = if name == "host" {
+        std::env::consts::ARCH
+    } else {
+        name
+    };
+    name.parse().map_err(|error: boltworks_model::NameError| {
+        usage(
+            error.to_string(),
+            "name one like x86_64 or aarch64, or say host",
+        )
+    })
 }
 
 /// How much is said: warnings, more with `info`'s neighbours below it.

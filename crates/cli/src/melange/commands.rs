@@ -10,7 +10,7 @@ use super::flags::{
     REPOSITORY_APPEND, RM, RUNNER, SIGNING_KEY, SOURCE_DIR, STRIP_ORIGIN_NAME, TEST_OPTION,
     TEST_PACKAGE_APPEND, TIMEOUT, TRACE, VARS_FILE, WORKSPACE_DIR,
 };
-use crate::dialect::{Command, command};
+use crate::dialect::{COMPLETION, Command, VERSION, command};
 
 const BUILD: &[Flag] = &[
     APK_CACHE_DIR,
@@ -292,20 +292,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         &[text("cache-dir", "The folder that sources go to").or("/var/cache/melange")],
         "Fetch the sources of a recipe into a folder",
     ),
-    command(
-        "version",
-        "",
-        0,
-        &[switch("json", "Print JSON")],
-        "Print the version",
-    ),
-    command(
-        "completion",
-        "bash|zsh|fish|powershell",
-        1,
-        &[],
-        "Print a completion script",
-    ),
+    VERSION,
+    COMPLETION,
     command("lint", "PACKAGE…", 1, LINT, "Lint packages"),
     command(
         "scan",

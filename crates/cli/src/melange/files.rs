@@ -7,8 +7,9 @@ use boltworks_factory::keys::{self, Keys};
 use boltworks_factory::packages::{self, Listing};
 
 use super::flag::Words;
-use super::{given, usage};
+use super::usage;
 use crate::commands::apk;
+use crate::dialect;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -20,7 +21,7 @@ pub(super) fn index(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fail
     let keys = words.path("signing-key");
     let keys = keys.as_deref().map(Keys::from_file).transpose()?;
     let arch = words.text("arch");
-    let arch = arch.as_deref().map(given::architecture).transpose()?;
+    let arch = arch.as_deref().map(dialect::architecture).transpose()?;
     let source = words.path("source").unwrap_or_default();
     let listing = Listing {
         files: &files,

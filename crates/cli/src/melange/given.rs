@@ -20,6 +20,7 @@ use super::flag::Words;
 use super::named::{Named, add_repository};
 use super::{dotenv, quantity, usage};
 use crate::commands::{self, session};
+use crate::dialect::architecture;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -163,21 +164,6 @@ pub(super) fn is_wanted(
         }
     }
     Ok(is_own)
-}
-
-/// A processor architecture by apk's or OCI's name, or `host`.
-pub(super) fn architecture(name: &str) -> Result<Architecture, Failure> {
-    let name = if name == "host" {
-        std::env::consts::ARCH
-    } else {
-        name
-    };
-    name.parse().map_err(|error: boltworks_model::NameError| {
-        usage(
-            error.to_string(),
-            "name one like x86_64 or aarch64, or say host",
-        )
-    })
 }
 
 /// How a recipe is read.

@@ -10,6 +10,7 @@ use boltworks_model::Architecture;
 use super::flag::Words;
 use super::{SKIPPED, build, given, usage};
 use crate::commands::scan::{Shown, show};
+use crate::dialect;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::Output;
@@ -35,7 +36,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     }
     let mut scanned = Vec::new();
     for name in archs {
-        let arch = given::architecture(&name)?;
+        let arch = dialect::architecture(&name)?;
         let reading = given::reading(words, &file, output)?;
         let Some(recipe) = build::understood(reading.recipe(&file, arch), arch, output)? else {
             continue;
