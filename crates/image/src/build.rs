@@ -189,14 +189,14 @@ fn of_packages(
 }
 
 /// The layers that are to be, the lowest first.
-fn parts(
+fn parts<'c>(
     request: &ImageRequest<'_>,
-    composed: &Composed,
+    composed: &'c Composed,
     opened: &[Opened],
-) -> Result<Vec<Part>, Error> {
+) -> Result<Vec<Part<'c>>, Error> {
     let tree = &composed.tree;
     let Some(layering) = &request.image.layering else {
-        return Ok(vec![layers::whole(tree.clone(), opened.len())]);
+        return Ok(vec![layers::whole(tree, opened.len())]);
     };
     let controls: Vec<_> = opened.iter().map(|one| &one.control).collect();
     layers::part(
@@ -237,7 +237,7 @@ impl Fresh {
 fn layer_of<'a>(
     request: &ImageRequest<'_>,
     composed: &Composed,
-    part: &Part,
+    part: &Part<'_>,
     (store, batch): (&'a Store, &mut Batch<'a>),
 ) -> Result<Found, Error> {
     let packages = &request.locked.packages;

@@ -10,12 +10,13 @@
 //! neither lay it out nor compress it. The blob is hashed before it is used. A note that cannot be
 //! believed is no error: the layer is written anew, to the same bytes.
 
-use boltworks_crypto::{Sha256Hasher, sha256};
+use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Limit, Meta, RelPath, Tree};
 use boltworks_model::Sha256;
 use boltworks_oci::{Layer, media_type};
 use boltworks_store::Store;
 
+use crate::pieces::seal;
 use crate::{Error, WRITER_VERSION};
 
 const FOLDER: &str = "written";
@@ -66,8 +67,8 @@ impl Key {
         let note = folder
             .read_vec(&self.name().ok()?, Limit(NOTE as u64))
             .ok()?;
-        let (seal, rest) = note.split_first_chunk::<32>()?;
-        if self::seal(rest) != Sha256::new(*seal) {
+        let (expected, rest) = note.split_first_chunk::<32>()?;
+        if seal(rest) != Sha256::new(*expected) {
             return None;
         }
         let (digest, rest) = rest.split_first_chunk::<32>()?;
@@ -101,11 +102,6 @@ impl Key {
     fn name(&self) -> Result<RelPath, Error> {
         Ok(RelPath::try_from(self.0.to_string().as_str())?)
     }
-}
-
-/// The digest in front of a note that this writer wrote.
-fn seal(rest: &[u8]) -> Sha256 {
-    sha256(&[WRITER_VERSION.as_bytes(), b"\n", rest].concat())
 }
 
 fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {

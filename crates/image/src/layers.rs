@@ -12,6 +12,7 @@
 //!
 //! All names of one file are in one layer: an unpacker need not find the other in a layer below.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_apk::Control;
@@ -22,12 +23,12 @@ use crate::Error;
 use crate::skeleton::MTIME;
 
 /// One layer that is to be.
-#[derive(Debug, Clone, Default)]
-pub struct Part {
+#[derive(Debug)]
+pub struct Part<'a> {
     /// Its packages, by their places in the install order.
     pub packages: Vec<usize>,
     /// Its files.
-    pub tree: Tree,
+    pub tree: Cow<'a, Tree>,
 }
 
 /// The packages' groups, the largest first; each in install order. With a budget of none, one.
@@ -95,10 +96,10 @@ impl Sets {
 }
 
 /// The whole image as one part.
-pub fn whole(tree: Tree, packages: usize) -> Part {
+pub fn whole(tree: &Tree, packages: usize) -> Part<'_> {
     Part {
         packages: (0..packages).collect(),
-        tree,
+        tree: Cow::Borrowed(tree),
     }
 }
 
@@ -109,7 +110,7 @@ pub fn part(
     owner: impl Fn(&RelPath) -> Option<usize>,
     groups: Vec<Vec<usize>>,
     (database, list): (&RelPath, &Database),
-) -> Result<Vec<Part>, Error> {
+) -> Result<Vec<Part<'static>>, Error> {
     let top = groups.len();
     let mut places = BTreeMap::new();
     for (place, group) in groups.iter().enumerate() {
@@ -120,14 +121,7 @@ pub fn part(
         place.copied().unwrap_or(top)
     };
     let apart = apart(tree, place);
-    let mut parts: Vec<Part> = groups
-        .into_iter()
-        .chain([Vec::new()])
-        .map(|packages| Part {
-            packages,
-            tree: Tree::new(),
-        })
-        .collect();
+    let mut trees = vec![Tree::new(); top + 1];
     for (path, node) in tree.iter() {
         let file = match &node.kind {
             Kind::Hardlink(first) => first,
@@ -138,21 +132,26 @@ pub fn part(
         } else {
             place(path)
         };
-        if let Some(part) = parts.get_mut(place) {
-            lay(&mut part.tree, tree, path, node.clone())?;
+        if let Some(part) = trees.get_mut(place) {
+            lay(part, tree, path, node.clone())?;
         }
     }
-    for part in parts.iter_mut().take(top) {
-        let own = part.packages.iter();
+    for (part, packages) in trees.iter_mut().zip(&groups) {
+        let own = packages.iter();
         let own = own.filter_map(|&package| list.packages.get(package).cloned());
         let list = Database {
             packages: own.collect(),
         };
         let bytes = list.write().map_err(Error::Database)?;
         let node = Node::file(Meta::new(0o644, MTIME), bytes);
-        lay(&mut part.tree, tree, database, node)?;
+        lay(part, tree, database, node)?;
     }
-    Ok(parts)
+    let groups = groups.into_iter().chain([Vec::new()]);
+    let parts = groups.zip(trees).map(|(packages, tree)| Part {
+        packages,
+        tree: Cow::Owned(tree),
+    });
+    Ok(parts.collect())
 }
 
 /// Files whose names are not all in one place.

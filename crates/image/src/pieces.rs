@@ -97,16 +97,16 @@ impl Note {
             rest.extend_from_slice(digest.as_bytes());
             rest.extend_from_slice(&len.to_be_bytes());
         }
-        let note = [seal(WRITER_VERSION, &rest).as_bytes().as_slice(), &rest].concat();
+        let note = [seal(&rest).as_bytes().as_slice(), &rest].concat();
         self.folder?.write(&self.name, &note, MODE)?;
         Ok(())
     }
 }
 
 /// The digest in front of a note that this writer wrote.
-fn seal(writer: &str, rest: &[u8]) -> Sha256 {
+pub(crate) fn seal(rest: &[u8]) -> Sha256 {
     let mut hasher = Sha256Hasher::new();
-    hasher.update(writer.as_bytes());
+    hasher.update(WRITER_VERSION.as_bytes());
     hasher.update(b"\n");
     hasher.update(rest);
     hasher.finish()
@@ -114,7 +114,7 @@ fn seal(writer: &str, rest: &[u8]) -> Sha256 {
 
 fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
     let (expected, rest) = bytes.split_first_chunk::<32>()?;
-    if seal(WRITER_VERSION, rest) != Sha256::new(*expected) {
+    if seal(rest) != Sha256::new(*expected) {
         return None;
     }
     let (layer, records) = rest.split_first_chunk::<32>()?;

@@ -10,7 +10,7 @@ use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
 use boltworks_image::BuiltImage;
 use boltworks_model::{Ambient, Architecture, Sha256};
-use boltworks_oci::{Descriptor, Index, Manifest, Reference, media_type, read_index};
+use boltworks_oci::{Descriptor, Manifest, Reference, common_index, media_type, read_index};
 use boltworks_registry::{Access, Pushed, push};
 use boltworks_store::Store;
 
@@ -261,13 +261,9 @@ fn index_of(images: &[(Architecture, BuiltImage)]) -> Result<Vec<u8>, Error> {
     if let [(_, one)] = images {
         return Ok(one.parts.index.bytes.clone());
     }
-    let mut all = Index::new(Vec::new());
-    for (_, built) in images {
-        let own = read_index(&built.parts.index.bytes).map_err(boltworks_registry::Error::from)?;
-        all.manifests.extend(own.manifests);
-        all.annotations = own.annotations;
-    }
-    Ok(all.to_bytes().map_err(boltworks_registry::Error::from)?)
+    let parts: Vec<_> = images.iter().map(|(_, built)| &built.parts).collect();
+    let index = common_index(&parts).and_then(|index| index.to_bytes());
+    Ok(index.map_err(boltworks_registry::Error::from)?)
 }
 
 /// A manifest for each SBOM, with the image as its subject (image-spec 1.1, artifact guidance).
