@@ -71,6 +71,48 @@ hasher!(
     Sha1Hasher, sha1, Sha1, &digest::SHA1_FOR_LEGACY_USE_ONLY
 );
 
+/// A writer that hashes and counts what passes through it.
+#[derive(Debug)]
+pub struct Hashing<W> {
+    inner: W,
+    hasher: Sha256Hasher,
+    size: u64,
+}
+
+impl<W> Hashing<W> {
+    /// In front of that writer.
+    pub fn new(inner: W) -> Self {
+        Self {
+            inner,
+            hasher: Sha256Hasher::new(),
+            size: 0,
+        }
+    }
+
+    /// The writer behind.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
+    /// The writer, the digest of all that it took, and how many bytes that was.
+    pub fn finish(self) -> (W, Sha256, u64) {
+        (self.inner, self.hasher.finish(), self.size)
+    }
+}
+
+impl<W: io::Write> io::Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// The engine's digest as ours: the algorithm decides the length, so the copy always fits.
 fn copied<const N: usize, T>(digest: &digest::Digest, new: impl Fn([u8; N]) -> T) -> T {
     let mut bytes = [0; N];
@@ -99,6 +141,28 @@ mod tests {
             "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
              2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
         );
+    }
+
+    /// Takes three bytes at a time.
+    struct Slow(Vec<u8>);
+
+    impl io::Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(&bytes[..bytes.len().min(3)])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_passes_is_hashed_once() {
+        let mut hashing = Hashing::new(Slow(Vec::new()));
+        io::Write::write_all(&mut hashing, b"abcdefgh").unwrap();
+        let (slow, digest, size) = hashing.finish();
+        assert_eq!((slow.0.as_slice(), size), (&b"abcdefgh"[..], 8));
+        assert_eq!(digest, sha256(b"abcdefgh"));
     }
 
     proptest! {

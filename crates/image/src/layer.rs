@@ -9,7 +9,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use boltworks_crypto::Sha256Hasher;
+use boltworks_crypto::Hashing;
 use boltworks_fsx::gzip::{Format, Gzip, Piece};
 use boltworks_fsx::tar::Writer;
 use boltworks_fsx::{Kind, Node, Tree};
@@ -59,33 +59,23 @@ pub fn write<'a>(
     };
     let known = Arc::new(move |piece: &_| known.get(piece));
     let out = Gzip::knowing(compressed, FORMAT, known).map_err(failed)?;
-    let tar = Counted {
-        out: Hashed {
-            out,
-            hasher: Sha256Hasher::new(),
-        },
-        size: 0,
-    };
-    let mut tar = Writer::new(tar);
+    let mut tar = Writer::new(Hashing::new(out));
     for (path, node) in tree.iter() {
         let is_apart = is_apart(node);
         if is_apart {
-            tar.get_mut().out.out.cut().map_err(failed)?;
+            tar.get_mut().get_mut().cut().map_err(failed)?;
         }
         tar.append(path, node, &[])?;
         if is_apart {
-            tar.get_mut().out.out.cut().map_err(failed)?;
+            tar.get_mut().get_mut().cut().map_err(failed)?;
         }
     }
-    let Counted {
-        out: Hashed { out, hasher },
-        size: unpacked,
-    } = tar.finish_with_end()?;
+    let (out, diff_id, unpacked) = tar.finish_with_end()?.finish();
     let (Counted { out, size }, pieces) = out.finish().map_err(failed)?;
     let layer = Layer {
         digest: batch.add(out)?,
         size,
-        diff_id: hasher.finish(),
+        diff_id,
         media_type: media_type::LAYER_GZIP,
         comment: None,
     };
@@ -110,24 +100,6 @@ impl<W: Write> Write for Counted<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.out.write(bytes)?;
         self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// Hashes what passes.
-struct Hashed<W> {
-    out: W,
-    hasher: Sha256Hasher,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
         Ok(count)
     }
 

@@ -12,11 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use boltworks_apk::{Control, Scratch, ScriptKind, Scripts, Unpacked};
-use boltworks_crypto::{Sha256Hasher, sha1, sha256};
+use boltworks_crypto::{Hashing, sha1, sha256};
 use boltworks_fsx::tar::{EntryKind, Policy, Reader, Writer};
 use boltworks_fsx::{Batch, Content, Draft, Kind, Limit, RelPath, Root, Tree};
 use boltworks_model::{Sha1, Sha256};
@@ -203,12 +203,9 @@ fn write(folder: &Root, package: &LockedPackage, opened: &Opened) -> Result<(Dra
     for (path, node) in opened.files.tree.iter() {
         let mut node = node.clone();
         if let Kind::File(content) = &mut node.kind {
-            let mut hashed = Hashed {
-                out: &mut data,
-                hasher: Sha256Hasher::new(),
-            };
+            let mut hashed = Hashing::new(&mut data);
             content.copy_to(&mut hashed).map_err(unwritten)?;
-            let digest = hashed.hasher.finish();
+            let (_, digest, _) = hashed.finish();
             let sum = opened.files.checksums.get(path);
             let sum = sum.copied().unwrap_or_else(|| sha1(b""));
             let mut stub = Vec::with_capacity(STUB);
@@ -248,22 +245,4 @@ fn write(folder: &Root, package: &LockedPackage, opened: &Opened) -> Result<(Dra
     both.and_then(|()| note.write_all(&rest))
         .map_err(unwritten)?;
     Ok((data, note))
-}
-
-/// Hashes what passes.
-struct Hashed<W> {
-    out: W,
-    hasher: Sha256Hasher,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use boltworks_crypto::{Sha1Hasher, Sha256Hasher, Signer, sha1};
+use boltworks_crypto::{Hashing, Sha1Hasher, Signer, sha1};
 use boltworks_fsx::gzip::Gzip;
 use boltworks_fsx::tar::{Names, Writer};
 use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Tree};
@@ -106,15 +106,10 @@ pub fn write_data(
             time: options.mtime,
         });
     }
-    let mut out = Hashing {
-        inner: data,
-        hasher: Sha256Hasher::new(),
-        size: 0,
-    };
+    let mut out = Hashing::new(data);
     let installed_size = write_files(&mut out, parts.tree, options)?;
     out.flush().map_err(write_error)?;
-    let Hashing { hasher, size, .. } = out;
-    let data_hash = hasher.finish();
+    let (_, data_hash, size) = out.finish();
 
     let control = Control {
         installed_size,
@@ -374,26 +369,6 @@ impl<W: Write> Write for Counting<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.count += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// Hashes and counts what is written.
-struct Hashing<W> {
-    inner: W,
-    hasher: Sha256Hasher,
-    size: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        self.size += count as u64;
         Ok(count)
     }
 

@@ -1,10 +1,10 @@
 //! Packages of a recipe written into a folder, and the index there brought up to date.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use boltworks_apk::{IndexEntry, index::FILE_NAME};
-use boltworks_crypto::Sha256Hasher;
+use boltworks_crypto::Hashing;
 use boltworks_fsx::{Batch, Draft, RelPath, Root};
 use boltworks_model::Artifact;
 use boltworks_records::ActionRecord;
@@ -82,15 +82,11 @@ fn drafted(
         io::copy(&mut parts, &mut draft).map_err(unwritten)?;
         return Ok((draft, artifact.clone()));
     }
-    let mut counted = Counted {
-        out: &mut draft,
-        hasher: Sha256Hasher::new(),
-        size: 0,
-    };
-    boltworks_apk::unsign(blob, &mut counted)?;
-    let Counted { hasher, size, .. } = counted;
+    let mut hashing = Hashing::new(&mut draft);
+    boltworks_apk::unsign(blob, &mut hashing)?;
+    let (_, digest, size) = hashing.finish();
     let artifact = Artifact {
-        digest: hasher.finish(),
+        digest,
         size,
         ..artifact.clone()
     };
@@ -103,26 +99,6 @@ fn unwritten(source: io::Error) -> Error {
         source,
     }
     .into()
-}
-
-/// Hashes and counts what is written.
-struct Counted<W> {
-    out: W,
-    hasher: Sha256Hasher,
-    size: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
-        self.size += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 /// The index in a folder with more packages, not yet in its place. The old one must be signed by somebody who is trusted, unless
