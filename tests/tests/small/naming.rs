@@ -56,7 +56,9 @@ fn a_recipe_names_nothing_outside_of_its_folder() -> Result<()> {
 
     naming(&desk, "keyring: [/etc/shadow]", true)?;
     let test = desk.with_os("test recipes/names.yaml -r packages --ignore-signatures");
-    test.fails(2)?.says("--> recipes/names.yaml:")?;
+    let output = test.fails(2)?;
+    output.says("/etc/shadow lies outside")?;
+    output.says("--> recipes/names.yaml:19:17")?;
 
     // The repository and the key of the folder that the command runs in.
     naming(
