@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_fsx::Limit;
-use boltworks_model::{Ambient, Architecture};
+use boltworks_model::{Ambient, Architecture, Sha1};
 use boltworks_recipe::resolve_image;
 use boltworks_recipe::resolved::Image;
 use boltworks_solver::{Chosen, Solution};
@@ -189,19 +189,12 @@ impl Lock {
             let locked = locked
                 .into_iter()
                 .find(|package| package.name == name && package.version == version);
-            let what = match locked {
+            let what = match locked.map(|package| package.differs_from(entry.identity)) {
                 None => format!("{name}-{version} is needed and not in the lock"),
-                Some(package)
-                    if !package.checksum.is_empty()
-                        && package.checksum != entry.identity.to_q1() =>
-                {
-                    format!(
-                        "{name}-{version} is {}, and the lock says {}",
-                        entry.identity.to_q1(),
-                        package.checksum
-                    )
+                Some(Some((said, found))) => {
+                    format!("{name}-{version} is {found}, and the lock says {said}")
                 }
-                Some(_) => continue,
+                Some(None) => continue,
             };
             return Err(Error::asked(
                 what,
@@ -210,6 +203,21 @@ impl Lock {
             ));
         }
         Ok(())
+    }
+}
+
+impl LockedFile {
+    /// What the lock says of the package's control section and what it is instead, where these are
+    /// two. Locks of old say it in one place only.
+    fn differs_from(&self, identity: Sha1) -> Option<(&str, String)> {
+        let said = [
+            (&self.checksum, identity.to_q1()),
+            (&self.control.checksum, identity.integrity()),
+        ];
+        let other = said
+            .into_iter()
+            .find(|(said, found)| !said.is_empty() && *said != found);
+        other.map(|(said, found)| (said.as_str(), found))
     }
 }
 
@@ -472,4 +480,33 @@ fn locked_file(resolved: &Resolved, chosen: &Chosen) -> Result<LockedFile, Error
         data: section(sections.data, package.data_hash().integrity()),
         checksum: entry.identity.to_q1(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_lock_says_of_a_package_must_be_so() {
+        let identity = Sha1::new([7; 20]);
+        let said = |checksum: &str, control: &str| LockedFile {
+            checksum: checksum.to_owned(),
+            control: LockedSection {
+                checksum: control.to_owned(),
+                ..LockedSection::default()
+            },
+            ..LockedFile::default()
+        };
+        let (q1, integrity) = (identity.to_q1(), identity.integrity());
+        let other = Sha1::new([8; 20]);
+        for good in [said("", ""), said(&q1, ""), said(&q1, &integrity)] {
+            assert_eq!(good.differs_from(identity), None);
+        }
+        // A lock of old has the second alone.
+        let old = other.integrity();
+        let expected = Some((old.as_str(), integrity));
+        assert_eq!(said("", &old).differs_from(identity), expected);
+        assert_eq!(said(&q1, &old).differs_from(identity), expected);
+        assert!(said(&other.to_q1(), "").differs_from(identity).is_some());
+    }
 }
