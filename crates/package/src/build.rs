@@ -205,8 +205,8 @@ pub(crate) fn base_environment() -> BTreeMap<String, String> {
         ("PIP_CACHE_DIR", "/var/cache/melange/pip"),
         ("COMPOSER_CACHE_DIR", "/var/cache/melange/composer"),
         ("npm_config_cache", "/var/cache/melange/npm"),
+        // Alone, so that a recipe's own `LANG`, or any `LC_…`, has its effect.
         ("LANG", "C.UTF-8"),
-        ("LC_ALL", "C.UTF-8"),
         ("TZ", "UTC"),
         ("TMPDIR", "/tmp"),
     ];

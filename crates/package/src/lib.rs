@@ -49,4 +49,4 @@ pub use scan::scan;
 
 /// The version of everything here that decides a package's bytes beside the recipe: analysis,
 /// emission, SBOM. Part of every action's digest.
-pub const WRITER_VERSION: &str = "package-7";
+pub const WRITER_VERSION: &str = "package-8";

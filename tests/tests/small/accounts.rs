@@ -21,7 +21,7 @@ package:
   copyright: [{ license: Apache-2.0 }]
 environment:
   contents: { packages: [shell] }
-  environment: { WHOSE: recipe, PATH: /nowhere }
+  environment: { WHOSE: recipe, PATH: /nowhere, LANG: POSIX }
   accounts:
     groups: [{ groupname: www, gid: 44, members: [web] }]
     users: [{ username: web, uid: 33, gid: 44, homedir: /srv/web }, { username: homeless, uid: 5, homedir: /dev/null }]
@@ -31,6 +31,7 @@ pipeline:
       test "$(id -u):$(id -g):$(id -un):$(id -gn)" = 33:44:web:www
       test "$HOME:$(echo ~web):$PWD" = /home/build:/srv/web:/home/build
       test "$GOPATH:$PIP_CACHE_DIR" = /home/build/.cache/go:/var/cache/melange/pip
+      test "$LANG:${LC_ALL-}" = POSIX:
       test "$(stat -c %a:%U:%G ~web /home/build /etc/passwd | tr '\n' ' ')" = '700:web:www 755:web:www 644:web:www '
       test "$(id -u build):$(id -u root):$(id -gn homeless 2>/dev/null || true)" = 1000:0:5
       test -c /dev/null
