@@ -33,6 +33,17 @@ pub enum ConditionError<E> {
     },
 }
 
+/// Whether a variable has its value where a subpackage's condition is decided: what the recipe says
+/// itself, and `range`. The guest's and the package's at hand do not.
+pub(crate) fn is_known_for_subpackages(name: &str) -> bool {
+    let package = ["name", "version", "epoch", "full-version", "description"];
+    match name.split_once('.') {
+        Some(("vars" | "range", _)) => true,
+        Some(("package", field)) => package.contains(&field),
+        _ => false,
+    }
+}
+
 /// Decides a condition. Every variable in it must be known, whatever the rest says.
 pub fn holds<E>(
     text: &str,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{MOST, Spot, Subject};
+use crate::condition::is_known_for_subpackages;
 use crate::parsed::{Recipe, Text};
 use crate::substitute::{Piece, pieces};
 
@@ -83,6 +84,26 @@ pub(super) fn left_over(subject: &Subject<'_>) -> Vec<Spot> {
         }
     }
     spots
+}
+
+/// The `if` of a subpackage names a variable that has no value there.
+pub(super) fn known_late(subject: &Subject<'_>) -> Vec<Spot> {
+    let conditions = subject.recipe.subpackages.iter();
+    let conditions = conditions.filter_map(|package| package.condition.as_ref());
+    let late = conditions.flat_map(|text| {
+        pieces(text).filter_map(move |piece| match piece {
+            Piece::Variable { token, name } if !is_known_for_subpackages(name) => {
+                Some((text, token))
+            }
+            _ => None,
+        })
+    });
+    late.take(MOST)
+        .map(|(text, token)| {
+            let what = format!("'{token}' is not known yet where subpackages are chosen");
+            subject.spot_of(text, token, what)
+        })
+        .collect()
 }
 
 /// Whether something can have this name somewhere in the recipe.

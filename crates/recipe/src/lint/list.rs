@@ -72,6 +72,12 @@ pub const RULES: &[Rule] = &[
         check: language::left_over,
     },
     Rule {
+        name: "known-late",
+        level: Warning,
+        advice: "in a subpackage's `if` it is the empty text: name what the recipe says itself (package, vars, range), or put the `if` at the steps",
+        check: language::known_late,
+    },
+    Rule {
         name: "inputs",
         level: Error,
         advice: "look the pipeline's inputs up in docs/recipes.md, or in its file",

@@ -198,6 +198,11 @@ fn what_is_named_and_what_is_not() {
         &["38:16 left-over: '${{package.nam}}' names no variable"],
     );
     check(
+        "  - range: items\n",
+        "  - range: items\n    if: ${{range.key}} != ${{build.arch}}\n",
+        &["43:27 known-late: '${{build.arch}}' is not known yet where subpackages are chosen"],
+    );
+    check(
         "working-directory: ${{vars.folder}}",
         "working-directory: ${{vars.foldre}}",
         &[

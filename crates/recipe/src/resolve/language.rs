@@ -122,6 +122,27 @@ fn subpackages_are_ranged_over_data() {
 }
 
 #[test]
+fn subpackages_are_chosen_by_what_the_recipe_says() {
+    let conditions = [
+        "${{context.name}} == 's'",
+        "${{subpkg.name}} == 's'",
+        "${{targets.subpkgdir}} == '/home/build/melange-out/s'",
+        "${{targets.package.s}} == '/home/build/melange-out/s'",
+        "${{build.arch}} == 'x86_64'",
+        "${{context.name}} != 's'",
+        "${{package.name}} == 'demo' && '${{package.full-version}}' == '1.2-r3'",
+        "'${{vars.x}}' == 'y'",
+    ];
+    let made = conditions.map(|condition| {
+        let recipe = good(&format!(
+            "vars: {{x: y}}\nsubpackages:\n- name: s\n  if: >-\n    {condition}\n"
+        ));
+        recipe.subpackages.len()
+    });
+    assert_eq!(made, [0, 0, 0, 0, 0, 1, 1, 1]);
+}
+
+#[test]
 fn what_a_range_cannot_mean_is_refused() {
     let mut all = String::new();
     for body in [

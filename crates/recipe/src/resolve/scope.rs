@@ -103,14 +103,32 @@ impl Scope<'_> {
         Err(self.problem(text, problem.helped(help)))
     }
 
-    /// Decides a condition; none always holds.
+    /// Decides a step's condition; none always holds.
     pub(super) fn holds(&self, condition: Option<&Text>) -> Result<bool, Error> {
+        self.decide(condition, &mut |name| self.look_up(name))
+    }
+
+    /// Decides whether a subpackage is made. As in melange, [what is known too
+    /// late](condition::is_known_for_subpackages) must have a name there is, and is the empty text.
+    pub(super) fn makes(&self, condition: Option<&Text>) -> Result<bool, Error> {
+        self.decide(condition, &mut |name| {
+            let value = self.look_up(name)?;
+            let is_known = condition::is_known_for_subpackages(name);
+            Ok(if is_known { value } else { String::new() })
+        })
+    }
+
+    fn decide(
+        &self,
+        condition: Option<&Text>,
+        look_up: &mut dyn FnMut(&str) -> Result<String, Missing>,
+    ) -> Result<bool, Error> {
         let Some(text) = condition.filter(|text| !text.trim().is_empty()) else {
             return Ok(true);
         };
         self.take(text, text.len())?;
         let mut look_up = |name: &str| {
-            let value = self.look_up(name)?;
+            let value = look_up(name)?;
             if self.budget.take(value.len()) {
                 Ok(value)
             } else {

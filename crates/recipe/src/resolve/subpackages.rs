@@ -26,38 +26,25 @@ type Ranged<'a> = (&'a Subpackage, Option<&'a BTreeMap<String, Text>>);
 
 impl<'a> Resolver<'a> {
     /// The subpackages whose condition holds, with their names. All names become variables, also
-    /// of those whose condition does not.
+    /// of those whose condition does not, before any condition is decided.
     pub(super) fn kept_subpackages(
         &self,
         variables: &mut Variables,
         main: &str,
     ) -> Result<Vec<Kept<'a>>, Error> {
-        let mut kept = Vec::new();
-        let mut names = BTreeSet::from([main.to_owned()]);
-        let mut dropped = BTreeSet::new();
-        let mut consider = |parsed: &'a Subpackage, item: Option<(&'a str, &'a Text)>| {
-            let item = match item {
-                Some((key, value)) => Some((key, self.scope(variables).fill(value)?)),
-                None => None,
+        let mut all = Vec::new();
+        let mut consider =
+            |parsed: &'a Subpackage, item: Option<(&'a str, &'a Text)>| -> Result<(), Error> {
+                let item = match item {
+                    Some((key, value)) => Some((key, self.scope(variables).fill(value)?)),
+                    None => None,
+                };
+                let here = variables.at_any(item.as_ref());
+                let name = Fields(&self.scope(&here)).own_name(&parsed.name)?;
+                let name = name.as_str().to_owned();
+                all.push(Kept { name, parsed, item });
+                Ok(())
             };
-            let here = match &item {
-                Some((key, value)) => variables.at_item(key, value.clone()),
-                None => variables.clone(),
-            };
-            let name = Fields(&self.scope(&here)).own_name(&parsed.name)?;
-            let name = name.as_str().to_owned();
-            let within = here.within(&name, true);
-            let scope = self.scope(&within);
-            if !scope.holds(parsed.condition.as_ref())? {
-                dropped.insert(name);
-                return Ok(());
-            }
-            if !names.insert(name.clone()) {
-                return Err(scope.problem(&parsed.name, Problem::TwicePackage { name }));
-            }
-            kept.push(Kept { name, parsed, item });
-            Ok(())
-        };
         for (parsed, items) in self.ranged(variables)? {
             match items {
                 None => consider(parsed, None)?,
@@ -66,8 +53,22 @@ impl<'a> Resolver<'a> {
                     .try_for_each(|(key, value)| consider(parsed, Some((key, value))))?,
             }
         }
-        for name in names.iter().chain(&dropped) {
-            variables.add_package(name);
+        for one in &all {
+            variables.add_package(&one.name);
+        }
+        let mut names = BTreeSet::from([main.to_owned()]);
+        let mut kept = Vec::new();
+        for one in all {
+            let here = variables.at_any(one.item.as_ref()).within(&one.name, true);
+            let scope = self.scope(&here);
+            if !scope.makes(one.parsed.condition.as_ref())? {
+                continue;
+            }
+            if !names.insert(one.name.clone()) {
+                let name = one.name;
+                return Err(scope.problem(&one.parsed.name, Problem::TwicePackage { name }));
+            }
+            kept.push(one);
         }
         Ok(kept)
     }

@@ -95,6 +95,14 @@ impl Variables {
         }
     }
 
+    /// The same, where `range` is at this item, if there is one.
+    pub(super) fn at_any(&self, item: Option<&(&str, String)>) -> Self {
+        match item {
+            Some((key, value)) => self.at_item(key, value.clone()),
+            None => self.clone(),
+        }
+    }
+
     /// The same, where the package at hand is `package`: the main one, or one split off.
     pub(super) fn within(&self, package: &str, is_subpackage: bool) -> Self {
         let mut local = self.local.clone();
