@@ -9,7 +9,7 @@ mod writer;
 use std::collections::BTreeMap;
 
 pub use reader::{Policy, Reader, read_tree};
-pub use writer::{Names, Writer};
+pub use writer::{Names, Owner, Writer};
 
 use crate::{Content, Kind, Meta, Node, RelPath};
 

@@ -22,6 +22,30 @@ pub enum Names {
     Root,
 }
 
+/// The names of an entry's owner and group; either may be empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Owner<'a> {
+    /// The owner's.
+    pub user: &'a [u8],
+    /// The group's.
+    pub group: &'a [u8],
+}
+
+impl Owner<'static> {
+    const fn of(names: Names) -> Self {
+        match names {
+            Names::Empty => Self {
+                user: b"",
+                group: b"",
+            },
+            Names::Root => Self {
+                user: b"root",
+                group: b"root",
+            },
+        }
+    }
+}
+
 /// Writes an archive: the same entries give the same bytes.
 #[derive(Debug)]
 pub struct Writer<W> {
@@ -64,6 +88,32 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// The same with names of owner and group, and a folder's name measured without the `/` at its
+    /// end: so the Go tool chain's writer does where the name comes without one, as in apko's layers.
+    pub fn append_owned(
+        &mut self,
+        path: &RelPath,
+        node: &Node,
+        owner: Owner<'_>,
+    ) -> Result<(), Error> {
+        let mut entry = Fields::of(path, node)?;
+        while let Some(bare) = entry.name.strip_suffix(b"/") {
+            entry.name.truncate(bare.len());
+        }
+        let mut records = entry.records(node, path)?;
+        for (field, key, name) in [(UNAME, "uname", owner.user), (GNAME, "gname", owner.group)] {
+            if !name.is_ascii() || name.len() > field.len() {
+                records.insert(key.to_owned(), name.to_vec());
+            }
+        }
+        self.put_entry(&entry, records, owner)?;
+        if let Kind::File(content) = &node.kind {
+            content.copy_to(&mut self.inner).map_err(failed)?;
+            self.pad(content.len())?;
+        }
+        Ok(())
+    }
+
     /// The same for a file whose bytes are at hand: they are not read again.
     pub fn append_file(
         &mut self,
@@ -96,13 +146,21 @@ impl<W: Write> Writer<W> {
                 return Err(Error::entry("archive", path, reason));
             }
         }
+        self.put_entry(&entry, records, Owner::of(self.names))
+    }
+
+    fn put_entry(
+        &mut self,
+        entry: &Fields,
+        records: Records,
+        owner: Owner<'_>,
+    ) -> Result<(), Error> {
         let split = split(&entry.name);
         let is_pax = !records.is_empty() || entry.needs_pax(split.is_some());
         if is_pax {
             self.append_records(&entry.name, &entry.fill(records))?;
         }
-        let names = self.names;
-        self.put(&entry.header(names, split.filter(|_| !is_pax)))
+        self.put(&entry.header(owner, split.filter(|_| !is_pax)))
     }
 
     /// Writes all nodes of a tree in byte order.
@@ -276,15 +334,15 @@ impl Fields {
         records
     }
 
-    fn header(&self, names: Names, split: Option<(&[u8], &[u8])>) -> Block {
+    fn header(&self, owner: Owner<'_>, split: Option<(&[u8], &[u8])>) -> Block {
         let mut header = Draft::new(self.kind);
-        match split {
-            Some((prefix, name)) => {
-                header.text(PREFIX, prefix);
-                header.text(NAME, name);
-            }
-            None => header.text(NAME, &ascii(&self.name)),
+        let (prefix, name) = split.unwrap_or((b"", &self.name));
+        let mut name = ascii(name);
+        if self.kind == b'5' && !name.ends_with(b"/") {
+            name.push(b'/');
         }
+        header.text(PREFIX, prefix);
+        header.text(NAME, &name);
         header.text(LINK, &ascii(&self.link));
         header.number(MODE, self.mode.into());
         header.number(UID, self.uid.into());
@@ -293,10 +351,8 @@ impl Fields {
         header.number(MTIME, u64::try_from(self.mtime).unwrap_or(0));
         header.number(MAJOR, self.device.0.into());
         header.number(MINOR, self.device.1.into());
-        if names == Names::Root {
-            header.text(UNAME, b"root");
-            header.text(GNAME, b"root");
-        }
+        header.text(UNAME, &ascii(owner.user));
+        header.text(GNAME, &ascii(owner.group));
         header.seal()
     }
 }
