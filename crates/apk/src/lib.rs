@@ -8,13 +8,16 @@
 //! 4. [`signature`]: who signed a section.
 //! 5. [`package`]: [`PackageFile`] reads a package, [`write_package`] writes one.
 //! 6. [`index`]: [`Index`] and [`IndexEntry`], what a repository offers.
-//! 7. [`installed`]: what a root file system says of the packages in it.
-//! 8. [`mod@diff`]: what tells two packages apart.
+//! 7. [`columns`]: [`Columns`], an index in a form in which names are looked up.
+//! 8. [`reach`](mod@reach): the part of indexes that a choice can depend on.
+//! 9. [`installed`]: what a root file system says of the packages in it.
+//! 10. [`mod@diff`]: what tells two packages apart.
 //!
 //! Nothing here fetches, installs or chooses a package. Reading is strict and bounded; writing
 //! is deterministic, and [`WRITER_VERSION`] names the bytes it gives.
 
 mod archive;
+pub mod columns;
 pub mod control;
 pub mod diff;
 pub mod error;
@@ -22,10 +25,12 @@ pub mod gzip;
 pub mod index;
 pub mod installed;
 pub mod package;
+pub mod reach;
 pub mod scripts;
 pub mod signature;
 mod text;
 
+pub use columns::{Columns, Damaged};
 pub use control::{Control, Provide};
 pub use diff::{Difference, diff, diff_controls};
 pub use error::{Error, Section};
@@ -34,6 +39,7 @@ pub use package::{
     Limits, OpenOptions, PackageFile, Parts, Scratch, Sections, Unpacked, WriteOptions, Written,
     check_tree, write_data, write_package,
 };
+pub use reach::{Reached, Shelf, Whole, reach};
 pub use scripts::{ScriptKind, Scripts};
 pub use signature::{Signature, Signed, sign, unsign};
 

@@ -261,13 +261,22 @@ pub struct Unusable {
 /// Reads the whole text of an index. Only what is no field at all breaks the whole.
 pub(crate) fn parse(text: &str) -> Result<Vec<Result<IndexEntry, Unusable>>, Error> {
     let mut entries = Vec::new();
+    parse_each(text, |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// The same, of one package after the other.
+pub(crate) fn parse_each(
+    text: &str,
+    mut with: impl FnMut(Result<IndexEntry, Unusable>),
+) -> Result<(), Error> {
     let mut paragraph = Paragraph {
         fields: Fields::new(FILE),
         newer: None,
     };
     for (index, line) in text.split('\n').enumerate() {
         if line.is_empty() {
-            entries.extend(paragraph.finish());
+            paragraph.finish().into_iter().for_each(&mut with);
             continue;
         }
         let error = |reason| Error::Line {
@@ -282,8 +291,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Result<IndexEntry, Unusable>>, Err
             paragraph.newer = Some(error(LineError::Unknown(letter.to_string())));
         }
     }
-    entries.extend(paragraph.finish());
-    Ok(entries)
+    paragraph.finish().into_iter().for_each(with);
+    Ok(())
 }
 
 /// A package that is being read.

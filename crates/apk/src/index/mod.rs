@@ -181,14 +181,14 @@ impl Index {
 }
 
 /// What is in an index.
-struct Opened {
-    description: String,
-    text: String,
+pub(crate) struct Opened {
+    pub(crate) description: String,
+    pub(crate) text: String,
     signed_by: Vec<String>,
 }
 
 /// Opens an index, if its signature holds.
-fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Opened, Error> {
+pub(crate) fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Opened, Error> {
     let mut members = Members::new(bytes);
     let (mut plain, mut raw) = members.read(Section::Index, ALLOWANCE)?;
     let mut files = archive::read(Section::Index, &plain, End::Allowed)?;
@@ -202,8 +202,11 @@ fn open(bytes: &[u8], keyring: Option<&Keyring>) -> Result<Opened, Error> {
         files = archive::read(Section::Index, &plain, End::Allowed)?;
     }
     members.end(Section::Index)?;
+    // The largest are large: what is no longer needed goes before the text is checked and copied.
+    drop(plain);
     let verified = keyring.map(|keyring| signature::verify(&signatures, &raw, keyring));
     let signed_by = verified.transpose()?.unwrap_or_default();
+    drop(raw);
     let mut files: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
     let lacks = Error::Lacks {
         section: Section::Index,

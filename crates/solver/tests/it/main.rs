@@ -5,6 +5,7 @@
 mod apko;
 mod failures;
 mod properties;
+mod reach;
 mod rules;
 mod size;
 mod tags;
