@@ -18,6 +18,8 @@ use crate::recipes::{Workshop, locked};
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
 /// The name of the lines that say which files of an image a person should look at, among its
 /// documents; an image without such files has none.
+/// The name of an image's SPDX 3 document among its documents.
+pub const SPDX3_DOCUMENT: &str = "sbom spdx3";
 pub const WARNINGS_DOCUMENT: &str = "warnings";
 /// The name of an image's `CycloneDX` document among its documents.
 pub const CYCLONEDX_DOCUMENT: &str = "sbom cyclonedx";
@@ -132,3 +134,4 @@ impl Workshop<'_> {
         files.chain(packages).chain([builder]).collect()
     }
 }
+            (SPDX3_DOCUMENT.to_owned(), built.spdx3),

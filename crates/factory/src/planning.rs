@@ -377,7 +377,7 @@ fn writers(binds_libraries: bool) -> BTreeMap<ActionKind, Vec<String>> {
     let images = [
         boltworks_image::WRITER_VERSION,
         boltworks_oci::WRITER_VERSION,
-        boltworks_sbom::WRITER_VERSION,
+        boltworks_sbom::IMAGE_WRITER_VERSION,
     ];
     let owned = |names: &[&str]| {
         names

@@ -14,12 +14,14 @@ use boltworks_release::{Attachment, Candidate, ImageRequest, Inside, RepositoryR
 use serde_json::{Value, json};
 
 use crate::catalog::Loaded;
-use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT};
+use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT, SPDX3_DOCUMENT};
 use crate::keys::Keys;
 use crate::{Error, Home};
 
 /// What an SPDX document is served as.
 const SPDX_TYPE: &str = "application/spdx+json";
+/// What an SPDX 3 document is served as.
+const SPDX3_TYPE: &str = "application/ld+json";
 /// What a `CycloneDX` document is served as.
 const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
 /// What the refusals of the last run are kept under.
@@ -443,6 +445,7 @@ fn kinds(policy: &Policy, judgement: &Judgement) -> (Vec<EvidenceKind>, Vec<Evid
 
 fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachment> {
     [
+        (SPDX3_DOCUMENT, SPDX3_TYPE),
         (SPDX_DOCUMENT, SPDX_TYPE),
         (CYCLONEDX_DOCUMENT, CYCLONEDX_TYPE),
     ]

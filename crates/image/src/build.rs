@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use boltworks_crypto::{Keyring, sha256};
-use boltworks_fsx::{Root, Tree};
+use boltworks_crypto::{Keyring, sha256, sha512};
+use boltworks_fsx::{RelPath, Root, Tree};
 use boltworks_model::{
     Ambient, Architecture, Artifact, ArtifactKind, Coordinate, Event, Gaps, Sha256, Timestamp,
     Verdict,
@@ -62,8 +62,12 @@ pub struct BuiltImage {
     pub cyclonedx: Sha256,
     /// How many packages are in it.
     pub packages: usize,
+    /// When it is said to be made.
+    pub created: Timestamp,
     /// How many bytes it has unpacked.
     pub unpacked: u64,
+    /// The SPDX 3 document in the store.
+    pub spdx3: Sha256,
     /// Packages of which the SBOMs know only the name.
     pub gaps: Vec<Gap>,
     /// What a person should know, that stops nothing.
@@ -156,6 +160,7 @@ fn of_packages(
         architecture: request.architecture,
         created,
         author: AUTHOR.to_owned(),
+    let spdx3 = batch.put_bytes(&sbom.spdx3.to_json()?)?;
         process,
         annotations,
     };
@@ -168,7 +173,9 @@ fn of_packages(
     let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
+        created,
     let mut notes = sbom.notes;
+        spdx3,
     notes.extend(
         fresh
             .into_iter()
@@ -178,6 +185,124 @@ fn of_packages(
     Ok(BuiltImage {
         artifact: artifact(request, &parts),
         parts,
+/// An image whose layers are in a batch.
+struct Laid {
+    opened: Vec<Opened>,
+    composed: Composed,
+    created: Timestamp,
+    parts: ImageParts,
+    /// Layers that were not known.
+    fresh: Vec<Fresh>,
+    unpacked: u64,
+}
+
+impl Laid {
+    /// The package that a path is of, by its digest.
+    fn source<'a>(&'a self, request: &ImageRequest<'_>, path: &RelPath) -> Option<Source<'a>> {
+        source(&self.composed, request, path)
+    }
+}
+
+fn source<'a>(
+    composed: &'a Composed,
+    request: &ImageRequest<'_>,
+    path: &RelPath,
+) -> Option<Source<'a>> {
+    let (package, own) = composed.brought_by(path)?;
+    Some((request.locked.packages.get(package)?.sha256, own))
+}
+
+/// Lays an image and, before it, what it stands upon.
+fn lay<'s>(
+    request: &ImageRequest<'_>,
+    open: &Open<'_>,
+    (store, batch): (&'s Store, &mut Batch<'s>),
+    (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
+) -> Result<Laid, Error> {
+    let below = request.upon.map(|other| {
+        let laid = lay(other, open, (store, &mut *batch), (ambient, step))?;
+        Ok::<_, Error>((other, laid))
+    });
+    let below = below.transpose()?;
+    let opened = open(request.locked)?;
+    ambient.cancel.check()?;
+    step("compose");
+    let composed = tree::compose(request, &opened)?;
+    let created = created(request.created, &opened)?;
+    let mut annotations = process::annotations(request.image, created);
+    if let Some((_, below)) = &below {
+        let digest = below.parts.manifest.digest.prefixed();
+        annotations.entry(BASE_DIGEST.to_owned()).or_insert(digest);
+    }
+    let process = process::process(request.image, annotations.clone())?;
+    step("compress");
+    let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
+        (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
+        _ => None,
+    };
+    let wanted = match &below {
+        None => parts(request, &composed, &opened)?,
+        Some(below) => vec![above(request, (&composed, opened.len()), below)?],
+    };
+    let (mut layers, mut fresh, mut unpacked) = match below {
+        Some((_, laid)) => (laid.parts.layers, laid.fresh, laid.unpacked),
+        None => Default::default(),
+    };
+    for part in wanted {
+        let found = layer_of(request, &composed, &part, (store, &mut *batch))?;
+        unpacked += found.unpacked;
+        let comment = comment.clone();
+        layers.push(boltworks_oci::Layer {
+            comment,
+            ..found.layer
+        });
+        fresh.extend(found.fresh);
+        ambient.cancel.check()?;
+    }
+    let plan = ImagePlan {
+        architecture: request.architecture,
+        created,
+        author: AUTHOR.to_owned(),
+        process,
+        annotations,
+    };
+    let parts = ImageParts::new(&plan, layers, sha256)?;
+    Ok(Laid {
+        opened,
+        composed,
+        created,
+        parts,
+        fresh,
+        unpacked,
+    })
+}
+
+/// The layer above those of the image that it stands upon.
+fn above(
+    request: &ImageRequest<'_>,
+    (composed, packages): (&Composed, usize),
+    (other, below): &(&ImageRequest<'_>, Laid),
+) -> Result<Part<'static>, Error> {
+    let own = Side {
+        tree: &composed.tree,
+        source: &|path| source(composed, request, path),
+    };
+    let under = Side {
+        tree: &below.composed.tree,
+        source: &|path| below.source(other, path),
+    };
+    let is_layered = ground(other).image.layering.is_some();
+    Ok(Part {
+        packages: (0..packages).collect(),
+        tree: Cow::Owned(upper::above(own, under, is_layered)?),
+    })
+}
+
+/// The image at the bottom, which stands upon no other.
+fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
+    request.upon.map_or(request, ground)
+}
+
         spdx,
         cyclonedx,
         packages: opened.len(),
@@ -314,6 +439,7 @@ fn describe(
     let system = System::read(tree)?;
     let layers: Vec<LayerFact> = parts
         .layers
+        manifest_sha512: sha512(&parts.manifest.bytes),
         .iter()
         .map(|layer| LayerFact {
             digest: layer.digest,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use boltworks_apk::Control;
 use boltworks_fsx::{Limit, RelPath, Tree};
+use boltworks_model::Sha512;
 use boltworks_rootfs::{LockedPackage, Opened};
 use boltworks_sbom::{ImagePackage, OsFacts};
 use boltworks_version::apk::Version;
@@ -20,6 +21,7 @@ const SBOM_LIMIT: Limit = Limit(16 << 20);
 pub struct PackageContents<'a> {
     locked: &'a LockedPackage,
     control: &'a Control,
+    sha512: Sha512,
     version: String,
     depends_on: Vec<usize>,
     document: Option<Vec<u8>>,
@@ -35,6 +37,7 @@ impl<'a> PackageContents<'a> {
             all.push(Self {
                 locked,
                 control,
+                sha512: opened.sha512,
                 version: control.version.to_string(),
                 depends_on: providers.of_package(control),
                 document: document(&opened.files.tree, control)?,
@@ -52,7 +55,9 @@ impl<'a> PackageContents<'a> {
             description: &self.control.description,
             url: &self.control.url,
             licences: &self.control.licenses,
+            maintainer: &self.control.maintainer,
             sha256: self.locked.sha256,
+            sha512: self.sha512,
             depends_on: self.depends_on.clone(),
             document: self.document.as_deref(),
         }

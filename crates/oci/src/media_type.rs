@@ -16,6 +16,8 @@ pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// An SPDX document in JSON.
 pub const SPDX: &str = "application/spdx+json";
+/// An SPDX 3 document, which is JSON-LD: it has no type of its own.
+pub const SPDX3: &str = "application/ld+json";
 /// A `CycloneDX` document in JSON.
 pub const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 
@@ -42,7 +44,7 @@ mod tests {
     #[test]
     fn forms_are_told_apart() {
         for good in [
-            MANIFEST, INDEX, CONFIG, LAYER_GZIP, LAYER_ZSTD, LAYER, EMPTY, SPDX, CYCLONEDX,
+            MANIFEST, INDEX, CONFIG, LAYER_GZIP, LAYER_ZSTD, LAYER, EMPTY, SPDX, SPDX3, CYCLONEDX,
         ] {
             assert!(is_media_type(good), "{good}");
         }

@@ -5,7 +5,7 @@
 //! package is and where in them each file lies. The next image reads the note and no byte more than
 //! it asks for, and those are hashed when they are read ([`Content::Checked`]).
 //!
-//! A note is the digest of the rest, then `.PKGINFO`, the package's identity and length, its
+//! A note is the digest of the rest, then `.PKGINFO`, the package's identity, length and SHA-512, its
 //! scripts, and a tar archive in which each file holds its place, its length, its SHA-256 and its
 //! SHA-1; each but the last with its length in front, eight bytes, the highest first. One that is
 //! damaged, or that cannot be written, is no error: the package is unpacked.
@@ -19,7 +19,7 @@ use boltworks_apk::{Control, Scratch, ScriptKind, Scripts, Unpacked};
 use boltworks_crypto::{Hashing, sha1, sha256};
 use boltworks_fsx::tar::{EntryKind, Policy, Reader, Writer};
 use boltworks_fsx::{Batch, Content, Draft, Kind, Limit, RelPath, Root, Tree};
-use boltworks_model::{Sha1, Sha256};
+use boltworks_model::{Sha1, Sha256, Sha512};
 use boltworks_store::Store;
 use rayon::prelude::*;
 
@@ -85,8 +85,8 @@ fn keep(drafts: Vec<Draft>) -> Result<(), boltworks_fsx::Error> {
 }
 
 fn lay(package: &LockedPackage, store: &Store, scratch: &mut Scratch) -> Result<Opened, Error> {
-    let (package, files) = unpack(package, store, scratch)?;
-    Ok(Opened::new(&package, files))
+    let (file, files) = unpack(package, store, scratch)?;
+    Opened::new(package, store, (&file, files))
 }
 
 fn names(package: &LockedPackage) -> Result<(RelPath, RelPath), boltworks_fsx::Error> {
@@ -97,7 +97,7 @@ fn names(package: &LockedPackage) -> Result<(RelPath, RelPath), boltworks_fsx::E
         identity,
         ..
     } = package;
-    let key = sha256(format!("frame 1 {file} {identity} {name}-{version}\n").as_bytes());
+    let key = sha256(format!("frame 2 {file} {identity} {name}-{version}\n").as_bytes());
     Ok((
         RelPath::try_from(format!("{key}.data").as_str())?,
         RelPath::try_from(format!("{key}.note").as_str())?,
@@ -115,6 +115,7 @@ fn read(folder: &Root, package: &LockedPackage) -> Option<Opened> {
     let (pkginfo, rest) = field(rest)?;
     let (identity, rest) = field(rest)?;
     let (size, rest) = field(rest)?;
+    let (sha512, rest) = field(rest)?;
     let (count, mut rest) = field(rest)?;
     let mut scripts = Scripts::default();
     for _ in 0..u64::from_be_bytes(count.try_into().ok()?) {
@@ -129,6 +130,7 @@ fn read(folder: &Root, package: &LockedPackage) -> Option<Opened> {
         control: Control::parse(std::str::from_utf8(pkginfo).ok()?).ok()?,
         identity: Sha1::new(identity.try_into().ok()?),
         size: u64::from_be_bytes(size.try_into().ok()?),
+        sha512: Sha512::new(sha512.try_into().ok()?),
         scripts,
         files: files(rest, &file)?,
     };
@@ -234,6 +236,7 @@ fn write(folder: &Root, package: &LockedPackage, opened: &Opened) -> Result<(Dra
     put(pkginfo.as_bytes());
     put(opened.identity.as_bytes());
     put(&opened.size.to_be_bytes());
+    put(opened.sha512.as_bytes());
     put(&(opened.scripts.iter().count() as u64).to_be_bytes());
     for (kind, text) in opened.scripts.iter() {
         put(kind.name().as_bytes());

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use boltworks_apk::{Control, OpenOptions, PackageFile, Scratch, Scripts, Unpacked};
+use boltworks_crypto::Sha512Hasher;
 use boltworks_fsx::Root;
-use boltworks_model::Sha1;
+use boltworks_model::{Sha1, Sha512};
 use boltworks_store::Store;
 use rayon::prelude::*;
 
@@ -21,6 +22,8 @@ pub struct Opened {
     pub identity: Sha1,
     /// The bytes of the whole package.
     pub size: u64,
+    /// A second digest of the whole package, for those who ask for one.
+    pub sha512: Sha512,
     /// What it runs when it comes and goes.
     pub scripts: Scripts,
     /// Its files; their contents are in files that are gone when nobody has them open, or laid out
@@ -29,14 +32,33 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(package: &PackageFile, files: Unpacked) -> Self {
-        Self {
+    /// A package that was unpacked. Its bytes are read once more: they were just read.
+    pub(crate) fn new(
+        locked: &LockedPackage,
+        store: &Store,
+        (package, files): (&PackageFile, Unpacked),
+    ) -> Result<Self, Error> {
+        let failed = |source| Error::Store {
+            package: locked.label(),
+            source,
+        };
+        let mut sha512 = Sha512Hasher::new();
+        let mut reader = store.open_blob(&locked.sha256).map_err(failed)?.reader();
+        std::io::copy(&mut reader, &mut sha512).map_err(|source| Error::File {
+            action: format!("hash {}", locked.label()),
+            source: boltworks_fsx::Error::Stream {
+                action: "read a package",
+                source,
+            },
+        })?;
+        Ok(Self {
             control: package.control().clone(),
             identity: package.identity(),
             size: package.size(),
+            sha512: sha512.finish(),
             scripts: package.scripts().clone(),
             files,
-        }
+        })
     }
 
     /// The package as [`assemble`](crate::assemble()) takes it.
@@ -60,8 +82,8 @@ pub fn open_locked(locked: &Locked, store: &Store, scratch: &Root) -> Result<Vec
         || None,
         |spill, package| {
             let spill = scratch_for(spill, scratch, package)?;
-            let (package, files) = unpack(package, store, spill)?;
-            Ok(Opened::new(&package, files))
+            let (file, files) = unpack(package, store, spill)?;
+            Opened::new(package, store, (&file, files))
         },
     );
     opened.collect()

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::image::{Gap, ImageFacts, ImagePackage, image_purl, sources_of};
 use crate::licence::{Licence, NO_ASSERTION};
 use crate::spdx::{self, Document};
-use crate::{Error, Hash, WRITER_VERSION, ident, purl};
+use crate::{Error, Hash, IMAGE_WRITER_VERSION, ident, purl};
 
 /// A package of an image with its SPDX id and its licence.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ pub struct Supplier {
 /// A digest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Digest {
-    /// `SHA-256`.
+    /// `SHA-256` or `SHA-512`.
     pub alg: &'static str,
     /// Hexadecimal digits.
     pub content: String,
@@ -172,6 +172,13 @@ pub struct Composition {
 fn sha256(content: &impl ToString) -> Digest {
     Digest {
         alg: "SHA-256",
+        content: content.to_string(),
+    }
+}
+
+fn sha512(content: &impl ToString) -> Digest {
+    Digest {
+        alg: "SHA-512",
         content: content.to_string(),
     }
 }
@@ -256,7 +263,7 @@ fn image_component(facts: &ImageFacts<'_>) -> Component {
         supplier: supplier(facts.vendor),
         name: facts.name.to_owned(),
         version: Some(facts.manifest.prefixed()),
-        hashes: vec![sha256(&facts.manifest)],
+        hashes: vec![sha256(&facts.manifest), sha512(&facts.manifest_sha512)],
         purl: Some(purl),
         properties: facts
             .layers
@@ -271,7 +278,7 @@ fn tools() -> Tools {
     let boltworks = Component {
         kind: "application",
         name: "boltworks".to_owned(),
-        version: Some(WRITER_VERSION.to_owned()),
+        version: Some(IMAGE_WRITER_VERSION.to_owned()),
         ..Component::default()
     };
     Tools {
@@ -325,7 +332,7 @@ fn package_component(
         name: package.name.to_owned(),
         version: Some(package.version.to_owned()),
         description: (!package.description.is_empty()).then(|| package.description.to_owned()),
-        hashes: vec![sha256(&package.sha256)],
+        hashes: vec![sha256(&package.sha256), sha512(&package.sha512)],
         licenses: licences(&part.licence),
         purl: Some(reference.to_owned()),
         external_references: website

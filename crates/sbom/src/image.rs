@@ -1,16 +1,17 @@
-//! The two documents of an image, and what is missing from them.
+//! The documents of an image, and what is missing from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use boltworks_model::{Architecture, Sha256, Timestamp};
+use boltworks_model::{Architecture, Sha256, Sha512, Timestamp};
 
 use crate::cyclonedx::{Bom, Parts};
 use crate::licence::Licence;
 use crate::merge::Merger;
 use crate::package::{describe, remark, supplier};
 use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package};
-use crate::{Error, Hash, purl};
+use crate::spdx3::Graph;
+use crate::{Error, Hash, IMAGE_WRITER_VERSION, purl};
 
 /// What is known of an image when it is built.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct ImageFacts<'a> {
     pub created: Timestamp,
     /// The digest of its manifest.
     pub manifest: Sha256,
+    /// A second digest of it.
+    pub manifest_sha512: Sha512,
     /// Its layers, lowest first.
     pub layers: &'a [LayerFact],
     /// The system its `os-release` names.
@@ -70,8 +73,12 @@ pub struct ImagePackage<'a> {
     pub url: &'a str,
     /// Its licence lines; all of them apply.
     pub licences: &'a [String],
+    /// Who looks after it, as it says itself, or empty.
+    pub maintainer: &'a str,
     /// The digest of the package file.
     pub sha256: Sha256,
+    /// A second digest of it.
+    pub sha512: Sha512,
     /// The places in [`ImageFacts::packages`] of the packages that satisfy its dependencies.
     pub depends_on: Vec<usize>,
     /// The document found in it, if there is one.
@@ -99,6 +106,8 @@ impl fmt::Display for Gap {
 pub struct ImageSbom {
     /// SPDX 2.3.
     pub spdx: Document,
+    /// SPDX 3.0.1.
+    pub spdx3: Graph,
     /// `CycloneDX` 1.6.
     pub cyclonedx: Bom,
     /// What is missing. Not empty means that evidence must be `Unknown`.
@@ -114,7 +123,9 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
         .tag
         .map_or(facts.name.to_owned(), |tag| format!("{}:{tag}", facts.name));
     let title = format!("{title} {}", facts.architecture);
-    let mut merger = Merger::new(Document::new(title, facts.vendor, facts.created));
+    let mut document = Document::new(title, facts.vendor, facts.created);
+    document.made_by(IMAGE_WRITER_VERSION);
+    let mut merger = Merger::new(document);
     let image = image_element(&mut merger, facts);
     merger.relate(DOCUMENT_ID, "DESCRIBES", &image);
     for layer in facts.layers {
@@ -130,6 +141,7 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
         merger.add(element);
     }
     let mut gaps = Vec::new();
+    let mut unknown = BTreeSet::new();
     let mut notes = Vec::new();
     let mut parts = Vec::new();
     for package in facts.packages {
@@ -137,6 +149,7 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
         let name = format!("{}-{}", package.name, package.version);
         notes.extend(licence.notes.iter().map(|note| format!("{name}: {note}")));
         let (id, gap) = package_elements(&mut merger, facts.vendor, package, &licence);
+        unknown.extend(gap.as_ref().map(|_| id.clone()));
         gaps.extend(gap.map(|reason| Gap {
             package: name,
             reason,
@@ -150,9 +163,11 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
     }
     relate_dependencies(&mut merger, &parts);
     let spdx = merger.document.seal(hash)?;
+    let spdx3 = Graph::of(&spdx, &unknown);
     let cyclonedx = Bom::for_image(facts, &parts, &spdx, &gaps, hash)?;
     Ok(ImageSbom {
         spdx,
+        spdx3,
         cyclonedx,
         gaps,
         notes,
@@ -163,7 +178,7 @@ fn image_element(merger: &mut Merger, facts: &ImageFacts<'_>) -> String {
     let mut element = Package::new(merger.idents.make("Image", facts.name), facts.name);
     element.version_info = Some(facts.manifest.prefixed());
     element.supplier = Some(supplier(facts.vendor));
-    element.checksums.push(Checksum::from(facts.manifest));
+    element.checksums = checksums(facts.manifest, facts.manifest_sha512);
     element.primary_package_purpose = Some("CONTAINER".to_owned());
     element
         .external_refs
@@ -221,8 +236,12 @@ fn package_elements(
     match own {
         Ok(id) => {
             if let Some(element) = merger.element_mut(&id) {
-                element.checksums.retain(|one| one.algorithm != "SHA256");
-                element.checksums.push(Checksum::from(package.sha256));
+                let is_ours =
+                    |one: &Checksum| matches!(one.algorithm.as_str(), "SHA256" | "SHA512");
+                element.checksums.retain(|one| !is_ours(one));
+                element
+                    .checksums
+                    .extend(checksums(package.sha256, package.sha512));
                 if element.purl().is_none() {
                     element.external_refs.push(ExternalRef::purl(address));
                 }
@@ -239,13 +258,31 @@ fn package_elements(
             element.supplier = Some(supplier(vendor));
             describe(&mut element, package.description, package.url);
             element.license_declared = Some(licence.expression.clone());
-            element.checksums.push(Checksum::from(package.sha256));
+            element.checksums = checksums(package.sha256, package.sha512);
+            element.originator = originator(package.maintainer);
             element.external_refs.push(ExternalRef::purl(address));
             remark(&mut element, &reason);
             let id = element.id.clone();
             merger.add(element);
             (id, Some(reason))
         }
+    }
+}
+
+fn checksums(sha256: Sha256, sha512: Sha512) -> Vec<Checksum> {
+    vec![Checksum::from(sha256), Checksum::from(sha512)]
+}
+
+/// `Name <address>` as SPDX 2.3 writes a person (7.6): `Person: Name (address)`.
+fn originator(maintainer: &str) -> Option<String> {
+    let (name, address) = maintainer.split_once('<').unwrap_or((maintainer, ""));
+    let (name, address) = (name.trim(), address.trim_end().trim_end_matches('>').trim());
+    // What SPDX reads as an address ends a name.
+    let name = name.replace(['(', ')'], "");
+    match (name.as_str(), address) {
+        ("" | "unknown", _) => None,
+        (name, "") => Some(format!("Person: {name}")),
+        (name, address) => Some(format!("Person: {name} ({address})")),
     }
 }
 

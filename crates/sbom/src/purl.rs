@@ -29,6 +29,13 @@ pub fn oci(
     build("oci", None, &name, &digest.prefixed(), &qualifiers)
 }
 
+/// `pkg:oci/<name>@sha256:<digest>?tag=…` of an index of images.
+pub fn index(name: &str, digest: &Sha256, tag: Option<&str>) -> String {
+    let name = name.to_ascii_lowercase();
+    let qualifiers: Vec<_> = tag.map(|tag| ("tag", tag)).into_iter().collect();
+    build("oci", None, &name, &digest.prefixed(), &qualifiers)
+}
+
 /// `pkg:generic/<name>@<version>?checksum=…` and where it is: `download_url=…` for a source file,
 /// `vcs_url=git+…@COMMIT` for a commit.
 pub fn generic(

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use boltworks_model::{Sha256, Timestamp};
+use boltworks_model::{Sha256, Sha512, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,6 +94,9 @@ pub struct Package {
     /// `Organization: …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supplier: Option<String>,
+    /// Who made it, where that is somebody else: `Organization: …`, `Person: …`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub originator: Option<String>,
     /// Where it comes from, or `NOASSERTION`.
     pub download_location: String,
     /// Whether its files are listed; `None` means yes.
@@ -173,6 +176,15 @@ impl From<Sha256> for Checksum {
     fn from(digest: Sha256) -> Self {
         Self {
             algorithm: "SHA256".to_owned(),
+            checksum_value: digest.to_string(),
+        }
+    }
+}
+
+impl From<Sha512> for Checksum {
+    fn from(digest: Sha512) -> Self {
+        Self {
+            algorithm: "SHA512".to_owned(),
             checksum_value: digest.to_string(),
         }
     }
@@ -285,6 +297,19 @@ impl Document {
             has_extracted_licensing_infos: Vec::new(),
             relationships: Vec::new(),
             other: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a relation.
+    pub(crate) fn relate(&mut self, from: &str, kind: &str, to: &str) {
+        self.relationships.push(Relationship::new(from, kind, to));
+    }
+
+    /// Says which writer made it, in the place of this room's.
+    pub(crate) fn made_by(&mut self, writer: &str) {
+        let tool = self.creation_info.creators.first_mut();
+        if let Some(tool) = tool.filter(|tool| tool.starts_with("Tool: ")) {
+            *tool = format!("Tool: boltworks-{writer}");
         }
     }
 

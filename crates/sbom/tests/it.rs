@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use boltworks_model::{Architecture, Sha256, SourceKind, Timestamp};
+use boltworks_model::{Architecture, Sha256, Sha512, SourceKind, Timestamp};
 use boltworks_sbom::{
-    ImageFacts, ImagePackage, ImageSbom, LayerFact, OsFacts, PackageFacts, SourceFact, for_image,
-    spdx_for_package,
+    ImageFacts, ImagePackage, ImageSbom, IndexFacts, LayerFact, OsFacts, PackageFacts, SourceFact,
+    for_image, for_index, spdx_for_package, spdx3,
 };
 
 /// Good enough to tell texts apart; this room owns no hash function.
@@ -103,7 +103,9 @@ fn image(documents: &[(&str, Option<&[u8]>)]) -> ImageSbom {
             description: "",
             url: "not an address",
             licences: &licences,
+            maintainer: "Ann (at) Home <ann@home.example>",
             sha256: Sha256::new([u8::try_from(at).unwrap(); 32]),
+            sha512: Sha512::new([u8::try_from(at).unwrap(); 64]),
             depends_on: vec![0, 0, at],
             document: *document,
         });
@@ -115,6 +117,7 @@ fn image(documents: &[(&str, Option<&[u8]>)]) -> ImageSbom {
         architecture: Architecture::X86_64,
         created: Timestamp(1_767_225_600),
         manifest: Sha256::new([0x11; 32]),
+        manifest_sha512: Sha512::new([0x11; 64]),
         layers: &[LayerFact {
             digest: Sha256::new([0x22; 32]),
             diff_id: Sha256::new([0x33; 32]),
@@ -138,6 +141,22 @@ fn the_validators_see_what_is_wrong() {
     );
     assert_ne!(bad, good);
     assert!(complaints("spdx", bad.as_bytes()).contains("Nonsense"));
+    let good = image(&[("zlib", None)]).spdx3.to_json().unwrap();
+    let good = String::from_utf8(good).unwrap();
+    for (right, wrong) in [
+        (
+            "\"completeness\":\"noAssertion\"",
+            "\"completeness\":\"nearly\"",
+        ),
+        (
+            "#SPDXRef-Image-web\",\"creationInfo",
+            "#SPDXRef-Image\",\"creationInfo",
+        ),
+    ] {
+        let bad = good.replace(right, wrong);
+        assert_ne!(bad, good);
+        assert_ne!(complaints("spdx3", bad.as_bytes()), "", "{wrong}");
+    }
     let good = image(&[("zlib", None)]).cyclonedx.to_json().unwrap();
     let bad = String::from_utf8(good)
         .unwrap()
@@ -176,6 +195,8 @@ fn image_documents_are_valid_and_leave_nobody_out() {
     let cyclonedx = sbom.cyclonedx.to_json().unwrap();
     assert_eq!(complaints("spdx", &spdx), "");
     assert_eq!(complaints("cyclonedx", &cyclonedx), "");
+    let spdx3 = sbom.spdx3.to_json().unwrap();
+    assert_eq!(complaints("spdx3", &spdx3), "");
     for (name, _) in documents {
         assert!(
             sbom.spdx.packages.iter().any(|one| one.name == name),
@@ -194,6 +215,26 @@ foreign-1.3.1-r0: its document describes other 1.3.1-r0
 ");
     assert_eq!(image(&documents).spdx.to_json().unwrap(), spdx);
     assert_eq!(image(&documents).cyclonedx.to_json().unwrap(), cyclonedx);
+    assert_eq!(image(&documents).spdx3.to_json().unwrap(), spdx3);
+}
+
+#[test]
+fn the_document_of_an_index_is_valid() {
+    let facts = IndexFacts {
+        name: "web",
+        tag: Some("1.4"),
+        vendor: "web",
+        created: Timestamp(1_767_225_600),
+        index: Sha256::new([0x11; 32]),
+        images: &[
+            (Architecture::X86_64, Sha256::new([0x22; 32])),
+            (Architecture::Aarch64, Sha256::new([0x33; 32])),
+        ],
+    };
+    let document = for_index(&facts, toy_hash).unwrap();
+    assert_eq!(complaints("spdx", &document.to_json().unwrap()), "");
+    let graph = spdx3::Graph::of(&document, &std::collections::BTreeSet::new());
+    assert_eq!(complaints("spdx3", &graph.to_json().unwrap()), "");
 }
 
 #[test]
@@ -230,6 +271,10 @@ SPDXRef-Image-web CONTAINS SPDXRef-Package-zlib-1.3.1-r0
     {
       "alg": "SHA-256",
       "content": "0000000000000000000000000000000000000000000000000000000000000000"
+    },
+    {
+      "alg": "SHA-512",
+      "content": "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
     }
   ],
   "licenses": [

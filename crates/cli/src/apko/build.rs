@@ -140,17 +140,18 @@ pub(super) fn sboms(words: &Words<'_>) -> Result<single::image::Sboms, Failure> 
     if formats.is_empty() {
         formats.push("spdx".to_owned());
     }
-    let known = ["spdx", "cyclonedx"];
+    let known = ["spdx", "spdx3", "cyclonedx"];
     if let Some(other) = formats.iter().find(|form| !known.contains(&form.as_str())) {
         return Err(usage(
             format!("'{other}' is no form of SBOMs"),
-            "there are spdx and cyclonedx",
+            "there are spdx, spdx3 and cyclonedx",
         ));
     }
     let wants = |form: &str| words.is_on("sbom") && formats.iter().any(|one| one == form);
     Ok(single::image::Sboms {
         folder: words.path("sbom-path"),
         spdx: wants("spdx"),
+        spdx3: wants("spdx3"),
         cyclonedx: wants("cyclonedx"),
     })
 }

@@ -59,7 +59,7 @@ pub(super) const REPOSITORY_APPEND: Flag =
 pub(super) const SBOM: Flag = switch("sbom", "Write SBOMs").on();
 pub(super) const SBOM_FORMATS: Flag = list(
     "sbom-formats",
-    "The forms of SBOMs: spdx, and cyclonedx [default: spdx]",
+    "The forms of SBOMs: spdx, spdx3, cyclonedx [default: spdx]",
 );
 pub(super) const SBOM_PATH: Flag = text(
     "sbom-path",

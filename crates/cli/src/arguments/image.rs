@@ -110,7 +110,7 @@ pub(crate) struct ImageContents {
     #[arg(
         long,
         value_delimiter = ',',
-        default_values = ["spdx", "cyclonedx"],
+        default_values = ["spdx", "spdx3", "cyclonedx"],
         value_name = "FORM"
     )]
     pub sbom_formats: Vec<SbomForm>,
@@ -126,6 +126,8 @@ pub(crate) struct ImageContents {
 pub(crate) enum SbomForm {
     /// SPDX 2.3
     Spdx,
+    /// SPDX 3.0.1
+    Spdx3,
     /// `CycloneDX` 1.6
     Cyclonedx,
 }

@@ -81,6 +81,7 @@ pub(crate) fn order(
         sboms: single::image::Sboms {
             folder: contents.sbom_path.clone(),
             spdx: wants(SbomForm::Spdx),
+            spdx3: wants(SbomForm::Spdx3),
             cyclonedx: wants(SbomForm::Cyclonedx),
         },
     })

@@ -1,5 +1,6 @@
 //! Images as files: a layout, an archive, or their files alone; and SBOMs.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use boltworks_fsx::{Batch, Limit, RelPath, Root};
 use boltworks_image::{BuiltImage, Form, export_archive, export_layout, write_cpio};
 use boltworks_model::{Architecture, Sha256};
 use boltworks_oci::{ImageParts, common_index};
+use boltworks_sbom::spdx3::Graph;
+use boltworks_sbom::{IndexFacts, for_index};
 use boltworks_store::{BlobFile, Store};
 
 use super::image::{Assembly, ImageOrder, Sboms, Shape};
@@ -88,26 +91,76 @@ pub(super) fn write_sboms(
     architecture: Architecture,
 ) -> Result<Vec<PathBuf>, Error> {
     let Sboms {
-        folder,
+        folder: _,
         spdx,
         cyclonedx,
+        spdx3,
     } = &order.sboms;
-    let path = match folder {
+    let wanted: [(bool, &str, Sha256); 3] = [
+        (*spdx, "spdx", built.spdx),
+        (*spdx3, "spdx3", built.spdx3),
+        (*cyclonedx, "cdx", built.cyclonedx),
+    ];
+    let mut documents = Vec::new();
+    for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+        let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
+        documents.push((format!("sbom-{architecture}.{form}.json"), bytes));
+    }
+    keep(&documents, order)
+}
+
+/// Writes the SBOMs of the index of several images, or as apko does it of one.
+pub(super) fn write_index_sboms(
+    images: &[(Architecture, &BuiltImage)],
+    vendor: &str,
+    order: &ImageOrder,
+) -> Result<Vec<PathBuf>, Error> {
+    let Sboms { spdx, spdx3, .. } = order.sboms;
+    let Some((_, first)) = images.first() else {
+        return Ok(Vec::new());
+    };
+    let is_wanted = order.shape == Shape::Image && (order.as_apko || images.len() > 1);
+    if !is_wanted || !(spdx || spdx3) {
+        return Ok(Vec::new());
+    }
+    let parts: Vec<&ImageParts> = images.iter().map(|(_, built)| &built.parts).collect();
+    let index = common_index(&parts).and_then(|index| index.to_bytes());
+    let members: Vec<_> = images
+        .iter()
+        .map(|(architecture, built)| (*architecture, built.artifact.digest))
+        .collect();
+    let facts = IndexFacts {
+        name: order.name.short_name(),
+        tag: order.name.tag(),
+        vendor,
+        created: first.created,
+        index: sha256(&index.map_err(boltworks_image::Error::from)?),
+        images: &members,
+    };
+    let document = for_index(&facts, sha256)?;
+    let mut documents = Vec::new();
+    if spdx {
+        documents.push(("sbom-index.spdx.json".to_owned(), document.to_json()?));
+    }
+    if spdx3 {
+        let bytes = Graph::of(&document, &BTreeSet::new()).to_json()?;
+        documents.push(("sbom-index.spdx3.json".to_owned(), bytes));
+    }
+    keep(&documents, order)
+}
+
+/// Writes documents into the folder for SBOMs, all of them or none.
+fn keep(documents: &[(String, Vec<u8>)], order: &ImageOrder) -> Result<Vec<PathBuf>, Error> {
+    let path = match &order.sboms.folder {
         Some(folder) => folder.as_path(),
         None => order.out.parent().unwrap_or(Path::new("")),
     };
-    let wanted: [(bool, &str, Sha256); 2] = [
-        (*spdx, "spdx", built.spdx),
-        (*cyclonedx, "cdx", built.cyclonedx),
-    ];
     let mut written = Vec::new();
     let mut batch = Batch::new();
-    for (_, form, digest) in wanted.into_iter().filter(|(is_wanted, ..)| *is_wanted) {
+    for (name, bytes) in documents {
         let here = path == Path::new("");
         let folder = Root::create(if here { Path::new(".") } else { path })?;
-        let name = format!("sbom-{architecture}.{form}.json");
-        let bytes = store.read_bytes(&digest, SBOM_LIMIT)?.into_inner();
-        batch.write(&folder, &RelPath::try_from(name.as_str())?, &bytes, MODE)?;
+        batch.write(&folder, &RelPath::try_from(name.as_str())?, bytes, MODE)?;
         written.push(path.join(name));
     }
     batch.commit()?;

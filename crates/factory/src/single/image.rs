@@ -17,7 +17,7 @@ use boltworks_solver::{Options, Solution, solve};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
-use super::exported::{self, write_sboms};
+use super::exported::{self, write_index_sboms, write_sboms};
 use super::own::{Takes, with_files_own};
 use super::{Configuration, Lock, ResolveOrder, last_records, mirrored, resolved};
 use crate::catalog::Loaded;
@@ -79,6 +79,8 @@ pub struct Sboms {
     pub spdx: bool,
     /// `sbom-ARCH.cdx.json`
     pub cyclonedx: bool,
+    /// `sbom-ARCH.spdx3.json`
+    pub spdx3: bool,
 }
 
 /// An image for one architecture.
@@ -141,6 +143,11 @@ pub fn image(
             made.architecture,
         )?);
     }
+    let owned: Vec<_> = images
+        .iter()
+        .map(|made| (made.architecture, &made.built))
+        .collect();
+    sboms.extend(write_index_sboms(&owned, &desk.vendor, order)?);
     Ok(ImageOut {
         images,
         digest,
@@ -313,6 +320,11 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Where images are.
+    /// Who ships what is made at it.
+    pub(super) fn vendor(&self) -> &str {
+        &self.vendor
+    }
+
     pub(super) const fn store(&self) -> &Store {
         &self.store
     }

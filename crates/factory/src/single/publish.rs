@@ -15,7 +15,7 @@ use boltworks_registry::{Access, Pushed, push};
 use boltworks_store::Store;
 
 use super::ImageOrder;
-use super::exported::write_sboms;
+use super::exported::{write_index_sboms, write_sboms};
 use super::image::{assemble, wanted};
 use crate::files::{Place, folder};
 use crate::registries::Registries;
@@ -96,6 +96,10 @@ pub fn publish(
             "name one with --arch",
         ));
     };
+    if order.image.sboms.folder.is_some() {
+        let built: Vec<_> = images.iter().map(|(arch, built)| (*arch, built)).collect();
+        sboms.extend(write_index_sboms(&built, desk.vendor(), &order.image)?);
+    }
     let store = desk.store();
     let index = index_of(&images)?;
     let digest = store.put_bytes(&index)?.digest;
@@ -275,6 +279,7 @@ fn referrers(store: &Store, images: &[(Architecture, BuiltImage)]) -> Result<Vec
     for (_, built) in images {
         for (kind, digest) in [
             (media_type::SPDX, built.spdx),
+            (media_type::SPDX3, built.spdx3),
             (media_type::CYCLONEDX, built.cyclonedx),
         ] {
             let size = store.open_blob(&digest)?.size();

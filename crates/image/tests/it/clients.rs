@@ -161,10 +161,11 @@ fn bytes(tree: &Tree, path: &RelPath) -> Vec<u8> {
 }
 
 #[test]
-fn both_sboms_pass_their_validators() {
+fn all_sboms_pass_their_validators() {
     let exported = Exported::new();
     for (kind, digest) in [
         ("spdx", exported.built.spdx),
+        ("spdx3", exported.built.spdx3),
         ("cyclonedx", exported.built.cyclonedx),
     ] {
         let file = exported
