@@ -19,6 +19,10 @@ const PIPELINES: &str = "pipelines";
 /// Why links are not taken.
 const LEADS_OUT: &str = "is a link that leads out of its folder: put the file itself there";
 const LEADS_NOWHERE: &str = "is a link that leads to no file";
+/// Why nothing is taken from a folder that is a link.
+const FOLDER_LEADS_OUT: &str = "may be in `pipelines` beside the recipe, but that is a link that leads to no folder \
+    beneath the recipe's: put the folder itself there, or name it with --pipeline-dir, or under `pipelines` in \
+    boltworks.yaml";
 /// Why other things are not.
 const NO_FILE: &str = "is no regular file";
 
@@ -48,15 +52,39 @@ pub(crate) fn with_own_pipelines(
     recipes: &Root,
     shown: &Path,
 ) -> Result<PipelineLibrary, Error> {
+    let Some(folder) = own_folder(recipes)? else {
+        return Ok(library);
+    };
+    let Some(folder) = folder else {
+        return Ok(library.with_refused("", FOLDER_LEADS_OUT));
+    };
+    let shown = shown.join(PIPELINES);
+    let shown = shown.strip_prefix(".").unwrap_or(&shown).to_string_lossy();
+    added(
+        library,
+        (&folder, &*shown),
+        PipelineLibrary::with_recipes_own,
+    )
+}
+
+/// The folder `pipelines` beside recipes, if something is called so that could be it: a link to a folder
+/// beneath the recipes' is that folder, and where another link leads is not looked at.
+fn own_folder(recipes: &Root) -> Result<Option<Option<Root>>, Error> {
     let folder = RelPath::try_from(PIPELINES)?;
     match recipes.stat(&folder)?.map(|stat| stat.kind) {
-        Some(FileKind::Dir) => {
-            let shown = shown.join(PIPELINES);
-            let shown = shown.strip_prefix(".").unwrap_or(&shown).to_string_lossy();
-            let place = (&recipes.dir(&folder)?, &*shown);
-            added(library, place, PipelineLibrary::with_recipes_own)
+        Some(FileKind::Dir) => Ok(Some(Some(recipes.dir(&folder)?))),
+        Some(FileKind::Symlink) => {
+            let led = led_beneath(recipes, folder.as_bytes())?;
+            let Some(led) = led.and_then(|led| RelPath::new(led).ok()) else {
+                return Ok(Some(None));
+            };
+            let is_folder = recipes
+                .stat(&led)?
+                .is_some_and(|stat| stat.kind == FileKind::Dir);
+            let found = is_folder.then(|| recipes.dir(&led)).transpose()?;
+            Ok(Some(found))
         }
-        _ => Ok(library),
+        _ => Ok(None),
     }
 }
 
@@ -163,24 +191,59 @@ mod tests {
                 ("same", own)
             ]
         );
-        let uses = |pipeline: &str| {
-            let text = format!(
-                "package: {{name: a, version: 1, epoch: 0}}\npipeline: [{{uses: {pipeline}}}]\n"
-            );
-            let parsed = boltworks_recipe::parse_recipe("a.yaml", &text).unwrap();
-            let architecture = boltworks_model::Architecture::X86_64;
-            let options = boltworks_recipe::ResolveOptions::new(architecture, &library);
-            boltworks_recipe::resolve(&parsed, &options)
-                .unwrap_err()
-                .to_string()
-        };
         for (pipeline, rule) in [
             ("out", LEADS_OUT),
             ("far/a", LEADS_OUT),
             ("gone", LEADS_NOWHERE),
         ] {
-            let error = uses(pipeline);
+            let error = uses(pipeline, &library);
             assert!(error.contains(rule), "{error}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_pipelines_may_be_a_link_within_the_recipes() {
+        let around = tempfile::tempdir().unwrap();
+        let name = |name: &str| RelPath::try_from(name).unwrap();
+        let all = Root::create(around.path()).unwrap();
+        for folder in ["recipes", "recipes/deep", "secret"] {
+            all.make_dir(&name(folder)).unwrap();
+        }
+        for file in ["recipes/deep/a.yaml", "secret/s.yaml"] {
+            all.write(&name(file), b"pipeline: [{runs: x}]", 0o644)
+                .unwrap();
+        }
+        let recipes = all.dir(&name("recipes")).unwrap();
+        let link = name("pipelines");
+        let read = |target: &str| {
+            recipes.remove_file(&link).unwrap();
+            recipes.symlink(target.as_bytes(), &link).unwrap();
+            with_own_pipelines(PipelineLibrary::builtin(), &recipes, Path::new("r")).unwrap()
+        };
+        recipes.symlink(b"x", &link).unwrap();
+        let added: Vec<String> = read("./deep/../deep")
+            .added()
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert_eq!(added, ["a"]);
+        for target in ["../secret", "/etc", "nowhere", "deep/a.yaml"] {
+            let error = uses("s", &read(target));
+            assert!(
+                error.contains(FOLDER_LEADS_OUT),
+                "{error}"
+            );
+        }
+    }
+
+    fn uses(pipeline: &str, library: &PipelineLibrary) -> String {
+        let text = format!(
+            "package: {{name: a, version: 1, epoch: 0}}\npipeline: [{{uses: {pipeline}}}]\n"
+        );
+        let parsed = boltworks_recipe::parse_recipe("a.yaml", &text).unwrap();
+        let architecture = boltworks_model::Architecture::X86_64;
+        let options = boltworks_recipe::ResolveOptions::new(architecture, library);
+        boltworks_recipe::resolve(&parsed, &options)
+            .unwrap_err()
+            .to_string()
     }
 }

@@ -164,7 +164,7 @@ impl PipelineLibrary {
     }
 
     /// Says why a pipeline, or a folder of them, is not taken although something is called so: `rule` goes
-    /// on after its name.
+    /// on after its name. The empty name stands for all that are not known.
     #[must_use]
     pub fn with_refused(mut self, name: &str, rule: &'static str) -> Self {
         let known = self.files.get(name);
@@ -180,7 +180,7 @@ impl PipelineLibrary {
         let ends = name
             .match_indices('/')
             .map(|(at, _)| at)
-            .chain([name.len()]);
+            .chain([name.len(), 0]);
         let mut above = ends.filter_map(|end| name.get(..end));
         above.find_map(|above| self.refused.get(above).copied())
     }

@@ -267,6 +267,12 @@ impl Origin {
 
     /// The place of `part` within a text that may go over many lines.
     pub fn place_of(&self, text: &Text, part: &str) -> Place {
+        let (line, column) = self.spot_of(text, part);
+        self.at(line, column)
+    }
+
+    /// The same, as line and column that [`at`](Self::at) takes.
+    pub(crate) fn spot_of(&self, text: &Text, part: &str) -> (u32, u32) {
         let (own, line) = self.part(text.line());
         let first = (line as usize).saturating_sub(1);
         let most = text.as_str().lines().count().saturating_add(1);
@@ -285,14 +291,13 @@ impl Origin {
                 let at = from + body.get(from..)?.find(part)?;
                 Some((line, body.get(..at)?.chars().count()))
             });
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         match found {
-            Some((line, column)) if text.line() > 0 => Place::new(
-                &own.file,
-                &own.text,
-                u32::try_from(line + 1).unwrap_or(u32::MAX),
-                u32::try_from(column + 1).unwrap_or(u32::MAX),
+            Some((line, column)) if text.line() > 0 => (
+                narrow(line + 1).saturating_add(own.above),
+                narrow(column + 1),
             ),
-            _ => self.place(text),
+            _ => (text.line(), text.column()),
         }
     }
 }

@@ -193,12 +193,14 @@ impl Reader<'_> {
             &contents.keyring,
         ];
         let tagged = contents.packages.iter().filter(|text| text.contains('@'));
+        // Of a package's name, it is the tag.
+        let tagged = tagged.map(|text| Ok(((self.fill)(text)?, self.origin.spot_of(text, "@"))));
         let users = accounts.users.iter().map(|user| &user.username);
         let groups = accounts.groups.iter().map(|group| &group.groupname);
-        let texts = lists.into_iter().flatten().chain(tagged);
+        let texts = lists.into_iter().flatten();
         let texts = texts.chain(&accounts.run_as).chain(users).chain(groups);
         let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
-        let texts = texts.collect::<Result<Vec<_>, Error>>()?;
+        let texts = texts.chain(tagged).collect::<Result<Vec<_>, Error>>()?;
         Ok(Places::new(self.origin, texts.into_iter()))
     }
 

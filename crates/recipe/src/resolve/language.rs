@@ -88,11 +88,11 @@ fn a_tag_is_refused_where_a_guest_is_made() {
     let build = verified("environment: {contents: {packages: [a, b@edge]}}\n");
     assert_eq!(
         build,
-        "demo.yaml:5:40: b@edge is pinned to @edge, and no repository has a tag: write b without @edge"
+        "demo.yaml:5:41: b@edge is pinned to @edge, and no repository has a tag: write b without @edge"
     );
     let test = "test: {environment: {contents: {packages: [b@edge]}}, pipeline: [{runs: a}]}\n";
     assert!(
-        verified(test).starts_with("demo.yaml:5:44: "),
+        verified(test).starts_with("demo.yaml:5:45: "),
         "{}",
         verified(test)
     );
