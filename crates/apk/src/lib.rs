@@ -36,8 +36,8 @@ pub use diff::{Difference, diff, diff_controls};
 pub use error::{Error, Section};
 pub use index::{Index, IndexEntry, Unusable};
 pub use package::{
-    Limits, OpenOptions, PackageFile, Parts, Scratch, Sections, Unpacked, WriteOptions, Written,
-    check_tree, write_data, write_package,
+    Limits, OpenOptions, PackageFile, Parts, Program, Scratch, Sections, Unpacked, WriteOptions,
+    Written, check_tree, read_programs, write_data, write_package,
 };
 pub use reach::{Reached, Shelf, Whole, reach};
 pub use scripts::{ScriptKind, Scripts};

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use boltworks_crypto::Hashing;
 use boltworks_fsx::gzip::{Format, Gzip, Piece};
-use boltworks_fsx::tar::Writer;
-use boltworks_fsx::{Kind, Node, Tree};
+use boltworks_fsx::tar::{Owner, Writer};
+use boltworks_fsx::{Kind, Node, RelPath, Tree};
 use boltworks_oci::{Layer, media_type};
-use boltworks_store::{Batch, Store};
+use boltworks_store::{Batch, BlobDraft, Store};
 
 use crate::Error;
 use crate::pieces::Pieces;
@@ -49,28 +49,28 @@ pub fn write<'a>(
     store: &'a Store,
     batch: &mut Batch<'a>,
 ) -> Result<StoredLayer, Error> {
-    let failed = |source| Error::Write {
-        action: "write the layer",
-        source,
-    };
+    write_entries(known, store, batch, &mut |archive| {
+        let mut entries = tree.iter();
+        entries.try_for_each(|(path, node)| archive.append(path, node))
+    })
+}
+
+/// The same for entries in an order of their own.
+pub(crate) fn write_entries<'a>(
+    known: Arc<Pieces>,
+    store: &'a Store,
+    batch: &mut Batch<'a>,
+    lay: &mut dyn FnMut(&mut Archive<'a>) -> Result<(), Error>,
+) -> Result<StoredLayer, Error> {
     let compressed = Counted {
         out: store.begin()?,
         size: 0,
     };
     let known = Arc::new(move |piece: &_| known.get(piece));
     let out = Gzip::knowing(compressed, FORMAT, known).map_err(failed)?;
-    let mut tar = Writer::new(Hashing::new(out));
-    for (path, node) in tree.iter() {
-        let is_apart = is_apart(node);
-        if is_apart {
-            tar.get_mut().get_mut().cut().map_err(failed)?;
-        }
-        tar.append(path, node, &[])?;
-        if is_apart {
-            tar.get_mut().get_mut().cut().map_err(failed)?;
-        }
-    }
-    let (out, diff_id, unpacked) = tar.finish_with_end()?.finish();
+    let mut archive = Archive(Writer::new(Hashing::new(out)));
+    lay(&mut archive)?;
+    let (out, diff_id, unpacked) = archive.0.finish_with_end()?.finish();
     let (Counted { out, size }, pieces) = out.finish().map_err(failed)?;
     let layer = Layer {
         digest: batch.add(out)?,
@@ -84,6 +84,44 @@ pub fn write<'a>(
         unpacked,
         pieces,
     })
+}
+
+/// The archive of a layer that is being written.
+pub(crate) struct Archive<'a>(Writer<Hashing<Gzip<Counted<BlobDraft<'a>>>>>);
+
+impl Archive<'_> {
+    /// Appends an entry.
+    fn append(&mut self, path: &RelPath, node: &Node) -> Result<(), Error> {
+        self.cut_around(node)?;
+        self.0.append(path, node, &[])?;
+        self.cut_around(node)
+    }
+
+    /// Appends an entry with names of owner and group.
+    pub(crate) fn append_owned(
+        &mut self,
+        path: &RelPath,
+        node: &Node,
+        owner: Owner<'_>,
+    ) -> Result<(), Error> {
+        self.cut_around(node)?;
+        self.0.append_owned(path, node, owner)?;
+        self.cut_around(node)
+    }
+
+    fn cut_around(&mut self, node: &Node) -> Result<(), Error> {
+        if is_apart(node) {
+            self.0.get_mut().get_mut().cut().map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Write {
+        action: "write the layer",
+        source,
+    }
 }
 
 fn is_apart(node: &Node) -> bool {

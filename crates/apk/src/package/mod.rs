@@ -13,9 +13,11 @@
 //!
 //! 1. [`read`]: [`PackageFile`], opened only if all of this holds.
 //! 2. [`data`]: the files, in one pass that decompresses, hashes, checks and keeps them.
-//! 3. [`mod@write`], which has [`write_package`].
+//! 3. [`programs`]: what of the control section can be run, as it stands there.
+//! 4. [`mod@write`], which has [`write_package`].
 
 pub mod data;
+pub mod programs;
 pub mod read;
 pub mod write;
 
@@ -23,6 +25,7 @@ use boltworks_crypto::Keyring;
 use boltworks_fsx::Limit;
 
 pub use data::{FileFacts, Scratch, Unpacked};
+pub use programs::{Program, read_programs};
 pub use read::{PackageFile, Sections};
 pub use write::{Parts, WriteOptions, Written, check_tree, write_data, write_package};
 

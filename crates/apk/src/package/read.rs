@@ -312,7 +312,7 @@ pub(super) fn is_embeddable(name: &str) -> bool {
 }
 
 /// The name of an archive's first entry, as its header has it.
-fn first_name(plain: &[u8]) -> Option<&str> {
+pub(super) fn first_name(plain: &[u8]) -> Option<&str> {
     let field = plain.get(..100)?;
     let name = field.split(|&byte| byte == 0).next()?;
     std::str::from_utf8(name).ok()

@@ -81,11 +81,7 @@ impl<W: Write> Writer<W> {
         extra_pax: &[(String, Vec<u8>)],
     ) -> Result<(), Error> {
         self.append_header(path, node, extra_pax)?;
-        if let Kind::File(content) = &node.kind {
-            content.copy_to(&mut self.inner).map_err(failed)?;
-            self.pad(content.len())?;
-        }
-        Ok(())
+        self.append_content(node)
     }
 
     /// The same with names of owner and group, and a folder's name measured without the `/` at its
@@ -96,17 +92,44 @@ impl<W: Write> Writer<W> {
         node: &Node,
         owner: Owner<'_>,
     ) -> Result<(), Error> {
-        let mut entry = Fields::of(path, node)?;
-        while let Some(bare) = entry.name.strip_suffix(b"/") {
-            entry.name.truncate(bare.len());
+        self.append_header_owned(path, Fields::of(path, node)?, node, owner)?;
+        self.append_content(node)
+    }
+
+    /// The same under a name that need be no path.
+    pub fn append_named(
+        &mut self,
+        name: &[u8],
+        node: &Node,
+        owner: Owner<'_>,
+    ) -> Result<(), Error> {
+        let path = RelPath::try_from("named")?;
+        let mut fields = Fields::of(&path, node)?;
+        fields.name = name.to_vec();
+        self.append_header_owned(&path, fields, node, owner)?;
+        self.append_content(node)
+    }
+
+    fn append_header_owned(
+        &mut self,
+        path: &RelPath,
+        mut fields: Fields,
+        node: &Node,
+        owner: Owner<'_>,
+    ) -> Result<(), Error> {
+        while let Some(bare) = fields.name.strip_suffix(b"/") {
+            fields.name.truncate(bare.len());
         }
-        let mut records = entry.records(node, path)?;
+        let mut records = fields.records(node, path)?;
         for (field, key, name) in [(UNAME, "uname", owner.user), (GNAME, "gname", owner.group)] {
             if !name.is_ascii() || name.len() > field.len() {
                 records.insert(key.to_owned(), name.to_vec());
             }
         }
-        self.put_entry(&entry, records, owner)?;
+        self.put_entry(&fields, records, owner)
+    }
+
+    fn append_content(&mut self, node: &Node) -> Result<(), Error> {
         if let Kind::File(content) = &node.kind {
             content.copy_to(&mut self.inner).map_err(failed)?;
             self.pad(content.len())?;
