@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::quantity::{Bytes, Span, processes};
-use crate::state;
+use crate::{state, variants};
 
 /// A factory: what it builds, from what, and what it may release.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -53,6 +53,10 @@ pub struct Factory {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Channel>")]
     pub channels: BTreeMap<ChannelName, Channel>,
+    /// Images that are made of each image beside it, by what their names end in: `dev` makes `web-dev`
+    /// of `web`, and the channel `web:1.4-dev` beside `web:1.4`.
+    #[serde(default)]
+    pub variants: BTreeMap<String, Variant>,
     /// What must be known before something is released, by name; `release` is the one that holds.
     #[serde(default)]
     pub policies: BTreeMap<String, Policy>,
@@ -131,6 +135,27 @@ pub struct Repository {
 pub struct Channel {
     /// The image file, without its ending.
     pub image: String,
+}
+
+/// What an image has more beside it. Its layers begin with those of the image.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Variant {
+    /// The images that have it (default: all).
+    pub images: Option<Vec<String>>,
+    /// The packages that are added (default for `dev`: busybox and apk-tools).
+    pub packages: Vec<String>,
+}
+
+impl Variant {
+    /// Whether an image has it. What is called like a variant already has none of that kind.
+    pub fn is_of(&self, ending: &str, image: &str) -> bool {
+        let is_one = image
+            .strip_suffix(ending)
+            .is_some_and(|stem| stem.ends_with('-'));
+        let is_named = |images: &Vec<String>| images.iter().any(|name| name == image);
+        !is_one && self.images.as_ref().is_none_or(is_named)
+    }
 }
 
 /// What must be known, and be good, before something is released.
@@ -254,8 +279,8 @@ impl Factory {
 
 /// Reads a factory's file strictly. `file` is its name for messages.
 pub fn parse(file: &str, text: &str) -> Result<Factory, Error> {
-    let factory: Factory = boltworks_yaml::parse(file, text)?;
-    match fault(&factory) {
+    let mut factory: Factory = boltworks_yaml::parse(file, text)?;
+    match fault(&factory).or_else(|| variants::add(&mut factory)) {
         None => Ok(factory),
         Some(fault) => Err(fault.placed(file, text)),
     }
@@ -283,8 +308,22 @@ pub fn schema() -> Value {
     schemars::schema_for!(Factory).to_value()
 }
 
+/// The error that a variant is asked for of an image that is not there.
+pub fn no_image_to_vary<'a>(
+    (file, text): (&str, &str),
+    image: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Error {
+    let message = format!("there is no image '{image}' to make a variant of");
+    let fault = Fault {
+        suggestion: closest(image, known).map(str::to_owned),
+        ..Fault::new("variants:", message)
+    };
+    fault.placed(file, text)
+}
+
 /// Something that is well-formed and cannot be.
-struct Fault {
+pub(crate) struct Fault {
     /// The text of the line at fault starts with this, white space apart.
     marker: String,
     message: String,
@@ -292,7 +331,7 @@ struct Fault {
 }
 
 impl Fault {
-    fn new(marker: &str, message: String) -> Self {
+    pub(crate) fn new(marker: &str, message: String) -> Self {
         Self {
             marker: marker.to_owned(),
             message,

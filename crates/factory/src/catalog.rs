@@ -136,6 +136,9 @@ impl Loaded {
             let subject = loaded.add_image(home, &path, text.as_ref().map(String::as_str));
             loaded.take(&mut files, subject, &path);
         }
+        for (subject, path) in loaded.add_variants(home)? {
+            loaded.take(&mut files, subject, &path);
+        }
         for (channel, Channel { image }) in &home.config.channels {
             if !files.contains_key(&Subject::image(image)) {
                 let known = loaded.images.keys().map(String::as_str);
@@ -240,6 +243,8 @@ impl Loaded {
                 let item = ImageItem {
                     name: name.clone(),
                     image,
+                    upon: None,
+                    tests: Vec::new(),
                 };
                 self.catalog.images.insert(name.clone(), item);
                 self.images.insert(name, source);

@@ -183,6 +183,15 @@ impl Home {
         boltworks_config::no_image((file, text), channel, image, known).into()
     }
 
+    pub(crate) fn no_image_to_vary<'a>(
+        &self,
+        image: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Error {
+        let Source { file, text } = &self.source;
+        boltworks_config::no_image_to_vary((file, text), image, known).into()
+    }
+
     /// Where a blob lies on disk, for a person to look at.
     pub fn blob_path(&self, digest: &Sha256) -> PathBuf {
         blob_in(&self.state, digest)

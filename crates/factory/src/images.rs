@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use boltworks_fsx::Root;
 use boltworks_image::{BuiltImage, ImageRequest, build};
 use boltworks_model::{ActionId, Ambient, Artifact, Material, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind};
 use boltworks_recipe::resolved::Image;
 use boltworks_records::ActionRecord;
+use boltworks_rootfs::Locked;
 
 use crate::Error;
 use crate::catalog::ImageSource;
@@ -16,13 +18,20 @@ use crate::recipes::{Workshop, locked};
 
 /// The name of an image's SPDX document among its documents.
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
-/// The name of the lines that say which files of an image a person should look at, among its
-/// documents; an image without such files has none.
 /// The name of an image's SPDX 3 document among its documents.
 pub const SPDX3_DOCUMENT: &str = "sbom spdx3";
+/// The name of the lines that say which files of an image a person should look at, among its
+/// documents; an image without such files has none.
 pub const WARNINGS_DOCUMENT: &str = "warnings";
 /// The name of an image's `CycloneDX` document among its documents.
 pub const CYCLONEDX_DOCUMENT: &str = "sbom cyclonedx";
+
+/// One image of those that stand upon each other.
+struct Story<'l> {
+    image: &'l Image,
+    locked: Locked,
+    inputs: ActionInputs,
+}
 
 impl Workshop<'_> {
     /// Assembles and records one image.
@@ -40,7 +49,8 @@ impl Workshop<'_> {
             return Err(self.means.loaded.missing(ActionKind::Image, name));
         };
         let started = ambient.clock.now();
-        let built = self.assemble(name, &item.image, inputs, ambient)?;
+        let stack = self.stack(&item.image, inputs)?;
+        let built = self.assemble(&stack, ambient)?;
         let artifact = Artifact {
             size: built.parts.manifest.bytes.len() as u64,
             ..built.artifact.clone()
@@ -63,31 +73,76 @@ impl Workshop<'_> {
         Ok(record)
     }
 
-    fn assemble(
-        &self,
-        name: &str,
-        image: &Image,
+    /// What an image is made of, after each other what it stands upon: the lowest first.
+    fn stack<'l>(
+        &'l self,
+        image: &'l Image,
         inputs: &ActionInputs,
-        ambient: &Ambient<'_>,
-    ) -> Result<BuiltImage, Error> {
-        let request = ImageRequest {
-            name,
-            tag: None,
-            vendor: &self.means.home.config.factory,
+    ) -> Result<Vec<Story<'l>>, Error> {
+        let world = self.world()?;
+        let mut stack = vec![Story {
             image,
-            architecture: inputs.architecture,
-            locked: &locked(&inputs.packages, &self.world()?)?,
-            keyring: &self.means.keys.keyring,
-            created: Some(inputs.epoch),
-        };
+            locked: locked(&inputs.packages, &world)?,
+            inputs: inputs.clone(),
+        }];
+        while let Some(upon) = stack.last().and_then(|story| story.inputs.upon.clone()) {
+            let item = self.means.loaded.catalog.images.get(&upon.name);
+            let record = self.means.home.records().action(&upon.action)?;
+            let inputs = match record {
+                Some(record) => self.means.home.inputs_of(&record)?,
+                None => None,
+            };
+            let (Some(item), Some(inputs)) = (item, inputs) else {
+                let what = format!("nothing is known of image {}", upon.name);
+                return Err(Error::Inconsistent { what });
+            };
+            stack.push(Story {
+                image: &item.image,
+                locked: locked(&inputs.packages, &world)?,
+                inputs,
+            });
+        }
+        stack.reverse();
+        Ok(stack)
+    }
+
+    fn assemble(&self, stack: &[Story<'_>], ambient: &Ambient<'_>) -> Result<BuiltImage, Error> {
         let scratch = self.means.home.state_folder("scratch")?;
-        let built = build(&request, &self.means.home.store, &scratch, ambient)?;
+        let built = self.build_upon(None, stack, (&scratch, ambient))?;
         for note in built.notes.iter().chain(&built.warnings) {
             ambient
                 .sink
                 .event(boltworks_model::Event::Warning { text: note });
         }
         Ok(built)
+    }
+
+    /// Builds the topmost of a stack, which is at least one high.
+    fn build_upon(
+        &self,
+        upon: Option<&ImageRequest<'_>>,
+        stack: &[Story<'_>],
+        (scratch, ambient): (&Root, &Ambient<'_>),
+    ) -> Result<BuiltImage, Error> {
+        let Some((story, rest)) = stack.split_first() else {
+            let what = "an image is made of nothing".to_owned();
+            return Err(Error::Inconsistent { what });
+        };
+        let request = ImageRequest {
+            name: &story.inputs.subject.name,
+            tag: None,
+            vendor: &self.means.home.config.factory,
+            image: story.image,
+            architecture: story.inputs.architecture,
+            locked: &story.locked,
+            keyring: &self.means.keys.keyring,
+            created: Some(story.inputs.epoch),
+            upon,
+        };
+        if rest.is_empty() {
+            return Ok(build(&request, &self.means.home.store, scratch, ambient)?);
+        }
+        self.build_upon(Some(&request), rest, (scratch, ambient))
     }
 
     fn image_documents(
@@ -104,6 +159,7 @@ impl Workshop<'_> {
         let mut documents = BTreeMap::from([
             (ACTION_DOCUMENT.to_owned(), action),
             (SPDX_DOCUMENT.to_owned(), built.spdx),
+            (SPDX3_DOCUMENT.to_owned(), built.spdx3),
             (CYCLONEDX_DOCUMENT.to_owned(), built.cyclonedx),
         ]);
         if !built.warnings.is_empty() {
@@ -134,4 +190,3 @@ impl Workshop<'_> {
         files.chain(packages).chain([builder]).collect()
     }
 }
-            (SPDX3_DOCUMENT.to_owned(), built.spdx3),

@@ -3,14 +3,15 @@
 //! Reading order:
 //!
 //! 1. [`home`]: a factory on disk ([`Home`]): its file, its state folder, its keys, its lock.
-//! 2. [`catalog`]: the recipes and images it can make, read and resolved.
+//! 2. [`catalog`]: the recipes and images it can make, read and resolved; `derived`: images that
+//!    stand upon others.
 //! 3. [`planning`]: the plan, from catalog, records and stage 0; `choices` remembers what the
 //!    solver answered.
 //! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out; [`testing`] and
 //!    [`tested`]: the tests of a recipe, run side by side, and what is recorded of them; [`turns`]:
 //!    who of those is heard.
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
-//! 6. [`releasing`]: what was made is judged, and channels are moved.
+//! 6. [`releasing`]: what was made is judged, and channels are moved; `candidates`: images before that.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
 //! 8. [`stage`], [`equipment`] and [`means`]: stage 0, and what work needs beside the factory
 //!    itself.
@@ -26,8 +27,10 @@
 //! 16. [`registries`]: how registries are reached, and whom to log in as.
 
 pub mod attempt;
+mod candidates;
 pub mod catalog;
 mod choices;
+mod derived;
 pub mod equipment;
 mod error;
 pub mod evidence;

@@ -10,7 +10,7 @@ use boltworks_model::{
 };
 use boltworks_plan::{Plan, State, Subject};
 use boltworks_records::ActionRecord;
-use boltworks_release::{Attachment, Candidate, ImageRequest, Inside, RepositoryRequest, publish};
+use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish};
 use serde_json::{Value, json};
 
 use crate::catalog::Loaded;
@@ -195,18 +195,20 @@ pub fn release(
     let policy = Policy {
         name: "release".to_owned(),
         require: configured.require,
+        require_of_itself: Vec::new(),
         forbid_repositories: configured.forbid_repositories.into_iter().collect(),
     };
     let office = Office {
         home,
         keys,
+        loaded,
         plan,
         policy,
         ambient,
     };
     let mut released = Released::default();
     let repository = office.repository_channel()?;
-    let outcome = office.repository(&repository, loaded, &mut released);
+    let outcome = office.repository(&repository, &mut released);
     released.keep_going(&repository, outcome)?;
     for (channel, points_at) in &home.config.channels {
         let outcome = office.image(channel, &points_at.image, &mut released);
@@ -247,26 +249,22 @@ impl Home {
     }
 }
 
-struct Office<'a> {
-    home: &'a Home,
+pub(crate) struct Office<'a> {
+    pub(crate) home: &'a Home,
     keys: &'a Keys,
+    loaded: &'a Loaded,
     plan: &'a Plan,
     policy: Policy,
-    ambient: &'a Ambient<'a>,
+    pub(crate) ambient: &'a Ambient<'a>,
 }
 
 impl Office<'_> {
     /// The repository: for each recipe the packages of its current action or, where it cannot be
     /// made now, of its last good one.
-    fn repository(
-        &self,
-        channel: &ChannelName,
-        loaded: &Loaded,
-        released: &mut Released,
-    ) -> Result<(), Error> {
+    fn repository(&self, channel: &ChannelName, released: &mut Released) -> Result<(), Error> {
         let mut entries = Vec::new();
         let mut packages = Vec::new();
-        for name in loaded.catalog.recipe_names() {
+        for name in self.loaded.catalog.recipe_names() {
             let Some(record) = self.record(&Subject::recipe(name))? else {
                 continue;
             };
@@ -290,7 +288,8 @@ impl Office<'_> {
         for package in &packages {
             evidence.extend(self.home.records().evidence_for(&package.digest)?);
         }
-        self.judge_and_move(channel, candidate, &evidence, released)
+        let policy = &self.policy;
+        self.judge_and_move(channel, (policy, candidate), &evidence, released)
     }
 
     fn repository_channel(&self) -> Result<ChannelName, Error> {
@@ -358,42 +357,38 @@ impl Office<'_> {
             });
             return Ok(());
         };
-        let Some(record) = self.home.records().action(&action)? else {
+        let Some(made) = self.made(&action)? else {
             return Ok(());
         };
-        let (Some(artifact), Some(inputs)) =
-            (record.artifacts.first(), self.home.inputs_of(&record)?)
-        else {
-            return Ok(());
-        };
-        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
-        let mut packages = Vec::new();
-        for pick in &inputs.packages {
-            let of_package = self.home.records().evidence_for(&pick.sha256)?;
-            let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
-                let what = format!("nothing is known of {}-{}", pick.name, pick.version);
-                return Err(Error::Inconsistent { what });
-            };
-            packages.push(Inside {
-                package,
-                repository: pick.repository.clone(),
+        if let Some(why) = self.refusal_below(&made.inputs)? {
+            released.refused.push(RefusedMove {
+                channel: channel.clone(),
+                why,
             });
-            evidence.extend(of_package);
+            return Ok(());
         }
-        let attachments = attachments(&record, artifact.digest);
-        let request = ImageRequest {
-            artifact,
-            packages: &packages,
-            attachments: &attachments,
-        };
-        let candidate = Candidate::image(&self.home.store, &request)?;
-        self.judge_and_move(channel, candidate, &evidence, released)
+        let (candidate, evidence) = self.candidate(&made)?;
+        let policy = self.policy_of(image);
+        self.judge_and_move(channel, (&policy, candidate), &evidence, released)
+    }
+
+    /// What is required of an image: its tests too, where it has some.
+    pub(crate) fn policy_of(&self, image: &str) -> Policy {
+        let item = self.loaded.catalog.images.get(image);
+        let is_tested = item.is_some_and(|item| !item.tests.is_empty());
+        Policy {
+            require_of_itself: is_tested
+                .then_some(EvidenceKind::Tests)
+                .into_iter()
+                .collect(),
+            ..self.policy.clone()
+        }
     }
 
     fn judge_and_move(
         &self,
         channel: &ChannelName,
-        candidate: Candidate,
+        (policy, candidate): (&Policy, Candidate),
         evidence: &[Evidence],
         released: &mut Released,
     ) -> Result<(), Error> {
@@ -401,7 +396,7 @@ impl Office<'_> {
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
         let packages = candidate.origins().map_or(0, <[Origin]>::len);
-        let cleared = match judge(&self.policy, candidate, evidence, now) {
+        let cleared = match judge(policy, candidate, evidence, now) {
             Ok(cleared) => cleared,
             Err(refused) => {
                 let why = refused.to_string();
@@ -412,7 +407,7 @@ impl Office<'_> {
                 return Ok(());
             }
         };
-        let (judged, not_judged) = kinds(&self.policy, cleared.judgement());
+        let (judged, not_judged) = kinds(policy, cleared.judgement());
         let mut records = self.home.records();
         let before = records.current(channel)?.map(|release| release.after());
         publish(&mut records, channel, before, cleared, now)?;
@@ -440,13 +435,16 @@ impl Office<'_> {
 }
 
 fn kinds(policy: &Policy, judgement: &Judgement) -> (Vec<EvidenceKind>, Vec<EvidenceKind>) {
-    (policy.required().collect(), judgement.not_judged.clone())
+    (
+        policy.required_of_itself().collect(),
+        judgement.not_judged.clone(),
+    )
 }
 
-fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachment> {
+pub(crate) fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachment> {
     [
-        (SPDX3_DOCUMENT, SPDX3_TYPE),
         (SPDX_DOCUMENT, SPDX_TYPE),
+        (SPDX3_DOCUMENT, SPDX3_TYPE),
         (CYCLONEDX_DOCUMENT, CYCLONEDX_TYPE),
     ]
     .into_iter()

@@ -95,8 +95,10 @@ pub fn judge<T: Subject>(
     let mut findings = Vec::new();
     for artifact in std::iter::once(subject.artifact()).chain(subject.members()) {
         let statements = by_subject.get(artifact).map_or(&[][..], Vec::as_slice);
+        let is_itself = artifact == subject.artifact();
         let kinds = policy
-            .required()
+            .required_of_itself()
+            .filter(|kind| is_itself || policy.require.contains(kind))
             .filter(|&kind| applies(kind, artifact.coordinate.kind));
         findings.extend(kinds.map(|kind| weigh(artifact, kind, statements, now)));
     }
@@ -250,6 +252,7 @@ mod tests {
         Policy {
             name: "release".into(),
             require: require.to_vec(),
+            require_of_itself: Vec::new(),
             forbid_repositories: forbidden.iter().map(|&name| name.to_owned()).collect(),
         }
     }
@@ -281,6 +284,30 @@ mod tests {
         image/web-1/x86_64: materials: unknown: there is no materials evidence
         judged: materials, sbom; not judged: signature, origin, tests, vulnerabilities, malware, reproduction
         ");
+    }
+
+    #[test]
+    fn what_is_asked_of_itself_is_not_asked_of_members() {
+        use EvidenceKind::{Signature, Tests};
+        let policy = Policy {
+            require_of_itself: vec![Tests],
+            ..policy(&[Signature], &[])
+        };
+        let subject = image().artifact;
+        let signed = says(&subject, Signature, Verdict::Pass, 5);
+        assert!(matches!(
+            verdict(&policy, image(), std::slice::from_ref(&signed)),
+            Verdict::Unknown(_)
+        ));
+        let both = [signed.clone(), says(&subject, Tests, Verdict::Pass, 5)];
+        assert!(is_cleared(&policy, image(), &both));
+        let member = artifact(ArtifactKind::Apk, 7);
+        let candidate = Candidate {
+            members: vec![member.clone()],
+            ..image()
+        };
+        let all = [&both[..], &[says(&member, Signature, Verdict::Pass, 5)]].concat();
+        assert!(is_cleared(&policy, candidate, &all));
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Policy {
     /// The evidence that every artifact must have; a policy that requires nothing clears nothing.
     #[serde(default)]
     pub require: Vec<EvidenceKind>,
+    /// The evidence that is asked of what is released itself besides, and not of what is inside.
+    #[serde(default)]
+    pub require_of_itself: Vec<EvidenceKind>,
     /// Repositories none of whose packages may be inside what is released: `stage0`.
     #[serde(default)]
     pub forbid_repositories: BTreeSet<String>,
@@ -28,13 +31,25 @@ impl Policy {
             .filter(|kind| self.require.contains(kind))
     }
 
+    /// The same, with what is asked only of what is released itself.
+    pub fn required_of_itself(&self) -> impl Iterator<Item = EvidenceKind> {
+        EvidenceKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| self.asks_itself(*kind))
+    }
+
     /// The kinds of evidence this policy does not ask for.
     pub fn not_judged(&self) -> Vec<EvidenceKind> {
         EvidenceKind::ALL
             .iter()
             .copied()
-            .filter(|kind| !self.require.contains(kind))
+            .filter(|kind| !self.asks_itself(*kind))
             .collect()
+    }
+
+    fn asks_itself(&self, kind: EvidenceKind) -> bool {
+        self.require.contains(&kind) || self.require_of_itself.contains(&kind)
     }
 }
 
@@ -60,6 +75,7 @@ mod tests {
                 EvidenceKind::Materials,
                 EvidenceKind::Sbom,
             ],
+            require_of_itself: Vec::new(),
             forbid_repositories: BTreeSet::new(),
         };
         let required: Vec<_> = policy.required().collect();

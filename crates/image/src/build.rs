@@ -1,5 +1,7 @@
 //! From a request to an image in the store.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use boltworks_crypto::{Keyring, sha256, sha512};
@@ -15,18 +17,19 @@ use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::{Batch, Store};
 
 use crate::contents::{PackageContents, System};
-use crate::known::Key;
+use crate::known::{Key, Source};
 use crate::layer::StoredLayer;
 use crate::layers::Part;
 use crate::pieces::Note;
-use crate::place::exists;
 use crate::tree::Composed;
+use crate::upper::{self, Side};
 use crate::{Error, layer, layers, process, tree};
 
 /// Who made the image, in its configuration and history.
 const AUTHOR: &str = "boltworks";
 const TITLE: &str = "org.opencontainers.image.title";
 const VENDOR: &str = "org.opencontainers.image.vendor";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// What an image is to be made of.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,8 @@ pub struct ImageRequest<'a> {
     pub keyring: &'a Keyring,
     /// `SOURCE_DATE_EPOCH`. Without it, the newest build date of the packages.
     pub created: Option<Timestamp>,
+    /// The image it stands upon: the layers of that are its first ones, and one more is above them.
+    pub upon: Option<&'a Self>,
 }
 
 /// An image in the store. Its name is the digest of its manifest.
@@ -56,18 +61,18 @@ pub struct BuiltImage {
     pub artifact: Artifact,
     /// Manifest, configuration, index and layers; all are in the store.
     pub parts: ImageParts,
+    /// When it is said to be made.
+    pub created: Timestamp,
     /// The SPDX document in the store.
     pub spdx: Sha256,
+    /// The SPDX 3 document in the store.
+    pub spdx3: Sha256,
     /// The `CycloneDX` document in the store.
     pub cyclonedx: Sha256,
     /// How many packages are in it.
     pub packages: usize,
-    /// When it is said to be made.
-    pub created: Timestamp,
     /// How many bytes it has unpacked.
     pub unpacked: u64,
-    /// The SPDX 3 document in the store.
-    pub spdx3: Sha256,
     /// Packages of which the SBOMs know only the name.
     pub gaps: Vec<Gap>,
     /// What a person should know, that stops nothing.
@@ -99,18 +104,25 @@ pub fn build(
     let job = format!("image {}", request.name);
     let step = |step: &str| ambient.sink.event(Event::Step { job: &job, step });
     step("unpack");
-    let Frames { opened, known } = open_frames(request.locked, store, scratch)?;
-    ambient.cancel.check()?;
-    match of_packages(request, &opened, store, (ambient, &step)) {
-        Err(error) if known > 0 && is_damage(&error) => {
+    let known = Cell::new(0);
+    let frames = |locked: &Locked| {
+        let Frames { opened, known: own } = open_frames(locked, store, scratch)?;
+        known.set(known.get() + own);
+        Ok(opened)
+    };
+    match of_packages(request, &frames, store, (ambient, &step)) {
+        Err(error) if known.get() > 0 && is_damage(&error) => {
             // What was laid out is not what it was; the packages themselves are.
             step("unpack anew");
-            let opened = open_locked(request.locked, store, scratch)?;
-            of_packages(request, &opened, store, (ambient, &step))
+            let whole = |locked: &Locked| Ok(open_locked(locked, store, scratch)?);
+            of_packages(request, &whole, store, (ambient, &step))
         }
         made => made,
     }
 }
+
+/// How packages are opened.
+type Open<'a> = dyn Fn(&Locked) -> Result<Vec<Opened>, Error> + 'a;
 
 /// Whether bytes were read that are not what they must be.
 fn is_damage(error: &Error) -> bool {
@@ -127,64 +139,50 @@ fn is_damage(error: &Error) -> bool {
 
 fn of_packages(
     request: &ImageRequest<'_>,
-    opened: &[Opened],
+    open: &Open<'_>,
     store: &Store,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<BuiltImage, Error> {
-    step("compose");
-    let composed = tree::compose(request, opened)?;
-    let created = created(request.created, opened)?;
-    let annotations = process::annotations(request.image, created);
-    let process = process::process(request.image, annotations.clone())?;
-    step("compress");
     let mut batch = store.batch();
-    let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
-        (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
-        _ => None,
-    };
-    let mut layers = Vec::new();
-    let mut fresh = Vec::new();
-    let mut unpacked = 0;
-    for part in parts(request, &composed, opened)? {
-        let found = layer_of(request, &composed, &part, (store, &mut batch))?;
-        unpacked += found.unpacked;
-        let comment = comment.clone();
-        layers.push(boltworks_oci::Layer {
-            comment,
-            ..found.layer
-        });
-        fresh.extend(found.fresh);
-        ambient.cancel.check()?;
-    }
-    let plan = ImagePlan {
-        architecture: request.architecture,
+    let laid = lay(request, open, (store, &mut batch), (ambient, step))?;
+    let Laid {
+        opened,
+        composed,
         created,
-        author: AUTHOR.to_owned(),
-    let spdx3 = batch.put_bytes(&sbom.spdx3.to_json()?)?;
-        process,
-        annotations,
-    };
-    let parts = ImageParts::new(&plan, layers, sha256)?;
+        parts,
+        fresh,
+        unpacked,
+    } = laid;
     step("describe");
-    let sbom = describe(request, opened, &composed.tree, &parts, created)?;
+    let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
     for document in [&parts.config, &parts.manifest, &parts.index] {
         batch.put_bytes(&document.bytes)?;
     }
     let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
+    let spdx3 = batch.put_bytes(&sbom.spdx3.to_json()?)?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
-        created,
     let mut notes = sbom.notes;
-        spdx3,
     notes.extend(
         fresh
             .into_iter()
             .find_map(|one| forgotten(one.remember(store))),
     );
-    notes.extend(loader_note(&composed.tree));
     Ok(BuiltImage {
         artifact: artifact(request, &parts),
         parts,
+        created,
+        spdx,
+        spdx3,
+        cyclonedx,
+        packages: opened.len(),
+        unpacked,
+        gaps: sbom.gaps,
+        notes,
+        warnings: composed.warnings,
+    })
+}
+
 /// An image whose layers are in a batch.
 struct Laid {
     opened: Vec<Opened>,
@@ -303,16 +301,6 @@ fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
     request.upon.map_or(request, ground)
 }
 
-        spdx,
-        cyclonedx,
-        packages: opened.len(),
-        unpacked,
-        gaps: sbom.gaps,
-        notes,
-        warnings: composed.warnings,
-    })
-}
-
 /// The layers that are to be, the lowest first.
 fn parts<'c>(
     request: &ImageRequest<'_>,
@@ -366,10 +354,7 @@ fn layer_of<'a>(
     (store, batch): (&'a Store, &mut Batch<'a>),
 ) -> Result<Found, Error> {
     let packages = &request.locked.packages;
-    let key = Key::of(&part.tree, |path| {
-        let (package, own) = composed.brought_by(path)?;
-        Some((packages.get(package)?.sha256, own))
-    })?;
+    let key = Key::of(&part.tree, |path| source(composed, request, path))?;
     if let Some((layer, unpacked)) = key.find(store) {
         return Ok(Found {
             layer,
@@ -439,7 +424,6 @@ fn describe(
     let system = System::read(tree)?;
     let layers: Vec<LayerFact> = parts
         .layers
-        manifest_sha512: sha512(&parts.manifest.bytes),
         .iter()
         .map(|layer| LayerFact {
             digest: layer.digest,
@@ -453,6 +437,7 @@ fn describe(
         architecture: request.architecture,
         created,
         manifest: parts.manifest.digest,
+        manifest_sha512: sha512(&parts.manifest.bytes),
         layers: &layers,
         os: system.as_ref().map(System::facts),
         packages: &packages,
@@ -470,15 +455,4 @@ fn forgotten(written: Result<(), Error>) -> Option<String> {
         next = error.source();
     }
     Some(text)
-}
-
-/// glibc's loader finds libraries in folders of `/etc/ld.so.conf` only by its cache, which is
-/// not written here. musl has no such cache.
-fn loader_note(tree: &Tree) -> Option<String> {
-    let is_needed = exists(tree, "etc/ld.so.conf") && !exists(tree, "etc/ld.so.cache");
-    is_needed.then(|| {
-        "/etc/ld.so.conf is there and /etc/ld.so.cache is not: glibc's loader will look for \
-         libraries in its own folders only"
-            .to_owned()
-    })
 }

@@ -39,6 +39,7 @@ pub mod process;
 pub mod services;
 pub mod skeleton;
 pub mod tree;
+pub mod upper;
 pub mod warnings;
 
 pub use build::{BuiltImage, ImageRequest, build};

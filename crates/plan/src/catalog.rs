@@ -25,6 +25,10 @@ pub struct ImageItem {
     pub name: String,
     /// The image.
     pub image: Image,
+    /// The image that it stands upon, if there is one: that one's packages stay as they are there.
+    pub upon: Option<String>,
+    /// Its tests: they decide no byte, but must be run when they change.
+    pub tests: Vec<Pin>,
 }
 
 /// Everything the factory can make.
@@ -52,6 +56,24 @@ pub struct Layout {
 }
 
 impl Catalog {
+    /// The images, each after the one that it stands upon; ties by name.
+    pub fn images_in_order(&self) -> Vec<&String> {
+        let depth = |name: &String| {
+            let mut above = self.images.get(name);
+            let mut depth = 0;
+            while let Some(upon) = above.and_then(|item| item.upon.as_ref())
+                && depth < self.images.len()
+            {
+                depth += 1;
+                above = self.images.get(upon);
+            }
+            depth
+        };
+        let mut names: Vec<&String> = self.images.keys().collect();
+        names.sort_by_cached_key(|name| depth(name));
+        names
+    }
+
     /// Lays the recipes out.
     pub fn layout(&self) -> Layout {
         let outlines: Vec<Outline<'_>> = self
@@ -104,7 +126,7 @@ impl Catalog {
     }
 
     /// The recipes or the images that are not understood.
-    pub(crate) fn unread_of(&self, kind: ActionKind) -> impl Iterator<Item = &Subject> {
+    pub fn unread_of(&self, kind: ActionKind) -> impl Iterator<Item = &Subject> {
         let all = self.unread.keys();
         all.filter(move |subject| subject.kind == kind)
     }

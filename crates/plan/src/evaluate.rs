@@ -8,7 +8,7 @@ use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
 
 use crate::catalog::{Catalog, Layout, RecipeItem};
-use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};
+use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject, Upon};
 
 /// The packages that can be chosen from, and the file behind each.
 #[derive(Debug, Default)]
@@ -124,9 +124,10 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
     let unread = |kind| catalog.unread_of(kind).cloned();
     let subjects = unread(ActionKind::Recipe)
         .chain(order.into_iter().map(Subject::recipe))
-        .chain(catalog.images.keys().cloned().map(Subject::image))
+        .chain(catalog.images_in_order().into_iter().map(Subject::image))
         .chain(unread(ActionKind::Image));
     let mut states: BTreeMap<Subject, State> = BTreeMap::new();
+    let mut grounds = BTreeMap::new();
     let mut plan = Plan {
         items: Vec::new(),
         world,
@@ -139,9 +140,15 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
             known,
             faults: &faults,
             states: &states,
+            grounds: &grounds,
             world: &mut plan.world,
         };
         let (state, inputs) = evaluation.judge(&subject, upstream);
+        if let (State::Fresh(action), Some(inputs)) = (&state, &inputs)
+            && subject.kind == ActionKind::Image
+        {
+            grounds.insert(subject.name.clone(), (*action, inputs.packages.clone()));
+        }
         states.insert(subject.clone(), state.clone());
         plan.items.push(Item {
             subject,
@@ -157,10 +164,12 @@ struct Evaluation<'a> {
     known: &'a Known<'a>,
     faults: &'a BTreeMap<String, String>,
     states: &'a BTreeMap<Subject, State>,
+    /// The images that are made: others may stand upon them.
+    grounds: &'a BTreeMap<String, (ActionId, Vec<Pick>)>,
     world: &'a mut World,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
     fn judge(
         &mut self,
         subject: &Subject,
@@ -177,10 +186,14 @@ impl Evaluation<'_> {
         if let Some(state) = self.waiting(upstream.iter().map(String::as_str)) {
             return (state, None);
         }
+        let upon = match self.upon(subject) {
+            Ok(upon) => upon,
+            Err(state) => return (state, None),
+        };
         let Some(wanted) = self.wanted(subject) else {
             return (State::Blocked("it is not in the catalog".to_owned()), None);
         };
-        let packages = match (self.known.choose)(self.world, wanted, &self.options(subject)) {
+        let packages = match self.choose(subject, wanted, upon) {
             Ok(packages) => packages,
             Err(Unchosen::Unsolvable(why)) => return (self.unsolvable(why), None),
             Err(Unchosen::Unknown(why)) => return (State::Blocked(why), None),
@@ -189,6 +202,50 @@ impl Evaluation<'_> {
             Ok(inputs) => (self.state(&inputs), Some(inputs)),
             Err(why) => (State::Blocked(why), None),
         }
+    }
+
+    /// The image that something stands upon; its state, where that is not made.
+    fn upon(&self, subject: &Subject) -> Result<Option<&'a str>, State> {
+        if subject.kind != ActionKind::Image {
+            return Ok(None);
+        }
+        let item = self.catalog.images.get(&subject.name);
+        let Some(name) = item.and_then(|item| item.upon.as_deref()) else {
+            return Ok(None);
+        };
+        let other = Subject::image(name);
+        match self.states.get(&other) {
+            Some(State::Fresh(_)) => Ok(Some(name)),
+            Some(State::Stale(..) | State::Pending(_)) => Err(State::Pending(vec![other])),
+            Some(State::Blocked(_)) | None => Err(State::Blocked(format!(
+                "it stands upon {other}, which cannot be made"
+            ))),
+        }
+    }
+
+    /// Chooses packages; those of the image that it stands upon stay as they are there.
+    fn choose(
+        &self,
+        subject: &Subject,
+        wanted: &[Dependency],
+        upon: Option<&str>,
+    ) -> Result<Vec<Pick>, Unchosen> {
+        let options = self.options(subject);
+        let ground = upon.and_then(|name| Some((name, self.grounds.get(name)?)));
+        let Some((name, (_, picks))) = ground else {
+            return (self.known.choose)(self.world, wanted, &options);
+        };
+        let pinned = picks
+            .iter()
+            .filter_map(|pick| format!("{}={}", pick.name, pick.version).parse().ok());
+        let wanted: Vec<Dependency> = wanted.iter().cloned().chain(pinned).collect();
+        (self.known.choose)(self.world, &wanted, &options).map_err(|unchosen| match unchosen {
+            Unchosen::Unsolvable(why) => Unchosen::Unsolvable(format!(
+                "{why}\n  it stands upon image {name}, whose packages stay in their versions: what \
+                 asks for others belongs into the file of image {name}"
+            )),
+            other @ Unchosen::Unknown(_) => other,
+        })
     }
 
     /// The state of something whose packages cannot be chosen: what is missing may be in a recipe
@@ -274,8 +331,17 @@ impl Evaluation<'_> {
             }
             ActionKind::Image => {
                 let item = self.catalog.images.get(&subject.name).ok_or_else(missing)?;
+                let upon = item.upon.as_ref().and_then(|name| {
+                    let (action, _) = self.grounds.get(name)?;
+                    Some(Upon {
+                        name: name.clone(),
+                        action: *action,
+                    })
+                });
                 Definition {
                     text: item.image.canonical_json(),
+                    tests: item.tests.clone(),
+                    upon,
                     ..Definition::default()
                 }
             }
@@ -292,6 +358,7 @@ impl Evaluation<'_> {
             epoch: known.epoch,
             key: known.key,
             vendor: known.vendor.to_owned(),
+            upon: made.upon,
         })
     }
 
@@ -321,6 +388,7 @@ struct Definition {
     sources: Vec<Pin>,
     files: Vec<Pin>,
     has_accounts: bool,
+    upon: Option<Upon>,
 }
 
 /// Beside the writers of packages, of a recipe with accounts: there was a time when guests had none.
@@ -352,6 +420,7 @@ impl Definition {
             sources: item.sources.clone(),
             files: item.files.clone(),
             has_accounts,
+            upon: None,
         }
     }
 

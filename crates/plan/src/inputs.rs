@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use boltworks_model::{Architecture, Sha256, Timestamp};
+use boltworks_model::{ActionId, Architecture, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What sort of thing an action makes.
@@ -89,6 +89,15 @@ impl Pin {
     }
 }
 
+/// The image that another one stands upon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upon {
+    /// Its name.
+    pub name: String,
+    /// What made it.
+    pub action: ActionId,
+}
+
 /// Everything that decides an artifact's bytes. Its canonical JSON is the action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionInputs {
@@ -116,6 +125,9 @@ pub struct ActionInputs {
     /// The factory's name, which stands in package addresses.
     #[serde(default)]
     pub vendor: String,
+    /// The image whose layers an image's first ones are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upon: Option<Upon>,
 }
 
 impl ActionInputs {
@@ -133,6 +145,11 @@ impl ActionInputs {
         };
         if self.definition != earlier.definition {
             reasons.push(format!("the {noun} changed"));
+        }
+        if let Some(upon) = self.upon.as_ref()
+            && self.upon != earlier.upon
+        {
+            reasons.push(format!("image {}, which it stands upon, changed", upon.name));
         }
         reasons.extend(changed_pins("test of", &self.tests, &earlier.tests));
         reasons.extend(changed_pins("source", &self.sources, &earlier.sources));

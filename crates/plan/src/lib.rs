@@ -29,4 +29,4 @@ pub use catalog::{Catalog, ImageItem, Layout, RecipeItem};
 pub use evaluate::{
     Choose, Item, Known, Last, Made, Plan, State, Unchosen, World, choose, evaluate, picks,
 };
-pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject};
+pub use inputs::{ActionInputs, ActionKind, Pick, Pin, Subject, Upon};

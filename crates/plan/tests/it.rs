@@ -82,6 +82,8 @@ impl Factory {
             ImageItem {
                 name: name.to_owned(),
                 image,
+                upon: None,
+                tests: Vec::new(),
             },
         );
     }

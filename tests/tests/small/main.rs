@@ -17,6 +17,7 @@ mod naming;
 mod offline;
 mod publishing;
 mod rebuilding;
+mod standing;
 mod stopping;
 mod touching;
 #[path = "../../../crates/source/tests/it/upstream.rs"]

@@ -257,6 +257,7 @@ pub(super) fn assemble<'d>(
         locked: &locked(&picks, &world)?,
         keyring: &keyring,
         created: order.created.or(desk.epoch),
+        upon: None,
     };
     let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;
     notes.extend(built.notes.iter().cloned());
@@ -319,12 +320,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Where images are.
     /// Who ships what is made at it.
     pub(super) fn vendor(&self) -> &str {
         &self.vendor
     }
 
+    /// Where images are.
     pub(super) const fn store(&self) -> &Store {
         &self.store
     }

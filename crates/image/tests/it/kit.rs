@@ -118,6 +118,7 @@ impl Site {
             locked: &self.locked,
             keyring: &self.keyring,
             created: self.created,
+            upon: None,
         };
         let cancel = Cancel::default();
         let ambient = Ambient {

@@ -1,0 +1,84 @@
+//! Images before they are judged: what was made, of what, and what is known of all of it.
+
+use boltworks_gate::judge;
+use boltworks_model::{ActionId, Artifact, Evidence};
+use boltworks_plan::ActionInputs;
+use boltworks_records::ActionRecord;
+use boltworks_release::{Candidate, ImageRequest, Inside};
+
+use crate::Error;
+use crate::releasing::{Office, attachments};
+
+/// An image that was made, and of what.
+pub(crate) struct Made {
+    pub(crate) record: ActionRecord,
+    pub(crate) artifact: Artifact,
+    pub(crate) inputs: ActionInputs,
+}
+
+impl Office<'_> {
+    /// An image that was made.
+    pub(crate) fn made(&self, action: &ActionId) -> Result<Option<Made>, Error> {
+        let Some(record) = self.home.records().action(action)? else {
+            return Ok(None);
+        };
+        let artifact = record.artifacts.first().cloned();
+        let inputs = self.home.inputs_of(&record)?;
+        Ok(artifact.zip(inputs).map(|(artifact, inputs)| Made {
+            record,
+            artifact,
+            inputs,
+        }))
+    }
+
+    /// Why an image that another one stands upon could not be released; then that cannot either.
+    pub(crate) fn refusal_below(&self, inputs: &ActionInputs) -> Result<Option<String>, Error> {
+        let Some(upon) = &inputs.upon else {
+            return Ok(None);
+        };
+        let Some(made) = self.made(&upon.action)? else {
+            let what = format!("nothing is known of image {}", upon.name);
+            return Err(Error::Inconsistent { what });
+        };
+        if let Some(why) = self.refusal_below(&made.inputs)? {
+            return Ok(Some(why));
+        }
+        let (candidate, evidence) = self.candidate(&made)?;
+        let policy = self.policy_of(&upon.name);
+        let judged = judge(&policy, candidate, &evidence, self.ambient.clock.now());
+        Ok(judged
+            .err()
+            .map(|refused| format!("it stands upon image {}: {refused}", upon.name)))
+    }
+
+    /// What is judged, and all that is known of it.
+    pub(crate) fn candidate(&self, made: &Made) -> Result<(Candidate, Vec<Evidence>), Error> {
+        let Made {
+            record,
+            artifact,
+            inputs,
+        } = made;
+        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
+        let mut packages = Vec::new();
+        for pick in &inputs.packages {
+            let of_package = self.home.records().evidence_for(&pick.sha256)?;
+            let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
+                let what = format!("nothing is known of {}-{}", pick.name, pick.version);
+                return Err(Error::Inconsistent { what });
+            };
+            packages.push(Inside {
+                package,
+                repository: pick.repository.clone(),
+            });
+            evidence.extend(of_package);
+        }
+        let attachments = attachments(record, artifact.digest);
+        let request = ImageRequest {
+            artifact,
+            packages: &packages,
+            attachments: &attachments,
+        };
+        let candidate = Candidate::image(&self.home.store, &request)?;
+        Ok((candidate, evidence))
+    }
+}
