@@ -53,6 +53,9 @@ pub struct Request<'a> {
     pub range_from: Option<u64>,
     /// The range is wanted only if this entity tag or date still holds (`If-Range`).
     pub if_range: Option<&'a str>,
+    /// It is wanted only if this entity tag or date holds no longer (`If-None-Match`,
+    /// `If-Modified-Since`).
+    pub unless: Option<&'a str>,
     /// The media type that is wanted.
     pub accept: Option<&'a str>,
     /// A secret for its own origin.
@@ -67,6 +70,7 @@ impl Request<'_> {
         Self {
             range_from: None,
             if_range: None,
+            unless: None,
             accept: None,
             credential: None,
             max,
@@ -74,7 +78,8 @@ impl Request<'_> {
     }
 }
 
-/// An answer whose body is still to be read. The status is 200 to 299, or 416.
+/// An answer whose body is still to be read. The status is 200 to 299, or 416 where a range was asked
+/// for, or 304 where what is known already was not.
 #[derive(Debug)]
 pub struct Response {
     /// Who answered in the end.
@@ -174,7 +179,7 @@ impl Client {
     ///
     /// # Errors
     /// Besides what breaks on the way: [`Error::Status`] for 4xx and 5xx (but 416, if a range was
-    /// asked for), [`Error::Downgrade`] for a redirect from `https` to `http`, and
+    /// asked for, and 304, if what is known was not), [`Error::Downgrade`] for a redirect from `https` to `http`, and
     /// [`Error::ForeignCredential`] for a credential of another origin than the address's.
     pub fn get(&self, address: &Address, request: &Request<'_>) -> Result<Response, Error> {
         let mut authorization = request
@@ -220,6 +225,14 @@ impl Client {
             if let Some(validator) = request.if_range {
                 call = call.header(header::IF_RANGE, validator);
             }
+        }
+        if let Some(known) = request.unless {
+            let name = if known.starts_with('"') {
+                header::IF_NONE_MATCH
+            } else {
+                header::IF_MODIFIED_SINCE
+            };
+            call = call.header(name, known);
         }
         if let Some(accept) = request.accept {
             call = call.header(header::ACCEPT, accept);
@@ -329,8 +342,9 @@ fn answer(
 ) -> Result<Response, Error> {
     let status = response.status().as_u16();
     let headers = response.headers();
-    let is_wanted =
-        (200..=299).contains(&status) || (status == 416 && request.range_from.is_some());
+    let is_wanted = (200..=299).contains(&status)
+        || (status == 416 && request.range_from.is_some())
+        || (status == 304 && request.unless.is_some());
     if !is_wanted {
         let retry_after = text(headers, header::RETRY_AFTER)
             .and_then(|wait| date::wait(&wait, text(headers, header::DATE).as_deref()));

@@ -63,9 +63,30 @@ pub fn download(
     keep: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
     ambient: &Ambient<'_>,
 ) -> Result<Address, Error> {
+    transfer(client, (what, None), keep, ambient).map(|(address, _)| address)
+}
+
+/// The same, of something of which all is known already that had this entity tag or date; whether
+/// there was anything else to receive. If not, `keep` was handed nothing.
+pub fn download_unless(
+    client: &Client,
+    (what, known): (&Download<'_>, &str),
+    keep: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
+    ambient: &Ambient<'_>,
+) -> Result<bool, Error> {
+    transfer(client, (what, Some(known)), keep, ambient).map(|(_, is_news)| is_news)
+}
+
+fn transfer(
+    client: &Client,
+    (what, known): (&Download<'_>, Option<&str>),
+    keep: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
+    ambient: &Ambient<'_>,
+) -> Result<(Address, bool), Error> {
     let mut transfer = Transfer {
         client,
         what,
+        known,
         have: what.have.clone(),
         keep,
         ambient,
@@ -75,7 +96,8 @@ pub fn download(
         ambient.cancel.check()?;
         let before = transfer.have.length;
         let error = match transfer.go_on() {
-            Ok(address) => return Ok(address),
+            // Only who has received nothing asks whether there is news.
+            Ok(address) => return Ok((address, transfer.known.is_none())),
             Err(error) => error,
         };
         interruptions += 1;
@@ -91,6 +113,8 @@ pub fn download(
 struct Transfer<'a> {
     client: &'a Client,
     what: &'a Download<'a>,
+    /// With what all is known already; nothing, once something else is being received.
+    known: Option<&'a str>,
     have: Have,
     keep: &'a mut dyn FnMut(Part<'_>) -> io::Result<()>,
     ambient: &'a Ambient<'a>,
@@ -101,12 +125,14 @@ impl Transfer<'_> {
         let request = Request {
             range_from: Some(self.have.length).filter(|&length| length > 0),
             if_range: self.have.validator.as_deref(),
+            unless: self.known,
             accept: None,
             credential: self.what.credential,
             max: self.what.max,
         };
         let response = self.client.get(self.what.address, &request)?;
         let total = match response.status {
+            304 if self.known.is_some() => return Ok(response.address),
             416 if response.range.1 == Some(self.have.length) => return Ok(response.address),
             416 => return self.start_anew(&response, "what is there is no part of it"),
             206 if request.range_from.is_some() => {
@@ -133,6 +159,7 @@ impl Transfer<'_> {
     }
 
     fn receive(&mut self, mut response: Response, total: Option<u64>) -> Result<Address, Error> {
+        self.known = None;
         let validator = response.validator.as_deref();
         let offset = self.have.length;
         (self.keep)(Part::Begin {

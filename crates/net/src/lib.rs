@@ -28,7 +28,7 @@ pub mod retry;
 pub use address::{Address, Origin};
 pub use client::{Body, Client, Request, Response, Settings};
 pub use credential::{Login, OriginBoundCredential};
-pub use download::{Download, Have, Part, download};
+pub use download::{Download, Have, Part, download, download_unless};
 pub use error::{Error, Transience};
 pub use exchange::{Answer, Content, Exchange, Method, Open};
 pub use proxy::Proxies;

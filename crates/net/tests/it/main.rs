@@ -11,7 +11,7 @@ use std::time::Duration;
 use boltworks_model::{Ambient, Cancel, Clock, Entropy, Secret, Timestamp};
 use boltworks_net::{
     Address, Client, Download, Error, Have, OriginBoundCredential, Part, Proxies, Request, Retry,
-    Settings, Transience, download,
+    Settings, Transience, download, download_unless,
 };
 use server::{Act, Server};
 
@@ -154,6 +154,56 @@ fn what_is_whole_is_not_sent_again() {
     let outcome = fetch(&server, &body(), None, Retry::default());
     outcome.result.unwrap();
     assert_eq!((outcome.bytes, server.requests().len()), (body(), 1));
+}
+
+#[test]
+fn what_is_known_is_sent_only_if_it_changed() {
+    let clock = Sleepless::default();
+    let cancel = Cancel::default();
+    let ambient = Ambient {
+        clock: &clock,
+        entropy: &NoEntropy,
+        sink: &(),
+        cancel: &cancel,
+    };
+    let script = [
+        Act::Reset,
+        Act::Status(304, String::new()),
+        Act::Status(304, String::new()),
+        Act::CloseAfter(1000),
+        Act::Serve,
+    ];
+    let server = Server::start(&body(), script);
+    let address = server.url("/file").parse().unwrap();
+    let what = Download {
+        address: &address,
+        have: Have::default(),
+        max: 1 << 20,
+        credential: None,
+        retry: Retry::default(),
+    };
+    let mut bytes = Vec::new();
+    let mut ask = |known: &str| {
+        let mut keep = |part: Part<'_>| {
+            match part {
+                Part::Begin { offset, .. } => bytes.truncate(usize::try_from(offset).unwrap()),
+                Part::Bytes(more) => bytes.extend_from_slice(more),
+            }
+            Ok(())
+        };
+        download_unless(&client(), (&what, known), &mut keep, &ambient).unwrap()
+    };
+    assert!(!ask("\"one\""));
+    assert!(!ask("Thu, 01 Jan 2026 00:00:00 GMT"));
+    // Once something was received, the rest of it is asked for, and nothing else.
+    assert!(ask("\"old\""));
+    assert_eq!(bytes, body());
+    let requests = server.requests();
+    assert_eq!(requests.len(), 5);
+    assert!(requests[1].contains("if-none-match: \"one\""));
+    assert!(requests[2].contains("if-modified-since: thu, 01 jan 2026"));
+    assert!(requests[3].contains("if-none-match: \"old\""));
+    assert!(!requests[4].contains("if-none-match") && requests[4].contains("range: bytes="));
 }
 
 #[test]
