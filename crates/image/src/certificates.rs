@@ -1,34 +1,62 @@
 //! Certificate authorities that the image file adds.
 //!
-//! Each goes into every bundle that is there, and stands beside them as a file of its own
-//! that carries its digest in its name, where `update-ca-certificates` looks for it.
+//! Each goes into every bundle that is there and into Java's store. Those that the file holds itself
+//! stand beside them too, as files that carry their digests in their names, where
+//! `update-ca-certificates` looks for them; those of packages that provide what
+//! `certificates.providers` names stand there already. Beside each bundle and store is its digest, as
+//! `sha256sum -c` reads it, so that who looks later can tell whether it is as it was made.
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::{Meta, Tree};
-use boltworks_recipe::resolved::Certificate;
+use boltworks_recipe::resolved::{Certificate, Image};
+use boltworks_rootfs::Opened;
 
 use crate::Error;
+use crate::keystore::{self, Trusted};
 use crate::place::{exists, put_file, read_file};
 use crate::skeleton::MTIME;
 
 const FOLDER: &str = "usr/local/share/ca-certificates";
-const BUNDLES: [&str; 2] = [
+const BUNDLES: [&str; 3] = [
     "etc/ssl/certs/ca-certificates.crt",
     "var/lib/ecs/deps/execute-command/certs/tls-ca-bundle.pem",
+    "kaniko/ssl/certs/ca-certificates.crt",
 ];
-/// Java keeps its authorities in a format of its own, which is not written here.
+/// Java keeps its authorities in a form of its own.
 const JAVA: &str = "etc/ssl/certs/java/cacerts";
 
-/// Adds the certificates to the tree.
-pub fn add(tree: &mut Tree, certificates: &[Certificate]) -> Result<(), Error> {
-    if certificates.is_empty() {
-        return Ok(());
+/// A certificate that is trusted.
+struct Authority {
+    pem: String,
+    java: Trusted,
+}
+
+/// Adds the certificates to the tree, and the digests.
+pub fn add(tree: &mut Tree, image: &Image, packages: &[Opened]) -> Result<(), Error> {
+    let mut all = own(tree, &image.certificates)?;
+    all.extend(provided(tree, &image.certificate_providers, packages)?);
+    if !all.is_empty() {
+        into_bundles(tree, &all)?;
+        into_java(tree, all)?;
     }
-    if exists(tree, JAVA) {
-        let reason = format!("the image has /{JAVA}, and adding to Java's store is not supported");
-        return Err(Error::refused("certificates", reason));
+    for path in BUNDLES.into_iter().chain([JAVA]) {
+        if !exists(tree, path) {
+            continue;
+        }
+        if let (Some((bytes, _)), Some((folder, name))) =
+            (read_file(tree, path)?, path.rsplit_once('/'))
+        {
+            let line = format!("{}  {name}\n", sha256(&bytes));
+            let beside = format!("{folder}/.{name}.sha256");
+            put_file(tree, &beside, Meta::new(0o444, MTIME), line)?;
+        }
     }
-    let mut all = String::new();
+    Ok(())
+}
+
+/// Those of the image file; each becomes a file.
+fn own(tree: &mut Tree, certificates: &[Certificate]) -> Result<Vec<Authority>, Error> {
+    let mut all = Vec::new();
     for (at, certificate) in certificates.iter().enumerate() {
         let what = || format!("certificates.additional[{at}]");
         let (pem, der) = only_certificate(&certificate.content)
@@ -41,29 +69,91 @@ pub fn add(tree: &mut Tree, certificates: &[Certificate]) -> Result<(), Error> {
                 "its name is not letters, digits and . _ -",
             ));
         }
-        let path = format!("{FOLDER}/{name}-{}.crt", sha256(&der));
+        let alias = format!("{name}-{}", sha256(&der));
+        let path = format!("{FOLDER}/{alias}.crt");
         put_file(tree, &path, Meta::new(0o644, MTIME), pem.clone())?;
-        all.push_str(&pem);
-        all.push('\n');
+        all.push(Authority {
+            pem,
+            java: Trusted { alias, der },
+        });
     }
+    Ok(all)
+}
+
+/// Those of packages that provide one of these names, in the order of their files.
+fn provided(
+    tree: &Tree,
+    providers: &[String],
+    packages: &[Opened],
+) -> Result<Vec<Authority>, Error> {
+    let is_asked = |package: &&Opened| {
+        let provides = &package.control.provides;
+        provides
+            .iter()
+            .any(|one| providers.iter().any(|name| one.name.as_str() == name))
+    };
+    let mut files = Vec::new();
+    for package in packages.iter().filter(is_asked) {
+        let own = package.files.tree.iter().filter(|(_, node)| !node.is_dir());
+        files.extend(own.filter_map(|(path, _)| path.as_str()));
+    }
+    files.retain(|path| {
+        let name = path
+            .strip_prefix(FOLDER)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let form = name.and_then(|name| name.rsplit_once('.'));
+        matches!(form, Some((_, "crt" | "pem")))
+    });
+    files.sort_unstable();
+    files.dedup();
+    let mut all = Vec::new();
+    for path in files {
+        let text = read_file(tree, path)?.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        // One that is none is the package's own matter.
+        if let Some((pem, der)) = text.and_then(|text| only_certificate(&text)) {
+            let alias = format!("pkg-{}", sha256(&der));
+            let java = Trusted { alias, der };
+            all.push(Authority { pem, java });
+        }
+    }
+    Ok(all)
+}
+
+fn into_bundles(tree: &mut Tree, all: &[Authority]) -> Result<(), Error> {
     for bundle in BUNDLES {
         if let Some((mut bytes, meta)) = read_file(tree, bundle)? {
             if bytes.last().is_some_and(|byte| *byte != b'\n') {
                 bytes.push(b'\n');
             }
-            bytes.extend_from_slice(all.as_bytes());
-            put_file(
-                tree,
-                bundle,
-                Meta {
-                    mtime: MTIME,
-                    ..meta
-                },
-                bytes,
-            )?;
+            for one in all {
+                bytes.extend_from_slice(one.pem.as_bytes());
+                bytes.push(b'\n');
+            }
+            let meta = Meta {
+                mtime: MTIME,
+                ..meta
+            };
+            put_file(tree, bundle, meta, bytes)?;
         }
     }
     Ok(())
+}
+
+fn into_java(tree: &mut Tree, all: Vec<Authority>) -> Result<(), Error> {
+    let Some((bytes, meta)) = read_file(tree, JAVA)? else {
+        return Ok(());
+    };
+    let added: Vec<Trusted> = all.into_iter().map(|one| one.java).collect();
+    let millis = MTIME.unsigned_abs() * 1000;
+    let bytes = keystore::with(&bytes, &added, millis).map_err(|reason| {
+        let reason = format!("they cannot be added to /{JAVA}: {reason}");
+        Error::refused("certificates", reason)
+    })?;
+    let meta = Meta {
+        mtime: MTIME,
+        ..meta
+    };
+    put_file(tree, JAVA, meta, bytes)
 }
 
 /// The one certificate of a PEM text, written anew without anything around it, and its DER.
@@ -134,7 +224,8 @@ mod tests {
     fn bundles_grow_and_a_file_stands_beside_them() {
         let mut tree = Tree::new();
         put_file(&mut tree, BUNDLES[0], Meta::new(0o444, 9), "first").unwrap();
-        add(&mut tree, &[certificate(pem())]).unwrap();
+        let authorities = own(&mut tree, &[certificate(pem())]).unwrap();
+        into_bundles(&mut tree, &authorities).unwrap();
         let bundle = String::from_utf8(read_file(&tree, BUNDLES[0]).unwrap().unwrap().0).unwrap();
         let (wanted, der) = only_certificate(&pem()).unwrap();
         assert_eq!(bundle, format!("first\n{wanted}\n"));
@@ -156,7 +247,7 @@ mod tests {
             pem().replace("-----END", "AAAA\n-----END"),
         ] {
             assert!(
-                add(&mut Tree::new(), &[certificate(content.clone())]).is_err(),
+                own(&mut Tree::new(), &[certificate(content.clone())]).is_err(),
                 "{content}"
             );
         }
@@ -164,6 +255,6 @@ mod tests {
             name: Some("../x".into()),
             content: pem(),
         };
-        assert!(add(&mut Tree::new(), &[named]).is_err());
+        assert!(own(&mut Tree::new(), &[named]).is_err());
     }
 }

@@ -12,7 +12,8 @@
 //!    [`pieces`]: what is remembered of one that was like it.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
-//! 8. [`brought`]: what of it is as the packages brought it, and so is theirs in the database;
+//! 8. `loader`: where glibc's loader finds libraries; `keystore`: Java's authorities; [`brought`]:
+//!    what of it is as the packages brought it, and so is theirs in the database;
 //!    [`warnings`]: what of it a person should look at.
 //! 9. [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
 //!
@@ -31,9 +32,11 @@ pub mod error;
 pub mod export;
 pub mod known;
 pub mod layer;
+mod keystore;
 pub mod layers;
 pub mod paths;
 pub mod pieces;
+mod loader;
 pub mod place;
 pub mod process;
 pub mod services;
@@ -49,4 +52,4 @@ pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.
-pub const WRITER_VERSION: &str = "image-4";
+pub const WRITER_VERSION: &str = "image-5";

@@ -3,7 +3,7 @@
 //! 1. packages, merged by the rules of [`boltworks_rootfs::assemble()`]; the database of them
 //! 2. the skeleton, accounts, `/etc/apko.json`, apk's repositories and keys
 //! 3. the image file's `paths`
-//! 4. certificates, services, busybox's links
+//! 4. certificates, services, busybox's links, the loader's cache
 //! 5. the database's list of what is still the packages'
 //!
 //! That is apko's order: a path may change what a package or an account made.
@@ -17,7 +17,8 @@ use boltworks_rootfs::{Assembly, Member, Opened, assemble};
 use crate::brought::Brought;
 use crate::build::ImageRequest;
 use crate::{
-    Error, accounts, certificates, database, declaration, paths, services, skeleton, warnings,
+    Error, accounts, certificates, database, declaration, loader, paths, services, skeleton,
+    warnings,
 };
 
 /// An image's files.
@@ -63,7 +64,7 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Compos
     declaration::add_configuration(&mut tree, image, request.architecture)?;
     declaration::add_repositories(&mut tree, image, request.keyring)?;
     paths::apply(&mut tree, &image.paths)?;
-    certificates::add(&mut tree, &image.certificates)?;
+    certificates::add(&mut tree, image, packages)?;
     services::add_services(&mut tree, image)?;
     services::add_busybox_links(&mut tree)?;
     skeleton::complete(&mut tree);
@@ -80,3 +81,4 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Compos
         replaced,
     })
 }
+    loader::add(&mut tree)?;

@@ -103,11 +103,14 @@ fn whole_image(image: &Image, view: View) -> Map<String, Value> {
     match view {
         View::Action => {
             object.put("certificates", certificates);
+            let providers = image.certificate_providers.as_slice();
+            object.put("certificate_providers", providers);
             object.put("runtime_keyring", runtime_keyring(image));
         }
         View::Compile => {
             let mut all = Object::default();
             all.put("additional", certificates);
+            all.put("providers", image.certificate_providers.as_slice());
             object.put("certificates", all.0);
         }
     }

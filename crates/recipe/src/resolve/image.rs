@@ -70,6 +70,10 @@ pub(super) fn resolve(
             .map(|layering| read.layering(layering))
             .transpose()?,
         certificates: read.certificates(image.certificates.as_ref())?,
+        certificate_providers: match &image.certificates {
+            Some(certificates) => read.list(&certificates.providers)?,
+            None => Vec::new(),
+        },
         base: contents
             .baseimage
             .as_ref()
@@ -158,14 +162,7 @@ impl Reader<'_> {
                 }
             }
         }
-        match image
-            .certificates
-            .as_ref()
-            .and_then(|certificates| certificates.providers.first())
-        {
-            Some(provider) => Err(self.not_supported(provider, "a certificate provider")),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn base(&self, base: &parsed::BaseImage) -> Result<Base, Error> {

@@ -57,6 +57,8 @@ pub struct Image {
     pub layering: Option<Layering>,
     /// Certificate authorities to add.
     pub certificates: Vec<Certificate>,
+    /// What packages provide whose certificates are trusted too.
+    pub certificate_providers: Vec<String>,
     /// What it is built upon: nothing can be yet, and only recipes are read with it.
     pub base: Option<Base>,
 }
