@@ -21,10 +21,9 @@ use boltworks_version::apk::{Dependency, Version};
 
 use crate::files::Place;
 use crate::keys::Keys;
+use crate::listing::{Keep, Listing, reached};
 use crate::{Error, keys};
 
-/// No index is larger, compressed.
-const INDEX_LIMIT: Limit = Limit::mib(300);
 /// No package is larger.
 const PACKAGE_LIMIT: Limit = Limit::gib(16);
 /// No memory of what was judged is larger.
@@ -58,16 +57,20 @@ impl Given {
         Ok(keyring)
     }
 
-    /// Opens the repositories.
-    pub fn open(
+    /// Opens the repositories. What their indexes say is kept in `memory`, if there is one.
+    pub(crate) fn open(
         &self,
         architecture: Architecture,
         keyring: &Keyring,
+        memory: Option<Root>,
     ) -> Result<Vec<Repository>, Error> {
-        let keyring = (!self.ignore_signatures).then_some(keyring);
+        if self.repositories.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keep = Keep::new(memory, (!self.ignore_signatures).then_some(keyring))?;
         let folders = self.repositories.iter();
         folders
-            .map(|folder| Repository::open(folder, architecture, keyring))
+            .map(|folder| Repository::open(folder, architecture, &keep))
             .collect()
     }
 }
@@ -78,16 +81,16 @@ pub struct Repository {
     /// The folder, as the person named it.
     pub path: PathBuf,
     /// What it lists.
-    pub index: Index,
+    pub(crate) listing: Listing,
     folder: Root,
     architecture: Architecture,
 }
 
 impl Repository {
-    fn open(
+    pub(crate) fn open(
         path: &Path,
         architecture: Architecture,
-        keyring: Option<&Keyring>,
+        keep: &Arc<Keep>,
     ) -> Result<Self, Error> {
         let text = path.to_string_lossy();
         if is_address(path) || text.starts_with('@') {
@@ -98,36 +101,42 @@ impl Repository {
         }
         let beneath = path.join(architecture.apk());
         let file = beneath.join(FILE_NAME);
-        let name = RelPath::try_from(FILE_NAME)?;
-        let opened = Root::open(&beneath).and_then(|folder| {
-            let is_link = is_link(folder.stat(&name)?.as_ref());
-            let bytes = (!is_link).then(|| folder.read_vec(&name, INDEX_LIMIT));
-            Ok((folder, bytes.transpose()?))
+        let folder = Root::open(&beneath).and_then(|folder| {
+            let is_there = folder.exists(&RelPath::try_from(FILE_NAME)?)?;
+            Ok(is_there.then_some(folder))
         });
-        let (folder, bytes) = match opened {
-            Err(error) if error.is_not_found() => {
-                return Err(Error::asked(
-                    format!("{} is not there", file.display()),
-                    format!(
-                        "make it: boltworks apk index -k KEY -o {} {}/*.apk",
-                        file.display(),
-                        beneath.display()
-                    ),
-                ));
-            }
+        let folder = match folder {
+            Err(error) if error.is_not_found() => None,
             other => other?,
         };
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None => Place::of(&file)?.read_vec(INDEX_LIMIT)?,
+        let Some(folder) = folder else {
+            return Err(Error::asked(
+                format!("{} is not there", file.display()),
+                format!(
+                    "make it: boltworks apk index -k KEY -o {} {}/*.apk",
+                    file.display(),
+                    beneath.display()
+                ),
+            ));
         };
-        let index =
-            Index::read(&bytes, keyring).map_err(|error| Error::from(error).of_file(&file))?;
         Ok(Self {
             path: path.to_owned(),
-            index,
+            listing: Listing::open(&file, keep)?,
             folder,
             architecture,
+        })
+    }
+
+    /// Says how many packages it lists that are left out, if any are.
+    pub fn left_out(&self) -> Option<String> {
+        let count = self.listing.left_out();
+        (count > 0).then(|| {
+            let folder = self.path.join(self.architecture.apk());
+            let packages = if count == 1 { "package" } else { "packages" };
+            format!(
+                "{} lists {count} {packages} with fields that are not understood: left out",
+                folder.display()
+            )
         })
     }
 
@@ -223,24 +232,26 @@ impl Dock<'_> {
         if repositories.is_empty() {
             return Ok(brought);
         }
-        let names = reachable(repositories, wanted, others);
+        let listings: Vec<_> = repositories.iter().map(|one| &one.listing).collect();
+        let parts = reached(&listings, wanted, others)?;
         let mut memory = Memory::load(self.memory, self.keyring)?;
-        for repository in repositories {
+        for (repository, part) in repositories.iter().zip(parts) {
+            if let Some(text) = repository.left_out() {
+                ambient.sink.event(Event::Warning { text: &text });
+            }
             let mut entries = Vec::new();
-            for entry in &repository.index.entries {
-                if !offers(entry).any(|name| names.contains(name)) {
-                    continue;
-                }
+            let part = part.into_iter().filter(|reached| !reached.is_beside);
+            for entry in part.map(|reached| reached.entry) {
                 ambient.cancel.check()?;
-                match self.take(repository, entry, &mut memory)? {
+                match self.take(repository, &entry, &mut memory)? {
                     Some(digest) => {
                         brought.files.insert(entry.identity, digest);
-                        entries.push(entry.clone());
+                        entries.push(entry);
                     }
                     None => ambient.sink.event(Event::Warning {
                         text: &format!(
                             "{} is listed and not there: the package is left out",
-                            repository.file(entry).display()
+                            repository.file(&entry).display()
                         ),
                     }),
                 }
@@ -312,39 +323,4 @@ impl Dock<'_> {
         reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         Ok(self.store.put(reader, PACKAGE_LIMIT)?.digest)
     }
-}
-
-/// Every name a package answers to.
-fn offers(entry: &IndexEntry) -> impl Iterator<Item = &str> {
-    let provides = entry.provides.iter().map(|provide| provide.name.as_str());
-    std::iter::once(entry.name.as_str()).chain(provides)
-}
-
-/// Every name that the wanted packages can lead to.
-fn reachable<'a>(
-    repositories: &'a [Repository],
-    wanted: &'a [Dependency],
-    others: &[&'a Index],
-) -> BTreeSet<&'a str> {
-    let mut by_name: BTreeMap<&str, Vec<&IndexEntry>> = BTreeMap::new();
-    let given = repositories.iter().map(|repository| &repository.index);
-    for entry in given
-        .chain(others.iter().copied())
-        .flat_map(|index| &index.entries)
-    {
-        for name in offers(entry) {
-            by_name.entry(name).or_default().push(entry);
-        }
-    }
-    let mut names = BTreeSet::new();
-    let mut open: Vec<&Dependency> = wanted.iter().collect();
-    while let Some(dependency) = open.pop() {
-        let name = dependency.name.as_str();
-        if dependency.conflict || !names.insert(name) {
-            continue;
-        }
-        let providers = by_name.get(name).into_iter().flatten();
-        open.extend(providers.flat_map(|entry| &entry.depends));
-    }
-    names
 }

@@ -13,13 +13,13 @@ use boltworks_version::apk::Dependency;
 const RULES: u32 = 2;
 
 /// The packages of some repositories.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Universe {
     pub(crate) repositories: Vec<Repository>,
 }
 
 /// One repository: its name, how much it is preferred, its packages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Repository {
     pub(crate) name: String,
     pub(crate) preference: i32,
@@ -43,6 +43,11 @@ impl Universe {
         self.add(name, Arc::new(index.clone()), preference, None);
     }
 
+    /// The same, of an index that nobody else needs.
+    pub fn give_repository(&mut self, name: &str, index: Index, preference: i32) {
+        self.add(name, Arc::new(index), preference, None);
+    }
+
     /// The same, of an index that others use too and that is the only one with this digest.
     pub fn share_repository(
         &mut self,
@@ -61,6 +66,12 @@ impl Universe {
             index,
             digest,
         });
+    }
+
+    /// What the repositories have.
+    pub fn indexes(&self) -> impl Iterator<Item = &Index> {
+        let repositories = self.repositories.iter();
+        repositories.map(|repository| repository.index.as_ref())
     }
 
     /// Gives the repositories of this name a tag: they serve wishes with that tag

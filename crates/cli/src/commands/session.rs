@@ -39,7 +39,7 @@ pub(crate) fn makeshift(host: Host) -> Result<Home, Failure> {
 }
 
 /// `boltworks` in the user's cache folder.
-fn cache_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn cache_folder() -> Result<PathBuf, Failure> {
     let environment = host::environment();
     let folder = |name: &str| {
         let path = environment.get(name).map(PathBuf::from);

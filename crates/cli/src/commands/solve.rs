@@ -32,12 +32,17 @@ pub(crate) fn run(
             arguments::Solver::Apko => Solver::Apko,
         },
         compare: solve.explain,
+        memory: crate::commands::session::cache_folder().ok(),
     };
     let choice = single::choose(home.as_ref(), &wish)?;
     let Choice {
         solution,
         differences,
+        notes,
     } = choice;
+    for note in notes {
+        output.note(&format!("! {note}"));
+    }
     if solve.explain {
         output.text(&explain(&solution));
         if !differences.is_empty() {

@@ -2,7 +2,8 @@
 //! the state, where they are repositories like any other.
 //!
 //! ```text
-//! mirrors/FROM/          of one address and architecture: its index, and every package ever taken
+//! mirrors/FROM/          of one address and architecture: its index with what it was sent with, and every
+//!                        package ever taken
 //! mirrors/CHOICE/ARCH/   the packages of one choice, and an index of them with our own signature
 //! ```
 //!
@@ -19,7 +20,7 @@ use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile};
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, Draft, Limit, RelPath, Root};
 use boltworks_model::{Ambient, Event, chain};
-use boltworks_net::{Address, Download, Have, Part, Retry, download};
+use boltworks_net::{Address, Download, Have, Part, Retry, download, download_unless};
 use boltworks_solver::{Options, solve};
 use boltworks_version::apk::Dependency;
 
@@ -27,12 +28,17 @@ use super::keyring::with_keys;
 use super::last_records;
 use crate::catalog::Loaded;
 use crate::equipment::Reach;
+use crate::listing::{Keep, Listing, reached_indexes};
 use crate::planning::{GIVEN_PREFERENCE, Stage0};
-use crate::repository::{Given, is_address};
-use crate::{Error, Home};
+use crate::repository::{Given, Repository, is_address};
+use crate::{Error, Home, listing};
 
 /// No index is larger, compressed.
 const INDEX_LIMIT: Limit = Limit::mib(300);
+/// With what the index was sent, beside it: an entity tag or a date.
+const VALIDATOR: &str = "APKINDEX.validator";
+/// No validator is longer.
+const VALIDATOR_LIMIT: Limit = Limit(1024);
 /// No package is larger.
 const PACKAGE_LIMIT: Limit = Limit::gib(16);
 
@@ -51,30 +57,23 @@ pub fn mirrored(
     let keys = home.keys()?;
     let keyring = given.keyring(Some(&keys))?;
     let reach = Reach::new(home)?;
+    let keyring = (!given.ignore_signatures).then_some(&keyring);
     let harbour = Harbour {
         home,
         reach: &reach,
-        keyring: (!given.ignore_signatures).then_some(&keyring),
+        keyring,
+        keep: Keep::new(Some(home.state_folder(listing::FOLDER)?), keyring)?,
         mirrors: home.state_folder("mirrors")?,
     };
-    let mut indexes = Vec::new();
+    let mut listings = Vec::new();
     for path in &given.repositories {
-        indexes.push(if is_address(path) {
+        listings.push(if is_address(path) {
             harbour.index(path, ambient)?
         } else {
-            let one = Given {
-                repositories: vec![path.clone()],
-                ..given.clone()
-            };
-            let opened = one.open(home.architecture(), &keyring)?;
-            opened
-                .into_iter()
-                .next()
-                .map(|one| one.index)
-                .unwrap_or_default()
+            Repository::open(path, home.architecture(), &harbour.keep)?.listing
         });
     }
-    let chosen = chosen(home, (&given, &indexes), wants)?;
+    let chosen = chosen(home, (&given, &listings), wants)?;
     let mut repositories = Vec::new();
     for path in &given.repositories {
         repositories.push(match chosen.get(path) {
@@ -95,7 +94,7 @@ pub fn mirrored(
 /// The packages that are chosen from each address.
 fn chosen(
     home: &Home,
-    (given, indexes): (&Given, &[Index]),
+    (given, listings): (&Given, &[Listing]),
     wants: &[(String, Vec<Dependency>)],
 ) -> Result<BTreeMap<PathBuf, Vec<IndexEntry>>, Error> {
     let keys = home.known_keys()?;
@@ -106,17 +105,36 @@ fn chosen(
             home.add_packages(&record, &mut world)?;
         }
     }
-    let all = given.repositories.iter().zip(indexes).rev();
-    for ((path, index), preference) in all.zip(GIVEN_PREFERENCE..) {
-        let name = path.to_string_lossy();
-        world.universe.add_repository(&name, index, preference);
-    }
+    let own = world.universe;
+    let universe = |indexes: Vec<Index>| {
+        let mut universe = own.clone();
+        let all = given.repositories.iter().zip(indexes).rev();
+        for ((path, index), preference) in all.zip(GIVEN_PREFERENCE..) {
+            universe.give_repository(&path.to_string_lossy(), index, preference);
+        }
+        universe
+    };
+    let listings: Vec<&Listing> = listings.iter().collect();
+    let wanted: Vec<Dependency> = wants
+        .iter()
+        .flat_map(|(_, wanted)| wanted.clone())
+        .collect();
+    let others: Vec<&Index> = own.indexes().collect();
+    let part = universe(reached_indexes(&listings, &wanted, &others)?);
     let addresses = given.repositories.iter().filter(|path| is_address(path));
     let mut chosen: BTreeMap<PathBuf, Vec<IndexEntry>> =
         addresses.map(|path| (path.clone(), Vec::new())).collect();
     let mut seen = BTreeSet::new();
     for (subject, wanted) in wants {
-        let solution = solve(&world.universe, wanted, &Options::new(home.architecture()));
+        let options = Options::new(home.architecture());
+        let solution = match solve(&part, wanted, &options) {
+            Ok(solution) => Ok(solution),
+            // All is looked at, so that whatever might help is known.
+            Err(_) => {
+                let all = listings.iter().map(|listing| listing.index());
+                solve(&universe(all.collect::<Result<_, _>>()?), wanted, &options)
+            }
+        };
         let solution = solution.map_err(|unsolvable| Error::Unsolvable {
             subject: subject.clone(),
             why: unsolvable.to_string(),
@@ -138,6 +156,7 @@ struct Harbour<'a> {
     home: &'a Home,
     reach: &'a Reach,
     keyring: Option<&'a Keyring>,
+    keep: Arc<Keep>,
     mirrors: Root,
 }
 
@@ -156,49 +175,71 @@ impl Harbour<'_> {
         Ok(text.parse().map_err(boltworks_source::Error::from)?)
     }
 
-    /// The index of an address; the one that was fetched last, where it cannot be had now. One that
-    /// is not signed as it must be is no such case, and takes nothing's place.
-    fn index(&self, named: &Path, ambient: &Ambient<'_>) -> Result<Index, Error> {
+    /// The index of an address; the one that was fetched last, where it did not change, and where it
+    /// cannot be had now. One that is not signed as it must be is no such case, and takes nothing's place.
+    fn index(&self, named: &Path, ambient: &Ambient<'_>) -> Result<Listing, Error> {
         let pool = self.pool(named)?;
         let name = RelPath::try_from(FILE_NAME)?;
         let address = self.address(named, FILE_NAME)?;
-        match self.fetch(&address, INDEX_LIMIT, &pool, ambient) {
-            Ok(mut draft) => {
-                let bytes = whole(&mut draft)?;
-                let index = self.judged(&address, &bytes)?;
+        let file = pool.path_for_children()?.join(FILE_NAME);
+        let last = || {
+            Listing::open(&file, &self.keep)
+                .map_err(|error| error.of_file(Path::new(&address.to_string())))
+        };
+        let is_there = pool.exists(&name)?;
+        if is_there && self.home.host.offline {
+            return last();
+        }
+        // What was kept and is damaged is as if it was not there.
+        let known = is_there.then(|| Some((last().ok()?, validator(&pool)?)));
+        let known = known.flatten();
+        let validator = known.as_ref().map(|(_, validator)| validator.as_str());
+        match self.fetch(&address, INDEX_LIMIT, (&pool, validator), ambient) {
+            Ok(Fetched { draft, validator }) => {
+                let Some(mut draft) = draft else {
+                    return known.map_or_else(last, |(listing, _)| Ok(listing));
+                };
+                let judged = self.keep.judge(&whole(&mut draft)?);
+                judged.map_err(|error| error.of_file(Path::new(&address.to_string())))?;
+                let place = RelPath::try_from(VALIDATOR)?;
+                if pool.exists(&place)? {
+                    pool.remove_file(&place)?;
+                }
                 draft.commit()?;
-                Ok(index)
+                if let Some(validator) = validator {
+                    pool.write(&place, validator.as_bytes(), 0o644)?;
+                }
+                last()
             }
             Err(Error::Cancelled(cancelled)) => Err(cancelled.into()),
-            Err(error) if pool.exists(&name)? => {
+            Err(error) if is_there => {
                 ambient.sink.event(Event::Warning {
                     text: &format!(
                         "{address} cannot be had, the index fetched last is taken: {}",
                         chain(&error)
                     ),
                 });
-                self.judged(&address, &pool.read_vec(&name, INDEX_LIMIT)?)
+                last()
             }
             Err(error) => Err(error),
         }
     }
 
-    fn judged(&self, address: &Address, bytes: &[u8]) -> Result<Index, Error> {
-        let unusable = |unusable: boltworks_apk::Unusable| {
-            tracing::debug!(?unusable, "a package of an index is not understood");
-        };
-        Index::read_foreign(bytes, self.keyring, unusable)
-            .map_err(|error| Error::from(error).of_file(Path::new(&address.to_string())))
-    }
-
-    /// Fetches a file; it takes its place beneath `folder` when it is committed.
+    /// Fetches a file; it takes its place beneath `folder` when it is committed. With a validator,
+    /// only if it changed since.
     fn fetch(
         &self,
         address: &Address,
         limit: Limit,
-        folder: &Root,
+        (folder, known): (&Root, Option<&str>),
         ambient: &Ambient<'_>,
-    ) -> Result<Draft, Error> {
+    ) -> Result<Fetched, Error> {
+        if self.home.host.offline {
+            return Err(Error::asked(
+                format!("{address} was not fetched before"),
+                "run it without --offline once",
+            ));
+        }
         let text = address.to_string();
         let name = text.rsplit('/').next().unwrap_or_default();
         let mut draft = folder.draft(&RelPath::try_from(name)?, 0o644)?;
@@ -210,8 +251,14 @@ impl Harbour<'_> {
             credential: login.as_ref(),
             retry: Retry::IMPATIENT,
         };
+        let mut validator = None;
         let mut keep = |part: Part<'_>| match part {
-            Part::Begin { offset: 0, .. } => {
+            Part::Begin {
+                offset: 0,
+                validator: sent,
+                ..
+            } => {
+                validator = sent.map(str::to_owned);
                 let mut file = draft.file()?;
                 file.set_len(0)?;
                 io::Seek::rewind(&mut file)
@@ -219,9 +266,16 @@ impl Harbour<'_> {
             Part::Begin { .. } => Ok(()),
             Part::Bytes(bytes) => draft.write_all(bytes),
         };
-        download(self.reach.client(), &what, &mut keep, ambient)
-            .map_err(boltworks_source::Error::from)?;
-        Ok(draft)
+        let client = self.reach.client();
+        let is_news = match known {
+            Some(known) => download_unless(client, (&what, known), &mut keep, ambient),
+            None => download(client, &what, &mut keep, ambient).map(|_| true),
+        };
+        let is_news = is_news.map_err(boltworks_source::Error::from)?;
+        Ok(Fetched {
+            draft: is_news.then_some(draft),
+            validator,
+        })
     }
 
     /// Fetches packages, as far as they were not, and puts them into a folder with an index of them.
@@ -265,8 +319,11 @@ impl Harbour<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<(), Error> {
         let address = self.address(named, &entry.file_name())?;
-        let mut draft = self.fetch(&address, PACKAGE_LIMIT, pool, ambient)?;
         let of_address = |error: Error| error.of_file(Path::new(&address.to_string()));
+        let fetched = self.fetch(&address, PACKAGE_LIMIT, (pool, None), ambient)?;
+        let Some(mut draft) = fetched.draft else {
+            return Ok(());
+        };
         let file = draft.file().and_then(std::fs::File::try_clone);
         let file = file.map_err(|source| boltworks_fsx::Error::Stream {
             action: "read the package",
@@ -287,6 +344,20 @@ impl Harbour<'_> {
         draft.commit()?;
         Ok(())
     }
+}
+
+/// A file that was fetched, unless it did not change, and with what to ask whether it does.
+struct Fetched {
+    draft: Option<Draft>,
+    validator: Option<String>,
+}
+
+/// With what the index in a folder was sent.
+fn validator(pool: &Root) -> Option<String> {
+    let place = RelPath::try_from(VALIDATOR).ok()?;
+    let text = pool.read_text(&place, VALIDATOR_LIMIT).ok()?;
+    let is_sound = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    is_sound.then_some(text)
 }
 
 /// All that was written so far.

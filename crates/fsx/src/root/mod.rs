@@ -204,6 +204,15 @@ impl Root {
         sys::fstat(self).map_err(|source| failed("look at", self, b"", source))
     }
 
+    /// Whether a path names a regular file that only its owner can write, and whose owner is who runs
+    /// this program.
+    pub fn is_own_file(&self, path: &RelPath) -> Result<bool, Error> {
+        let own = rustix::process::geteuid().as_raw();
+        let is_own =
+            |stat: Stat| stat.kind == FileKind::File && stat.uid == own && stat.mode & 0o022 == 0;
+        Ok(self.stat(path)?.is_some_and(is_own))
+    }
+
     /// Whether a path names anything.
     pub fn exists(&self, path: &RelPath) -> Result<bool, Error> {
         Ok(self.stat(path)?.is_some())
