@@ -46,6 +46,9 @@ pub enum Error {
     /// A file could not be made, opened or laid out.
     #[error(transparent)]
     File(#[from] boltworks_fsx::Error),
+    /// The form in which an index is kept is damaged, right after it was written.
+    #[error(transparent)]
+    Columns(#[from] crate::columns::Damaged),
     /// The file ends before a section begins.
     #[error("read the {0}: the file ends before it")]
     Missing(Section),

@@ -18,7 +18,7 @@
 //! 9. [`mod@line`]: all of it behind one type, [`Line`], that the door's commands call.
 //! 10. [`explain`]: why an artifact was made, and from what.
 //! 11. [`single`]: one recipe or one image, wherever its file is; [`repository`]: packages that a
-//!     command line brings along.
+//!     command line brings along; `listing`: their indexes, understood once.
 //! 12. [`sources`]: the sources of recipes, fetched or hashed.
 //! 13. [`packages`] and [`mod@keys`]: packages, indexes and keys as files, outside of any factory;
 //!     [`files`]: what a person names on the command line.
@@ -42,6 +42,7 @@ mod ignored;
 pub mod images;
 pub mod keys;
 pub mod line;
+mod listing;
 pub mod means;
 pub mod origin;
 pub mod packages;

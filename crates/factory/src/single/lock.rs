@@ -357,6 +357,7 @@ impl ResolveOrder {
             given,
             solver: Solver::Apko,
             compare: false,
+            memory: Some(home.state.clone()),
         };
         let choice = match choose(with, &wish) {
             Err(Error::Unsolvable { .. }) => {
