@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Data {
-    /// Nothing.
+    /// Nothing, where something could be.
     Nil,
+    /// What a map has not.
+    Missing,
     Bool(bool),
     Number(i64),
     Text(String),
@@ -31,7 +33,7 @@ impl Data {
     /// Whether it counts as true: it is neither empty nor zero.
     pub(super) fn is_true(&self) -> bool {
         match self {
-            Self::Nil => false,
+            Self::Nil | Self::Missing => false,
             Self::Bool(value) => *value,
             Self::Number(value) => *value != 0,
             Self::Text(value) => !value.is_empty(),
@@ -44,7 +46,8 @@ impl Data {
     /// As Go prints it.
     pub(super) fn print(&self, out: &mut String) {
         match self {
-            Self::Nil => out.push_str("<no value>"),
+            Self::Nil => out.push_str("<nil>"),
+            Self::Missing => out.push_str("<no value>"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(value) => out.push_str(&value.to_string()),
             Self::Text(value) => out.push_str(value),

@@ -180,7 +180,7 @@ fn entries(value: Data) -> Result<Vec<(Data, Data)>, String> {
             .into_iter()
             .map(|(key, value)| (Data::Text(key), value))
             .collect(),
-        Data::Nil => Vec::new(),
+        Data::Nil | Data::Missing => Vec::new(),
         _ => return Err("'range' goes through lists and maps only".to_owned()),
     })
 }
@@ -196,9 +196,9 @@ fn follow(value: &Data, path: &[String]) -> Result<Data, String> {
             }
             Data::Map(values) => match values.get(name) {
                 Some(value) => value,
-                None => return Ok(Data::Nil),
+                None => return Ok(Data::Missing),
             },
-            Data::Nil => return Err(format!("there is nothing that has a field '{name}'")),
+            Data::Nil | Data::Missing => return Err(format!("there is nothing that has a field '{name}'")),
             _ => return Err(format!("'{name}' is asked of something that has no fields")),
         };
     }

@@ -8,6 +8,7 @@ use boltworks_recipe::resolved::{self, Dependencies};
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, resolve};
 use boltworks_version::apk::Dependency;
 
+use super::update;
 use crate::dialect::template::Data;
 use crate::failure::Failure;
 
@@ -66,10 +67,21 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
             "Environment",
             environment(&resolved.environment, &parsed.environment.contents),
         ),
+        (
+            "Capabilities",
+            Data::Record(vec![
+                ("Add", texts(&parsed.capabilities.add)),
+                ("Drop", texts(&parsed.capabilities.drop)),
+            ]),
+        ),
         ("Pipeline", pipeline),
         ("Subpackages", Data::List(subpackages)),
-        ("Update", update(&parsed.update)),
+        // The subpackages that are ranged over it are there in its place.
+        ("Data", Data::List(Vec::new())),
+        ("Update", update::update(&parsed.update)),
         ("Vars", texts_by_name(&parsed.vars)),
+        ("VarTransforms", transforms(&parsed.var_transforms)),
+        ("Options", options(&parsed.options)),
         ("Test", tests(test.as_ref())),
     ]))
 }
@@ -213,37 +225,39 @@ fn environment(image: &resolved::Image, written: &parsed::Contents) -> Data {
     ])
 }
 
-fn update(update: &parsed::Update) -> Data {
-    let github = match &update.github {
-        Some(github) => Data::Record(vec![
-            ("Identifier", text(&github.identifier)),
-            ("StripPrefix", written(github.strip_prefix.as_ref())),
-            ("StripSuffix", written(github.strip_suffix.as_ref())),
-            ("TagFilter", written(github.tag_filter.as_ref())),
-            ("UseTags", Data::Bool(github.use_tag)),
-        ]),
-        None => Data::Nil,
+fn transforms(all: &[parsed::VarTransform]) -> Data {
+    let transform = |transform: &parsed::VarTransform| {
+        Data::Record(vec![
+            ("From", text(&transform.from)),
+            ("Match", text(&transform.pattern)),
+            ("Replace", text(&transform.replace)),
+            ("To", text(&transform.to)),
+        ])
     };
-    let monitor = match &update.release_monitor {
-        Some(monitor) => Data::Record(vec![(
-            "Identifier",
-            Data::Number(i64::try_from(monitor.identifier.value).unwrap_or(i64::MAX)),
-        )]),
-        None => Data::Nil,
+    Data::List(all.iter().map(transform).collect())
+}
+
+fn options(all: &BTreeMap<String, parsed::BuildOption>) -> Data {
+    let within = |name: &'static str, value: Data| Data::Record(vec![(name, value)]);
+    let option = |option: &parsed::BuildOption| {
+        let packages = &option.environment.contents.packages;
+        let packages = Data::Record(vec![
+            ("Add", texts(&packages.add)),
+            ("Remove", texts(&packages.remove)),
+        ]);
+        Data::Record(vec![
+            ("Vars", texts_by_name(&option.vars)),
+            (
+                "Environment",
+                within("Contents", within("Packages", packages)),
+            ),
+        ])
     };
-    Data::Record(vec![
-        ("Enabled", Data::Bool(update.enabled)),
-        ("Manual", Data::Bool(update.manual)),
-        ("RequireSequential", Data::Bool(update.require_sequential)),
-        ("Shared", Data::Bool(update.shared)),
-        (
-            "VersionSeparator",
-            written(update.version_separator.as_ref()),
-        ),
-        ("ReleaseMonitor", monitor),
-        ("GitHubMonitor", github),
-        ("ExcludeReason", written(update.exclude_reason.as_ref())),
-    ])
+    let all = all.iter();
+    Data::Map(
+        all.map(|(name, one)| (name.clone(), option(one)))
+            .collect(),
+    )
 }
 
 fn tests(test: Option<&parsed::Test>) -> Data {
@@ -285,7 +299,7 @@ fn steps(pipeline: &[parsed::Step]) -> Data {
     Data::List(pipeline.iter().map(step).collect())
 }
 
-fn text(text: &str) -> Data {
+pub(super) fn text(text: &str) -> Data {
     Data::Text(text.to_owned())
 }
 
@@ -293,7 +307,7 @@ fn optional(value: Option<&str>) -> Data {
     text(value.unwrap_or_default())
 }
 
-fn written(value: Option<&Text>) -> Data {
+pub(super) fn written(value: Option<&Text>) -> Data {
     optional(value.map(Text::as_str))
 }
 
@@ -301,7 +315,7 @@ fn list(values: &[String]) -> Data {
     Data::List(values.iter().map(|value| text(value)).collect())
 }
 
-fn texts(values: &[Text]) -> Data {
+pub(super) fn texts(values: &[Text]) -> Data {
     Data::List(values.iter().map(|value| text(value)).collect())
 }
 

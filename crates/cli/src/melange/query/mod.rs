@@ -1,8 +1,9 @@
 //! `melange query` and `package-version`: a template of Go's filled in from a recipe.
 //!
-//! [`data`] is what a template can ask of a recipe.
+//! [`data`] and [`update`] are what a template can ask of a recipe.
 
 mod data;
+mod update;
 
 use std::path::Path;
 use std::process::ExitCode;

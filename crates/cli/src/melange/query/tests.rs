@@ -82,6 +82,50 @@ fn fields_are_those_of_the_recipe() {
 }
 
 #[test]
+fn records_are_printed_in_melanges_order() {
+    check(
+        "{{.Data}} {{.Options}} {{.VarTransforms}} {{.Capabilities}} {{.Test}}",
+        "[] map[] [] {[] []} <nil>",
+    );
+    check(
+        "{{.Update.GitHubMonitor}} {{.Update.GitMonitor}} {{.Update.VersionTransform}}",
+        "{a/b      false} <nil> []",
+    );
+    let filled = |update: &str, template: &str| {
+        let text = format!(
+            "package: {{name: a, version: 1, epoch: 0}}\n\
+             data: [{{name: d, items: {{a: b}}}}]\n\
+             options: {{o: {{vars: {{x: y}}, environment: {{contents: {{packages: {{add: [p], remove: [q]}}}}}}}}}}\n\
+             {update}\n"
+        );
+        let recipe = boltworks_recipe::parse_recipe("a.yaml", &text).unwrap();
+        fill(template, &data::recipe(recipe).unwrap()).unwrap()
+    };
+    assert_eq!(
+        filled("", "{{.Update}} {{.Data}} {{.Options}}"),
+        "{false false false false  [] <nil> <nil> <nil> <nil> <nil> []  <nil> false} [] map[o:{map[x:y] {{{[p] [q]}}}}]"
+    );
+    assert_eq!(
+        filled(
+            "update: {enabled: true, ignore-regex-patterns: [^1, x], version-transform: [{match: a, replace: b}]}",
+            "{{.Update}}"
+        ),
+        "{true false false false  [^1 x] <nil> <nil> <nil> <nil> <nil> [{a b}]  <nil> false}"
+    );
+    let update = "update: {enabled: true, git: {strip-prefix: v}, oci: {identifier: x}, \
+        release-monitor: {identifier: 3}, schedule: {reason: r, period: weekly}, \
+        version_data: {version_format: x, sources: [{name: cuda, stream: '1'}]}}";
+    assert_eq!(
+        filled(
+            update,
+            "{{.Update.GitMonitor}} {{.Update.OCIMonitor}} {{.Update.ReleaseMonitor}} \
+             {{.Update.Schedule}} {{.Update.VersionDataMonitor}}"
+        ),
+        "{v   } {x    } {3    } {r weekly} {x [{cuda 1 []  false}]}"
+    );
+}
+
+#[test]
 fn ranges_conditions_and_variables() {
     check(
         "{{range .Subpackages}}{{.Name}},{{end}}",
