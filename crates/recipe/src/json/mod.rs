@@ -19,6 +19,7 @@ mod image;
 mod read;
 mod shown;
 mod update;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::block::to_yaml;
 use self::image::{contents, image};
+pub use self::written::Build;
 use crate::resolved::{
     BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, KnownBy, Package, PackageOptions,
     Recipe, Resources, Scriptlets, SourceRef, Step, Subpackage, Test, VarTransform,
