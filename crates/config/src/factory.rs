@@ -69,10 +69,24 @@ pub struct Factory {
     /// What a build step may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How image layers are compressed.
+    #[serde(default)]
+    pub compression: Compression,
     /// Whether a package needs the libraries that it was linked with in their versions or later
     /// ones (`so-ver:libz.so.1>=1.3.1-r0`).
     #[serde(default)]
     pub bind_libraries: bool,
+}
+
+/// How image layers are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// With gzip, as every client reads it.
+    #[default]
+    Gzip,
+    /// With Zstandard: smaller and quicker; some older clients do not read it.
+    Zstd,
 }
 
 /// The factory's keys.

@@ -15,7 +15,7 @@ mod variants;
 
 pub use boltworks_yaml::Error;
 pub use factory::{
-    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0,
-    Variant, no_image, no_image_to_vary, parse, schema,
+    Channel, Compression, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap,
+    Stage0, Variant, no_image, no_image_to_vary, parse, schema,
 };
 pub use quantity::{Bytes, Span};

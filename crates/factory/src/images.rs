@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use boltworks_fsx::Root;
-use boltworks_image::{BuiltImage, ImageRequest, build};
+use boltworks_image::{BuiltImage, Compression, ImageRequest, build};
 use boltworks_model::{ActionId, Ambient, Artifact, Material, Sha256};
 use boltworks_plan::{ActionInputs, ActionKind};
 use boltworks_recipe::resolved::Image;
@@ -31,6 +31,14 @@ struct Story<'l> {
     image: &'l Image,
     locked: Locked,
     inputs: ActionInputs,
+}
+
+/// How the factory's images are compressed.
+const fn compression(configured: boltworks_config::Compression) -> Compression {
+    match configured {
+        boltworks_config::Compression::Gzip => Compression::Gzip,
+        boltworks_config::Compression::Zstd => Compression::Zstd,
+    }
 }
 
 impl Workshop<'_> {
@@ -136,6 +144,7 @@ impl Workshop<'_> {
             architecture: story.inputs.architecture,
             locked: &story.locked,
             keyring: &self.means.keys.keyring,
+            compression: compression(self.means.home.config.compression),
             created: Some(story.inputs.epoch),
             upon,
         };

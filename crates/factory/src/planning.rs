@@ -110,7 +110,7 @@ impl Planner<'_> {
             choose: &|world, wanted, options| self.home.choose(world, wanted, options),
             last: &last,
             failed,
-            writers: &writers(self.home.config.bind_libraries),
+            writers: &writers(&self.home.config),
             architecture: self.home.architecture(),
             epoch: self.home.epoch(),
             key: self.key,
@@ -365,20 +365,23 @@ pub fn files_of(index: &Index, artifacts: &[Artifact]) -> BTreeMap<Sha1, Sha256>
 }
 
 /// The versions of everything that writes bytes, by what is made.
-fn writers(binds_libraries: bool) -> BTreeMap<ActionKind, Vec<String>> {
+fn writers(config: &boltworks_config::Factory) -> BTreeMap<ActionKind, Vec<String>> {
     let mut packages = vec![
         boltworks_apk::WRITER_VERSION,
         boltworks_sbom::WRITER_VERSION,
         boltworks_package::WRITER_VERSION,
     ];
-    if binds_libraries {
+    if config.bind_libraries {
         packages.push("bind-libraries");
     }
-    let images = [
+    let mut images = vec![
         boltworks_image::WRITER_VERSION,
         boltworks_oci::WRITER_VERSION,
         boltworks_sbom::IMAGE_WRITER_VERSION,
     ];
+    if config.compression == boltworks_config::Compression::Zstd {
+        images.push("zstd");
+    }
     let owned = |names: &[&str]| {
         names
             .iter()

@@ -1,25 +1,17 @@
 //! One gzip member (RFC 1952), compressed by all threads at once, the same bytes whatever
-//! their number.
+//! their number; see [`pieces`](crate::pieces).
 //!
-//! The input is cut into pieces where it is told to, and where a piece has become long. Each is
-//! deflated on its own and ended on a byte boundary, so the results concatenate to one stream,
-//! and what a piece becomes depends on nothing but its own bytes: one that is known already need
-//! not be deflated again. Others deflate while the next pieces are written; what they made is put
-//! in order.
+//! Each piece is deflated on its own and ended on a byte boundary.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
-use std::time::Duration;
 
-use boltworks_crypto::sha256;
-use boltworks_model::Sha256;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-/// No more bytes wait to be deflated: the memory that this takes.
-const BATCH: usize = 4 << 20;
+use crate::pieces::{Codec, Finished, Pieces};
+pub use crate::pieces::{Known, Piece};
+
 /// No time, no name, unknown system.
 pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty last block: the stream ends here.
@@ -35,42 +27,12 @@ pub struct Format {
     pub piece: usize,
 }
 
-/// What is known of a piece: from the digest of its bytes to what they are compressed to. It must
-/// have been compressed in the same format.
-pub type Known = dyn Fn(&Sha256) -> Option<Vec<u8>> + Send + Sync;
-
-/// What a piece became: the digest of its bytes, and how many bytes it was compressed to.
-pub type Piece = (Sha256, u64);
+/// Deflate at zlib's level.
+#[derive(Clone, Copy)]
+struct Deflate(u32);
 
 /// Compresses what is written to it. Must be finished.
-pub struct Gzip<W> {
-    out: W,
-    format: Format,
-    known: Option<Arc<Known>>,
-    /// The piece that is being written.
-    piece: Buffers,
-    /// Pieces that others deflate meanwhile, in order, each with how many bytes it has.
-    waiting: VecDeque<(usize, Receiver<io::Result<Packed>>)>,
-    crc: Crc,
-    done: Vec<Piece>,
-    /// Memory of pieces that are done, to be used again: fresh memory costs time.
-    spare: Vec<Buffers>,
-}
-
-/// The memory of one piece.
-#[derive(Default)]
-struct Buffers {
-    plain: Vec<u8>,
-    packed: Vec<u8>,
-}
-
-/// What one thread makes of a piece.
-struct Packed {
-    /// Where pieces are remembered.
-    digest: Option<Sha256>,
-    crc: Crc,
-    buffers: Buffers,
-}
+pub struct Gzip<W>(Pieces<W, Deflate>);
 
 impl<W: Write> Gzip<W> {
     /// Begins the member.
@@ -86,118 +48,35 @@ impl<W: Write> Gzip<W> {
 
     fn begin(mut out: W, format: Format, known: Option<Arc<Known>>) -> io::Result<Self> {
         out.write_all(&HEADER)?;
-        Ok(Self {
-            out,
-            format,
-            known,
-            piece: Buffers::default(),
-            waiting: VecDeque::new(),
-            crc: Crc::new(),
-            done: Vec::new(),
-            spare: Vec::new(),
-        })
+        let Format { level, piece } = format;
+        Ok(Self(Pieces::new(out, Deflate(level), piece, known)))
     }
 
     /// Ends the piece: what was written and what comes next do not look at each other.
     pub fn cut(&mut self) -> io::Result<()> {
-        self.end_piece(FlushCompress::Sync);
-        self.settle(BATCH)
+        self.0.cut()
     }
 
     /// Ends the member; the writer, and where pieces are told of, what they became.
-    pub fn finish(mut self) -> io::Result<(W, Vec<Piece>)> {
-        // What is remembered must be good at any place.
-        let is_last = self.known.is_none() && !self.piece.plain.is_empty();
-        self.end_piece(if is_last {
-            FlushCompress::Finish
-        } else {
-            FlushCompress::Sync
-        });
-        self.settle(0)?;
-        if !is_last {
-            self.out.write_all(&LAST)?;
+    pub fn finish(self) -> io::Result<(W, Vec<Piece>)> {
+        let Finished {
+            mut out,
+            crc,
+            done,
+            has_ended,
+        } = self.0.finish()?;
+        if !has_ended {
+            out.write_all(&LAST)?;
         }
-        self.out.write_all(&self.crc.sum().to_le_bytes())?;
-        self.out.write_all(&self.crc.amount().to_le_bytes())?;
-        Ok((self.out, self.done))
-    }
-
-    /// Has somebody deflate the piece.
-    fn end_piece(&mut self, end: FlushCompress) {
-        if self.piece.plain.is_empty() {
-            return;
-        }
-        let next = self.spare.pop().unwrap_or_default();
-        let piece = std::mem::replace(&mut self.piece, next);
-        let known = self.known.clone();
-        let level = self.format.level;
-        let (sender, receiver) = sync_channel(1);
-        self.waiting.push_back((piece.plain.len(), receiver));
-        rayon::spawn(move || {
-            // Nobody waits any more where something else failed.
-            let _gone = sender.send(pack(known.as_deref(), level, piece, end));
-        });
-    }
-
-    /// Writes what is deflated, in order, and waits until no more bytes than that wait.
-    fn settle(&mut self, most: usize) -> io::Result<()> {
-        let mut bytes: usize = self.waiting.iter().map(|(len, _)| len).sum();
-        while let Some((len, receiver)) = self.waiting.front() {
-            let packed = match receiver.try_recv() {
-                Ok(packed) => packed,
-                Err(TryRecvError::Empty) if bytes <= most => return Ok(()),
-                Err(_) => receive(receiver)?,
-            };
-            bytes -= len;
-            self.waiting.pop_front();
-            let Packed {
-                digest,
-                crc,
-                mut buffers,
-            } = packed?;
-            self.crc.combine(&crc);
-            self.out.write_all(&buffers.packed)?;
-            let len = buffers.packed.len() as u64;
-            self.done.extend(digest.map(|digest| (digest, len)));
-            buffers.plain.clear();
-            buffers.packed.clear();
-            self.spare.push(buffers);
-        }
-        Ok(())
-    }
-}
-
-/// Waits for a piece. A thread that others wait for works meanwhile.
-fn receive(receiver: &Receiver<io::Result<Packed>>) -> io::Result<io::Result<Packed>> {
-    loop {
-        let patience = match rayon::yield_now() {
-            Some(rayon::Yield::Executed) => Duration::ZERO,
-            Some(rayon::Yield::Idle) => Duration::from_micros(100),
-            None => Duration::from_secs(1),
-        };
-        match receiver.recv_timeout(patience) {
-            Ok(packed) => return Ok(packed),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("a thread that compresses is gone"));
-            }
-        }
+        out.write_all(&crc.sum().to_le_bytes())?;
+        out.write_all(&crc.amount().to_le_bytes())?;
+        Ok((out, done))
     }
 }
 
 impl<W: Write> Write for Gzip<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let most = self.format.piece.max(1);
-        let piece = &mut self.piece.plain;
-        let taken = bytes.len().min(most - piece.len());
-        if piece.capacity() == 0 {
-            piece.reserve_exact(most);
-        }
-        piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        if piece.len() == most {
-            self.cut()?;
-        }
-        Ok(taken)
+        self.0.write(bytes)
     }
 
     /// Does nothing: where pieces end decides the bytes.
@@ -213,24 +92,19 @@ pub fn member(bytes: &[u8], format: Format) -> io::Result<Vec<u8>> {
     Ok(gzip.finish()?.0)
 }
 
-/// A piece as it is known, or deflated now.
-fn pack(
-    known: Option<&Known>,
-    level: u32,
-    mut buffers: Buffers,
-    end: FlushCompress,
-) -> io::Result<Packed> {
-    thread_local! {
-        // It is 300 KB that are cleared when it is made.
-        static COMPRESS: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
-    }
-    let Buffers { plain, packed } = &mut buffers;
-    let mut crc = Crc::new();
-    crc.update(plain);
-    let digest = known.is_some().then(|| sha256(plain));
-    match known.zip(digest).and_then(|(known, digest)| known(&digest)) {
-        Some(bytes) => *packed = bytes,
-        None => COMPRESS.with_borrow_mut(|kept| {
+impl Codec for Deflate {
+    fn compress(self, piece: &[u8], out: &mut Vec<u8>, is_last: bool) -> io::Result<()> {
+        thread_local! {
+            // It is 300 KB that are cleared when it is made.
+            static COMPRESS: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
+        }
+        let end = if is_last {
+            FlushCompress::Finish
+        } else {
+            FlushCompress::Sync
+        };
+        let level = self.0;
+        COMPRESS.with_borrow_mut(|kept| {
             if kept.as_ref().is_none_or(|(of, _)| *of != level) {
                 *kept = None;
             }
@@ -238,14 +112,15 @@ fn pack(
                 let compression = Compression::new(level.min(9));
                 (level, Compress::new(compression, false))
             };
-            block(&mut kept.get_or_insert_with(new).1, plain, packed, end)
-        })?,
+            block(&mut kept.get_or_insert_with(new).1, piece, out, end)
+        })
     }
-    Ok(Packed {
-        digest,
-        crc,
-        buffers,
-    })
+
+    fn sum(self, piece: &[u8]) -> Crc {
+        let mut crc = Crc::new();
+        crc.update(piece);
+        crc
+    }
 }
 
 /// Raw deflate that ends on a byte boundary, or is the stream's end, into `out`, which is empty.
@@ -284,7 +159,11 @@ fn block(
 mod tests {
     use std::io::Read;
 
+    use boltworks_crypto::sha256;
+    use boltworks_model::Sha256;
+
     use super::*;
+    use crate::pieces::BATCH;
 
     const FORMAT: Format = Format {
         level: 3,

@@ -1,4 +1,5 @@
-//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar and gzip.
+//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar,
+//! gzip and zstd.
 //!
 //! Reading order:
 //!
@@ -9,7 +10,8 @@
 //!    [`Durable`], writes that survive a crash whole or not at all; [`Lock`].
 //! 5. [`tree`]: [`Tree`], files with all their attributes in memory, read from and laid out on disk.
 //! 6. [`tar`]: the strict reader and the deterministic writer.
-//! 7. [`gzip`]: one member, compressed on all processors, the same bytes whatever their number.
+//! 7. [`pieces`]: compression on all processors, the same bytes whatever their number, in one
+//!    [`gzip`] member or [`zstd`] frames.
 //!
 //! Nothing here interprets a file's content, except tar.
 
@@ -17,10 +19,12 @@ pub mod bounded;
 pub mod error;
 pub mod gzip;
 pub mod path;
+pub mod pieces;
 pub mod root;
 pub mod tar;
 pub mod tree;
 pub mod verified;
+pub mod zstd;
 
 pub use bounded::{Bounded, Limit, NoText};
 pub use error::Error;

@@ -18,7 +18,7 @@ use boltworks_store::{Batch, Store};
 
 use crate::contents::{PackageContents, System};
 use crate::known::{Key, Source};
-use crate::layer::StoredLayer;
+use crate::layer::{Compression, StoredLayer};
 use crate::layers::Part;
 use crate::pieces::Note;
 use crate::tree::Composed;
@@ -50,6 +50,8 @@ pub struct ImageRequest<'a> {
     pub keyring: &'a Keyring,
     /// `SOURCE_DATE_EPOCH`. Without it, the newest build date of the packages.
     pub created: Option<Timestamp>,
+    /// How layers are compressed.
+    pub compression: Compression,
     /// The image it stands upon: the layers of that are its first ones, and one more is above them.
     pub upon: Option<&'a Self>,
 }
@@ -354,7 +356,9 @@ fn layer_of<'a>(
     (store, batch): (&'a Store, &mut Batch<'a>),
 ) -> Result<Found, Error> {
     let packages = &request.locked.packages;
-    let key = Key::of(&part.tree, |path| source(composed, request, path))?;
+    let key = Key::of(&part.tree, request.compression, |path| {
+        source(composed, request, path)
+    })?;
     if let Some((layer, unpacked)) = key.find(store) {
         return Ok(Found {
             layer,
@@ -365,7 +369,7 @@ fn layer_of<'a>(
     let first = part.packages.first().and_then(|&at| packages.get(at));
     let first = first.map_or("", |package| package.name.as_str());
     let of = format!("{} {} {first}", request.name, request.architecture);
-    let (note, known) = Note::read(&of, store)?;
+    let (note, known) = Note::read(&of, request.compression, store)?;
     let stored = layer::write(&part.tree, Arc::new(known), store, batch)?;
     Ok(Found {
         layer: stored.layer.clone(),

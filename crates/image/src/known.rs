@@ -13,9 +13,10 @@
 use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Limit, Meta, RelPath, Tree};
 use boltworks_model::Sha256;
-use boltworks_oci::{Layer, media_type};
+use boltworks_oci::Layer;
 use boltworks_store::Store;
 
+use crate::layer::Compression;
 use crate::pieces::seal;
 use crate::{Error, WRITER_VERSION};
 
@@ -26,7 +27,7 @@ const NOTE: usize = 3 * 32 + 2 * 8;
 
 /// What a layer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key(Sha256);
+pub struct Key(Sha256, Compression);
 
 /// Whose a path's bytes are: the package's digest, and what the package calls it.
 pub type Source<'a> = (Sha256, &'a RelPath);
@@ -35,10 +36,11 @@ impl Key {
     /// The key of these files.
     pub fn of<'a>(
         tree: &'a Tree,
+        compression: Compression,
         source: impl Fn(&RelPath) -> Option<Source<'a>>,
     ) -> Result<Self, Error> {
         let mut out = Fields(Sha256Hasher::new());
-        out.field(WRITER_VERSION.as_bytes());
+        out.field(compression.name(WRITER_VERSION).as_bytes());
         for (path, node) in tree.iter() {
             out.field(path.as_bytes());
             out.meta(&node.meta);
@@ -58,7 +60,7 @@ impl Key {
                 },
             }
         }
-        Ok(Self(out.0.finish()))
+        Ok(Self(out.0.finish(), compression))
     }
 
     /// The layer that was made of it, and the length of its tar; if it is there and good.
@@ -79,7 +81,7 @@ impl Key {
             digest: Sha256::new(*digest),
             size: u64::from_be_bytes(*size),
             diff_id: Sha256::new(*diff_id),
-            media_type: media_type::LAYER_GZIP,
+            media_type: self.1.media_type(),
             comment: None,
         };
         let blob = store.open_blob(&layer.digest).ok()?;

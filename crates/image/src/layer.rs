@@ -10,8 +10,10 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use boltworks_crypto::Hashing;
-use boltworks_fsx::gzip::{Format, Gzip, Piece};
+use boltworks_fsx::gzip::{self, Gzip};
+use boltworks_fsx::pieces::Piece;
 use boltworks_fsx::tar::{Owner, Writer};
+use boltworks_fsx::zstd::{self, Zstd};
 use boltworks_fsx::{Kind, Node, RelPath, Tree};
 use boltworks_oci::{Layer, media_type};
 use boltworks_store::{Batch, BlobDraft, Store};
@@ -22,13 +24,54 @@ use crate::pieces::Pieces;
 /// Of 3.0 MB of the demo's files level 6 makes 1.37 MB in 44 ms of a core, level 3 makes 1.40 MB in
 /// 32 ms: an image is to be assembled while one waits. Pieces of half the size would make the demo's
 /// layer 0.2 % larger. Part of what decides the bytes.
-const FORMAT: Format = Format {
+const GZIP: gzip::Format = gzip::Format {
+    level: 3,
+    piece: 256 << 10,
+};
+/// As for [`GZIP`].
+const ZSTD: zstd::Format = zstd::Format {
     level: 3,
     piece: 256 << 10,
 };
 /// A file this long is compressed apart. Part of what decides the bytes. Of the demo's layer this
 /// makes 12 KB more, 1 %.
 const APART: u64 = 16 << 10;
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// With gzip, as every client reads it.
+    #[default]
+    Gzip,
+    /// With Zstandard: smaller and quicker; some older clients do not read it.
+    Zstd,
+}
+
+impl Compression {
+    /// What such a layer says it is.
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Gzip => media_type::LAYER_GZIP,
+            Self::Zstd => media_type::LAYER_ZSTD,
+        }
+    }
+
+    /// How many bytes are in front of the first piece.
+    pub(crate) const fn head(self) -> u64 {
+        match self {
+            Self::Gzip => gzip::HEADER.len() as u64,
+            Self::Zstd => 0,
+        }
+    }
+
+    /// The name of what is remembered of something, which is another for each compression.
+    pub(crate) fn name(self, of: &str) -> String {
+        match self {
+            Self::Gzip => of.to_owned(),
+            Self::Zstd => format!("zstd {of}"),
+        }
+    }
+}
 
 /// A layer in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +84,7 @@ pub struct StoredLayer {
     pub pieces: Vec<Piece>,
 }
 
-/// Writes the tree as a gzip-compressed layer that becomes durable with the batch. Known pieces
+/// Writes the tree as a layer, compressed as the known pieces are, that becomes durable with the batch. Known pieces
 /// are not compressed again; the bytes are the same whether any are known.
 pub fn write<'a>(
     tree: &Tree,
@@ -66,8 +109,12 @@ pub(crate) fn write_entries<'a>(
         out: store.begin()?,
         size: 0,
     };
+    let compression = known.compression();
     let known = Arc::new(move |piece: &_| known.get(piece));
-    let out = Gzip::knowing(compressed, FORMAT, known).map_err(failed)?;
+    let out = match compression {
+        Compression::Gzip => Packing::Gzip(Gzip::knowing(compressed, GZIP, known).map_err(failed)?),
+        Compression::Zstd => Packing::Zstd(Zstd::knowing(compressed, ZSTD, known)),
+    };
     let mut archive = Archive(Writer::new(Hashing::new(out)));
     lay(&mut archive)?;
     let (out, diff_id, unpacked) = archive.0.finish_with_end()?.finish();
@@ -76,7 +123,7 @@ pub(crate) fn write_entries<'a>(
         digest: batch.add(out)?,
         size,
         diff_id,
-        media_type: media_type::LAYER_GZIP,
+        media_type: compression.media_type(),
         comment: None,
     };
     Ok(StoredLayer {
@@ -87,7 +134,7 @@ pub(crate) fn write_entries<'a>(
 }
 
 /// The archive of a layer that is being written.
-pub(crate) struct Archive<'a>(Writer<Hashing<Gzip<Counted<BlobDraft<'a>>>>>);
+pub(crate) struct Archive<'a>(Writer<Hashing<Packing<Counted<BlobDraft<'a>>>>>);
 
 impl Archive<'_> {
     /// Appends an entry.
@@ -126,6 +173,44 @@ fn failed(source: io::Error) -> Error {
 
 fn is_apart(node: &Node) -> bool {
     matches!(&node.kind, Kind::File(content) if content.len() >= APART)
+}
+
+/// Compresses what passes.
+enum Packing<W> {
+    Gzip(Gzip<W>),
+    Zstd(Zstd<W>),
+}
+
+impl<W: Write> Packing<W> {
+    fn cut(&mut self) -> io::Result<()> {
+        match self {
+            Self::Gzip(gzip) => gzip.cut(),
+            Self::Zstd(zstd) => zstd.cut(),
+        }
+    }
+
+    fn finish(self) -> io::Result<(W, Vec<Piece>)> {
+        match self {
+            Self::Gzip(gzip) => gzip.finish(),
+            Self::Zstd(zstd) => zstd.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Packing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(gzip) => gzip.write(bytes),
+            Self::Zstd(zstd) => zstd.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Gzip(gzip) => gzip.flush(),
+            Self::Zstd(zstd) => zstd.flush(),
+        }
+    }
 }
 
 /// Counts what passes.

@@ -48,6 +48,7 @@ pub mod warnings;
 pub use build::{BuiltImage, ImageRequest, build};
 pub use cpio::write_cpio;
 pub use error::Error;
+pub use layer::Compression;
 pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up

@@ -1,6 +1,6 @@
 //! What the pieces of an image's last layer were compressed to.
 //!
-//! A layer is compressed in pieces that do not look at each other (see [`gzip`](boltworks_fsx::gzip)),
+//! A layer is compressed in pieces that do not look at each other (see [`pieces`](boltworks_fsx::pieces)),
 //! so a piece that was in the image's last layer need not be compressed again: its bytes are in
 //! that layer's blob. `layers/<key>` beside the blobs says where: a digest, the blob's digest, and
 //! for each piece, in their order in the blob, the digest of its plain bytes and its compressed
@@ -18,11 +18,12 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
 
 use boltworks_crypto::{Sha256Hasher, sha256};
-use boltworks_fsx::gzip::{HEADER, Piece};
+use boltworks_fsx::pieces::Piece;
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Sha256;
 use boltworks_store::{BlobFile, Store};
 
+use crate::layer::Compression;
 use crate::{Error, WRITER_VERSION};
 
 const FOLDER: &str = "layers";
@@ -35,12 +36,26 @@ const RECORD: usize = 40;
 /// The pieces of a layer in the store.
 #[derive(Debug, Default)]
 pub struct Pieces {
+    compression: Compression,
     blob: Option<BlobFile>,
     /// Where in the blob each piece lies, and how long it is.
     places: BTreeMap<Sha256, (u64, usize)>,
 }
 
 impl Pieces {
+    /// None, for a layer that is to be compressed so.
+    pub fn none(compression: Compression) -> Self {
+        Self {
+            compression,
+            ..Self::default()
+        }
+    }
+
+    /// How all of them are compressed.
+    pub const fn compression(&self) -> Compression {
+        self.compression
+    }
+
     /// The compressed bytes of a piece, if it was in the layer and can be read.
     pub fn get(&self, piece: &Sha256) -> Option<Vec<u8>> {
         let (offset, len) = self.places.get(piece)?;
@@ -66,16 +81,20 @@ pub struct Note {
 impl Note {
     /// The note on the image of that name, and the pieces it names; none if there is no such
     /// note or it cannot be believed.
-    pub fn read(image: &str, store: &Store) -> Result<(Self, Pieces), Error> {
+    pub fn read(
+        image: &str,
+        compression: Compression,
+        store: &Store,
+    ) -> Result<(Self, Pieces), Error> {
         let folder = store.folder(&RelPath::try_from(FOLDER)?);
         let folder = folder.map_err(Error::from);
-        let name = RelPath::try_from(sha256(image.as_bytes()).to_string())?;
+        let name = RelPath::try_from(sha256(compression.name(image).as_bytes()).to_string())?;
         let found = folder
             .as_ref()
             .ok()
             .and_then(|folder| folder.read_vec(&name, MAX_NOTE).ok());
-        let found = found.and_then(|bytes| parse(&bytes, store));
-        let (layer, pieces) = found.map_or((None, Pieces::default()), |(layer, pieces)| {
+        let found = found.and_then(|bytes| parse(&bytes, compression, store));
+        let (layer, pieces) = found.map_or((None, Pieces::none(compression)), |(layer, pieces)| {
             (Some(layer), pieces)
         });
         let note = Self {
@@ -112,7 +131,7 @@ pub(crate) fn seal(rest: &[u8]) -> Sha256 {
     hasher.finish()
 }
 
-fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
+fn parse(bytes: &[u8], compression: Compression, store: &Store) -> Option<(Sha256, Pieces)> {
     let (expected, rest) = bytes.split_first_chunk::<32>()?;
     if seal(rest) != Sha256::new(*expected) {
         return None;
@@ -121,7 +140,7 @@ fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
     let layer = Sha256::new(*layer);
     let blob = store.open_blob(&layer).ok()?;
     let mut places = BTreeMap::new();
-    let mut offset = HEADER.len() as u64;
+    let mut offset = compression.head();
     let (records, []) = records.as_chunks::<RECORD>() else {
         return None;
     };
@@ -135,5 +154,10 @@ fn parse(bytes: &[u8], store: &Store) -> Option<(Sha256, Pieces)> {
         return None;
     }
     let blob = Some(blob);
-    Some((layer, Pieces { blob, places }))
+    let pieces = Pieces {
+        compression,
+        blob,
+        places,
+    };
+    Some((layer, pieces))
 }

@@ -80,6 +80,7 @@ pub(super) fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOr
         })?,
         out: out.to_owned(),
         shape: Shape::Image,
+        compression: single::image::Compression::Gzip,
         architecture: None,
         given: given::packages(words),
         packages: packages(words)?,

@@ -95,6 +95,9 @@ pub(crate) struct ImageContents {
     /// factory's, else that of the newest package]
     #[arg(long, value_name = "TIME")]
     pub build_date: Option<Timestamp>,
+    /// How layers are compressed.
+    #[arg(long, default_value = "gzip", value_name = "FORM")]
+    pub compression: Compression,
     /// Also write SBOMs.
     #[arg(
         long,
@@ -119,6 +122,15 @@ pub(crate) struct ImageContents {
     pub sbom_path: Option<PathBuf>,
     #[command(flatten)]
     pub packages: Packages,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compression {
+    /// As every client reads it
+    Gzip,
+    /// Smaller and quicker; some older clients do not read it
+    Zstd,
 }
 
 /// A form of SBOM.

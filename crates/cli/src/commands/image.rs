@@ -9,7 +9,7 @@ use boltworks_model::Timestamp;
 use boltworks_oci::Reference;
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Image, ImageBuild, ImageContents, SbomForm};
+use crate::arguments::{Arguments, Compression, Image, ImageBuild, ImageContents, SbomForm};
 use crate::commands::{given, publish, session};
 use crate::failure::Failure;
 use crate::host;
@@ -70,6 +70,10 @@ pub(crate) fn order(
         name: name.clone(),
         out,
         shape: single::image::Shape::Image,
+        compression: match contents.compression {
+            Compression::Gzip => single::image::Compression::Gzip,
+            Compression::Zstd => single::image::Compression::Zstd,
+        },
         architecture: None,
         given,
         packages: contents.package_append.clone(),

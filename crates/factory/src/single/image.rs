@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_fsx::{RelPath, Root};
+pub use boltworks_image::Compression;
 use boltworks_image::{BuiltImage, ImageRequest};
 use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
@@ -45,6 +46,8 @@ pub struct ImageOrder {
     pub out: PathBuf,
     /// What of it is wanted.
     pub shape: Shape,
+    /// How its layers are compressed.
+    pub compression: Compression,
     /// Its architecture; else the one that its file and the factory have in common.
     pub architecture: Option<Architecture>,
     /// Packages that are there beside the factory's.
@@ -257,6 +260,7 @@ pub(super) fn assemble<'d>(
         locked: &locked(&picks, &world)?,
         keyring: &keyring,
         created: order.created.or(desk.epoch),
+        compression: order.compression,
         upon: None,
     };
     let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use boltworks_fsx::{Kind, Limit, RelPath, Root, ScanOptions, Tree};
-use boltworks_image::{BuiltImage, Form, export_archive, export_layout};
+use boltworks_image::{BuiltImage, Compression, Form, export_archive, export_layout};
 use boltworks_oci::Reference;
 use serde_json::Value;
 
@@ -20,7 +20,10 @@ struct Exported {
 
 impl Exported {
     fn new() -> Self {
-        let site = Site::filled();
+        Self::of(Site::filled())
+    }
+
+    fn of(site: Site) -> Self {
         let built = site.build(&image(), 2).unwrap();
         Self {
             site,
@@ -105,6 +108,44 @@ fn skopeo_takes_both_archives() {
         tags.contains(r#""RepoTags":["factory.example/web:1.4"]"#),
         "{tags}"
     );
+}
+
+#[test]
+fn skopeo_and_podman_take_zstd_layers() {
+    let mut site = Site::filled();
+    site.compression = Compression::Zstd;
+    let exported = Exported::of(site);
+    let address = format!("oci:{}:1.4", exported.layout("layout"));
+    inspected(&address);
+    // Both of them unpack layers here, and compare what comes out with what the image says.
+    let copy = format!("dir:{}", exported.path("copy"));
+    run(
+        "skopeo",
+        "skopeo",
+        &["copy", "--dest-decompress", &address, &copy],
+    );
+    inspected(&copy);
+    let (root, running) = (exported.path("storage"), exported.path("running"));
+    let podman = |words: &[&str]| {
+        let storage = [
+            "--root",
+            &root,
+            "--runroot",
+            &running,
+            "--storage-driver",
+            "vfs",
+        ];
+        run("podman", "podman", &[&storage, words].concat())
+    };
+    for form in [Form::Oci, Form::Docker] {
+        let archive = exported.archive("image.tar", form);
+        let loaded = podman(&["load", "--quiet", "--input", &archive]);
+        let (_, name) = loaded.trim().split_once(": ").unwrap();
+        let seen = podman(&["inspect", name]);
+        let seen: Value = serde_json::from_str(&seen).unwrap();
+        assert_eq!(seen[0]["Config"]["Env"][0], "PATH=/usr/bin", "{seen}");
+        podman(&["rmi", name]);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use boltworks_fsx::tar::{Policy, read_tree};
 use boltworks_fsx::{Kind, Limit, Meta, Node, Root, Tree};
 use boltworks_image::layer::{self, StoredLayer};
 use boltworks_image::pieces::Pieces;
-use boltworks_image::{BuiltImage, export};
+use boltworks_image::{BuiltImage, Compression, export};
 use boltworks_oci::{read_config, read_manifest};
 use boltworks_recipe::resolved::{Image, PathKind, PathMutation};
 
@@ -19,8 +19,11 @@ use crate::kit::{Package, Site, image, packages, rel};
 pub(crate) fn layer_of(site: &Site, built: &BuiltImage) -> Tree {
     let blob = site.store.open_blob(&built.parts.layers[0].digest).unwrap();
     let mut tar = tempfile::tempfile().unwrap();
-    let mut gzip = flate2::read::GzDecoder::new(blob.reader());
-    assert_eq!(io::copy(&mut gzip, &mut tar).unwrap(), built.unpacked);
+    let mut plain: Box<dyn io::Read> = match site.compression {
+        Compression::Gzip => Box::new(flate2::read::GzDecoder::new(blob.reader())),
+        Compression::Zstd => Box::new(zstd::Decoder::new(blob.reader()).unwrap()),
+    };
+    assert_eq!(io::copy(&mut plain, &mut tar).unwrap(), built.unpacked);
     read_tree(&Arc::<File>::new(tar), Policy::default()).unwrap()
 }
 
@@ -198,17 +201,20 @@ fn a_known_piece_is_copied_and_not_deflated() {
     let mut batch = site.store.batch();
     let plain = layer::write(&tree, Arc::<Pieces>::default(), &site.store, &mut batch).unwrap();
     batch.commit().unwrap();
-    let (note, _) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
+    let (note, _) =
+        boltworks_image::pieces::Note::read("x", Compression::Gzip, &site.store).unwrap();
     let forged = [&[0; 10][..], &[0, 0, 0, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]].concat();
     let forged = site.store.put_bytes(&forged).unwrap().digest;
     note.write(forged, &[(plain.pieces[0].0, 10)]).unwrap();
-    let (_, known) = boltworks_image::pieces::Note::read("x", &site.store).unwrap();
+    let (_, known) =
+        boltworks_image::pieces::Note::read("x", Compression::Gzip, &site.store).unwrap();
     let mut batch = site.store.batch();
     let copied = layer::write(&tree, Arc::new(known), &site.store, &mut batch).unwrap();
     assert_eq!(copied.pieces, [(plain.pieces[0].0, 10)]);
     assert_eq!(copied.layer.diff_id, plain.layer.diff_id);
     assert_ne!(copied.layer.digest, plain.layer.digest);
-    let (_, none) = boltworks_image::pieces::Note::read("y", &site.store).unwrap();
+    let (_, none) =
+        boltworks_image::pieces::Note::read("y", Compression::Gzip, &site.store).unwrap();
     assert!(none.get(&plain.pieces[0].0).is_none());
 }
 
@@ -233,6 +239,34 @@ d1ea91b7cad88cc8ec42baea0b1c3e3649b16ad3b8939efc71fa1f78597fa673
 6f6c34964b81b3f005856b9d7c2c85264370ca6b4c90ed321e1f78c1f24bb76b
 537 of 10240
 ");
+}
+
+#[test]
+fn zstd_gives_the_same_layer_and_the_bytes_of_this_writer_version() {
+    let tree = packages().remove(2).tree;
+    let site = Site::new();
+    let mut batch = site.store.batch();
+    let none = Arc::new(Pieces::none(Compression::Zstd));
+    let stored = layer::write(&tree, none, &site.store, &mut batch).unwrap();
+    insta::assert_snapshot!(format!("{} {}", stored.layer.digest, stored.layer.size), @"d5e8af09fe673a882dd07b2b4a57a366815ee3eddb6b7d9541cb3fabc1bc75f3 507");
+    let gzip = Arc::<Pieces>::default();
+    let gzip = layer::write(&tree, gzip, &site.store, &mut batch).unwrap();
+    assert_eq!(gzip.layer.diff_id, stored.layer.diff_id);
+
+    let mut site = Site::filled();
+    site.compression = Compression::Zstd;
+    let built = site.build(&image(), 1).unwrap();
+    let media_type = read_manifest(&built.parts.manifest.bytes).unwrap().layers[0]
+        .media_type
+        .to_string();
+    assert_eq!(media_type, "application/vnd.oci.image.layer.v1.tar+zstd");
+    let again = site.build(&image(), 3).unwrap();
+    assert_eq!(again.artifact.digest, built.artifact.digest);
+    let tree = layer_of(&site, &built);
+    site.compression = Compression::Gzip;
+    let gzip = site.build(&image(), 2).unwrap();
+    assert_eq!(listing(&layer_of(&site, &gzip)), listing(&tree));
+    assert_ne!(gzip.parts.layers[0].digest, built.parts.layers[0].digest);
 }
 
 #[test]

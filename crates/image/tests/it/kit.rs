@@ -9,7 +9,7 @@ use std::time::Duration;
 use boltworks_apk::{Control, Parts, ScriptKind, Scripts, WriteOptions, write_package};
 use boltworks_crypto::{Keyring, RsaPrivateKey, Signer, sha256};
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Root, Tree};
-use boltworks_image::{BuiltImage, Error, ImageRequest, build};
+use boltworks_image::{BuiltImage, Compression, Error, ImageRequest, build};
 use boltworks_model::{Ambient, Architecture, Cancel, Clock, Entropy, SourceKind, Timestamp};
 use boltworks_recipe::resolved::{Accounts, Group, Image, PathKind, PathMutation, User};
 use boltworks_rootfs::{Locked, LockedPackage};
@@ -32,6 +32,7 @@ pub(crate) struct Site {
     pub(crate) keyring: Keyring,
     /// What is asked for as the time of images.
     pub(crate) created: Option<Timestamp>,
+    pub(crate) compression: Compression,
 }
 
 impl Site {
@@ -51,6 +52,7 @@ impl Site {
             keyring,
             locked: Locked::default(),
             created: None,
+            compression: Compression::Gzip,
             folder,
         }
     }
@@ -118,6 +120,7 @@ impl Site {
             locked: &self.locked,
             keyring: &self.keyring,
             created: self.created,
+            compression: self.compression,
             upon: None,
         };
         let cancel = Cancel::default();
