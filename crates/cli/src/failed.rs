@@ -24,6 +24,9 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
 
 /// What to do next: what is known of the reason, where it is to be seen, and how to be there.
 pub(crate) fn advice(failed: &Failed) -> String {
+    if !has_shell(failed) {
+        return "correct the image or its test".to_owned();
+    }
     let shell = format!("A shell where it stands: {}", shell(failed));
     let last = failed.tail.iter().rev().take(LAST);
     let is_refused = |line: &String| REFUSALS.iter().any(|words| line.contains(words));
@@ -47,6 +50,11 @@ pub(crate) fn shell(failed: &Failed) -> String {
     format!("{} shell {}", host::program(), host::word(workspace))
 }
 
+/// Whether a shell can be had where it failed: not in the container of an image, which may have none.
+pub(crate) fn has_shell(failed: &Failed) -> bool {
+    !failed.what.starts_with("test of image ")
+}
+
 /// The same for machines.
 pub(crate) fn document(failed: &Failed) -> Value {
     let stopped = &failed.stopped;
@@ -68,6 +76,6 @@ pub(crate) fn document(failed: &Failed) -> Value {
         "log": failed.log,
         "log-file": log_of(failed).as_deref().map(shown),
         "workspace": shown(&failed.workspace),
-        "shell": shell(failed),
+        "shell": has_shell(failed).then(|| shell(failed)),
     })
 }

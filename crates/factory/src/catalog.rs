@@ -12,7 +12,9 @@ use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::parsed::{Included, with_included};
 use boltworks_recipe::resolved::{Image, KnownBy, Recipe, SourceRef};
-use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
+use boltworks_recipe::{
+    ImageTest, Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe,
+};
 
 use crate::equipment::overrides;
 use crate::equipment::request;
@@ -31,6 +33,8 @@ pub struct Loaded {
     pub recipes: BTreeMap<String, RecipeSource>,
     /// The file of each image.
     pub images: BTreeMap<String, ImageSource>,
+    /// The tests of images.
+    pub image_tests: BTreeMap<String, ImageTest>,
 }
 
 /// An image's file.
@@ -121,7 +125,9 @@ impl Loaded {
             catalog: Catalog::default(),
             recipes: BTreeMap::new(),
             images: BTreeMap::new(),
+            image_tests: BTreeMap::new(),
         };
+        let mut tests = Vec::new();
         let mut files = BTreeMap::new();
         for folder in &home.config.recipes {
             let root = open_folder(home, "recipes", folder)?;
@@ -133,11 +139,18 @@ impl Loaded {
             }
         }
         for (path, text) in yaml_files(home, "images", &home.config.images)? {
+            if path.ends_with(TEST_ENDING) {
+                tests.push((path, text));
+                continue;
+            }
             let subject = loaded.add_image(home, &path, text.as_ref().map(String::as_str));
             loaded.take(&mut files, subject, &path);
         }
         for (subject, path) in loaded.add_variants(home)? {
             loaded.take(&mut files, subject, &path);
+        }
+        for (path, text) in &tests {
+            loaded.add_image_test(path, text.as_ref().map(String::as_str));
         }
         for (channel, Channel { image }) in &home.config.channels {
             if !files.contains_key(&Subject::image(image)) {
@@ -380,6 +393,9 @@ pub(crate) fn open_folder(home: &Home, what: &'static str, folder: &str) -> Resu
         })
 }
 
+/// How the names end of files with the tests of images.
+pub(crate) const TEST_ENDING: &str = ".test.yaml";
+
 /// A file's path, and its text or why it has none.
 type Read = (String, Result<String, Error>);
 
@@ -405,7 +421,7 @@ fn yaml_files(home: &Home, what: &'static str, folders: &[String]) -> Result<Vec
     Ok(files)
 }
 
-fn stem(path: &str) -> &str {
+pub(crate) fn stem(path: &str) -> &str {
     path.rsplit('/')
         .next()
         .unwrap_or(path)

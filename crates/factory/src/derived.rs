@@ -1,12 +1,13 @@
-//! Images that stand upon others: the variants that the factory's file asks for.
+//! Images that stand upon others: the variants that the factory's file asks for. And the tests of images.
 
 use boltworks_config::Variant;
-use boltworks_plan::{ImageItem, Subject};
+use boltworks_plan::{ImageItem, Pin, Subject};
+use boltworks_recipe::parse_image_test;
 use boltworks_recipe::resolved::Image;
 use boltworks_version::apk::Dependency;
 
-use crate::catalog::Loaded;
-use crate::{Error, Home};
+use crate::catalog::{Loaded, stem};
+use crate::{Error, Home, image_tests};
 
 impl Loaded {
     /// Adds to each image that has a variant the image beside it. What was added, and the file that it
@@ -36,6 +37,27 @@ impl Loaded {
             }
         }
         Ok(added)
+    }
+
+    /// Takes note of the tests of an image. What cannot be tested is not made.
+    pub(crate) fn add_image_test(&mut self, path: &str, text: Result<&str, &Error>) {
+        let name = stem(path).trim_end_matches(".test").to_owned();
+        let subject = Subject::image(&name);
+        let read = text.map_err(Error::told).and_then(|text| {
+            parse_image_test(path, text).map_err(|error| Error::from(error).told())
+        });
+        let why = match (read, self.catalog.images.get_mut(&name)) {
+            (Ok(test), Some(item)) => {
+                let digest = image_tests::digest(&test).prefixed();
+                item.tests = vec![Pin::new(name.clone(), digest)];
+                self.image_tests.insert(name, test);
+                return;
+            }
+            (Err(why), _) => why,
+            (Ok(_), None) => format!("{path} has tests of it, and there is no such image"),
+        };
+        self.catalog.images.remove(&name);
+        self.catalog.unread.entry(subject).or_insert(why);
     }
 
     fn add_variant(

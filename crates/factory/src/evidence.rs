@@ -90,6 +90,14 @@ impl<'a> Context<'a> {
         self.say(artifact, EvidenceKind::Tests, Verdict::Pass)
     }
 
+    /// The image's own tests were run, all of them, and passed, as this report says.
+    pub fn image_tests_passed(&self, artifact: &Artifact, report: Sha256) -> Evidence {
+        Evidence {
+            document: Some(report),
+            ..self.tests_passed(artifact)
+        }
+    }
+
     fn materials(&self, artifact: &Artifact) -> Evidence {
         self.say(artifact, EvidenceKind::Materials, self.materials.clone())
     }

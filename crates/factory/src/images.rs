@@ -13,6 +13,7 @@ use boltworks_rootfs::Locked;
 use crate::Error;
 use crate::catalog::ImageSource;
 use crate::evidence::Context;
+use crate::image_tests::TEST_LOG;
 use crate::planning::ACTION_DOCUMENT;
 use crate::recipes::{Workshop, locked};
 
@@ -63,6 +64,14 @@ impl Workshop<'_> {
             size: built.parts.manifest.bytes.len() as u64,
             ..built.artifact.clone()
         };
+        let test = self.means.loaded.image_tests.get(name);
+        let tested = test.map(|test| self.test_image((name, test), &artifact, ambient));
+        let tested = tested.transpose()?;
+        let mut documents = self.image_documents(inputs, &built)?;
+        if let Some(tested) = &tested {
+            let log = tested.report.log;
+            documents.insert(format!("{TEST_LOG}{name}"), log);
+        }
         let record = ActionRecord {
             id: action,
             subject: inputs.subject.to_string(),
@@ -73,10 +82,13 @@ impl Workshop<'_> {
             finished: ambient.clock.now(),
             limits: String::new(),
             ok: true,
-            documents: self.image_documents(inputs, &built)?,
+            documents,
         };
         let context = Context::new(self.means.home, self.means.keys, &record, inputs, &[]);
-        let evidence = context.of_image(&artifact, &built, &inputs.packages)?;
+        let mut evidence = context.of_image(&artifact, &built, &inputs.packages)?;
+        if let Some(tested) = &tested {
+            evidence.push(context.image_tests_passed(&artifact, tested.document));
+        }
         self.means.home.record(&record, &evidence)?;
         Ok(record)
     }
@@ -144,9 +156,10 @@ impl Workshop<'_> {
             architecture: story.inputs.architecture,
             locked: &story.locked,
             keyring: &self.means.keys.keyring,
-            compression: compression(self.means.home.config.compression),
             created: Some(story.inputs.epoch),
             upon,
+            compression: compression(self.means.home.config.compression),
+            compatible: None,
         };
         if rest.is_empty() {
             return Ok(build(&request, &self.means.home.store, scratch, ambient)?);

@@ -10,6 +10,7 @@
 //! 4. [`recipes`], [`images`] and [`attempt`]: one item of the plan carried out; [`testing`] and
 //!    [`tested`]: the tests of a recipe, run side by side, and what is recorded of them; [`turns`]:
 //!    who of those is heard.
+//!    [`image_tests`]: the tests of an image.
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved; `candidates`: images before that.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
@@ -39,6 +40,7 @@ pub mod files;
 pub mod graph;
 pub mod home;
 mod ignored;
+pub mod image_tests;
 pub mod images;
 pub mod keys;
 pub mod line;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use boltworks_model::{Ambient, Sha256};
-use boltworks_plan::Plan;
+use boltworks_plan::{ActionKind, Plan, Subject};
 
 use crate::catalog::Loaded;
 use crate::equipment::Equipment;
+use crate::image_tests::ImageTested;
 use crate::keys::Keys;
-use crate::planning::{Planner, Stage0};
+use crate::planning::{Planner, Stage0, fresh_recipes};
+use crate::recipes::Workshop;
 use crate::releasing::{Released, release};
 use crate::up::{Report, up};
 use crate::{Error, Home};
@@ -60,6 +62,41 @@ impl Line {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Tests an image as it was made last, whatever is known of it. Records nothing.
+    pub fn test_image(&self, name: &str, ambient: &Ambient<'_>) -> Result<ImageTested, Error> {
+        let Self { home, loaded } = self;
+        if let Some(why) = loaded.catalog.unread.get(&Subject::image(name)) {
+            return Err(Error::asked(why.clone(), "correct it, and test again"));
+        }
+        if !loaded.images.contains_key(name) {
+            return Err(loaded.missing(ActionKind::Image, name));
+        }
+        let Some(test) = loaded.image_tests.get(name) else {
+            return Err(Error::asked(
+                format!("image {name} has no tests"),
+                format!("write them into {name}.test.yaml beside its file"),
+            ));
+        };
+        let record = home.records().latest_good_for(&format!("image {name}"))?;
+        let Some(artifact) = record.and_then(|record| record.artifacts.first().cloned()) else {
+            return Err(Error::asked(
+                format!("image {name} was never made"),
+                "make it: `boltworks up` tests it too",
+            ));
+        };
+        let _lock = home.lock(ambient)?;
+        let keys = home.keys()?;
+        let stage0 = home.known_stage0(&keys)?.unwrap_or_default();
+        let fresh = fresh_recipes(&self.plan()?.0);
+        let equipment = Equipment::open(home)?;
+        let workshop = Workshop {
+            means: &equipment.means(home, loaded, &keys, &stage0),
+            fresh: &fresh,
+            attendant: None,
+        };
+        workshop.test_image_anew((name, test), &artifact, ambient)
     }
 
     /// Makes or refreshes stage 0.

@@ -16,6 +16,7 @@
 //!    what of it is as the packages brought it, and so is theirs in the database;
 //!    [`warnings`]: what of it a person should look at.
 //! 9. [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
+//! 10. [`unpacked`](mod@unpacked): an image's files as a client finds them.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
@@ -42,6 +43,7 @@ pub mod process;
 pub mod services;
 pub mod skeleton;
 pub mod tree;
+pub mod unpacked;
 pub mod upper;
 pub mod warnings;
 
@@ -49,6 +51,7 @@ pub use build::{BuiltImage, ImageRequest, build};
 pub use cpio::write_cpio;
 pub use error::Error;
 pub use layer::Compression;
+pub use unpacked::unpacked;
 pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up

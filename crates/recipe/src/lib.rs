@@ -15,7 +15,8 @@
 //! 11. [`mod@format`]: a recipe's text in its usual form.
 //! 12. [`mod@lint`]: what is wrong with a recipe's text, rule by rule.
 //! 13. [`licences`]: licences written into a recipe's text.
-//! 14. [`error`]: [`Error`], with file, line, column and what to write instead.
+//! 14. [`image_test`]: the tests of an image ([`parse_image_test`]).
+//! 15. [`error`]: [`Error`], with file, line, column and what to write instead.
 //!
 //! Later stages of the factory accept [`resolved`] types only. This crate reads no file and
 //! knows no repository: texts come in, values go out.
@@ -25,6 +26,7 @@ pub mod condition;
 pub mod embedded;
 pub mod error;
 pub mod format;
+pub mod image_test;
 pub mod json;
 pub mod library;
 pub mod licences;
@@ -38,6 +40,7 @@ pub mod substitute;
 pub mod words;
 
 pub use error::{Error, Problem};
+pub use image_test::{ImageTest, parse_image_test};
 pub use library::PipelineLibrary;
 pub use parsed::{parse_image, parse_recipe};
 pub use resolve::{Libc, ResolveOptions, check_image, resolve, resolve_image};

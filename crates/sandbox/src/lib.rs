@@ -2,7 +2,7 @@
 //!
 //! Reading order:
 //!
-//! 1. [`spec`]: what a guest is ([`GuestSpec`], [`Bind`], [`Ids`]), what runs in it ([`StepSpec`], [`Limits`])
+//! 1. [`spec`]: what a guest is ([`GuestSpec`], [`Bind`], [`Ids`]), what runs in it ([`StepSpec`], [`Beside`], [`Limits`])
 //!    and how it ended ([`Exit`], [`End`]).
 //! 2. [`local`]: [`Local`], the guest on this machine: probed once, then run as often as needed.
 //! 3. [`mod@helper`]: the guest's first process, which the program's `main` must call before any thread.
@@ -32,5 +32,5 @@ mod wire;
 pub use error::{Error, Refused};
 pub use helper::{HELPER_WORD, helper};
 pub use local::{DEFAULT_BUILD_UID, Local};
-pub use spec::{Bind, End, Exit, GuestSpec, Ids, Limits, StepSpec, Stream};
+pub use spec::{Beside, Bind, End, Exit, GuestSpec, Ids, Limits, StepSpec, Stream};
 pub use terminal::{Rescue, Seat};

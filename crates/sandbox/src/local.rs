@@ -16,8 +16,8 @@ use crate::launch::{Ended, Guest, SealedProgram, Visit};
 use crate::terminal::Seat;
 use crate::wire::{Ceilings, GuestRoot, Order, Outcome, Program, Stage, Terminal};
 use crate::{
-    Bind, End, Error, Exit, GuestSpec, Ids, Limits, Refused, Rescue, StepSpec, Stream, host,
-    refusal, spec,
+    Beside, Bind, End, Error, Exit, GuestSpec, Ids, Limits, Refused, Rescue, StepSpec, Stream,
+    host, refusal, spec,
 };
 
 /// The host's uid and gid that steps run as when the factory runs as root, unless told otherwise.
@@ -88,6 +88,7 @@ impl Local {
             // Whom the kernel would give the most.
             ids: Ids::ROOT,
             program: Program::SelfCheck,
+            beside: None,
             limits: self.ceilings(&limits),
             become_uid: self.identity.become_uid,
         };
@@ -150,6 +151,27 @@ impl Local {
         let run = Run {
             guest,
             step,
+            beside: None,
+            terminal: Terminal::None,
+            seat: None,
+        };
+        Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
+    }
+
+    /// Runs one step as [`Local::run`] does, with a program beside it that is ready first. A step without
+    /// a program ends well when that is ready. Where it does not come to be ready, what is printed last
+    /// says why, and the step ends with a code other than 0.
+    pub fn run_beside(
+        &self,
+        guest: &GuestSpec,
+        (beside, step): (&Beside, &StepSpec),
+        output: &mut dyn FnMut(Stream, &[u8]),
+        ambient: &Ambient<'_>,
+    ) -> Result<Exit, Error> {
+        let run = Run {
+            guest,
+            step,
+            beside: Some(beside),
             terminal: Terminal::None,
             seat: None,
         };
@@ -169,6 +191,7 @@ impl Local {
         let run = Run {
             guest,
             step: rescue.step,
+            beside: None,
             terminal: Terminal::Shell {
                 argv: rescue.argv.clone(),
                 environment: rescue.environment.clone(),
@@ -189,6 +212,7 @@ impl Local {
         let run = Run {
             guest,
             step,
+            beside: None,
             terminal: Terminal::Step,
             seat: Some(seat),
         };
@@ -206,16 +230,20 @@ impl Local {
         let Run {
             guest,
             step,
+            beside,
             terminal,
             seat,
         } = run;
-        spec::check(guest, step)?;
+        spec::check(guest, step, beside)?;
         ambient.cancel.check()?;
         let began = ambient.clock.elapsed();
         for bind in guest.binds.iter().filter(|bind| bind.writable) {
             self.check_owner(bind)?;
         }
         self.prepare(&guest.scratch)?;
+        if let Some(beside) = beside {
+            self.prepare(&beside.scratch)?;
+        }
         let order = Order {
             groups: Vec::new(),
             root: GuestRoot::Tree {
@@ -231,6 +259,7 @@ impl Local {
                 cwd: step.cwd.clone(),
                 terminal,
             },
+            beside: beside.cloned(),
             limits: self.ceilings(&step.limits),
             become_uid: self.identity.become_uid,
         };
@@ -250,6 +279,9 @@ impl Local {
         let (ended, counted) = self.attend(attended, &mut visit, output, ambient.cancel)?;
         drop(visit);
         clear(&guest.scratch)?;
+        if let Some(beside) = beside {
+            clear(&beside.scratch)?;
+        }
         ambient.cancel.check()?;
         let shell = ended.report.as_ref().and_then(|report| {
             let shell = report.shell.as_ref()?;
@@ -378,6 +410,7 @@ fn judged(outcome: Outcome) -> Result<u32, Refused> {
 struct Run<'a> {
     guest: &'a GuestSpec,
     step: &'a StepSpec,
+    beside: Option<&'a Beside>,
     terminal: Terminal,
     /// Who gets the terminal.
     seat: Option<Seat<'a>>,

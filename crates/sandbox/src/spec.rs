@@ -65,6 +65,26 @@ pub struct GuestSpec {
     pub ids: Ids,
 }
 
+/// A program that runs in a guest beside the step, at a root of its own. All else the two share: the
+/// one user, processes, the loopback and what it is called. It ends with the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Its trees, as [`GuestSpec::lowers`].
+    pub lowers: Vec<PathBuf>,
+    /// A folder of its own, as [`GuestSpec::scratch`].
+    pub scratch: PathBuf,
+    /// The program and its arguments, as [`StepSpec::argv`].
+    pub argv: Vec<String>,
+    /// Its whole environment.
+    pub environment: BTreeMap<String, String>,
+    /// Its working folder.
+    pub cwd: String,
+    /// TCP ports that it must listen at before the step starts.
+    pub ports: Vec<u16>,
+    /// How long that may take.
+    pub patience: Duration,
+}
+
 /// How much a step may use. `None` is no limit of ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -132,9 +152,34 @@ pub struct Exit {
 }
 
 /// Whether a description makes sense.
-pub(crate) fn check(guest: &GuestSpec, step: &StepSpec) -> Result<(), Error> {
+pub(crate) fn check(
+    guest: &GuestSpec,
+    step: &StepSpec,
+    beside: Option<&Beside>,
+) -> Result<(), Error> {
     let program = step.argv.first().map_or("", String::as_str);
-    require(!program.is_empty(), "a program is needed", program)?;
+    // Beside another there need be none: then it ends when that is ready.
+    let is_needed = beside.is_none() || !step.argv.is_empty();
+    require(
+        !is_needed || !program.is_empty(),
+        "a program is needed",
+        program,
+    )?;
+    if let Some(beside) = beside {
+        let own = GuestSpec {
+            lowers: beside.lowers.clone(),
+            scratch: beside.scratch.clone(),
+            binds: Vec::new(),
+            ..guest.clone()
+        };
+        let program = StepSpec {
+            argv: beside.argv.clone(),
+            environment: beside.environment.clone(),
+            cwd: beside.cwd.clone(),
+            limits: Limits::default(),
+        };
+        check(&own, &program, None)?;
+    }
     for word in &step.argv {
         require(!word.contains('\0'), "no NUL may be in an argument", word)?;
     }

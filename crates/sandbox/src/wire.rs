@@ -18,7 +18,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bind, Ids};
+use crate::{Beside, Bind, Ids};
 
 /// The longest message: a recipe's environment and script are far below.
 pub(crate) const MESSAGE_LIMIT: u64 = 16 << 20;
@@ -34,6 +34,8 @@ pub(crate) struct Order {
     /// Which numbers the one user and the one group have inside.
     pub(crate) ids: Ids,
     pub(crate) program: Program,
+    /// What runs beside it, at another root.
+    pub(crate) beside: Option<Beside>,
     pub(crate) limits: Ceilings,
     /// The host's uid and gid to become before anything else: `None` for an ordinary user, whose
     /// own are used.

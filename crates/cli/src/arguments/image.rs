@@ -13,6 +13,8 @@ use super::{Packages, architecture};
 pub(crate) enum Image {
     /// Assemble an image: a layout where OUT is a folder, an archive where it is not.
     Build(ImageBuild),
+    /// Run the tests of an image of the factory, as it was made last.
+    Test(ImageTest),
     /// Assemble an image and bring it to registries; prints its name by digest.
     Publish(ImagePublish),
     /// Bring an image that is there to registries: an OCI layout, or what the factory made last.
@@ -34,6 +36,12 @@ pub(crate) struct ImageBuild {
     pub arch: Vec<Architecture>,
     #[command(flatten)]
     pub contents: ImageContents,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageTest {
+    /// The image's file, or its name.
+    pub image: String,
 }
 
 #[derive(Debug, Args)]

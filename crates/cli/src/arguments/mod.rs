@@ -12,7 +12,7 @@ use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::image::{
-    Compression, Image, ImageBuild, ImageContents, ImagePublish, ImagePull, ImagePush, SbomForm,
+    Compression, Image, ImageBuild, ImageContents, ImagePublish, ImagePull, ImagePush, ImageTest, SbomForm,
 };
 pub(crate) use self::package::{Rebuild, Scan};
 pub(crate) use self::recipe::{

@@ -9,7 +9,7 @@ use boltworks_model::Timestamp;
 use boltworks_oci::Reference;
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Compression, Image, ImageBuild, ImageContents, SbomForm};
+use crate::arguments::{Arguments, Compression, Image, ImageBuild, ImageContents, ImageTest, SbomForm};
 use crate::commands::{given, publish, session};
 use crate::failure::Failure;
 use crate::host;
@@ -26,10 +26,35 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match image {
         Image::Build(build) => run_build(arguments, build, output),
+        Image::Test(test) => run_test(arguments, test, output),
         Image::Publish(order) => publish::run(arguments, order, output),
         Image::Push(order) => publish::run_push(arguments, order, output),
         Image::Pull(order) => publish::run_pull(arguments, order, output),
     }
+}
+
+/// Tests an image of the factory.
+fn run_test(arguments: &Arguments, test: &ImageTest, output: &Output) -> Result<ExitCode, Failure> {
+    let file = test.image.rsplit('/').next().unwrap_or_default();
+    let name = file.trim_end_matches(".yaml").trim_end_matches(".test");
+    let line = session::open(arguments, None)?;
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
+    let tested = line.test_image(name, &machine.ambient(watcher.as_ref()))?;
+    drop(watcher);
+    let log = line.home.blob_path(&tested.report.log);
+    output.text(&format!(
+        "✓ image {name} passed its tests\n  log: {}",
+        log.display()
+    ));
+    output.json(&json!({
+        "image": name,
+        "passed": true,
+        "digest": tested.report.image.prefixed(),
+        "log-file": shown(&log),
+        "packages": tested.report.packages,
+    }));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_build(

@@ -96,7 +96,9 @@ fn failures(report: &Report) -> Vec<String> {
         if let Some(step) = step {
             let more = failed::lines(step).into_iter();
             lines.extend(more.map(|line| format!("  {line}")));
-            lines.push(format!("  a shell there: {}", failed::shell(step)));
+            if failed::has_shell(step) {
+                lines.push(format!("  a shell there: {}", failed::shell(step)));
+            }
         }
     }
     lines

@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 
 use super::mounts::{self, Sources};
-use super::{check, walls};
+use super::{beside, check, walls};
 use crate::sys;
 use crate::wire::{At, Failure, Order, Outcome, Program, Stage, Terminal};
 
@@ -77,9 +77,14 @@ fn is_over(process: &OwnedFd) -> rustix::io::Result<bool> {
     Ok(poll(&mut wait, Some(&Timespec::default()))? > 0)
 }
 
-fn run(order: &Order, sources: Sources, terminal: Option<&OwnedFd>) -> Result<Outcome, Failure> {
+fn run(
+    order: &Order,
+    mut sources: Sources,
+    terminal: Option<&OwnedFd>,
+) -> Result<Outcome, Failure> {
     prefer_as_victim();
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Start)?;
+    let beside = beside::start(order, sources.beside.take())?;
     mounts::build(order, sources)?;
     rustix::system::sethostname(order.hostname.as_bytes()).at(Stage::Hostname)?;
     rustix::system::setdomainname(b"(none)").at(Stage::Hostname)?;
@@ -91,8 +96,15 @@ fn run(order: &Order, sources: Sources, terminal: Option<&OwnedFd>) -> Result<Ou
     walls::drop_privileges()?;
     let landlock = walls::restrict_files()?;
     walls::restrict_calls()?;
+    if let Some(beside) = beside
+        && let Some(outcome) = beside.wait_until_ready()?
+    {
+        return Ok(outcome);
+    }
     match &order.program {
         Program::SelfCheck => check::confined(order.ids).map(|()| Outcome::Sound { landlock }),
+        // What runs beside it is ready: there is no more to it.
+        Program::Step { argv, .. } if argv.is_empty() => Ok(Outcome::Code(0)),
         Program::Step {
             argv,
             environment,
@@ -120,13 +132,13 @@ fn not_started(error: &io::Error) -> Outcome {
 
 /// A command line with its whole environment.
 #[derive(Clone, Copy)]
-struct Words<'a> {
-    argv: &'a [String],
-    environment: &'a BTreeMap<String, String>,
+pub(super) struct Words<'a> {
+    pub(super) argv: &'a [String],
+    pub(super) environment: &'a BTreeMap<String, String>,
 }
 
 impl Words<'_> {
-    fn command(self) -> io::Result<Command> {
+    pub(super) fn command(self) -> io::Result<Command> {
         let (program, arguments) = self.argv.split_first().ok_or(Errno::INVAL)?;
         #[expect(
             clippy::disallowed_methods,
@@ -149,7 +161,7 @@ fn prefer_as_victim() {
     let _told = file.and_then(|file| rustix::io::write(file, b"500"));
 }
 
-fn raise_loopback() -> io::Result<()> {
+pub(super) fn raise_loopback() -> io::Result<()> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     sys::raise_loopback(socket.as_fd())
 }

@@ -5,12 +5,13 @@
 //! when the factory is gone, and to report. `inner`: its child, process 1 of the guest, lays out
 //! the file system (`mounts`), gives up every privilege (`walls`, `filter`, `calls`), starts the
 //! step and reaps what it leaves. When the step's main process ends, process 1 ends, and the kernel
-//! kills every other process of the guest.
+//! kills every other process of the guest. What an order has `beside` its step is one of these.
 //!
 //! Neither half lets the guest look at it: both are not dumpable, so that `/proc/1/mem`, `environ`,
 //! `exe` and `fd` are closed even to the same uid. The program itself runs from a read-only mount
 //! of its file or a sealed copy in memory (see [`crate::Local`]), so that no guest can change it.
 
+mod beside;
 mod calls;
 mod check;
 mod filter;

@@ -8,7 +8,7 @@
 //! would, so that no link of a tree or workspace leads out.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, major, minor};
 use rustix::io::Errno;
@@ -93,6 +93,8 @@ pub(super) struct Sources {
     binds: Vec<(OwnedFd, String)>,
     /// Device nodes.
     devices: Vec<(&'static str, OwnedFd)>,
+    /// The same of what runs beside the step.
+    pub(super) beside: Option<Box<Self>>,
 }
 
 impl Sources {
@@ -100,12 +102,16 @@ impl Sources {
     pub(super) fn open(order: &Order) -> Result<Self, Failure> {
         let root = match &order.root {
             GuestRoot::Empty => None,
-            GuestRoot::Tree { lowers, scratch } => {
-                let lowers = lowers.iter().map(|lower| copy_from_host(lower, FROZEN));
-                let lowers = lowers.collect::<Result<_, _>>()?;
-                Some((lowers, copy_from_host(scratch, PLAIN)?))
-            }
+            GuestRoot::Tree { lowers, scratch } => Some(open_root(lowers, scratch)?),
         };
+        let beside = order.beside.as_ref().map(|beside| {
+            Ok::<_, Failure>(Box::new(Self {
+                root: Some(open_root(&beside.lowers, &beside.scratch)?),
+                binds: Vec::new(),
+                devices: open_devices()?,
+                beside: None,
+            }))
+        });
         let binds = order.binds.iter().map(|bind| {
             let attributes = if bind.writable { PLAIN } else { FROZEN };
             Ok((
@@ -113,19 +119,31 @@ impl Sources {
                 bind.target.clone(),
             ))
         });
-        let devices = DEVICES.iter().map(|(name, major, minor)| {
-            let path = format!("/dev/{name}");
-            let node = copy_from_host(path.as_ref(), DEVICE)?;
-            let right = is_device(&node, (*major, *minor)).at_path(Stage::Devices, &path)?;
-            let right = if right { Ok(()) } else { Err(Errno::NODEV) };
-            right.at_path(Stage::Devices, &path).map(|()| (*name, node))
-        });
         Ok(Self {
             root,
             binds: binds.collect::<Result<_, _>>()?,
-            devices: devices.collect::<Result<_, _>>()?,
+            devices: open_devices()?,
+            beside: beside.transpose()?,
         })
     }
+}
+
+/// Trees, the topmost first, and a scratch folder.
+fn open_root(lowers: &[PathBuf], scratch: &Path) -> Result<(Vec<OwnedFd>, OwnedFd), Failure> {
+    let lowers = lowers.iter().map(|lower| copy_from_host(lower, FROZEN));
+    let lowers = lowers.collect::<Result<_, _>>()?;
+    Ok((lowers, copy_from_host(scratch, PLAIN)?))
+}
+
+fn open_devices() -> Result<Vec<(&'static str, OwnedFd)>, Failure> {
+    let devices = DEVICES.iter().map(|(name, major, minor)| {
+        let path = format!("/dev/{name}");
+        let node = copy_from_host(path.as_ref(), DEVICE)?;
+        let right = is_device(&node, (*major, *minor)).at_path(Stage::Devices, &path)?;
+        let right = if right { Ok(()) } else { Err(Errno::NODEV) };
+        right.at_path(Stage::Devices, &path).map(|()| (*name, node))
+    });
+    devices.collect()
 }
 
 fn is_device(node: &OwnedFd, number: (u32, u32)) -> rustix::io::Result<bool> {
