@@ -141,10 +141,11 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Judges the index in a file, unless that was done before with the same keys.
-    pub(crate) fn open(file: &Path, keep: &Arc<Keep>) -> Result<Self, Error> {
+    /// Judges the index in a file, unless that was done before with the same keys. An error says
+    /// that it is of `source`.
+    pub(crate) fn open(file: &Path, source: &Path, keep: &Arc<Keep>) -> Result<Self, Error> {
         let opened = Place::of(file)?.open()?;
-        let of_file = |error: Error| error.of_file(file);
+        let of_file = |error: Error| error.of_file(source);
         let columns = match keep.kept(&hashed(&opened).map_err(of_file)?)? {
             Some(columns) => columns,
             None => keep

@@ -121,7 +121,7 @@ impl Repository {
         };
         Ok(Self {
             path: path.to_owned(),
-            listing: Listing::open(&file, keep)?,
+            listing: Listing::open(&file, &file, keep)?,
             folder,
             architecture,
         })

@@ -111,6 +111,94 @@ fn repositories_must_be_signed_by_who_is_trusted() {
 }
 
 #[test]
+fn what_an_index_says_is_kept_and_believed_of_nothing_else() {
+    let desk = Desk::new();
+    desk.repository("repo", "web", REPO);
+    let solve = || desk.run("solve web --explain -r repo -k web.rsa.pub");
+    let first = solve().with_code(0).out;
+    let kept = || {
+        let names = desk.names().into_iter();
+        names
+            .filter(|name| name.starts_with("cache/boltworks/indexes/"))
+            .collect::<Vec<_>>()
+    };
+    let [name] = &kept()[..] else {
+        panic!("{:?}", kept());
+    };
+    let whole = desk.read(name);
+    // The header, a page, and the checksums: what is damaged is made again.
+    for at in [3, 4106, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        desk.write(name, damaged);
+        assert_eq!(solve().with_code(0).out, first, "{at}");
+        assert_eq!(desk.read(name), whole, "{at}");
+    }
+    desk.write(name, &whole[..4100]);
+    assert_eq!(solve().with_code(0).out, first);
+    assert_eq!(desk.read(name), whole);
+    // It is of this index and of these keys only.
+    desk.run("solve web -r repo -k stranger.rsa.pub")
+        .with_code(1);
+    desk.repository("repo", "web", &["web 2-r0"]);
+    assert_eq!(
+        solve().with_code(0).out,
+        "web-2-r0 (repo)\n  world needs web\n"
+    );
+    let [one, other] = &kept()[..] else {
+        panic!("{:?}", kept());
+    };
+    let (one, other) = if one == name {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    desk.write(other, desk.read(one));
+    assert_eq!(
+        solve().with_code(0).out,
+        "web-2-r0 (repo)\n  world needs web\n"
+    );
+    // What others may write is not read, whatever it says.
+    desk.repository("repo", "web", REPO);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(desk.path(name), mode).unwrap();
+    assert_eq!(solve().with_code(0).out, first);
+    let mode = std::fs::metadata(desk.path(name)).unwrap().permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn what_is_not_understood_is_left_out_and_told() {
+    let desk = Desk::new();
+    desk.repository("repo", "web", REPO);
+    let index = desk.read("repo/x86_64/APKINDEX.tar.gz");
+    let index = boltworks_apk::Index::read(&index, None).unwrap();
+    let odd = "C:Q1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\nP:odd\nV:0.99f7-r0\n\n";
+    desk.write("APKINDEX", odd.to_owned() + &index.to_text().unwrap());
+    let tar = std::process::Command::new("tar")
+        .args(["-czf", "repo/x86_64/APKINDEX.tar.gz", "APKINDEX"])
+        .current_dir(desk.path(""))
+        .status();
+    assert!(tar.unwrap().success());
+    let solved = desk
+        .run("solve web -r repo --ignore-signatures")
+        .with_code(0);
+    assert!(
+        solved
+            .err
+            .contains("repo/x86_64 lists 1 package with fields that are not understood: left out"),
+        "{solved:?}"
+    );
+    let again = desk
+        .run("solve web -r repo --ignore-signatures")
+        .with_code(0);
+    assert_eq!((again.out, again.err), (solved.out, solved.err));
+}
+
+#[test]
 fn what_is_no_repository_is_said_so() {
     let desk = Desk::new();
     let nowhere = desk.run("solve a -r nowhere -k web.rsa.pub").with_code(2);

@@ -182,10 +182,8 @@ impl Harbour<'_> {
         let name = RelPath::try_from(FILE_NAME)?;
         let address = self.address(named, FILE_NAME)?;
         let file = pool.path_for_children()?.join(FILE_NAME);
-        let last = || {
-            Listing::open(&file, &self.keep)
-                .map_err(|error| error.of_file(Path::new(&address.to_string())))
-        };
+        let source = PathBuf::from(address.to_string());
+        let last = || Listing::open(&file, &source, &self.keep);
         let is_there = pool.exists(&name)?;
         if is_there && self.home.host.offline {
             return last();
@@ -200,7 +198,7 @@ impl Harbour<'_> {
                     return known.map_or_else(last, |(listing, _)| Ok(listing));
                 };
                 let judged = self.keep.judge(&whole(&mut draft)?);
-                judged.map_err(|error| error.of_file(Path::new(&address.to_string())))?;
+                judged.map_err(|error| error.of_file(&source))?;
                 let place = RelPath::try_from(VALIDATOR)?;
                 if pool.exists(&place)? {
                     pool.remove_file(&place)?;
