@@ -84,8 +84,8 @@ impl<W: Write> Writer<W> {
         self.append_content(node)
     }
 
-    /// The same with names of owner and group, and a folder's name measured without the `/` at its
-    /// end: so the Go tool chain's writer does where the name comes without one, as in apko's layers.
+    /// The same with names of owner and group, and a folder's name without the `/` at its end, as in
+    /// apko's layers.
     pub fn append_owned(
         &mut self,
         path: &RelPath,
@@ -360,12 +360,8 @@ impl Fields {
     fn header(&self, owner: Owner<'_>, split: Option<(&[u8], &[u8])>) -> Block {
         let mut header = Draft::new(self.kind);
         let (prefix, name) = split.unwrap_or((b"", &self.name));
-        let mut name = ascii(name);
-        if self.kind == b'5' && !name.ends_with(b"/") {
-            name.push(b'/');
-        }
         header.text(PREFIX, prefix);
-        header.text(NAME, &name);
+        header.text(NAME, &ascii(name));
         header.text(LINK, &ascii(&self.link));
         header.number(MODE, self.mode.into());
         header.number(UID, self.uid.into());
