@@ -262,11 +262,12 @@ impl Tests<'_> {
     }
 }
 
-/// What is wrong with accounts, shown where the recipe lists them.
+/// What is wrong with accounts or the text of a licence, shown where the recipe names it.
 pub(crate) fn placed(error: boltworks_package::Error, environment: &Image) -> Error {
     let accounts = &environment.accounts;
     let place = match &error {
         boltworks_package::Error::NoAccount { name, .. } => environment.written.of(name),
+        boltworks_package::Error::NoLicence { written, .. } => written.0.as_deref().cloned(),
         boltworks_package::Error::Accounts { .. } => {
             let said = chain(&error);
             let users = accounts.users.iter().map(|user| &user.username);

@@ -96,6 +96,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
             workspace: path,
         })));
     }
+    verify_licences(recipe, &what, &workspace)?;
     let parcels = parcels(order, &workspace)?;
     let libraries = if order.binds_libraries {
         Some(libraries::of_environment(order.environment, shop.store)?)
@@ -122,6 +123,22 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         by_hand,
         lint,
     })
+}
+
+/// Refuses a licence's text that the steps did not leave where the recipe says.
+fn verify_licences(recipe: &Recipe, what: &str, workspace: &Workspace) -> Result<(), Error> {
+    for copyright in &recipe.package.copyright {
+        if let Some(path) = &copyright.license_path
+            && !workspace.has_file(path)?
+        {
+            return Err(Error::NoLicence {
+                what: what.to_owned(),
+                path: path.clone(),
+                written: copyright.license_path_written.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Every step of a recipe but those of its tests.

@@ -67,6 +67,16 @@ pub enum Error {
         /// Who.
         name: String,
     },
+    /// A licence's text is not where the recipe says.
+    #[error("{what} left no file {path:?}, which a `license-path` in the recipe names")]
+    NoLicence {
+        /// `build of zlib`.
+        what: String,
+        /// The path, in the workspace.
+        path: String,
+        /// Where the recipe names it.
+        written: boltworks_recipe::resolved::Written,
+    },
     /// The accounts are wrong, or there is no place for them in the guest.
     #[error("{what} cannot have what `{listed}` in the recipe lists")]
     Accounts {
@@ -204,6 +214,11 @@ impl Error {
                  or a number"
             )),
             Self::Accounts { .. } => Some("correct the recipe".to_owned()),
+            Self::NoLicence { .. } => Some(
+                "write where the text lies once all steps are done, from /home/build on, or leave \
+                 `license-path` out"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_fsx::{
-    Content, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
+    Content, FileKind, Kind, Meta, Node, Ownership, RelPath, Root, ScanOptions, Tree, WriteOptions,
 };
 use boltworks_model::{PackageName, Timestamp};
 use boltworks_sandbox::{Bind, GuestSpec, Ids};
@@ -161,6 +161,14 @@ impl Workspace {
             node.meta.mtime = epoch.0;
         }
         Ok(tree)
+    }
+
+    /// Whether a path beneath the guest's home leads to a file there.
+    pub(crate) fn has_file(&self, path: &str) -> Result<bool, Error> {
+        let home = self.parent.dir(&self.name.push(HOME_FOLDER)?)?;
+        // What cannot be reached is not there: a part of the path is a file, or links lead in a circle.
+        let found = home.stat_in_root(path.as_bytes()).unwrap_or_default();
+        Ok(found.is_some_and(|stat| stat.kind == FileKind::File))
     }
 
     /// Its folder.

@@ -212,3 +212,28 @@ fn what_is_not_copied_is_told() -> Result<()> {
     let output = small.command(["build", "recipes/one.yaml"])?.ok()?;
     output.says("! link beside the recipe one is a symbolic link and is not copied")
 }
+
+#[test]
+fn the_text_of_a_licence_is_there_in_the_end() -> Result<()> {
+    let small = Small::new()?;
+    let with = |script: &str| {
+        let text = boltworks_tests::small::recipe("one", "", script);
+        let named = "license: Apache-2.0\n      license-path: doc/COPYING";
+        small.write(
+            "recipes/one.yaml",
+            &text.replace("license: Apache-2.0", named),
+        )
+    };
+    let build = || small.command(["build", "recipes/one.yaml"]);
+    with("mkdir -p doc/COPYING")?;
+    let output = build()?.fails(2)?;
+    output.says("recipes/one.yaml:8:21")?;
+    output.says("build of one left no file \"doc/COPYING\", which a `license-path`")?;
+    output.says("help: write where the text lies once all steps are done")?;
+    // Links are followed, and lead nowhere else.
+    with("mkdir doc; ln -s /etc/passwd doc/COPYING")?;
+    build()?.fails(2)?.says("left no file")?;
+    with("mkdir doc; echo text >here; ln -s ../here doc/COPYING")?;
+    build()?.ok()?;
+    Ok(())
+}

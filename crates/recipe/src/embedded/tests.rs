@@ -8,7 +8,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::{Form, read};
-use crate::resolved::{Capability, Copyright, Group, Recipe, Scriptlets, Step, Trigger, User};
+use crate::resolved::{
+    Capability, Copyright, Group, Recipe, Scriptlets, Step, Trigger, User, Written,
+};
 use crate::{PipelineLibrary, ResolveOptions, parse_recipe, resolve};
 
 const RECIPE: &str = r##"
@@ -247,6 +249,7 @@ fn copyright() -> impl Strategy<Value = Copyright> {
         paths,
         attestation: rest.0,
         license_path: rest.1,
+        license_path_written: Written::default(),
         detection_override: rest.2,
     })
 }

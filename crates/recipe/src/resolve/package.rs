@@ -194,6 +194,11 @@ impl Fields<'_> {
                 paths: self.texts(&copyright.paths)?,
                 attestation: self.known(copyright.attestation.as_ref())?,
                 license_path: self.license_path(copyright.license_path.as_ref())?,
+                license_path_written: copyright
+                    .license_path
+                    .as_ref()
+                    .map(|path| self.0.written(path))
+                    .unwrap_or_default(),
                 detection_override: self.optional(copyright.detection_override.as_ref())?,
             })
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Version};
 
-use super::{Image, SourceRef, Step, Update};
+use super::{Image, SourceRef, Step, Update, Written};
 use crate::Error;
 
 /// A recipe as understood, for one architecture.
@@ -175,8 +175,10 @@ pub struct Copyright {
     pub paths: Vec<String>,
     /// Who says so.
     pub attestation: Option<String>,
-    /// The file that holds the licence's text.
+    /// The file that holds the licence's text, in the workspace once all steps are done.
     pub license_path: Option<String>,
+    /// Where the recipe names that file.
+    pub license_path_written: Written,
     /// What a licence detector should have said.
     pub detection_override: Option<String>,
 }

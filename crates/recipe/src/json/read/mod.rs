@@ -350,6 +350,7 @@ fn copyright(written: Vec<WrittenCopyright>) -> Vec<Copyright> {
         paths: one.paths,
         attestation: one.attestation,
         license_path: one.license_path,
+        license_path_written: Written::default(),
         detection_override: one.detection_override,
     };
     written.into_iter().map(read).collect()
