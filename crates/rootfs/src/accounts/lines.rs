@@ -1,5 +1,7 @@
 //! The lines of the three files, and what may stand in them.
 
+use std::collections::BTreeSet;
+
 use boltworks_fsx::RelPath;
 use boltworks_recipe::resolved::{Accounts, Group, User};
 
@@ -54,6 +56,8 @@ pub fn verify_numbers(what: &str, uid: u32, gid: u32) -> Result<(), Fault> {
 pub struct Table {
     path: &'static str,
     lines: Vec<String>,
+    /// The names that were added.
+    added: BTreeSet<String>,
 }
 
 impl Table {
@@ -62,6 +66,7 @@ impl Table {
         Self {
             path,
             lines: text.lines().map(str::to_owned).collect(),
+            added: BTreeSet::new(),
         }
     }
 
@@ -89,8 +94,15 @@ impl Table {
         lines.find(|line| line.split(':').next() == Some(name))
     }
 
-    /// Adds a line, or replaces the one that has this name, which must agree in these fields.
+    /// Adds a line, or replaces the one that has this name, which must agree in these fields. Of those
+    /// that are added of one name the first counts, as in melange and apko: the others follow it.
     fn add(&mut self, name: &str, line: String, must_agree: &[usize]) -> Result<(), Fault> {
+        if !self.added.insert(name.to_owned()) {
+            if !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+            return Ok(());
+        }
         let is_it = |there: &&mut String| there.split(':').next() == Some(name);
         let Some(there) = self.lines.iter_mut().find(is_it) else {
             self.lines.push(line);

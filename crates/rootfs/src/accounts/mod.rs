@@ -2,7 +2,7 @@
 //! guests alike, and the thin tree that brings it into a guest.
 //!
 //! Packages may bring these files; what is asked for goes behind their lines. A name that is there
-//! already with other numbers is an error, not a second line.
+//! already with other numbers is an error; of two that are asked for the first counts.
 
 mod layer;
 mod lines;

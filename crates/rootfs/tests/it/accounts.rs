@@ -212,6 +212,16 @@ fn a_name_has_one_number() {
             .unwrap_err()
     };
     insta::assert_snapshot!(fault("build", 1001), @"accounts: 'build' is in /etc/passwd already, as 'build:x:1000:1000:build:/home/build:/bin/sh'");
+    // Of two that are asked for the first counts, as in melange.
+    let twice = accounts(vec![
+        user("web", 33, "/a"),
+        user("web", 34, "/b"),
+        user("web", 33, "/a"),
+    ]);
+    let trees = yard.with(&twice).unwrap();
+    assert_eq!(numbers(&trees, "web").unwrap(), Some((33, 33)));
+    let lines = dump(&read(&trees[0]));
+    assert_eq!(lines.matches("\nweb:x:3").count(), 2, "{lines}");
     insta::assert_snapshot!(fault("web", u32::MAX), @"accounts.users: no user or group has the number 4294967295: the largest is 4294967294");
     insta::assert_snapshot!(fault("a:b", 5), @"accounts: 'a:b' cannot be a username");
     assert!(
