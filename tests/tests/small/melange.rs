@@ -180,6 +180,13 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
     ensure!(asked.contains("/os/x86_64/bash-"), "{asked}");
     build("local", "os").ok()?;
     ensure!(read("remote")? == read("local")?, "the bytes differ");
+    // An index that did not change is not sent again.
+    build("again", &address).ok()?;
+    let asked = server.said()?;
+    ensure!(
+        asked.contains("APKINDEX.tar.gz HTTP/1.1\" 304"),
+        "{asked}"
+    );
     // Packages are fetched once; without the server the last index is taken, and told of.
     drop(server);
     let offline = build("offline", &address).ok()?;
@@ -213,6 +220,8 @@ fn a_key_at_an_address_is_trusted_from_the_first_time_on() -> Result<()> {
     build(1)?.ok()?.says(&told)?;
     let again = build(2)?.ok()?;
     ensure!(!again.stderr.contains("trusts key"), "{again}");
+    let scan = desk.melange("scan -r packages recipes/echo.yaml -k");
+    scan.arg(&address).env("no_proxy", "127.0.0.1").fails(1)?;
     // Another key is none that was agreed to, and a file of its name is.
     desk.melange("keygen --key-size 2048 other.rsa").ok()?;
     std::fs::copy(desk.path("other.rsa.pub"), &trusted)?;

@@ -174,13 +174,7 @@ pub(super) fn reading(
 ) -> Result<Reading, Failure> {
     let sources = match words.path("source-dir") {
         _ if words.is_on("empty-workspace") => SourceFolder::Nowhere,
-        Some(folder) if is_gone(&folder) => {
-            let folder = folder.display();
-            output.note(&format!(
-                "! --source-dir {folder} is not there: it goes on as if it were empty"
-            ));
-            SourceFolder::Nowhere
-        }
+        Some(folder) if is_gone(&folder, output) => SourceFolder::Nowhere,
         Some(folder) => SourceFolder::Folder(folder),
         None => SourceFolder::Folder(parent(recipe).to_owned()),
     };
@@ -222,8 +216,15 @@ pub(super) fn reading(
     })
 }
 
-fn is_gone(folder: &Path) -> bool {
-    Root::open(folder).is_err_and(|error| error.is_not_found())
+pub(super) fn is_gone(folder: &Path, output: &Output) -> bool {
+    let is_gone = Root::open(folder).is_err_and(|error| error.is_not_found());
+    if is_gone {
+        let folder = folder.display();
+        output.note(&format!(
+            "! --source-dir {folder} is not there: it goes on as if it were empty"
+        ));
+    }
+    is_gone
 }
 
 /// What lies in a source folder and is none of its sources: keys, and what a build reads and writes

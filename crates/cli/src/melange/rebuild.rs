@@ -32,7 +32,9 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             let wants = [(subject, recipe.build_packages.clone())];
             Ok(single::mirrored(&home, named, &wants, ambient)?)
         },
-        sources: words.path("source-dir"),
+        sources: words
+            .path("source-dir")
+            .filter(|folder| !given::is_gone(folder, output)),
         signing,
         out: words.path("out-dir"),
         told: Told {

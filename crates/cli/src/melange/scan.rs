@@ -1,15 +1,17 @@
 //! `melange scan`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use boltworks_factory::keys;
-use boltworks_factory::repository::is_address;
+use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::single::scanning::{self, Shelf};
+use boltworks_factory::{keys, single};
 use boltworks_model::Architecture;
 
 use super::flag::Words;
 use super::{SKIPPED, build, given, usage};
 use crate::commands::scan::{Shown, show};
+use crate::commands::session;
 use crate::dialect;
 use crate::failure::Failure;
 use crate::host;
@@ -26,7 +28,8 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     }
     let keyring = words
         .is_given("keyring-append")
-        .then(|| words.paths("keyring-append"));
+        .then(|| keys_of(words, output));
+    let keyring = keyring.transpose()?;
     let keyring = keyring.as_deref().map(keys::trusted).transpose()?;
     let vendor = words.is_given("namespace").then(|| words.text("namespace"));
     let vendor = vendor.flatten();
@@ -68,4 +71,21 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
         }
     }
     show(&scanned, what, output)
+}
+
+/// The keys that are given, with files in the places of those at addresses.
+fn keys_of(words: &Words<'_>, output: &Output) -> Result<Vec<PathBuf>, Failure> {
+    let keys = words.paths("keyring-append");
+    if !keys.iter().any(|key| is_address(key)) {
+        return Ok(keys);
+    }
+    let given = Given {
+        keys,
+        ..Given::default()
+    };
+    let machine = session::machine()?;
+    let watcher = session::watcher(false);
+    let ambient = machine.ambient(watcher.as_ref());
+    let given = single::mirrored(&given::home(words)?, given, &[], &ambient)?;
+    Ok(given.keys)
 }

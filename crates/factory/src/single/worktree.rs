@@ -170,7 +170,13 @@ impl WorktreeOrder {
                 }),
             };
             let (strip, fuzz) = (number("strip-components", 1)?, number("fuzz", 2)?);
-            let root = folder_of(&folder)?;
+            let root = folder_of(&folder).map_err(|error| match error {
+                Error::Asked { what, .. } => Error::asked(
+                    format!("the folder of the recipe's patches: {what}"),
+                    "put the patches there, or name their folder with --source-dir",
+                ),
+                other => other,
+            })?;
             let listed = match input("series").trim() {
                 "" => input("patches").to_owned(),
                 series => uncommented(&root.read_text(&RelPath::try_from(series)?, TEXT_LIMIT)?),
