@@ -228,10 +228,7 @@ mod tests {
         assert_eq!(added, ["a"]);
         for target in ["../secret", "/etc", "nowhere", "deep/a.yaml"] {
             let error = uses("s", &read(target));
-            assert!(
-                error.contains(FOLDER_LEADS_OUT),
-                "{error}"
-            );
+            assert!(error.contains(FOLDER_LEADS_OUT), "{error}");
         }
     }
 

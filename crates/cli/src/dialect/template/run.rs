@@ -198,7 +198,9 @@ fn follow(value: &Data, path: &[String]) -> Result<Data, String> {
                 Some(value) => value,
                 None => return Ok(Data::Missing),
             },
-            Data::Nil | Data::Missing => return Err(format!("there is nothing that has a field '{name}'")),
+            Data::Nil | Data::Missing => {
+                return Err(format!("there is nothing that has a field '{name}'"));
+            }
             _ => return Err(format!("'{name}' is asked of something that has no fields")),
         };
     }

@@ -254,10 +254,7 @@ fn options(all: &BTreeMap<String, parsed::BuildOption>) -> Data {
         ])
     };
     let all = all.iter();
-    Data::Map(
-        all.map(|(name, one)| (name.clone(), option(one)))
-            .collect(),
-    )
+    Data::Map(all.map(|(name, one)| (name.clone(), option(one))).collect())
 }
 
 fn tests(test: Option<&parsed::Test>) -> Data {
