@@ -10,12 +10,13 @@ use boltworks_model::PackageName;
 use boltworks_package::local::{Beside, LocalFile, LocalFiles};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
-use boltworks_recipe::parsed::{Included, with_included};
-use boltworks_recipe::resolved::{Image, KnownBy, Recipe, SourceRef};
+use boltworks_recipe::parsed::{Ground, Included, with_ground};
+use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{
     ImageTest, Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe,
 };
 
+use crate::derived::{overlaid, with_packages};
 use crate::equipment::overrides;
 use crate::equipment::request;
 use crate::files::{TEXT_LIMIT, no_text};
@@ -138,12 +139,21 @@ impl Loaded {
                 loaded.take(&mut files, subject, &path);
             }
         }
-        for (path, text) in yaml_files(home, "images", &home.config.images)? {
+        let images = yaml_files(home, "images", &home.config.images)?;
+        let named = images
+            .iter()
+            .filter(|(path, _)| !path.ends_with(TEST_ENDING));
+        let named = named.map(|(path, _)| (stem(path).to_owned(), path.clone()));
+        let named: BTreeMap<String, String> = named.collect();
+        for (path, text) in images {
             if path.ends_with(TEST_ENDING) {
                 tests.push((path, text));
                 continue;
             }
-            let subject = loaded.add_image(home, &path, text.as_ref().map(String::as_str));
+            let subject = {
+                let text = text.as_ref().map(String::as_str);
+                loaded.add_image(home, (&path, text), &named)
+            };
             loaded.take(&mut files, subject, &path);
         }
         for (subject, path) in loaded.add_variants(home)? {
@@ -245,20 +255,19 @@ impl Loaded {
         }
     }
 
-    fn add_image(&mut self, home: &Home, path: &str, text: Result<&str, &Error>) -> Subject {
+    fn add_image(
+        &mut self,
+        home: &Home,
+        (path, text): (&str, Result<&str, &Error>),
+        files: &BTreeMap<String, String>,
+    ) -> Subject {
         let name = stem(path).to_owned();
         let subject = Subject::image(&name);
         let read = text
             .map_err(Error::told)
-            .and_then(|text| read_image(home, path, text).map_err(|error| error.told()));
+            .and_then(|text| read_image(home, path, text, files).map_err(|error| error.told()));
         match read {
-            Ok((image, source)) => {
-                let item = ImageItem {
-                    name: name.clone(),
-                    image,
-                    upon: None,
-                    tests: Vec::new(),
-                };
+            Ok((item, source)) => {
                 self.catalog.images.insert(name.clone(), item);
                 self.images.insert(name, source);
             }
@@ -291,25 +300,48 @@ fn read_recipe(
     Ok((item, source))
 }
 
-/// Reads an image file. What it includes lies beneath the factory's folder, and is named from there.
-fn read_image(home: &Home, path: &str, text: &str) -> Result<(Image, ImageSource), Error> {
+/// Reads an image file. What it includes lies beneath the factory's folder, and is named from there; what
+/// it stands upon is one of `files`, or a variant of one.
+fn read_image(
+    home: &Home,
+    path: &str,
+    text: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<(ImageItem, ImageSource), Error> {
     let mut included = Vec::new();
-    let mut include = |file: &str| -> Result<Included, Error> {
-        let text = home.folder.read_text(&RelPath::try_from(file)?, TEXT_LIMIT);
-        let one = Included {
-            file: file.to_owned(),
-            text: text.map_err(|error| no_text(error, Path::new(file)))?,
+    let mut upon = None;
+    let mut added = Vec::new();
+    let mut read = |ground: Ground<'_>| -> Result<Included, Error> {
+        let file = match ground {
+            Ground::Include(file) => file.to_owned(),
+            Ground::Overlay(name, place) => {
+                let found = overlaid(home, files, name, place)?;
+                upon.get_or_insert(found.name);
+                added.extend(found.packages);
+                found.file
+            }
         };
+        let path = RelPath::try_from(file.as_str())?;
+        let text = home.folder.read_text(&path, TEXT_LIMIT);
+        let text = text.map_err(|error| no_text(error, Path::new(&file)))?;
+        let one = Included { file, text };
         included.push(one.clone());
         Ok(one)
     };
-    let image = with_included(parse_image(path, text)?, &mut include)?;
+    let image = with_ground(parse_image(path, text)?, &mut read)?;
     let source = ImageSource {
         path: path.to_owned(),
         text: text.to_owned(),
         included,
     };
-    Ok((boltworks_recipe::resolve_image(&image)?, source))
+    let image = boltworks_recipe::resolve_image(&image)?;
+    let item = ImageItem {
+        name: stem(path).to_owned(),
+        image: with_packages(&image, &added).map_err(|why| Error::asked(why, "correct it"))?,
+        upon,
+        tests: Vec::new(),
+    };
+    Ok((item, source))
 }
 
 /// The name that a recipe's text gives its package, as far as it can be told from a text that is

@@ -1,10 +1,15 @@
-//! Images that stand upon others: the variants that the factory's file asks for. And the tests of images.
+//! Images that stand upon others: the variants that the factory's file asks for, and overlays. And the
+//! tests of images.
+
+use std::collections::BTreeMap;
 
 use boltworks_config::Variant;
+use boltworks_model::ChannelName;
 use boltworks_plan::{ImageItem, Pin, Subject};
 use boltworks_recipe::parse_image_test;
 use boltworks_recipe::resolved::Image;
 use boltworks_version::apk::Dependency;
+use boltworks_yaml::{Place, closest};
 
 use crate::catalog::{Loaded, stem};
 use crate::{Error, Home, image_tests};
@@ -105,8 +110,50 @@ impl Loaded {
     }
 }
 
+/// An image that a file stands upon.
+pub(crate) struct Overlaid {
+    /// Its name.
+    pub(crate) name: String,
+    /// The file it comes from.
+    pub(crate) file: String,
+    /// The packages that its variant adds to those of the file.
+    pub(crate) packages: Vec<String>,
+}
+
+/// The image that an overlay names: by its file, as a variant of that, or by a channel.
+pub(crate) fn overlaid(
+    home: &Home,
+    files: &BTreeMap<String, String>,
+    written: &str,
+    place: Place,
+) -> Result<Overlaid, Error> {
+    let channel = written.parse().ok();
+    let channel = channel.and_then(|channel: ChannelName| home.config.channels.get(&channel));
+    let name = channel.map_or(written, |channel| channel.image.as_str());
+    let own = files.get(name).map(|file| (file, Vec::new()));
+    let varied = || {
+        home.config.variants.iter().find_map(|(ending, variant)| {
+            let stem = name.strip_suffix(ending)?.strip_suffix('-')?;
+            let file = files.get(stem)?;
+            let is_one = variant.is_of(ending, stem);
+            is_one.then(|| (file, variant.packages.clone()))
+        })
+    };
+    let Some((file, packages)) = own.or_else(varied) else {
+        let message = format!("there is no image '{written}' to stand upon");
+        let suggestion = closest(written, files.keys().map(String::as_str)).map(str::to_owned);
+        let error = boltworks_yaml::Error::new(place, message).suggest(suggestion);
+        return Err(boltworks_recipe::Error::from(error).into());
+    };
+    Ok(Overlaid {
+        name: name.to_owned(),
+        file: file.clone(),
+        packages,
+    })
+}
+
 /// The image with more packages, each once.
-fn with_packages(image: &Image, packages: &[String]) -> Result<Image, String> {
+pub(crate) fn with_packages(image: &Image, packages: &[String]) -> Result<Image, String> {
     let mut image = image.clone();
     for text in packages {
         let wanted: Dependency = text

@@ -1,6 +1,6 @@
 //! An image's files as a client finds them: its layers, one laid over the other.
 
-use std::io::{self, BufReader, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::sync::Arc;
 
 use boltworks_fsx::tar::{Policy, read_tree};
@@ -8,6 +8,7 @@ use boltworks_fsx::{Bounded, Kind, Limit, RelPath, Root, Tree};
 use boltworks_oci::{Descriptor, media_type};
 use boltworks_store::Store;
 use flate2::bufread::MultiGzDecoder;
+use zstd::Decoder;
 
 use crate::Error;
 
@@ -21,21 +22,20 @@ const MOST: Limit = Limit(64 << 30);
 pub fn unpacked(layers: &[Descriptor], store: &Store, scratch: &Root) -> Result<Tree, Error> {
     let mut whole = Tree::new();
     for layer in layers {
-        if layer.media_type != media_type::LAYER_GZIP {
-            let what = format!("layer {}", layer.digest.prefixed());
-            let reason = format!("it is no {}", media_type::LAYER_GZIP);
-            return Err(Error::refused(what, reason));
-        }
         let blob = store.open_blob(&layer.digest)?;
-        let plain = MultiGzDecoder::new(BufReader::new(blob.reader()));
+        let packed = BufReader::new(blob.reader());
+        let plain: Box<dyn Read + '_> = match layer.media_type.as_str() {
+            media_type::LAYER => Box::new(packed),
+            media_type::LAYER_GZIP => Box::new(MultiGzDecoder::new(packed)),
+            media_type::LAYER_ZSTD => Box::new(Decoder::with_buffer(packed).map_err(failed)?),
+            other => {
+                let what = format!("layer {}", layer.digest.prefixed());
+                return Err(Error::refused(what, format!("'{other}' is not read")));
+            }
+        };
         let mut file = scratch.scratch()?;
         let copied = io::copy(&mut Bounded::new(plain, MOST), &mut file);
-        copied
-            .and_then(|_| file.rewind())
-            .map_err(|source| Error::Write {
-                action: "unpack a layer",
-                source,
-            })?;
+        copied.and_then(|_| file.rewind()).map_err(failed)?;
         let policy = Policy {
             devices: true,
             ..Policy::default()
@@ -43,6 +43,13 @@ pub fn unpacked(layers: &[Descriptor], store: &Store, scratch: &Root) -> Result<
         lay(&mut whole, &read_tree(&Arc::new(file), policy)?)?;
     }
     Ok(whole)
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Write {
+        action: "unpack a layer",
+        source,
+    }
 }
 
 /// Lays a layer over what there is, as the image specification has it (`layer.md`, "Applying

@@ -47,6 +47,9 @@ pub struct Image {
     /// Another image file to start from. Deprecated by apko.
     #[serde(default)]
     pub include: Option<Text>,
+    /// An image of the factory to stand upon; not apko's.
+    #[serde(default)]
+    pub overlay: Option<Text>,
     /// Folders a container keeps outside its root.
     #[serde(default, deserialize_with = "or_default")]
     pub volumes: Vec<Text>,
@@ -62,7 +65,7 @@ pub struct Image {
     /// The file this was read from.
     #[serde(skip)]
     pub origin: Origin,
-    /// Whether what it includes is in it.
+    /// Whether what it includes, and what it stands upon, is in it.
     #[serde(skip)]
     pub has_included: bool,
 }

@@ -1,11 +1,14 @@
-//! An image file that includes another: `include`, which apko deprecates and still reads.
+//! An image file that includes another, `include`, which apko deprecates and still reads; and one that
+//! stands upon an image of the factory, `overlay`, which is not apko's.
 //!
 //! What is included is the ground that the file stands on: where both say one thing, the file's own
 //! word counts, and of lists what is included comes first.
 
 use std::collections::BTreeMap;
 
-use super::{Accounts, Contents, Image, Origin, Text, parse_image};
+use boltworks_yaml::Place;
+
+use super::{Accounts, Certificates, Contents, Image, Origin, Text, parse_image};
 use crate::{Error, Problem};
 
 /// So many files include each other at most.
@@ -20,13 +23,41 @@ pub struct Included {
     pub text: String,
 }
 
+/// What an image file names to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground<'a> {
+    /// A file that it includes.
+    Include(&'a str),
+    /// An image that it stands upon, and where that is written.
+    Overlay(&'a str, Place),
+}
+
 /// An image with everything that it includes, as apko merges it. `read` gets what `include` says.
 ///
 /// # Errors
-/// What `read` says, or that a file is no image file or includes itself.
+/// What `read` says, or that a file is no image file, includes itself, or stands upon an image.
 pub fn with_included<E: From<Error>>(
     image: Image,
     read: &mut dyn FnMut(&str) -> Result<Included, E>,
+) -> Result<Image, E> {
+    with_ground(image, &mut |ground| match ground {
+        Ground::Include(file) => read(file),
+        Ground::Overlay(name, place) => {
+            let message = format!("it stands upon image '{name}' of a factory");
+            let help = "make it there, with `boltworks up`";
+            let error = boltworks_yaml::Error::new(place, message).helped(help);
+            Err(Error::from(error).into())
+        }
+    })
+}
+
+/// The same of an image that may stand upon another. `read` gets what `include` or `overlay` says.
+///
+/// # Errors
+/// What `read` says, or that a file is no image file or includes itself.
+pub fn with_ground<E: From<Error>>(
+    image: Image,
+    read: &mut dyn FnMut(Ground<'_>) -> Result<Included, E>,
 ) -> Result<Image, E> {
     let mut files = vec![image];
     let mut origin = files
@@ -39,7 +70,12 @@ pub fn with_included<E: From<Error>>(
             let problem = Problem::value("the file", &include, rule);
             return Err(Error::at(origin.place(&include), problem).into());
         }
-        let found = read(&include)?;
+        let is_overlay = files.last().is_some_and(|own| own.overlay.is_some());
+        let found = if is_overlay {
+            read(Ground::Overlay(&include, origin.place(&include)))?
+        } else {
+            read(Ground::Include(&include))?
+        };
         let (image, wider) = placed(&origin, &found)?;
         files.push(image);
         origin = wider;
@@ -52,7 +88,7 @@ pub fn with_included<E: From<Error>>(
 }
 
 fn included(image: &Image) -> Option<Text> {
-    let include = image.include.clone();
+    let include = image.overlay.clone().or_else(|| image.include.clone());
     include.filter(|include| !include.is_empty())
 }
 
@@ -104,9 +140,16 @@ impl Image {
             volumes: [below.volumes, self.volumes].concat(),
             layering: self.layering.or(below.layering),
             format: or(self.format, below.format),
-            certificates: self.certificates.or(below.certificates),
+            certificates: match (self.certificates, below.certificates) {
+                (Some(own), Some(below)) if self.overlay.is_some() => Some(Certificates {
+                    additional: [below.additional, own.additional].concat(),
+                    providers: [below.providers, own.providers].concat(),
+                }),
+                (own, below) => own.or(below),
+            },
             vcs_url: self.vcs_url,
             include: self.include,
+            overlay: self.overlay,
             origin: self.origin,
             has_included: self.has_included,
         }

@@ -15,7 +15,7 @@ pub use image::{
     Accounts, BaseImage, Certificate, Certificates, Contents, Entrypoint, Group, Image, Layering,
     PathMutation, RuntimeKey, User,
 };
-pub use include::{Included, with_included};
+pub use include::{Ground, Included, with_ground, with_included};
 pub use recipe::{
     BuildOption, Capabilities, Capability, Checks, Copyright, Cpe, DataSet, Dependencies,
     ListChange, OptionContents, OptionEnvironment, Package, PackageOptions, Recipe, Resources,

@@ -152,6 +152,9 @@ impl Reader<'_> {
         if let Some(include) = include.filter(|include| !include.is_empty()) {
             return Err(self.not_supported(include, "include"));
         }
+        if let Some(overlay) = image.overlay.as_ref().filter(|_| !image.has_included) {
+            return Err(self.not_supported(overlay, "overlay"));
+        }
         if let Some(format) = image.format.as_ref().filter(|format| !format.is_empty()) {
             match &**format {
                 "tar" => {}
