@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::compression::Compression;
 use crate::quantity::{Bytes, Span, processes};
 use crate::{state, variants};
 
@@ -76,17 +77,6 @@ pub struct Factory {
     /// ones (`so-ver:libz.so.1>=1.3.1-r0`).
     #[serde(default)]
     pub bind_libraries: bool,
-}
-
-/// How image layers are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compression {
-    /// With gzip, as every client reads it.
-    #[default]
-    Gzip,
-    /// With Zstandard: smaller and quicker; some older clients do not read it.
-    Zstd,
 }
 
 /// The factory's keys.

@@ -80,12 +80,8 @@ fn own(tree: &mut Tree, certificates: &[Certificate]) -> Result<Vec<Authority>, 
     Ok(all)
 }
 
-/// Those of packages that provide one of these names, in the order of their files.
-fn provided(
-    tree: &Tree,
-    providers: &[String],
-    packages: &[Opened],
-) -> Result<Vec<Authority>, Error> {
+/// The files with certificates of packages that provide one of these names, in their order.
+pub(crate) fn provided_files<'p>(providers: &[String], packages: &'p [Opened]) -> Vec<&'p str> {
     let is_asked = |package: &&Opened| {
         let provides = &package.control.provides;
         provides
@@ -106,8 +102,17 @@ fn provided(
     });
     files.sort_unstable();
     files.dedup();
+    files
+}
+
+/// Those of packages that provide one of these names, in the order of their files.
+fn provided(
+    tree: &Tree,
+    providers: &[String],
+    packages: &[Opened],
+) -> Result<Vec<Authority>, Error> {
     let mut all = Vec::new();
-    for path in files {
+    for path in provided_files(providers, packages) {
         let text = read_file(tree, path)?.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
         // One that is none is the package's own matter.
         if let Some((pem, der)) = text.and_then(|text| only_certificate(&text)) {

@@ -72,6 +72,9 @@ pub struct Component {
     /// Who ships it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supplier: Option<Supplier>,
+    /// Who looks after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Supplier>,
     /// What it is called.
     pub name: String,
     /// Its version.
@@ -97,7 +100,7 @@ pub struct Component {
     pub properties: Vec<Property>,
 }
 
-/// Who ships something.
+/// Who ships something, or looks after it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Supplier {
     /// The name.
@@ -292,6 +295,13 @@ fn supplier(vendor: &str) -> Option<Supplier> {
     })
 }
 
+/// `Name <address>`, as it is; a word for nobody is nobody.
+fn author(maintainer: &str) -> Option<Supplier> {
+    (!matches!(maintainer, "" | "unknown")).then(|| Supplier {
+        name: maintainer.to_owned(),
+    })
+}
+
 fn address(facts: &ImageFacts<'_>, package: &ImagePackage<'_>) -> String {
     purl::apk(
         facts.vendor,
@@ -329,6 +339,7 @@ fn package_component(
         kind: "library",
         bom_ref: Some(reference.to_owned()),
         supplier: supplier(facts.vendor),
+        authors: author(package.maintainer).into_iter().collect(),
         name: package.name.to_owned(),
         version: Some(package.version.to_owned()),
         description: (!package.description.is_empty()).then(|| package.description.to_owned()),

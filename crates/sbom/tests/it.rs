@@ -265,6 +265,11 @@ SPDXRef-Image-web CONTAINS SPDXRef-Package-zlib-1.3.1-r0
   "supplier": {
     "name": "web"
   },
+  "authors": [
+    {
+      "name": "Ann (at) Home <ann@home.example>"
+    }
+  ],
   "name": "zlib",
   "version": "1.3.1-r0",
   "hashes": [

@@ -5,11 +5,14 @@ use boltworks_apk::Control;
 use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
 use boltworks_recipe::resolved::{Accounts, Image, PathKind, PathMutation};
+use boltworks_rootfs::Opened;
 
 use super::files::{Fault, Files, Id, What};
 use super::names::{base, dir, join};
 use super::pem;
 use crate::Error;
+use crate::certificates::provided_files;
+use crate::keystore::{self, Trusted};
 use crate::place::verify_name;
 
 /// No file that is read here to be changed or understood is larger.
@@ -255,8 +258,64 @@ fn change_all(
     }
 }
 
-/// Adds the certificates of the image file, and digests beside every bundle.
-pub(super) fn certificates(files: &mut Files, image: &Image, time: i64) -> Result<(), Error> {
+/// Adds the certificates of the image file and of packages, and digests beside every bundle.
+pub(super) fn certificates(
+    files: &mut Files,
+    (image, opened): (&Image, &[Opened]),
+    time: i64,
+) -> Result<(), Error> {
+    let mut added = own_certificates(files, image, time)?;
+    for path in provided_files(&image.certificate_providers, opened) {
+        let found = text(files, path)?.and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some((pem, der)) = found.and_then(|text| pem::only(&text, "CERTIFICATE")) {
+            let alias = format!("pkg-{}", sha256(&der));
+            added.push((pem, Trusted { alias, der }));
+        }
+    }
+    if !added.is_empty() {
+        trust(files, added, time)?;
+    }
+    for bundle in BUNDLES.into_iter().chain([JAVA]) {
+        if let Some(bytes) = text(files, bundle)? {
+            let name = String::from_utf8_lossy(base(bundle.as_bytes())).into_owned();
+            let line = format!("{}  {name}\n", sha256(&bytes));
+            let above = String::from_utf8_lossy(&dir(bundle.as_bytes())).into_owned();
+            let beside = format!("{above}/.{name}.sha256");
+            put(files, &beside, line.into_bytes(), (0o444, time))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts certificates into the bundles and into Java's store.
+fn trust(files: &mut Files, added: Vec<(Vec<u8>, Trusted)>, time: i64) -> Result<(), Error> {
+    for bundle in BUNDLES {
+        if let Some(mut bytes) = text(files, bundle)? {
+            for (pem, _) in &added {
+                bytes.extend_from_slice(pem);
+                bytes.push(b'\n');
+            }
+            put(files, bundle, bytes, (0o644, time))?;
+        }
+    }
+    let Some(bytes) = text(files, JAVA)? else {
+        return Ok(());
+    };
+    let added: Vec<Trusted> = added.into_iter().map(|(_, trusted)| trusted).collect();
+    let millis = u64::try_from(time).unwrap_or_default().saturating_mul(1000);
+    let bytes = keystore::with(&bytes, &added, millis).map_err(|reason| {
+        let reason = format!("they cannot be added to /{JAVA}: {reason}");
+        Error::refused("certificates", reason)
+    })?;
+    put(files, JAVA, bytes, (0o644, time))
+}
+
+/// The certificates of the image file, each a file now.
+fn own_certificates(
+    files: &mut Files,
+    image: &Image,
+    time: i64,
+) -> Result<Vec<(Vec<u8>, Trusted)>, Error> {
     let mut added = Vec::new();
     for (at, certificate) in image.certificates.iter().enumerate() {
         let what = format!("certificates.additional[{at}]");
@@ -273,34 +332,12 @@ pub(super) fn certificates(files: &mut Files, image: &Image, time: i64) -> Resul
         files
             .make_dirs(CERTIFICATES.as_bytes(), 0o755)
             .map_err(fault(what.as_str()))?;
-        let path = format!("{CERTIFICATES}/{name}-{}.crt", sha256(&der));
+        let alias = format!("{name}-{}", sha256(&der));
+        let path = format!("{CERTIFICATES}/{alias}.crt");
         put(files, &path, pem.clone(), (0o644, time))?;
-        added.extend_from_slice(&pem);
-        added.push(b'\n');
+        added.push((pem, Trusted { alias, der }));
     }
-    if !added.is_empty() && files.find(JAVA.as_bytes()).is_ok() {
-        let reason = format!("the image has /{JAVA}, and adding to Java's store is not supported");
-        return Err(Error::refused("certificates", reason));
-    }
-    for bundle in BUNDLES {
-        if added.is_empty() {
-            break;
-        }
-        if let Some(mut bytes) = text(files, bundle)? {
-            bytes.extend_from_slice(&added);
-            put(files, bundle, bytes, (0o644, time))?;
-        }
-    }
-    for bundle in BUNDLES.into_iter().chain([JAVA]) {
-        if let Some(bytes) = text(files, bundle)? {
-            let name = String::from_utf8_lossy(base(bundle.as_bytes())).into_owned();
-            let line = format!("{}  {name}\n", sha256(&bytes));
-            let above = String::from_utf8_lossy(&dir(bundle.as_bytes())).into_owned();
-            let beside = format!("{above}/.{name}.sha256");
-            put(files, &beside, line.into_bytes(), (0o444, time))?;
-        }
-    }
-    Ok(())
+    Ok(added)
 }
 
 fn put(

@@ -146,7 +146,7 @@ fn change(files: &mut Files, material: &Material<'_>) -> Result<Vec<String>, Err
         Some(newest) if compatible.is_earliest => newest.max(compatible.time),
         _ => compatible.time,
     };
-    changes::certificates(files, image, time)?;
+    changes::certificates(files, (image, opened), time)?;
     changes::runtime_keys(files, image, time)?;
     changes::services(files, image)?;
     let controls: Vec<&Control> = opened.iter().map(|one| &one.control).collect();

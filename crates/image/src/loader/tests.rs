@@ -1,3 +1,5 @@
+//! What is written is what glibc's own tool reads.
+
 use std::process::Command;
 
 use boltworks_fsx::Node;
