@@ -16,6 +16,7 @@ use boltworks_rootfs::{Frames, Locked, Opened, open_frames, open_locked};
 use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::{Batch, Store};
 
+use crate::compatible::{self, Compatible, Material};
 use crate::contents::{PackageContents, System};
 use crate::known::{Key, Source};
 use crate::layer::{Compression, StoredLayer};
@@ -50,10 +51,12 @@ pub struct ImageRequest<'a> {
     pub keyring: &'a Keyring,
     /// `SOURCE_DATE_EPOCH`. Without it, the newest build date of the packages.
     pub created: Option<Timestamp>,
-    /// How layers are compressed.
-    pub compression: Compression,
     /// The image it stands upon: the layers of that are its first ones, and one more is above them.
     pub upon: Option<&'a Self>,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// What decides layers as apko lays them, if they are to be laid so.
+    pub compatible: Option<&'a Compatible>,
 }
 
 /// An image in the store. Its name is the digest of its manifest.
@@ -154,6 +157,7 @@ fn of_packages(
         parts,
         fresh,
         unpacked,
+        notes: laid_notes,
     } = laid;
     step("describe");
     let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
@@ -165,6 +169,7 @@ fn of_packages(
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     batch.commit()?;
     let mut notes = sbom.notes;
+    notes.extend(laid_notes);
     notes.extend(
         fresh
             .into_iter()
@@ -194,6 +199,8 @@ struct Laid {
     /// Layers that were not known.
     fresh: Vec<Fresh>,
     unpacked: u64,
+    /// What a person should know of how it was laid.
+    notes: Vec<String>,
 }
 
 impl Laid {
@@ -227,7 +234,11 @@ fn lay<'s>(
     let opened = open(request.locked)?;
     ambient.cancel.check()?;
     step("compose");
-    let composed = tree::compose(request, &opened)?;
+    let own = as_apko(request, &opened, store)?;
+    let composed = match &own {
+        Some(own) => Composed::of_tree(own.tree()?)?,
+        None => tree::compose(request, &opened)?,
+    };
     let created = created(request.created, &opened)?;
     let mut annotations = process::annotations(request.image, created);
     if let Some((_, below)) = &below {
@@ -241,6 +252,7 @@ fn lay<'s>(
         _ => None,
     };
     let wanted = match &below {
+        None if own.is_some() => Vec::new(),
         None => parts(request, &composed, &opened)?,
         Some(below) => vec![above(request, (&composed, opened.len()), below)?],
     };
@@ -248,8 +260,18 @@ fn lay<'s>(
         Some((_, laid)) => (laid.parts.layers, laid.fresh, laid.unpacked),
         None => Default::default(),
     };
+    let mut all = Vec::new();
     for part in wanted {
-        let found = layer_of(request, &composed, &part, (store, &mut *batch))?;
+        all.push(layer_of(request, &composed, &part, (store, &mut *batch))?);
+        ambient.cancel.check()?;
+    }
+    for layer in 0..own.as_ref().map_or(0, |own| own.groups.len()) {
+        if let Some(own) = &own {
+            all.push(own_layer(request, (own, layer), (store, &mut *batch))?);
+        }
+        ambient.cancel.check()?;
+    }
+    for found in all {
         unpacked += found.unpacked;
         let comment = comment.clone();
         layers.push(boltworks_oci::Layer {
@@ -257,7 +279,6 @@ fn lay<'s>(
             ..found.layer
         });
         fresh.extend(found.fresh);
-        ambient.cancel.check()?;
     }
     let plan = ImagePlan {
         architecture: request.architecture,
@@ -274,7 +295,27 @@ fn lay<'s>(
         parts,
         fresh,
         unpacked,
+        notes: own.map(|own| own.notes).unwrap_or_default(),
     })
+}
+
+/// The files as apko lays them, if they are to be laid so.
+fn as_apko(
+    request: &ImageRequest<'_>,
+    opened: &[Opened],
+    store: &Store,
+) -> Result<Option<compatible::Laid>, Error> {
+    let material = request.compatible.map(|compatible| Material {
+        image: request.image,
+        compatible,
+        architecture: request.architecture,
+        locked: request.locked,
+        opened,
+        store,
+    });
+    material
+        .map(|material| compatible::lay(&material))
+        .transpose()
 }
 
 /// The layer above those of the image that it stands upon.
@@ -331,7 +372,8 @@ struct Found {
 
 /// A layer that was not known, to be remembered when it is durable.
 struct Fresh {
-    key: Key,
+    /// What it is made of, where that is looked for.
+    key: Option<Key>,
     note: Note,
     stored: StoredLayer,
 }
@@ -344,7 +386,8 @@ impl Fresh {
             pieces,
         } = self.stored;
         self.note.write(layer.digest, &pieces)?;
-        self.key.remember(store, &layer, unpacked)
+        self.key
+            .map_or(Ok(()), |key| key.remember(store, &layer, unpacked))
     }
 }
 
@@ -374,7 +417,38 @@ fn layer_of<'a>(
     Ok(Found {
         layer: stored.layer.clone(),
         unpacked: stored.unpacked,
-        fresh: Some(Fresh { key, note, stored }),
+        fresh: Some(Fresh {
+            key: Some(key),
+            note,
+            stored,
+        }),
+    })
+}
+
+/// A layer as apko lays it.
+fn own_layer<'a>(
+    request: &ImageRequest<'_>,
+    (own, layer): (&compatible::Laid, usize),
+    (store, batch): (&'a Store, &mut Batch<'a>),
+) -> Result<Found, Error> {
+    let packages = &request.locked.packages;
+    let first = own.groups.get(layer).and_then(|group| group.first());
+    let first = first.and_then(|&at| packages.get(at));
+    let first = first.map_or("", |package| package.name.as_str());
+    let of = format!(
+        "compatible {} {} {first}",
+        request.name, request.architecture
+    );
+    let (note, known) = Note::read(&of, request.compression, store)?;
+    let stored = own.write(layer, Arc::new(known), (store, batch))?;
+    Ok(Found {
+        layer: stored.layer.clone(),
+        unpacked: stored.unpacked,
+        fresh: Some(Fresh {
+            key: None,
+            note,
+            stored,
+        }),
     })
 }
 

@@ -9,7 +9,8 @@
 //! 4. [`place`]: where a path of the image file really is, links followed.
 //! 5. [`layers`]: the tree parted into layers of what changes together; [`layer`]: each as one
 //!    deterministic compressed tar, in one pass; [`known`]: layers that were written before;
-//!    [`pieces`]: what is remembered of one that was like it.
+//!    [`pieces`]: what is remembered of one that was like it; [`upper`]: the layer above those of
+//!    another image, which this one stands upon.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
 //! 8. `loader`: where glibc's loader finds libraries; `keystore`: Java's authorities; [`brought`]:
@@ -25,19 +26,20 @@ pub mod accounts;
 pub mod brought;
 pub mod build;
 pub mod certificates;
+pub mod compatible;
 pub mod contents;
 pub mod cpio;
 pub mod database;
 pub mod declaration;
 pub mod error;
 pub mod export;
+mod keystore;
 pub mod known;
 pub mod layer;
-mod keystore;
 pub mod layers;
+mod loader;
 pub mod paths;
 pub mod pieces;
-mod loader;
 pub mod place;
 pub mod process;
 pub mod services;
@@ -50,9 +52,9 @@ pub mod warnings;
 pub use build::{BuiltImage, ImageRequest, build};
 pub use cpio::write_cpio;
 pub use error::Error;
+pub use export::{Form, export_archive, export_layout, load};
 pub use layer::Compression;
 pub use unpacked::unpacked;
-pub use export::{Form, export_archive, export_layout, load};
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up
 /// whenever they change; a test holds it against golden digests.

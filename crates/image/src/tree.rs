@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use boltworks_apk::installed::Database;
+use boltworks_apk::installed::{DATABASE, Database};
 use boltworks_fsx::{RelPath, Tree};
 use boltworks_rootfs::{Assembly, Member, Opened, assemble};
 
@@ -37,6 +37,21 @@ pub struct Composed {
 }
 
 impl Composed {
+    /// Files that were composed elsewhere: nobody brought any of them.
+    pub(crate) fn of_tree(tree: Tree) -> Result<Self, Error> {
+        let database = Database {
+            packages: Vec::new(),
+        };
+        Ok(Self {
+            tree,
+            warnings: Vec::new(),
+            database,
+            database_path: RelPath::try_from(DATABASE)?,
+            assembly: Assembly::default(),
+            replaced: BTreeSet::new(),
+        })
+    }
+
     /// The package, by its place in the install order, that brought what is at a path; where the
     /// image has something else there, or nobody brought it, none. With what the package itself
     /// calls it.
@@ -67,6 +82,7 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Compos
     certificates::add(&mut tree, image, packages)?;
     services::add_services(&mut tree, image)?;
     services::add_busybox_links(&mut tree)?;
+    loader::add(&mut tree)?;
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
     let replaced = brought.replaced(&tree)?;
@@ -81,4 +97,3 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Compos
         replaced,
     })
 }
-    loader::add(&mut tree)?;

@@ -87,6 +87,7 @@ pub(super) fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOr
         annotations: BTreeMap::new(),
         created: given::created(words)?,
         sboms: single::image::Sboms::default(),
+        laying: Some(given::laying(words)?),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use boltworks_factory::repository::Given;
-use boltworks_factory::single::{self, Configuration, ResolveOrder};
+use boltworks_factory::single::{self, Configuration, Laying, ResolveOrder};
 use boltworks_factory::{Error, Home};
 use boltworks_model::{Architecture, Timestamp};
 
@@ -39,6 +39,18 @@ pub(super) fn packages(words: &Words<'_>) -> Given {
         ignore_signatures: words.is_on("ignore-signatures"),
         ..Given::default()
     }
+}
+
+/// What decides how layers are laid, apko's way.
+pub(super) fn laying(words: &Words<'_>) -> Result<Laying, Failure> {
+    let [build_repositories, repositories] = repositories(words);
+    Ok(Laying {
+        repositories,
+        build_repositories,
+        keys: words.paths("keyring-append"),
+        time: created(words)?,
+        is_exact: image::source_date_epoch()?.is_some(),
+    })
 }
 
 fn repositories(words: &Words<'_>) -> [Vec<PathBuf>; 2] {

@@ -103,6 +103,9 @@ pub(crate) struct ImageContents {
     /// factory's, else that of the newest package]
     #[arg(long, value_name = "TIME")]
     pub build_date: Option<Timestamp>,
+    /// How layers are laid.
+    #[arg(long, value_enum, default_value_t = Layers::Frames, value_name = "WAY")]
+    pub layers: Layers,
     /// How layers are compressed.
     #[arg(long, default_value = "gzip", value_name = "FORM")]
     pub compression: Compression,
@@ -130,6 +133,15 @@ pub(crate) struct ImageContents {
     pub sbom_path: Option<PathBuf>,
     #[command(flatten)]
     pub packages: Packages,
+}
+
+/// A way of laying layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layers {
+    /// Of what was laid out before, with what the packages say.
+    Frames,
+    /// As apko lays them, byte for byte before compression.
+    Compatible,
 }
 
 /// How layers are compressed.

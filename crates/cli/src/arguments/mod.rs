@@ -12,7 +12,8 @@ use boltworks_version::apk::Dependency;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::image::{
-    Compression, Image, ImageBuild, ImageContents, ImagePublish, ImagePull, ImagePush, ImageTest, SbomForm,
+    Compression, Image, ImageBuild, ImageContents, ImagePublish, ImagePull, ImagePush, ImageTest,
+    Layers, SbomForm,
 };
 pub(crate) use self::package::{Rebuild, Scan};
 pub(crate) use self::recipe::{

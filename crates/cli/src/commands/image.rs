@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut};
+use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut, Laying};
 use boltworks_image::BuiltImage;
 use boltworks_model::Timestamp;
 use boltworks_oci::Reference;
 use serde_json::{Value, json};
 
-use crate::arguments::{Arguments, Compression, Image, ImageBuild, ImageContents, ImageTest, SbomForm};
+use crate::arguments::{
+    Arguments, Compression, Image, ImageBuild, ImageContents, ImageTest, Layers, SbomForm,
+};
 use crate::commands::{given, publish, session};
 use crate::failure::Failure;
 use crate::host;
@@ -113,6 +115,21 @@ pub(crate) fn order(
             spdx3: wants(SbomForm::Spdx3),
             cyclonedx: wants(SbomForm::Cyclonedx),
         },
+        laying: (contents.layers == Layers::Compatible)
+            .then(|| laying(contents))
+            .transpose()?,
+    })
+}
+
+/// What decides layers as apko lays them.
+fn laying(contents: &ImageContents) -> Result<Laying, Failure> {
+    let asked = source_date_epoch()?;
+    Ok(Laying {
+        repositories: contents.packages.repository_append.clone(),
+        build_repositories: contents.build_repository_append.clone(),
+        keys: contents.packages.keyring_append.clone(),
+        time: contents.build_date.or(asked),
+        is_exact: contents.build_date.is_none() && asked.is_some(),
     })
 }
 

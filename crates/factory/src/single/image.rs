@@ -18,6 +18,7 @@ use boltworks_solver::{Options, Solution, solve};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
+use super::compatible::{self, Laying};
 use super::exported::{self, write_index_sboms, write_sboms};
 use super::own::{Takes, with_files_own};
 use super::{Configuration, Lock, ResolveOrder, last_records, mirrored, resolved};
@@ -27,7 +28,7 @@ use crate::keys::Keys;
 use crate::planning::{STAGE0, Stage0, files_of};
 use crate::recipes::locked;
 use crate::repository::{Dock, Given, Repository};
-use crate::{Error, Home};
+use crate::{Error, Home, listing};
 
 /// Who ships an image that no factory makes.
 const NOBODY: &str = "local";
@@ -60,6 +61,8 @@ pub struct ImageOrder {
     pub created: Option<Timestamp>,
     /// The SBOMs that are written.
     pub sboms: Sboms,
+    /// What there is to know where its layers are to be as apko lays them.
+    pub laying: Option<Laying>,
 }
 
 /// What of an image is wanted.
@@ -230,7 +233,8 @@ pub(super) fn assemble<'d>(
     }
     let own = home.map(Home::known_keys).transpose()?.flatten();
     let keyring = given.keyring(own.as_ref())?;
-    let repositories = given.open(architecture, &keyring)?;
+    let indexes = home.map(|home| home.state_folder(listing::FOLDER));
+    let repositories = given.open(architecture, &keyring, indexes.transpose()?)?;
     let dock = Dock {
         store: &desk.store,
         scratch: &desk.scratch,
@@ -245,11 +249,19 @@ pub(super) fn assemble<'d>(
         world = desk.world(&dock, &repositories, &wanted, ambient)?;
         solution = chosen(&world, &wanted, architecture, &order.name);
     }
-    let solution = solution?;
+    let mut solution = solution?;
+    if order.laying.is_some() {
+        solution = compatible::in_order(solution, order, &world, (&wanted, architecture));
+    }
     if let Some(lock) = &order.lock {
         lock.verify(architecture, &solution)?;
     }
     let keyring = given.keyring(desk.keys.as_ref())?;
+    let laid = order.laying.as_ref().map(|laying| {
+        let from = (&solution, given.keys.as_slice());
+        compatible::compatible(order, laying, (&image, architecture), from)
+    });
+    let laid = laid.transpose()?;
     let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
     let request = ImageRequest {
         name: order.name.short_name(),
@@ -260,8 +272,9 @@ pub(super) fn assemble<'d>(
         locked: &locked(&picks, &world)?,
         keyring: &keyring,
         created: order.created.or(desk.epoch),
-        compression: order.compression,
         upon: None,
+        compression: order.compression,
+        compatible: laid.as_ref(),
     };
     let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;
     notes.extend(built.notes.iter().cloned());
@@ -287,12 +300,14 @@ fn as_apko(
     architecture: Architecture,
     (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
 ) -> Result<Vec<Dependency>, Error> {
+    let image = resolve_image(&order.configuration.image)?;
+    let further = compatible::further(&image).into_iter();
     let resolve = ResolveOrder {
         configuration: order.configuration.clone(),
         architectures: vec![architecture],
         repositories: order.given.repositories.clone(),
         build_repositories: Vec::new(),
-        packages: order.packages.clone(),
+        packages: further.chain(order.packages.iter().cloned()).collect(),
         keys: order.given.keys.clone(),
         ignore_signatures: order.given.ignore_signatures,
     };

@@ -6,6 +6,7 @@
 //! 3. [`mod@check`]: its tests, run against packages that are there.
 //!    [`mod@shell`]: a shell in what a failed one left.
 //! 4. [`mod@image`]: an image, assembled and delivered. `own`: repositories that its file names.
+//!    `compatible`: what there is to know where layers are laid as apko lays them.
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
 //! 7. [`linting`]: its packages, linted when they are there already.
@@ -32,6 +33,7 @@ pub mod bump;
 pub mod cached;
 pub mod check;
 pub mod choose;
+mod compatible;
 pub mod compile;
 pub mod configuration;
 mod deliver;
@@ -65,6 +67,7 @@ pub use bump::{BumpOrder, Bumped, Renewed, bump};
 pub use cached::keep_sources;
 pub use check::{CheckOrder, Checked, Subjects, check};
 pub use choose::{Choice, Solver, Wish, choose};
+pub use compatible::Laying;
 pub use compile::{CompileOrder, compile};
 pub use configuration::{Configuration, configuration};
 pub use image::{Assembly, ImageOrder, ImageOut, image};
@@ -81,7 +84,7 @@ use crate::catalog::Loaded;
 use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::repository::{Dock, Given, Repository};
-use crate::{Error, Home};
+use crate::{Error, Home, listing};
 
 /// An open factory with what one command brings.
 struct Bench<'h> {
@@ -99,7 +102,8 @@ impl<'h> Bench<'h> {
         let loaded = Loaded::read(home)?;
         let keys = home.keys()?;
         let keyring = given.keyring(Some(&keys))?;
-        let repositories = given.open(home.architecture(), &keyring)?;
+        let indexes = home.state_folder(listing::FOLDER)?;
+        let repositories = given.open(home.architecture(), &keyring, Some(indexes))?;
         Ok(Self {
             home,
             loaded,

@@ -120,8 +120,9 @@ impl Site {
             locked: &self.locked,
             keyring: &self.keyring,
             created: self.created,
-            compression: self.compression,
             upon: None,
+            compression: self.compression,
+            compatible: None,
         };
         let cancel = Cancel::default();
         let ambient = Ambient {
