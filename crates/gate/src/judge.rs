@@ -317,6 +317,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_blocks() {
+        let policy = policy(&[EvidenceKind::Sbom], &[]);
+        let gap = Verdict::Unknown(Gaps::one("bare-1-r0: it carries no SBOM"));
+        let said = says(&image().artifact, EvidenceKind::Sbom, gap, 5);
+        assert!(!is_cleared(&policy, image(), &[said]));
+    }
+
+    #[test]
     fn evidence_about_something_else_does_not_count() {
         let policy = policy(&[EvidenceKind::Sbom], &[]);
         let mut other_name = image().artifact;
