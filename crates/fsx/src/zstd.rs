@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn sample(len: usize) -> Vec<u8> {
-        let byte = |at: usize| b"the quick brown fox "[at % 20] ^ u8::from(at % 977 == 0);
+        let byte = |at: usize| b"the quick brown fox "[at % 20] ^ u8::from(at.is_multiple_of(977));
         (0..len).map(byte).collect()
     }
 
