@@ -183,10 +183,7 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
     // An index that did not change is not sent again.
     build("again", &address).ok()?;
     let asked = server.said()?;
-    ensure!(
-        asked.contains("APKINDEX.tar.gz HTTP/1.1\" 304"),
-        "{asked}"
-    );
+    ensure!(asked.contains("APKINDEX.tar.gz HTTP/1.1\" 304"), "{asked}");
     // Packages are fetched once; without the server the last index is taken, and told of.
     drop(server);
     let offline = build("offline", &address).ok()?;
