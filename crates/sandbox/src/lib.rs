@@ -30,7 +30,7 @@ pub mod terminal;
 mod wire;
 
 pub use error::{Error, Refused};
-pub use helper::{HELPER_WORD, helper};
+pub use helper::{HELPER_WORD, NOT_READY, helper};
 pub use local::{DEFAULT_BUILD_UID, Local};
 pub use spec::{Beside, Bind, End, Exit, GuestSpec, Ids, Limits, StepSpec, Stream};
 pub use terminal::{Rescue, Seat};

@@ -39,10 +39,10 @@ impl Running<'_, '_> {
             Err(how) => return Ok(Some(fault(how, None, ""))),
         };
         let folder = self.lay_out(&start)?;
-        let guest = self.guest(&folder, &start, "container")?;
+        let guest = guest(&folder, &start, "container")?;
         let found = match &run.how {
             How::Ends { code, prints } => {
-                self.ends(run, &guest, &start, (*code, prints), ambient)?
+                self.ends(run, (&guest, &start), (*code, prints), ambient)?
             }
             How::Beside { ports, script, .. } => {
                 let beside = Beside {
@@ -122,25 +122,11 @@ impl Running<'_, '_> {
         Ok(())
     }
 
-    fn guest(&self, folder: &Root, start: &Start, scratch: &str) -> Result<GuestSpec, Error> {
-        let own = |name: &str| -> Result<PathBuf, Error> {
-            Ok(folder.make_dir(&path(name)?)?.path_for_children()?)
-        };
-        Ok(GuestSpec {
-            lowers: vec![own("root")?],
-            scratch: own(scratch)?,
-            binds: Vec::new(),
-            hostname: "localhost".to_owned(),
-            ids: start.user.ids,
-        })
-    }
-
     /// Runs a container that ends by itself.
     fn ends(
         &mut self,
         run: &Run,
-        guest: &GuestSpec,
-        start: &Start,
+        (guest, start): (&GuestSpec, &Start),
         (code, prints): (i32, &[String]),
         ambient: &Ambient<'_>,
     ) -> Result<Option<Fault>, Error> {
@@ -190,7 +176,7 @@ impl Running<'_, '_> {
         (folder, start): (&Root, &Start),
         ambient: &Ambient<'_>,
     ) -> Result<Option<Fault>, Error> {
-        let mut guest = self.guest(folder, start, "script")?;
+        let mut guest = guest(folder, start, "script")?;
         if script.is_some() {
             guest.lowers = vec![self.packages_of(run)?];
         }
@@ -221,6 +207,11 @@ impl Running<'_, '_> {
             Ok(exit) => exit,
             Err(fault) => return Ok(Some(fault)),
         };
+        if code_of(&exit) == Some(boltworks_sandbox::NOT_READY)
+            && let Some(why) = self.log.told().map(str::to_owned)
+        {
+            return Ok(Some(fault(why, None, "")));
+        }
         let script = script.unwrap_or_default();
         Ok((!exit.is_success()).then(|| fault(told(&exit), code_of(&exit), script)))
     }
@@ -243,6 +234,20 @@ impl Running<'_, '_> {
         self.packages = locked.packages.iter().map(Used::from).collect();
         workshop.lay_out(&locked)
     }
+}
+
+/// A guest of the image, with a folder of its own for what changes.
+fn guest(folder: &Root, start: &Start, scratch: &str) -> Result<GuestSpec, Error> {
+    let own = |name: &str| -> Result<PathBuf, Error> {
+        Ok(folder.make_dir(&path(name)?)?.path_for_children()?)
+    };
+    Ok(GuestSpec {
+        lowers: vec![own("root")?],
+        scratch: own(scratch)?,
+        binds: Vec::new(),
+        hostname: "localhost".to_owned(),
+        ids: start.user.ids,
+    })
 }
 
 /// How much of what a container prints is looked at.

@@ -139,7 +139,7 @@ impl Workshop<'_> {
                 report,
                 was_known: false,
             }),
-            Some(fault) => Err(self.failed((name, test), fault, (tail, log))?),
+            Some(fault) => Err(self.failed((name, test), fault, (tail, log))),
         }
     }
 
@@ -148,7 +148,7 @@ impl Workshop<'_> {
         (name, test): (&str, &ImageTest),
         fault: Fault,
         (tail, log): (Vec<String>, Sha256),
-    ) -> Result<Error, Error> {
+    ) -> Error {
         let of = 1 + usize::from(test.run.is_some());
         let failed = Failed {
             what: format!("test of image {name}"),
@@ -167,7 +167,7 @@ impl Workshop<'_> {
             log,
             workspace: self.image_workspace(name),
         };
-        Ok(boltworks_package::Error::Step(Box::new(failed)).into())
+        boltworks_package::Error::Step(Box::new(failed)).into()
     }
 
     /// Where a container of an image is while it is tested.

@@ -30,8 +30,8 @@ const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
 };
-/// What a step answers beside which nothing came to run.
-const NOT_READY: i32 = 125;
+/// What a step answers beside which nothing came to be ready.
+pub const NOT_READY: i32 = 125;
 
 /// Something that was started beside the step.
 pub(super) struct Running<'a> {

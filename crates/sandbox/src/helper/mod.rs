@@ -20,6 +20,7 @@ mod mounts;
 mod outer;
 mod walls;
 
+pub use beside::NOT_READY;
 pub(crate) use walls::OWN_PROCESSES;
 
 use std::ffi::OsString;
