@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use boltworks_image::compatible::Compatible;
 use boltworks_model::{Architecture, Timestamp};
 use boltworks_plan::World;
-use boltworks_recipe::json::Build;
+use boltworks_recipe::json::Surroundings;
 use boltworks_recipe::resolved::{EntrypointKind, Image};
 use boltworks_solver::{Options, Solution, solve_like_apko};
 use boltworks_version::apk::Dependency;
@@ -41,18 +41,23 @@ pub(super) fn further(image: &Image) -> Option<Dependency> {
     is_bundle.then(|| SERVICES.parse().ok()).flatten()
 }
 
-/// The packages in apko's order of installation: that of its choice from exactly these, or the lock's.
+/// The packages in apko's order of installation, where layers are laid as apko lays them: that of its
+/// choice from exactly these, or the lock's.
 pub(super) fn in_order(
     mut solution: Solution,
     order: &ImageOrder,
     world: &World,
     (wanted, architecture): (&[Dependency], Architecture),
 ) -> Solution {
+    if order.laying.is_none() {
+        return solution;
+    }
     if order.lock.is_some() {
+        // apko installs what the lock has and nothing that would come along with it.
         let place = |name: &str| wanted.iter().position(|one| one.name.as_str() == name);
-        solution
-            .packages
-            .sort_by_key(|one| place(one.entry.name.as_str()));
+        let packages = &mut solution.packages;
+        packages.retain(|one| place(one.entry.name.as_str()).is_some());
+        packages.sort_by_key(|one| place(one.entry.name.as_str()));
         return solution;
     }
     let options = Options::new(architecture).without(STAGE0);
@@ -60,13 +65,15 @@ pub(super) fn in_order(
     again.map_or(solution, |again| again.solution)
 }
 
-/// Everything the image room needs. `keys` are the files of the keys, in their order.
+/// Everything the image room needs to lay layers as apko does, if it is to. `keys` are the files of the keys, in their order.
 pub(super) fn compatible(
     order: &ImageOrder,
-    laying: &Laying,
     (image, architecture): (&Image, Architecture),
     (solution, keys): (&Solution, &[PathBuf]),
-) -> Result<Compatible, Error> {
+) -> Result<Option<Compatible>, Error> {
+    let Some(laying) = &order.laying else {
+        return Ok(None);
+    };
     let chosen = solution.packages.iter().map(|one| &one.entry);
     let mut packages: Vec<String> = chosen
         .map(|entry| format!("{}={}", entry.name, entry.version))
@@ -78,7 +85,7 @@ pub(super) fn compatible(
         let texts = paths.iter().map(|path| path.to_string_lossy().into_owned());
         texts.collect()
     };
-    let build = Build {
+    let build = Surroundings {
         architecture,
         packages: &packages,
         repositories: &texts(&laying.repositories),
@@ -100,14 +107,14 @@ pub(super) fn compatible(
         .chain(texts(&laying.repositories))
         .map(|text| without_password(&text))
         .collect();
-    Ok(Compatible {
+    Ok(Some(Compatible {
         configuration: order.configuration.image.written(&build),
         world: world.into_iter().collect(),
         repositories: repositories.into_iter().collect(),
         keys: read_keys(laying, image, keys)?,
         time: laying.time.map_or(0, |time| time.0),
         is_earliest: !laying.is_exact,
-    })
+    }))
 }
 
 /// The keys under the names of their files.

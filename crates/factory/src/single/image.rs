@@ -216,17 +216,7 @@ pub(super) fn assemble<'d>(
     };
     let desk = desk.ok_or_else(nowhere)?;
     let architecture = architecture(order, &image, desk.architecture, &mut notes)?;
-    let wanted = match &order.lock {
-        Some(lock) => {
-            lock.verify_made_from(&order.configuration)?;
-            // What is not in the lock is told of when the choice is compared with it.
-            [lock.wanted(architecture)?, order.packages.clone()].concat()
-        }
-        None => match home.filter(|_| order.as_apko) {
-            Some(home) => as_apko(home, order, architecture, (&mut notes, ambient))?,
-            None => image.packages.clone(),
-        },
-    };
+    let wanted = asked_for(home, order, (&image, architecture), (&mut notes, ambient))?;
     if let Some(home) = home.filter(|_| order.as_apko) {
         let wants = [(format!("image {}", order.name), wanted.clone())];
         given = mirrored(home, given, &wants, ambient)?;
@@ -249,19 +239,13 @@ pub(super) fn assemble<'d>(
         world = desk.world(&dock, &repositories, &wanted, ambient)?;
         solution = chosen(&world, &wanted, architecture, &order.name);
     }
-    let mut solution = solution?;
-    if order.laying.is_some() {
-        solution = compatible::in_order(solution, order, &world, (&wanted, architecture));
-    }
+    let solution = compatible::in_order(solution?, order, &world, (&wanted, architecture));
     if let Some(lock) = &order.lock {
         lock.verify(architecture, &solution)?;
     }
     let keyring = given.keyring(desk.keys.as_ref())?;
-    let laid = order.laying.as_ref().map(|laying| {
-        let from = (&solution, given.keys.as_slice());
-        compatible::compatible(order, laying, (&image, architecture), from)
-    });
-    let laid = laid.transpose()?;
+    let from = (&solution, given.keys.as_slice());
+    let laid = compatible::compatible(order, (&image, architecture), from)?;
     let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
     let request = ImageRequest {
         name: order.name.short_name(),
@@ -284,6 +268,24 @@ pub(super) fn assemble<'d>(
         notes,
         store: &desk.store,
     })
+}
+
+/// What is asked for: what the lock says, what apko would choose, or what the file says.
+fn asked_for(
+    home: Option<&Home>,
+    order: &ImageOrder,
+    (image, architecture): (&Image, Architecture),
+    told: (&mut Vec<String>, &Ambient<'_>),
+) -> Result<Vec<Dependency>, Error> {
+    match (&order.lock, home.filter(|_| order.as_apko)) {
+        (Some(lock), _) => {
+            lock.verify_made_from(&order.configuration)?;
+            // What is not in the lock is told of when the choice is compared with it.
+            Ok([lock.wanted(architecture)?, order.packages.clone()].concat())
+        }
+        (None, Some(home)) => as_apko(home, order, architecture, told),
+        (None, None) => Ok(image.packages.clone()),
+    }
 }
 
 fn nowhere() -> Error {

@@ -133,7 +133,8 @@ fn rows(
 }
 
 fn rewrite(files: &mut Files, path: &str, lines: &[String]) -> Result<(), Error> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines = lines.iter().flat_map(|line| [line.as_str(), "\n"]);
+    let text: String = lines.collect();
     let written = files.write(path.as_bytes(), text.into_bytes(), 0o644);
     written.map(|_| ()).map_err(fault(path))
 }

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use boltworks_apk::{Control, Program};
+use boltworks_apk::Program;
 use boltworks_fsx::tar::{Owner, Writer};
 use boltworks_fsx::{Meta, Node, RelPath};
 use boltworks_rootfs::Opened;
@@ -150,12 +150,10 @@ fn order(a: &Entry, b: &Entry) -> Ordering {
 }
 
 /// `scripts.tar`: the programs of the packages' control sections, with this time.
-pub(super) fn scripts(
-    packages: &[(&Control, &Opened, Vec<Program>)],
-    time: i64,
-) -> Result<Vec<u8>, Error> {
+pub(super) fn scripts(packages: &[(&Opened, Vec<Program>)], time: i64) -> Result<Vec<u8>, Error> {
     let mut writer = Writer::new(Vec::new());
-    for (control, package, programs) in packages {
+    for (package, programs) in packages {
+        let control = &package.control;
         for Program { entry, bytes } in programs {
             let front = format!(
                 "{}-{}.{}",
@@ -184,7 +182,10 @@ pub(super) fn triggers(opened: &[Opened]) -> String {
     let mut text = String::new();
     for package in opened {
         for watched in list(&[package.control.triggers.join(" ")]) {
-            text.push_str(&format!("{} {watched}\n", package.identity.to_q1()));
+            text += &package.identity.to_q1();
+            text += " ";
+            text += &watched;
+            text += "\n";
         }
     }
     text

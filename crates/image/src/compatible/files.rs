@@ -229,13 +229,12 @@ impl Files {
             if part.is_empty() {
                 continue;
             }
-            let mut next = match self.child(id, part) {
-                Some(next) => next,
-                None => {
-                    let next = self.add(Inode::new(What::Dir(BTreeMap::new()), mode, 0));
-                    self.put(id, part, next);
-                    next
-                }
+            let mut next = if let Some(next) = self.child(id, part) {
+                next
+            } else {
+                let next = self.add(Inode::new(What::Dir(BTreeMap::new()), mode, 0));
+                self.put(id, part, next);
+                next
             };
             if let What::Symlink(target) = &self.get(next).what {
                 next = self.find(&beside(&passed, target))?;

@@ -215,9 +215,7 @@ fn configuration(files: &Files, value: &Value) -> Result<String, Error> {
 }
 
 /// The scripts of all packages that have any.
-fn programs<'a>(
-    material: &Material<'a>,
-) -> Result<Vec<(&'a Control, &'a Opened, Vec<Program>)>, Error> {
+fn programs<'a>(material: &Material<'a>) -> Result<Vec<(&'a Opened, Vec<Program>)>, Error> {
     let mut all = Vec::new();
     for (locked, package) in material.locked.packages.iter().zip(material.opened) {
         if package.scripts.iter().next().is_none() {
@@ -230,7 +228,7 @@ fn programs<'a>(
             len: package.size,
         };
         let programs = read_programs(&content).map_err(Error::Database)?;
-        all.push((&package.control, package, programs));
+        all.push((package, programs));
     }
     Ok(all)
 }

@@ -5,6 +5,8 @@
 //! a folder in front of the first thing beneath it, with that thing's time; the folder then has that time
 //! wherever it comes again.
 
+use std::collections::BTreeMap;
+
 use boltworks_fsx::{Kind, Meta, Node, RelPath};
 
 use super::files::{Files, Id, What};
@@ -75,14 +77,17 @@ pub(super) fn node(files: &Files, name: &Name, mtime: i64) -> Node {
         &What::Block(major, minor) => Kind::BlockDevice { major, minor },
         What::Fifo => Kind::Fifo,
     };
-    let has_xattrs = matches!(kind, Kind::Dir | Kind::File(_));
+    let xattrs = match kind {
+        Kind::Dir | Kind::File(_) => inode.xattrs.clone(),
+        _ => BTreeMap::new(),
+    };
     Node {
         meta: Meta {
             mode: inode.mode,
             uid: inode.uid,
             gid: inode.gid,
             mtime,
-            xattrs: has_xattrs.then(|| inode.xattrs.clone()).unwrap_or_default(),
+            xattrs,
         },
         kind,
     }
@@ -178,5 +183,57 @@ impl Layer {
                 is_partial: false,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boltworks_fsx::Content;
+    use boltworks_model::Sha1;
+
+    use super::super::files::Source;
+    use super::*;
+
+    /// Each entry with its time, layer by layer; a partial list is marked.
+    fn shown(files: &Files, groups: usize) -> String {
+        let mut names = names(files).unwrap();
+        let layers = part(files, &mut names, groups, Some);
+        let entry = |item: &Item| {
+            let mark = if item.is_partial { "*" } else { "" };
+            format!("{}{mark}@{}", names[item.name].path, item.mtime)
+        };
+        let layers = layers.iter().map(|items| {
+            let entries: Vec<_> = items.iter().map(entry).collect();
+            entries.join(" ") + "\n"
+        });
+        layers.collect()
+    }
+
+    #[test]
+    fn a_lower_layer_has_the_folders_above_its_files_with_their_times() {
+        let mut files = Files::new();
+        for (path, package, mtime) in [
+            ("usr/lib/apk/db/installed", None, 0),
+            ("usr/lib/one", Some(0), 5),
+            ("usr/lib/two", Some(1), 6),
+            ("usr.d/three", Some(0), 7),
+        ] {
+            let above = path.rsplit_once('/').unwrap().0;
+            let folder = files.make_dirs(above.as_bytes(), 0o755).unwrap();
+            files.get_mut(folder).mtime = 3;
+            let id = files.write(path.as_bytes(), b"x".to_vec(), 0o644).unwrap();
+            let file = files.get_mut(id);
+            file.mtime = mtime;
+            file.source = package.map(|package| Source {
+                package,
+                content: Content::Bytes(b"x".as_slice().into()),
+                sha1: Sha1::new([0; 20]),
+            });
+        }
+        insta::assert_snapshot!(shown(&files, 2), @r"
+        usr@0 usr/lib@0 usr/lib/apk@0 usr/lib/apk/db@0 usr/lib/apk/db/installed*@0 usr/lib/one@5 usr.d@7 usr.d/three@7
+        usr@0 usr/lib@0 usr/lib/apk@0 usr/lib/apk/db@0 usr/lib/apk/db/installed*@0 usr/lib/two@6
+        usr@0 usr/lib@3 usr/lib/apk@0 usr/lib/apk/db@3 usr/lib/apk/db/installed@0 usr.d@3
+        ");
     }
 }

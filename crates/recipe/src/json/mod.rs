@@ -29,7 +29,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::block::to_yaml;
 use self::image::{contents, image};
-pub use self::written::Build;
+pub use self::written::Surroundings;
 use crate::resolved::{
     BuildOption, Capability, Copyright, Cpe, Dependencies, Fetch, KnownBy, Package, PackageOptions,
     Recipe, Resources, Scriptlets, SourceRef, Step, Subpackage, Test, VarTransform,

@@ -12,7 +12,7 @@ const SERVICES: &str = "s6";
 
 /// What a build knows beside the file.
 #[derive(Debug, Clone, Copy)]
-pub struct Build<'a> {
+pub struct Surroundings<'a> {
     /// The architecture.
     pub architecture: Architecture,
     /// The packages, each in its version, in the order of their texts.
@@ -30,7 +30,7 @@ pub struct Build<'a> {
 impl Image {
     /// The configuration as an image of one architecture has it. The image must have been
     /// [checked](crate::check_image). Fields are in apko's order, and what says nothing is left out.
-    pub fn written(&self, build: &Build<'_>) -> Value {
+    pub fn written(&self, build: &Surroundings<'_>) -> Value {
         let shown = self.shown();
         let mut out = Map::new();
         let contents = shown.get("contents").and_then(Value::as_object);
@@ -80,7 +80,7 @@ fn copy(shown: &Value, out: &mut Map<String, Value>, field: &str) {
     }
 }
 
-fn contents_of(own: &Map<String, Value>, build: &Build<'_>) -> Value {
+fn contents_of(own: &Map<String, Value>, build: &Surroundings<'_>) -> Value {
     let texts = |field: &str| -> BTreeSet<String> {
         let list = own
             .get(field)
