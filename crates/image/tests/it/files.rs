@@ -258,7 +258,7 @@ fn zstd_gives_the_same_layer_and_the_bytes_of_this_writer_version() {
     let built = site.build(&image(), 1).unwrap();
     let media_type = read_manifest(&built.parts.manifest.bytes).unwrap().layers[0]
         .media_type
-        .to_string();
+        .clone();
     assert_eq!(media_type, "application/vnd.oci.image.layer.v1.tar+zstd");
     let again = site.build(&image(), 3).unwrap();
     assert_eq!(again.artifact.digest, built.artifact.digest);
