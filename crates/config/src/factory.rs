@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::compression::Compression;
 use crate::quantity::{Bytes, Span, processes};
-use crate::{state, variants};
+use crate::state;
+use crate::variants::{self, Variant};
 
 /// A factory: what it builds, from what, and what it may release.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -139,27 +140,6 @@ pub struct Repository {
 pub struct Channel {
     /// The image file, without its ending.
     pub image: String,
-}
-
-/// What an image has more beside it. Its layers begin with those of the image.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Variant {
-    /// The images that have it (default: all).
-    pub images: Option<Vec<String>>,
-    /// The packages that are added (default for `dev`: busybox and apk-tools).
-    pub packages: Vec<String>,
-}
-
-impl Variant {
-    /// Whether an image has it. What is called like a variant already has none of that kind.
-    pub fn is_of(&self, ending: &str, image: &str) -> bool {
-        let is_one = image
-            .strip_suffix(ending)
-            .is_some_and(|stem| stem.ends_with('-'));
-        let is_named = |images: &Vec<String>| images.iter().any(|name| name == image);
-        !is_one && self.images.as_ref().is_none_or(is_named)
-    }
 }
 
 /// What must be known, and be good, before something is released.

@@ -17,7 +17,8 @@ mod variants;
 pub use boltworks_yaml::Error;
 pub use compression::Compression;
 pub use factory::{
-    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0, Variant,
+    Channel, Debian, Factory, Keys, Limits, Mirror, Policy, Repository, SourceMap, Stage0,
     no_image, no_image_to_vary, parse, schema,
 };
 pub use quantity::{Bytes, Span};
+pub use variants::Variant;

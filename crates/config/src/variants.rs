@@ -1,8 +1,31 @@
 //! What variants add to a factory: their packages, and a channel beside each that their images have.
 
 use boltworks_model::ChannelName;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::factory::{Channel, Factory, Fault};
+
+/// What an image has more beside it. Its layers begin with those of the image.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Variant {
+    /// The images that have it (default: all).
+    pub images: Option<Vec<String>>,
+    /// The packages that are added (default for `dev`: busybox and apk-tools).
+    pub packages: Vec<String>,
+}
+
+impl Variant {
+    /// Whether an image has it. What is called like a variant already has none of that kind.
+    pub fn is_of(&self, ending: &str, image: &str) -> bool {
+        let is_one = image
+            .strip_suffix(ending)
+            .is_some_and(|stem| stem.ends_with('-'));
+        let is_named = |images: &Vec<String>| images.iter().any(|name| name == image);
+        !is_one && self.images.as_ref().is_none_or(is_named)
+    }
+}
 
 /// The variant that has packages of its own where none are named.
 const DEV: &str = "dev";

@@ -9,7 +9,7 @@
 //! 4. [`terminal`]: a person at a guest: [`Seat`], their terminal, and [`Rescue`], the shell they
 //!    get where a step fails.
 //! 5. The rest is private: `launch` starts and hears the first process, `wire` is what they say,
-//!    `cgroup` holds limits, `identity` chooses whose processes they are, `host` opens paths of the
+//!    `cgroup` holds limits, `conclusion` is what a report means, `identity` chooses whose processes they are, `host` opens paths of the
 //!    host, `refusal` explains what stands in the way, `sys` makes the system calls no safe library
 //!    has.
 //! 6. [`error`]: [`Error`], why a step could not be run, and [`Refused`], why no guest can be.
@@ -17,6 +17,7 @@
 //! Isolation is mandatory: what cannot be confined is not run.
 
 mod cgroup;
+mod conclusion;
 pub mod error;
 pub mod helper;
 mod host;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{RelPath, Root};
@@ -11,6 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::cgroup::{Counted, Group, Hierarchy};
+use crate::conclusion::conclude;
 use crate::identity::Identity;
 use crate::launch::{Ended, Guest, SealedProgram, Visit};
 use crate::terminal::Seat;
@@ -451,59 +451,4 @@ fn path_failed(path: &Path, what: &'static str) -> impl FnOnce(Errno) -> Error {
         what,
         source: source.into(),
     }
-}
-
-/// What a step's report says of its resources.
-struct Used {
-    peak_memory: u64,
-    cpu: std::time::Duration,
-}
-
-/// What a report means.
-fn conclude(ended: Ended, out_of_memory: bool, step: &StepSpec) -> Result<(End, Used), Error> {
-    let Some(report) = ended.report else {
-        if out_of_memory {
-            return Ok((
-                End::OutOfMemory,
-                Used {
-                    peak_memory: 0,
-                    cpu: std::time::Duration::ZERO,
-                },
-            ));
-        }
-        let status = match (ended.status.code(), ended.status.signal()) {
-            (Some(code), _) => format!("exit code {code}"),
-            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
-        };
-        return Err(Error::Lost { status });
-    };
-    let used = Used {
-        peak_memory: report.peak_memory,
-        cpu: report.cpu,
-    };
-    let end = match report.outcome {
-        _ if out_of_memory => End::OutOfMemory,
-        _ if report.timed_out => End::Timeout,
-        Outcome::Code(code) => End::Code(code),
-        Outcome::Signal(signal) => End::Signal(signal),
-        Outcome::NotStarted { errno } => {
-            return Err(Error::Start {
-                program: step.argv.first().cloned().unwrap_or_default(),
-                source: io::Error::from_raw_os_error(errno),
-            });
-        }
-        Outcome::Failed(failure) => {
-            return Err(Error::Setup {
-                step: failure.to_string(),
-                source: io::Error::from_raw_os_error(failure.errno),
-            });
-        }
-        Outcome::Killed { status } => return Err(Error::Lost { status }),
-        Outcome::Sound { .. } => {
-            return Err(Error::Lost {
-                status: "a self-check".into(),
-            });
-        }
-    };
-    Ok((end, used))
 }
