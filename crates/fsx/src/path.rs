@@ -1,10 +1,12 @@
 //! Paths that cannot leave the directory they are used in.
 
+use std::borrow::Borrow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// No system call takes a longer path (`PATH_MAX`, with its NUL).
 const MAX_LEN: usize = 4095;
@@ -22,16 +24,16 @@ pub struct PathError {
 }
 
 /// A relative path in bytes, with `/` between its components: not empty, no component that is
-/// empty, `.` or `..`, no NUL, no `/` in front or at the end. Ordered by its bytes.
+/// empty, `.` or `..`, no NUL, no `/` in front or at the end. Ordered by its bytes, which clones share.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RelPath(Vec<u8>);
+pub struct RelPath(Arc<[u8]>);
 
 impl RelPath {
     /// Checks bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, PathError> {
         let bytes = bytes.into();
         match fault(&bytes) {
-            None => Ok(Self(bytes)),
+            None => Ok(Self(bytes.into())),
             Some(reason) => Err(PathError {
                 path: shown(&bytes),
                 reason,
@@ -56,17 +58,19 @@ impl RelPath {
 
     /// The directory it is in, unless that is the root.
     pub fn parent(&self) -> Option<Self> {
-        self.split().0.map(|parent| Self(parent.to_vec()))
+        self.split().0.map(|parent| Self(parent.into()))
     }
 
     /// All directories above, outermost first.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
-        self.0
-            .iter()
-            .enumerate()
-            .filter(|&(_, &byte)| byte == b'/')
-            .filter_map(|(index, _)| self.0.get(..index))
-            .map(|bytes| Self(bytes.to_vec()))
+        self.above().map(|bytes| Self(bytes.into()))
+    }
+
+    /// The bytes of all directories above, outermost first: to look them up.
+    pub fn above(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let bytes = self.0.iter().enumerate();
+        let slashes = bytes.filter(|&(_, &byte)| byte == b'/');
+        slashes.filter_map(|(index, _)| self.0.get(..index))
     }
 
     /// The last component.
@@ -97,13 +101,13 @@ impl RelPath {
     /// What is left of this path beneath the other.
     pub fn strip_prefix(&self, above: &Self) -> Option<Self> {
         let rest = self.0.strip_prefix(above.as_bytes())?.strip_prefix(b"/")?;
-        Some(Self(rest.to_vec()))
+        Some(Self(rest.into()))
     }
 
     /// Where the paths beneath this one begin and end in byte order. The bounds themselves are
     /// not paths, only good for comparing: `/` is followed by `0`.
     pub(crate) fn bounds_beneath(&self) -> std::ops::Range<Self> {
-        let bound = |end: u8| Self([self.as_bytes(), &[end]].concat());
+        let bound = |end: u8| Self([self.as_bytes(), &[end]].concat().into());
         bound(b'/')..bound(b'/' + 1)
     }
 
@@ -152,6 +156,12 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
         })
         .take(160)
         .collect()
+}
+
+impl Borrow<[u8]> for RelPath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl TryFrom<&[u8]> for RelPath {

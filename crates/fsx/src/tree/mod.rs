@@ -145,17 +145,16 @@ impl Tree {
     /// something that is not a directory, or something that is not a directory would replace one
     /// that is not empty.
     pub fn insert(&mut self, path: RelPath, node: Node) -> Result<Option<Node>, Error> {
-        let above = path
-            .ancestors()
-            .find(|dir| self.get(dir).is_some_and(|node| !node.is_dir()));
-        if above.is_some() {
+        let is_other = |dir| self.0.get(dir).is_some_and(|node| !node.is_dir());
+        if path.above().any(is_other) {
             return Err(Error::entry(
                 "place",
                 &path,
                 "it is beneath something that is no directory",
             ));
         }
-        if !node.is_dir() && self.beneath(&path).next().is_some() {
+        let is_last = self.0.last_key_value().is_none_or(|(last, _)| *last < path);
+        if !node.is_dir() && !is_last && self.beneath(&path).next().is_some() {
             return Err(Error::entry(
                 "place",
                 &path,
@@ -230,7 +229,8 @@ impl Tree {
             // What lies in one folder stands together, but for the folders between.
             let (its, _) = path.split();
             if folder != its {
-                missing.extend(path.ancestors().filter(|dir| !self.contains(dir)));
+                let above = path.above().filter(|dir| !self.0.contains_key(*dir));
+                missing.extend(above.filter_map(|dir| RelPath::try_from(dir).ok()));
                 folder = its;
             }
         }
