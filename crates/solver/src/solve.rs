@@ -58,7 +58,7 @@ pub fn solve(
     let mut world: Vec<&Dependency> = world.iter().collect();
     world.sort_unstable();
     world.dedup();
-    let table = Table::new(universe, &world, options);
+    let table = Table::within_reach(universe, &world, options);
     let nothing = BTreeSet::new();
     match search::search(&table, &world, &nothing) {
         Outcome::Found(taken) => {
@@ -67,6 +67,8 @@ pub fn solve(
             Ok(solution::describe(&table, &world, &needed))
         }
         Outcome::None => {
+            // What is out of reach may be what helps.
+            let table = Table::new(universe, &world, options);
             let world = smallest_failing(&table, world);
             let refutation = refute::refute(&table, &world);
             Err(words::unsolvable(&table, &world, refutation.as_ref()))

@@ -7,7 +7,7 @@ use std::fmt;
 use boltworks_apk::IndexEntry;
 use boltworks_version::apk::{Dependency, Version};
 
-use crate::universe::{Options, Universe};
+use crate::universe::{Options, Repository, Universe};
 
 /// A row of [`Table::packages`].
 pub(crate) type PackageIx = usize;
@@ -135,32 +135,58 @@ impl<'u> Row<'u> {
 }
 
 impl<'u> Table<'u> {
+    /// Of everything, what may be chosen and what may not.
     pub(crate) fn new(universe: &'u Universe, world: &[&Dependency], options: &Options) -> Self {
+        let all = universe.repositories.iter();
+        let rows = all.flat_map(|repository| {
+            let entries = repository.index.entries.iter();
+            entries.map(move |entry| (repository, entry))
+        });
+        Self::of(universe, rows, world, options)
+    }
+
+    /// Of what a solution for the world can have: enough where there is one.
+    pub(crate) fn within_reach(
+        universe: &'u Universe,
+        world: &[&Dependency],
+        options: &Options,
+    ) -> Self {
+        let rows = universe.reach(world.iter().copied(), options);
+        let rows = rows.into_iter().filter_map(|(repository, place)| {
+            let repository = universe.repositories.get(repository)?;
+            Some((repository, repository.index.entries.get(place)?))
+        });
+        Self::of(universe, rows, world, options)
+    }
+
+    fn of(
+        universe: &'u Universe,
+        rows: impl Iterator<Item = (&'u Repository, &'u IndexEntry)>,
+        world: &[&Dependency],
+        options: &Options,
+    ) -> Self {
         let (mut packages, mut denied) = (Vec::new(), Vec::new());
-        for repository in &universe.repositories {
-            let allowed = options.takes_from(&repository.name);
-            for entry in &repository.index.entries {
-                let barrier = if !options.fits(&entry.arch) {
-                    Some(Barrier::Architecture)
-                } else if !allowed {
-                    Some(Barrier::Repository)
-                } else {
-                    None
-                };
-                let rows = if barrier.is_none() {
-                    &mut packages
-                } else {
-                    &mut denied
-                };
-                rows.push(Row {
-                    entry,
-                    repository: &repository.name,
-                    tag: repository.tag.as_deref(),
-                    barrier,
-                    preference: repository.preference,
-                    offers: Vec::new(),
-                });
-            }
+        for (repository, entry) in rows {
+            let barrier = if !options.fits(&entry.arch) {
+                Some(Barrier::Architecture)
+            } else if !options.takes_from(&repository.name) {
+                Some(Barrier::Repository)
+            } else {
+                None
+            };
+            let rows = if barrier.is_none() {
+                &mut packages
+            } else {
+                &mut denied
+            };
+            rows.push(Row {
+                entry,
+                repository: &repository.name,
+                tag: repository.tag.as_deref(),
+                barrier,
+                preference: repository.preference,
+                offers: Vec::new(),
+            });
         }
         for rows in [&mut packages, &mut denied] {
             rows.sort_by(Row::order);

@@ -1,10 +1,11 @@
 //! What there is to choose from, and what may be chosen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use boltworks_apk::Index;
+use boltworks_apk::{Index, IndexEntry};
 use boltworks_model::{Architecture, Sha256};
 use boltworks_version::apk::Dependency;
 
@@ -16,7 +17,14 @@ const RULES: u32 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Universe {
     pub(crate) repositories: Vec<Repository>,
+    /// Who has or provides a name, by the name's hash.
+    names: HashMap<u64, Vec<Place>>,
+    /// The packages that others bring with them.
+    triggered: Vec<Place>,
 }
+
+/// A package: the place of its repository, and its own there.
+pub(crate) type Place = (usize, usize);
 
 /// One repository: its name, how much it is preferred, its packages.
 #[derive(Debug, Clone)]
@@ -59,6 +67,18 @@ impl Universe {
     }
 
     fn add(&mut self, name: &str, index: Arc<Index>, preference: i32, digest: Option<Sha256>) {
+        let repository = self.repositories.len();
+        for (place, entry) in index.entries.iter().enumerate() {
+            for name in offered(entry) {
+                let places = self.names.entry(hash(name)).or_default();
+                if places.last() != Some(&(repository, place)) {
+                    places.push((repository, place));
+                }
+            }
+            if !entry.install_if.is_empty() {
+                self.triggered.push((repository, place));
+            }
+        }
         self.repositories.push(Repository {
             name: name.to_owned(),
             preference,
@@ -86,12 +106,83 @@ impl Universe {
         }
     }
 
+    /// Every package that a solution for `world` can have, or can be kept from having: those that
+    /// may be chosen for it, for what these need, and for what they bring with them. In order.
+    pub(crate) fn reach<'a>(
+        &'a self,
+        world: impl IntoIterator<Item = &'a Dependency>,
+        options: &Options,
+    ) -> BTreeSet<Place> {
+        let mut reach = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&str> = wanted(world).collect();
+        loop {
+            while let Some(name) = open.pop() {
+                if !seen.insert(name) {
+                    continue;
+                }
+                for place in self.places(name, options) {
+                    if reach.insert(place) {
+                        let entry = self.entry(place);
+                        open.extend(entry.into_iter().flat_map(|entry| wanted(&entry.depends)));
+                    }
+                }
+            }
+            let is_near = |name: &str| {
+                let mut places = self.places(name, options);
+                places.any(|place| reach.contains(&place))
+            };
+            let brought: Vec<Place> = self
+                .triggered
+                .iter()
+                .copied()
+                .filter(|place| !reach.contains(place) && self.is_taken(*place, options))
+                .filter(|place| {
+                    let mut entry = self.entry(*place).into_iter();
+                    entry.any(|entry| wanted(&entry.install_if).all(is_near))
+                })
+                .collect();
+            if brought.is_empty() {
+                return reach;
+            }
+            for place in brought {
+                reach.insert(place);
+                let entry = self.entry(place);
+                open.extend(entry.into_iter().flat_map(|entry| wanted(&entry.depends)));
+            }
+        }
+    }
+
+    /// The packages that have or provide a name and may be chosen.
+    fn places(&self, name: &str, options: &Options) -> impl Iterator<Item = Place> {
+        let places = self.names.get(&hash(name)).into_iter().flatten().copied();
+        places.filter(move |place| {
+            let is_meant = |entry| offered(entry).any(|offered| offered == name);
+            self.is_taken(*place, options) && self.entry(*place).is_some_and(is_meant)
+        })
+    }
+
+    fn is_taken(&self, place: Place, options: &Options) -> bool {
+        let repository = self.repositories.get(place.0);
+        repository.is_some_and(|repository| options.takes_from(&repository.name))
+            && self
+                .entry(place)
+                .is_some_and(|entry| options.fits(&entry.arch))
+    }
+
+    fn entry(&self, (repository, place): Place) -> Option<&IndexEntry> {
+        self.repositories.get(repository)?.index.entries.get(place)
+    }
+
     /// Everything that decides what [`solve`](crate::solve()) answers, as text; nothing, where
     /// only the packages themselves could say it.
     pub fn question(&self, world: &[Dependency], options: &Options) -> Option<String> {
         let mut text = format!("rules {RULES}\n{options:?}\n");
+        let reach = self.reach(world, options);
+        let mut touched: Vec<usize> = reach.iter().map(|&(repository, _)| repository).collect();
+        touched.dedup();
         let mut repositories = Vec::new();
-        for repository in &self.repositories {
+        for repository in touched.iter().filter_map(|&at| self.repositories.get(at)) {
             let (digest, preference) = (repository.digest?, repository.preference);
             let tag = &repository.tag;
             repositories.push((&repository.name, preference, digest.to_string(), tag));
@@ -109,6 +200,27 @@ impl Universe {
         }
         Some(text)
     }
+}
+
+/// The names that dependencies ask for.
+fn wanted<'a>(
+    dependencies: impl IntoIterator<Item = &'a Dependency>,
+) -> impl Iterator<Item = &'a str> {
+    let wanted = dependencies.into_iter().filter(|one| !one.conflict);
+    wanted.map(|one| one.name.as_str())
+}
+
+/// Every name a package has or provides.
+fn offered(entry: &IndexEntry) -> impl Iterator<Item = &str> {
+    let provided = entry.provides.iter().map(|one| one.name.as_str());
+    std::iter::once(entry.name.as_str()).chain(provided)
+}
+
+/// Only to find names again in this process: nothing depends on what it is.
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What may be chosen.
