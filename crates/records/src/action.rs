@@ -71,6 +71,9 @@ pub enum Recorded {
     Differs(Box<ActionRecord>),
 }
 
+/// What goes wrong where a run cannot be recorded.
+const RECORD: &str = "record an action";
+
 impl Records {
     /// Records a run, and what is known of its artifacts, in one transaction.
     pub fn record_action(
@@ -78,27 +81,23 @@ impl Records {
         record: &ActionRecord,
         statements: &[Evidence],
     ) -> Result<Recorded, Error> {
-        const ACTION: &str = "record an action";
-        let transaction = self.transaction(ACTION)?;
-        let first = match result_run(&transaction, &record.id)? {
-            Some(run) if record.ok => Some(load_run(&transaction, run)?),
-            _ => None,
-        };
-        let recorded = match first {
-            None => {
-                insert_run(&transaction, record, record.ok)?;
-                Recorded::New
-            }
-            Some(first) if first.artifacts == record.artifacts => Recorded::Again,
-            Some(first) => {
-                record_difference(&transaction, &first, record)?;
-                Recorded::Differs(Box::new(first))
-            }
-        };
-        for statement in statements {
-            evidence::insert(&transaction, statement)?;
-        }
-        transaction.commit().map_err(Error::sql(ACTION))?;
+        let transaction = self.transaction(RECORD)?;
+        let recorded = record_one(&transaction, record, statements)?;
+        transaction.commit().map_err(Error::sql(RECORD))?;
+        Ok(recorded)
+    }
+
+    /// The same for many runs, in one transaction: all of them are recorded, or none is.
+    pub fn record_actions(
+        &mut self,
+        runs: &[(&ActionRecord, &[Evidence])],
+    ) -> Result<Vec<Recorded>, Error> {
+        let transaction = self.transaction(RECORD)?;
+        let recorded = runs
+            .iter()
+            .map(|(record, statements)| record_one(&transaction, record, statements))
+            .collect::<Result<_, _>>()?;
+        transaction.commit().map_err(Error::sql(RECORD))?;
         Ok(recorded)
     }
 
@@ -304,17 +303,42 @@ fn load_results(connection: &Connection, run: i64) -> Result<Results, Error> {
     })
 }
 
+fn record_one(
+    transaction: &Transaction<'_>,
+    record: &ActionRecord,
+    statements: &[Evidence],
+) -> Result<Recorded, Error> {
+    let first = match result_run(transaction, &record.id)? {
+        Some(run) if record.ok => Some(load_run(transaction, run)?),
+        _ => None,
+    };
+    let recorded = match first {
+        None => {
+            insert_run(transaction, record, record.ok)?;
+            Recorded::New
+        }
+        Some(first) if first.artifacts == record.artifacts => Recorded::Again,
+        Some(first) => {
+            record_difference(transaction, &first, record)?;
+            Recorded::Differs(Box::new(first))
+        }
+    };
+    for statement in statements {
+        evidence::insert(transaction, statement)?;
+    }
+    Ok(recorded)
+}
+
 fn insert_run(
     transaction: &Transaction<'_>,
     record: &ActionRecord,
     is_result: bool,
 ) -> Result<(), Error> {
-    const ACTION: &str = "record an action";
     let execute = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
         transaction
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(parameters))
-            .map_err(Error::sql(ACTION))
+            .map_err(Error::sql(RECORD))
     };
     execute(
         "INSERT INTO actions (id, subject, ok, started, finished, limits, log)

@@ -5,7 +5,7 @@
 //! reader never sees a release whose parts are not public. What was public stays so.
 
 use boltworks_model::{Artifact, ArtifactKind, ChannelName, Sha256, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Count, Digest, Word, artifact, integer};
@@ -135,39 +135,36 @@ impl Records {
         new: &NewRelease,
     ) -> Result<ReleaseRecord, Error> {
         let transaction = self.transaction(ACTION)?;
-        let current = current(&transaction, channel)?;
-        let found = current.as_ref().map(ReleaseRecord::after);
-        if found != before {
-            let channel = channel.clone();
-            return Err(Error::Moved {
-                channel,
-                expected: before,
-                found,
-            });
+        let (record, is_new) = swap(&transaction, channel, before, new)?;
+        if is_new {
+            transaction.commit().map_err(Error::sql(ACTION))?;
         }
-        let record = ReleaseRecord {
-            channel: channel.clone(),
-            sequence: current.as_ref().map_or(0, |current| current.sequence) + 1,
-            before,
-            artifact: new.artifact.clone(),
-            judgement: new.judgement.clone(),
-            at: current.as_ref().map_or(new.at, |current| {
-                new.at.max(Timestamp(current.at.0.saturating_add(1)))
-            }),
-        };
-        let release = insert_release(&transaction, &record)?;
-        let mut changes = 0;
-        for blob in &new.blobs {
-            changes += insert_blob(&transaction, channel.repository(), blob, release)?;
-        }
-        if let Some(current) = current
-            && current.artifact == new.artifact
-            && changes == 0
-        {
-            return Ok(current);
+        Ok(record)
+    }
+
+    /// The same for many channels in one transaction, each for itself: those that point elsewhere stay
+    /// where they are. The error is one that moves none.
+    pub fn compare_and_swap_all(
+        &mut self,
+        moves: &[(&ChannelName, Option<Sha256>, &NewRelease)],
+    ) -> Result<Vec<Result<ReleaseRecord, Error>>, Error> {
+        let mut transaction = self.transaction(ACTION)?;
+        let mut all = Vec::with_capacity(moves.len());
+        for (channel, before, new) in moves {
+            let point = transaction.savepoint().map_err(Error::sql(ACTION))?;
+            match swap(&point, channel, *before, new) {
+                Ok((record, is_new)) => {
+                    if is_new {
+                        point.commit().map_err(Error::sql(ACTION))?;
+                    }
+                    all.push(Ok(record));
+                }
+                Err(error @ Error::Moved { .. }) => all.push(Err(error)),
+                Err(error) => return Err(error),
+            }
         }
         transaction.commit().map_err(Error::sql(ACTION))?;
-        Ok(record)
+        Ok(all)
     }
 
     /// Where a channel points.
@@ -319,10 +316,48 @@ fn current(connection: &Connection, channel: &ChannelName) -> Result<Option<Rele
         .map_err(Error::sql("read a channel"))
 }
 
+/// Moves one channel; whether anything had to be written for it.
+fn swap(
+    connection: &Connection,
+    channel: &ChannelName,
+    before: Option<Sha256>,
+    new: &NewRelease,
+) -> Result<(ReleaseRecord, bool), Error> {
+    let current = current(connection, channel)?;
+    let found = current.as_ref().map(ReleaseRecord::after);
+    if found != before {
+        let channel = channel.clone();
+        return Err(Error::Moved {
+            channel,
+            expected: before,
+            found,
+        });
+    }
+    let record = ReleaseRecord {
+        channel: channel.clone(),
+        sequence: current.as_ref().map_or(0, |current| current.sequence) + 1,
+        before,
+        artifact: new.artifact.clone(),
+        judgement: new.judgement.clone(),
+        at: current.as_ref().map_or(new.at, |current| {
+            new.at.max(Timestamp(current.at.0.saturating_add(1)))
+        }),
+    };
+    let release = insert_release(connection, &record)?;
+    let mut changes = 0;
+    for blob in &new.blobs {
+        changes += insert_blob(connection, channel.repository(), blob, release)?;
+    }
+    Ok(match current {
+        Some(current) if current.artifact == new.artifact && changes == 0 => (current, false),
+        _ => (record, true),
+    })
+}
+
 /// Writes the move, points the channel at it, and returns its number.
-fn insert_release(transaction: &Transaction<'_>, record: &ReleaseRecord) -> Result<i64, Error> {
+fn insert_release(connection: &Connection, record: &ReleaseRecord) -> Result<i64, Error> {
     let coordinate = &record.artifact.coordinate;
-    transaction
+    connection
         .execute(
             "INSERT INTO releases (channel, sequence, before, kind, name, version, architecture,
                                    digest, size, judgement, at)
@@ -342,8 +377,8 @@ fn insert_release(transaction: &Transaction<'_>, record: &ReleaseRecord) -> Resu
             ],
         )
         .map_err(Error::sql(ACTION))?;
-    let release = transaction.last_insert_rowid();
-    transaction
+    let release = connection.last_insert_rowid();
+    connection
         .execute(
             "INSERT OR REPLACE INTO channels VALUES (?1, ?2, ?3, ?4, ?5)",
             params![
@@ -360,13 +395,13 @@ fn insert_release(transaction: &Transaction<'_>, record: &ReleaseRecord) -> Resu
 
 /// Makes a blob public, and gives it its name; the number of rows that had to be written.
 fn insert_blob(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     repository: &str,
     blob: &ReleasedBlob,
     release: i64,
 ) -> Result<usize, Error> {
     let execute = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
-        transaction
+        connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(parameters))
             .map_err(Error::sql(ACTION))

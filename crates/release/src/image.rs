@@ -31,11 +31,36 @@ pub struct ImageRequest<'a> {
 impl Candidate {
     /// Reads an image, finds and hashes every blob of it, and stores a referrer for each document.
     pub fn image(store: &Store, request: &ImageRequest<'_>) -> Result<Self, Error> {
+        let mut referrers = store.batch();
+        let candidate = Self::walked(store, request, &mut referrers)?;
+        referrers.commit()?;
+        Ok(candidate)
+    }
+
+    /// The same for many, whose referrers become durable together. The error is one for all of them.
+    pub fn images(
+        store: &Store,
+        requests: &[ImageRequest<'_>],
+    ) -> Result<Vec<Result<Self, Error>>, Error> {
+        let mut referrers = store.batch();
+        let candidates = requests
+            .iter()
+            .map(|request| Self::walked(store, request, &mut referrers))
+            .collect();
+        referrers.commit()?;
+        Ok(candidates)
+    }
+
+    fn walked<'a>(
+        store: &'a Store,
+        request: &ImageRequest<'_>,
+        referrers: &mut Batch<'a>,
+    ) -> Result<Self, Error> {
         let mut walk = Walk {
             store,
             image: request.artifact.digest,
             blobs: Vec::new(),
-            referrers: store.batch(),
+            referrers,
         };
         if request.artifact.coordinate.kind != ArtifactKind::Image {
             return Err(walk.problem("the artifact is no image"));
@@ -46,7 +71,6 @@ impl Candidate {
         }
         let members = request.packages.iter().map(|inside| &inside.package);
         let mut blobs = walk.blobs;
-        walk.referrers.commit()?;
         blobs.sort_unstable();
         blobs.dedup();
         Ok(Self {
@@ -59,14 +83,14 @@ impl Candidate {
 }
 
 /// Goes through an image.
-struct Walk<'a> {
+struct Walk<'a, 'b> {
     store: &'a Store,
     image: Sha256,
     blobs: Vec<ReleasedBlob>,
-    referrers: Batch<'a>,
+    referrers: &'b mut Batch<'a>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// The document that the channel will point at.
     fn top(&mut self, artifact: &Artifact) -> Result<(), Error> {
         let bytes = self

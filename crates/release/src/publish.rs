@@ -20,6 +20,43 @@ pub fn publish(
     cleared: Cleared<Candidate>,
     at: Timestamp,
 ) -> Result<Release, Error> {
+    let new = release_of(channel, cleared, at)?;
+    Ok(records.compare_and_swap(channel, before, &new)?)
+}
+
+/// A channel, where the caller thinks it points, and what it is to point at.
+pub type Move<'a> = (&'a ChannelName, Option<Sha256>, Cleared<Candidate>);
+
+/// The same for many channels, each for itself, in one transaction; what became of each, in some
+/// order. The error is one that moves none.
+pub fn publish_all<'a>(
+    records: &mut Records,
+    moves: Vec<Move<'a>>,
+    at: Timestamp,
+) -> Result<Vec<(&'a ChannelName, Result<Release, Error>)>, Error> {
+    let mut results = Vec::new();
+    let mut good = Vec::new();
+    for (channel, before, cleared) in moves {
+        match release_of(channel, cleared, at) {
+            Ok(new) => good.push((channel, before, new)),
+            Err(error) => results.push((channel, Err(error))),
+        }
+    }
+    let swaps: Vec<_> = good
+        .iter()
+        .map(|(channel, before, new)| (*channel, *before, new))
+        .collect();
+    let moved = records.compare_and_swap_all(&swaps)?.into_iter();
+    let moved = moved.map(|moved| moved.map_err(Error::from));
+    results.extend(good.iter().map(|(channel, ..)| *channel).zip(moved));
+    Ok(results)
+}
+
+fn release_of(
+    channel: &ChannelName,
+    cleared: Cleared<Candidate>,
+    at: Timestamp,
+) -> Result<NewRelease, Error> {
     let (candidate, judgement) = cleared.into_parts();
     let kind = candidate.artifact.coordinate.kind;
     if !fits(channel, &candidate) {
@@ -28,13 +65,12 @@ pub fn publish(
             kind,
         });
     }
-    let new = NewRelease {
+    Ok(NewRelease {
         artifact: candidate.artifact,
         judgement: serde_json::to_string(&Written::from(&judgement))?,
         at,
         blobs: candidate.blobs,
-    };
-    Ok(records.compare_and_swap(channel, before, &new)?)
+    })
 }
 
 fn fits(channel: &ChannelName, candidate: &Candidate) -> bool {
