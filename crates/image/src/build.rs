@@ -12,7 +12,7 @@ use boltworks_model::{
 };
 use boltworks_oci::{ImageParts, ImagePlan};
 use boltworks_recipe::resolved::Image;
-use boltworks_rootfs::{Frames, Locked, Opened, open_frames, open_locked};
+use boltworks_rootfs::{Frames, Locked, Opened, Shelf, open_frames, open_locked};
 use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::{Batch, Store};
 
@@ -106,28 +106,102 @@ pub fn build(
     scratch: &Root,
     ambient: &Ambient<'_>,
 ) -> Result<BuiltImage, Error> {
-    let job = format!("image {}", request.name);
-    let step = |step: &str| ambient.sink.event(Event::Step { job: &job, step });
-    step("unpack");
-    let known = Cell::new(0);
-    let frames = |locked: &Locked| {
-        let Frames { opened, known: own } = open_frames(locked, store, scratch)?;
-        known.set(known.get() + own);
-        Ok(opened)
-    };
-    match of_packages(request, &frames, store, (ambient, &step)) {
-        Err(error) if known.get() > 0 && is_damage(&error) => {
-            // What was laid out is not what it was; the packages themselves are.
-            step("unpack anew");
-            let whole = |locked: &Locked| Ok(open_locked(locked, store, scratch)?);
-            of_packages(request, &whole, store, (ambient, &step))
+    let shelf = Shelf::default();
+    let mut series = Series::new(store, scratch, &shelf);
+    let mut built = series.build(request, ambient)?;
+    built.notes.extend(series.commit()?);
+    Ok(built)
+}
+
+/// Images that are made one after the other, share what they can, and become durable together, at the
+/// price of few syncs. Nothing of it may be relied on before [`Series::commit`] returns.
+pub struct Series<'a> {
+    scratch: &'a Root,
+    shelf: &'a Shelf,
+    works: Works<'a>,
+}
+
+impl<'a> Series<'a> {
+    /// Without any image yet. Packages that are on the shelf need not be opened.
+    pub fn new(store: &'a Store, scratch: &'a Root, shelf: &'a Shelf) -> Self {
+        let works = Works {
+            store,
+            batch: store.batch(),
+            fresh: Vec::new(),
+        };
+        Self {
+            scratch,
+            shelf,
+            works,
         }
-        made => made,
+    }
+
+    /// Makes one image, see [`build`].
+    pub fn build(
+        &mut self,
+        request: &ImageRequest<'_>,
+        ambient: &Ambient<'_>,
+    ) -> Result<BuiltImage, Error> {
+        let Self {
+            scratch,
+            shelf,
+            works,
+        } = self;
+        let job = format!("image {}", request.name);
+        let step = |step: &str| ambient.sink.event(Event::Step { job: &job, step });
+        step("unpack");
+        let store = works.store;
+        let known = Cell::new(0);
+        let frames = |locked: &Locked| {
+            let Frames { opened, known: own } = open_frames(locked, store, (scratch, shelf))?;
+            known.set(known.get() + own);
+            Ok(opened)
+        };
+        match of_packages(request, &frames, works, (ambient, &step)) {
+            Err(error) if known.get() > 0 && is_damage(&error) => {
+                // What was laid out is not what it was; the packages themselves are.
+                step("unpack anew");
+                let whole = |locked: &Locked| {
+                    let opened = open_locked(locked, store, scratch)?;
+                    Ok(opened.into_iter().map(Arc::new).collect())
+                };
+                of_packages(request, &whole, works, (ambient, &step))
+            }
+            made => made,
+        }
+    }
+
+    /// Keeps some bytes beside the images; their digest.
+    pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<Sha256, Error> {
+        Ok(self.works.batch.put_bytes(bytes)?)
+    }
+
+    /// Makes all of it durable. What a person should know of it that stops nothing.
+    pub fn commit(self) -> Result<Option<String>, Error> {
+        let Works {
+            store,
+            mut batch,
+            fresh,
+        } = self.works;
+        let mut note = None;
+        for fresh in fresh {
+            note = note.or(forgotten(fresh.remember((store, &mut batch))));
+        }
+        batch.commit()?;
+        Ok(note)
     }
 }
 
+/// Where layers are made.
+struct Works<'a> {
+    store: &'a Store,
+    batch: Batch<'a>,
+    /// Those that were not known, to be remembered when they are durable.
+    fresh: Vec<Fresh>,
+}
+
 /// How packages are opened.
-type Open<'a> = dyn Fn(&Locked) -> Result<Vec<Opened>, Error> + 'a;
+type Open<'a> = dyn Fn(&Locked) -> Result<Vec<Arc<Opened>>, Error> + 'a;
 
 /// Whether bytes were read that are not what they must be.
 fn is_damage(error: &Error) -> bool {
@@ -145,20 +219,18 @@ fn is_damage(error: &Error) -> bool {
 fn of_packages(
     request: &ImageRequest<'_>,
     open: &Open<'_>,
-    store: &Store,
+    works: &mut Works<'_>,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<BuiltImage, Error> {
-    let mut batch = store.batch();
-    let laid = lay(request, open, (store, &mut batch), (ambient, step))?;
     let Laid {
         opened,
         composed,
         created,
         parts,
-        fresh,
         unpacked,
         notes: laid_notes,
-    } = laid;
+    } = lay(request, open, works, (ambient, step))?;
+    let batch = &mut works.batch;
     step("describe");
     let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
     for document in [&parts.config, &parts.manifest, &parts.index] {
@@ -167,14 +239,8 @@ fn of_packages(
     let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
     let spdx3 = batch.put_bytes(&sbom.spdx3.to_json()?)?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
-    batch.commit()?;
     let mut notes = sbom.notes;
     notes.extend(laid_notes);
-    notes.extend(
-        fresh
-            .into_iter()
-            .find_map(|one| forgotten(one.remember(store))),
-    );
     Ok(BuiltImage {
         artifact: artifact(request, &parts),
         parts,
@@ -192,12 +258,10 @@ fn of_packages(
 
 /// An image whose layers are in a batch.
 struct Laid {
-    opened: Vec<Opened>,
+    opened: Vec<Arc<Opened>>,
     composed: Composed,
     created: Timestamp,
     parts: ImageParts,
-    /// Layers that were not known.
-    fresh: Vec<Fresh>,
     unpacked: u64,
     /// What a person should know of how it was laid.
     notes: Vec<String>,
@@ -220,21 +284,21 @@ fn source<'a>(
 }
 
 /// Lays an image and, before it, what it stands upon.
-fn lay<'s>(
+fn lay(
     request: &ImageRequest<'_>,
     open: &Open<'_>,
-    (store, batch): (&'s Store, &mut Batch<'s>),
+    works: &mut Works<'_>,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<Laid, Error> {
     let below = request.upon.map(|other| {
-        let laid = lay(other, open, (store, &mut *batch), (ambient, step))?;
+        let laid = lay(other, open, works, (ambient, step))?;
         Ok::<_, Error>((other, laid))
     });
     let below = below.transpose()?;
     let opened = open(request.locked)?;
     ambient.cancel.check()?;
     step("compose");
-    let own = as_apko(request, &opened, store)?;
+    let own = as_apko(request, &opened, works.store)?;
     let composed = match &own {
         Some(own) => Composed::of_tree(own.tree()?)?,
         None => tree::compose(request, &opened)?,
@@ -256,29 +320,25 @@ fn lay<'s>(
         None => parts(request, &composed, &opened)?,
         Some(below) => vec![above(request, (&composed, opened.len()), below)?],
     };
-    let (mut layers, mut fresh, mut unpacked) = match below {
-        Some((_, laid)) => (laid.parts.layers, laid.fresh, laid.unpacked),
-        None => Default::default(),
+    let (mut layers, mut unpacked) = match below {
+        Some((_, laid)) => (laid.parts.layers, laid.unpacked),
+        None => (Vec::new(), 0),
     };
     let mut all = Vec::new();
     for part in wanted {
-        all.push(layer_of(request, &composed, &part, (store, &mut *batch))?);
+        all.push(works.layer(request, &composed, &part)?);
         ambient.cancel.check()?;
     }
     for layer in 0..own.as_ref().map_or(0, |own| own.groups.len()) {
         if let Some(own) = &own {
-            all.push(own_layer(request, (own, layer), (store, &mut *batch))?);
+            all.push(works.own_layer(request, (own, layer))?);
         }
         ambient.cancel.check()?;
     }
-    for found in all {
-        unpacked += found.unpacked;
+    for (layer, bytes) in all {
+        unpacked += bytes;
         let comment = comment.clone();
-        layers.push(boltworks_oci::Layer {
-            comment,
-            ..found.layer
-        });
-        fresh.extend(found.fresh);
+        layers.push(boltworks_oci::Layer { comment, ..layer });
     }
     let plan = ImagePlan {
         architecture: request.architecture,
@@ -293,7 +353,6 @@ fn lay<'s>(
         composed,
         created,
         parts,
-        fresh,
         unpacked,
         notes: own.map(|own| own.notes).unwrap_or_default(),
     })
@@ -302,7 +361,7 @@ fn lay<'s>(
 /// The files as apko lays them, if they are to be laid so.
 fn as_apko(
     request: &ImageRequest<'_>,
-    opened: &[Opened],
+    opened: &[Arc<Opened>],
     store: &Store,
 ) -> Result<Option<compatible::Laid>, Error> {
     let material = request.compatible.map(|compatible| Material {
@@ -348,7 +407,7 @@ fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
 fn parts<'c>(
     request: &ImageRequest<'_>,
     composed: &'c Composed,
-    opened: &[Opened],
+    opened: &[Arc<Opened>],
 ) -> Result<Vec<Part<'c>>, Error> {
     let tree = &composed.tree;
     let Some(layering) = &request.image.layering else {
@@ -363,14 +422,10 @@ fn parts<'c>(
     )
 }
 
-/// A layer of the image, in the store when the batch is.
-struct Found {
-    layer: boltworks_oci::Layer,
-    unpacked: u64,
-    fresh: Option<Fresh>,
-}
+/// A layer, and how many bytes its tar has.
+type Found = (boltworks_oci::Layer, u64);
 
-/// A layer that was not known, to be remembered when it is durable.
+/// A layer that was not known.
 struct Fresh {
     /// What it is made of, where that is looked for.
     key: Option<Key>,
@@ -379,84 +434,88 @@ struct Fresh {
 }
 
 impl Fresh {
-    fn remember(self, store: &Store) -> Result<(), Error> {
+    fn found(&self) -> Found {
+        (self.stored.layer.clone(), self.stored.unpacked)
+    }
+
+    fn remember(self, (store, batch): (&Store, &mut Batch<'_>),
+    ) -> Result<(), Error> {
         let StoredLayer {
             layer,
             unpacked,
             pieces,
         } = self.stored;
-        self.note.write(layer.digest, &pieces)?;
-        self.key
-            .map_or(Ok(()), |key| key.remember(store, &layer, unpacked))
+        self.note.write(layer.digest, &pieces, batch)?;
+        self.key.map_or(Ok(()), |key| {
+            key.remember((&layer, unpacked), (store, batch))
+        })
     }
 }
 
-/// The layer that is known to be made of this, or a new one.
-fn layer_of<'a>(
-    request: &ImageRequest<'_>,
-    composed: &Composed,
-    part: &Part<'_>,
-    (store, batch): (&'a Store, &mut Batch<'a>),
-) -> Result<Found, Error> {
-    let packages = &request.locked.packages;
-    let key = Key::of(&part.tree, request.compression, |path| {
-        source(composed, request, path)
-    })?;
-    if let Some((layer, unpacked)) = key.find(store) {
-        return Ok(Found {
-            layer,
-            unpacked,
-            fresh: None,
-        });
-    }
-    let first = part.packages.first().and_then(|&at| packages.get(at));
-    let first = first.map_or("", |package| package.name.as_str());
-    let of = format!("{} {} {first}", request.name, request.architecture);
-    let (note, known) = Note::read(&of, request.compression, store)?;
-    let stored = layer::write(&part.tree, Arc::new(known), store, batch)?;
-    Ok(Found {
-        layer: stored.layer.clone(),
-        unpacked: stored.unpacked,
-        fresh: Some(Fresh {
+impl Works<'_> {
+    /// The layer that is known to be made of this, or a new one.
+    fn layer(
+        &mut self,
+        request: &ImageRequest<'_>,
+        composed: &Composed,
+        part: &Part<'_>,
+    ) -> Result<Found, Error> {
+        let key = Key::of(&part.tree, request.compression, |path| {
+            source(composed, request, path)
+        })?;
+        let mut fresh = self.fresh.iter();
+        let fresh = fresh.find(|fresh| fresh.key == Some(key));
+        if let Some(found) = fresh.map(Fresh::found).or_else(|| key.find(self.store)) {
+            return Ok(found);
+        }
+        let first = part.packages.first();
+        let first = first.and_then(|&at| request.locked.packages.get(at));
+        let first = first.map_or("", |package| package.name.as_str());
+        let of = format!("{} {} {first}", request.name, request.architecture);
+        let (note, known) = Note::read(&of, request.compression, self.store)?;
+        let stored = layer::write(&part.tree, Arc::new(known), self.store, &mut self.batch)?;
+        Ok(self.keep(Fresh {
             key: Some(key),
             note,
             stored,
-        }),
-    })
-}
+        }))
+    }
 
-/// A layer as apko lays it.
-fn own_layer<'a>(
-    request: &ImageRequest<'_>,
-    (own, layer): (&compatible::Laid, usize),
-    (store, batch): (&'a Store, &mut Batch<'a>),
-) -> Result<Found, Error> {
-    let packages = &request.locked.packages;
-    let first = own.groups.get(layer).and_then(|group| group.first());
-    let first = first.and_then(|&at| packages.get(at));
-    let first = first.map_or("", |package| package.name.as_str());
-    let of = format!(
-        "compatible {} {} {first}",
-        request.name, request.architecture
-    );
-    let (note, known) = Note::read(&of, request.compression, store)?;
-    let stored = own.write(layer, Arc::new(known), (store, batch))?;
-    Ok(Found {
-        layer: stored.layer.clone(),
-        unpacked: stored.unpacked,
-        fresh: Some(Fresh {
+    /// A layer as apko lays it.
+    fn own_layer(
+        &mut self,
+        request: &ImageRequest<'_>,
+        (own, layer): (&compatible::Laid, usize),
+    ) -> Result<Found, Error> {
+        let first = own.groups.get(layer).and_then(|group| group.first());
+        let first = first.and_then(|&at| request.locked.packages.get(at));
+        let first = first.map_or("", |package| package.name.as_str());
+        let of = format!(
+            "compatible {} {} {first}",
+            request.name, request.architecture
+        );
+        let (note, known) = Note::read(&of, request.compression, self.store)?;
+        let places = (self.store, &mut self.batch);
+        let stored = own.write(layer, Arc::new(known), places)?;
+        Ok(self.keep(Fresh {
             key: None,
             note,
             stored,
-        }),
-    })
+        }))
+    }
+
+    fn keep(&mut self, fresh: Fresh) -> Found {
+        let found = fresh.found();
+        self.fresh.push(fresh);
+        found
+    }
 }
 
 /// The time of the image: the one asked for, or when its newest package was built. It stands in the
 /// configuration, the annotations and the SBOMs; what the layer holds has times of its own. One that
 /// no package can have is refused: some readers of those documents have no room for it.
-fn created(asked: Option<Timestamp>, opened: &[Opened]) -> Result<Timestamp, Error> {
-    let of_package = |one: &Opened| {
+fn created(asked: Option<Timestamp>, opened: &[Arc<Opened>]) -> Result<Timestamp, Error> {
+    let of_package = |one: &Arc<Opened>| {
         let control = &one.control;
         let what = format!("the build date of {}-{}", control.name, control.version);
         Some((Timestamp(control.build_date?), what))
@@ -492,7 +551,7 @@ fn artifact(request: &ImageRequest<'_>, parts: &ImageParts) -> Artifact {
 
 fn describe(
     request: &ImageRequest<'_>,
-    opened: &[Opened],
+    opened: &[Arc<Opened>],
     tree: &Tree,
     parts: &ImageParts,
     created: Timestamp,

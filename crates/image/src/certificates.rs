@@ -6,6 +6,8 @@
 //! `certificates.providers` names stand there already. Beside each bundle and store is its digest, as
 //! `sha256sum -c` reads it, so that who looks later can tell whether it is as it was made.
 
+use std::sync::Arc;
+
 use boltworks_crypto::sha256;
 use boltworks_fsx::{Meta, Tree};
 use boltworks_recipe::resolved::{Certificate, Image};
@@ -32,7 +34,7 @@ struct Authority {
 }
 
 /// Adds the certificates to the tree, and the digests.
-pub fn add(tree: &mut Tree, image: &Image, packages: &[Opened]) -> Result<(), Error> {
+pub fn add(tree: &mut Tree, image: &Image, packages: &[Arc<Opened>]) -> Result<(), Error> {
     let mut all = own(tree, &image.certificates)?;
     all.extend(provided(tree, &image.certificate_providers, packages)?);
     if !all.is_empty() {
@@ -81,8 +83,11 @@ fn own(tree: &mut Tree, certificates: &[Certificate]) -> Result<Vec<Authority>, 
 }
 
 /// The files with certificates of packages that provide one of these names, in their order.
-pub(crate) fn provided_files<'p>(providers: &[String], packages: &'p [Opened]) -> Vec<&'p str> {
-    let is_asked = |package: &&Opened| {
+pub(crate) fn provided_files<'p>(
+    providers: &[String],
+    packages: &'p [Arc<Opened>],
+) -> Vec<&'p str> {
+    let is_asked = |package: &&Arc<Opened>| {
         let provides = &package.control.provides;
         provides
             .iter()
@@ -109,7 +114,7 @@ pub(crate) fn provided_files<'p>(providers: &[String], packages: &'p [Opened]) -
 fn provided(
     tree: &Tree,
     providers: &[String],
-    packages: &[Opened],
+    packages: &[Arc<Opened>],
 ) -> Result<Vec<Authority>, Error> {
     let mut all = Vec::new();
     for path in provided_files(providers, packages) {

@@ -1,6 +1,7 @@
 //! What the SBOMs are told of the packages and the system in an image.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use boltworks_apk::Control;
 use boltworks_fsx::{Limit, RelPath, Tree};
@@ -29,7 +30,7 @@ pub struct PackageContents<'a> {
 
 impl<'a> PackageContents<'a> {
     /// The packages of an image, in install order.
-    pub fn read(locked: &'a [LockedPackage], opened: &'a [Opened]) -> Result<Vec<Self>, Error> {
+    pub fn read(locked: &'a [LockedPackage], opened: &'a [Arc<Opened>]) -> Result<Vec<Self>, Error> {
         let providers = Providers::of(opened);
         let mut all = Vec::new();
         for (locked, opened) in locked.iter().zip(opened) {
@@ -92,7 +93,7 @@ fn document(tree: &Tree, control: &Control) -> Result<Option<Vec<u8>>, Error> {
 struct Providers<'a>(BTreeMap<&'a str, Vec<(usize, Option<&'a Version>)>>);
 
 impl<'a> Providers<'a> {
-    fn of(opened: &'a [Opened]) -> Self {
+    fn of(opened: &'a [Arc<Opened>]) -> Self {
         let mut names: BTreeMap<&str, Vec<(usize, Option<&Version>)>> = BTreeMap::new();
         for (at, package) in opened.iter().enumerate() {
             let control = &package.control;

@@ -23,12 +23,12 @@ pub const FOLDER: &str = "usr/lib/apk/db";
 /// The installed packages and who owns which path of the finished image; nobody those that it
 /// has `replaced`.
 fn of(
-    packages: &[Opened],
+    packages: &[Arc<Opened>],
     assembly: &Assembly,
     tree: &Tree,
     replaced: &BTreeSet<RelPath>,
 ) -> Database {
-    let installed = |(package, paths): (&Opened, &BTreeMap<RelPath, RelPath>)| {
+    let installed = |(package, paths): (&Arc<Opened>, &BTreeMap<RelPath, RelPath>)| {
         let own = paths.keys().filter(|path| !replaced.contains(*path));
         let nodes = own.filter_map(|path| Some((path, tree.get(path)?)));
         let checksum = |path: &RelPath| {
@@ -133,7 +133,7 @@ pub fn verify_place(brought: &Brought<'_>) -> Result<(), Error> {
 pub fn add(
     tree: &mut Tree,
     brought: &Brought<'_>,
-    packages: &[Opened],
+    packages: &[Arc<Opened>],
     request: &ImageRequest<'_>,
 ) -> Result<(), Error> {
     link_database(tree, brought)?;
@@ -181,7 +181,7 @@ pub fn add(
 /// that they brought, but for what the image has `replaced`. Gives the list, and where it is.
 pub fn list(
     tree: &mut Tree,
-    packages: &[Opened],
+    packages: &[Arc<Opened>],
     assembly: &Assembly,
     replaced: &BTreeSet<RelPath>,
 ) -> Result<(Database, RelPath), Error> {

@@ -14,19 +14,18 @@ use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{Content, Kind, Limit, Meta, RelPath, Tree};
 use boltworks_model::Sha256;
 use boltworks_oci::Layer;
-use boltworks_store::Store;
+use boltworks_store::{Batch, Store};
 
 use crate::layer::Compression;
 use crate::pieces::seal;
 use crate::{Error, WRITER_VERSION};
 
 const FOLDER: &str = "written";
-const MODE: u32 = 0o644;
 /// Three digests and two lengths.
 const NOTE: usize = 3 * 32 + 2 * 8;
 
 /// What a layer is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Sha256, Compression);
 
 /// Whose a path's bytes are: the package's digest, and what the package calls it.
@@ -39,7 +38,7 @@ impl Key {
         compression: Compression,
         source: impl Fn(&RelPath) -> Option<Source<'a>>,
     ) -> Result<Self, Error> {
-        let mut out = Fields(Sha256Hasher::new());
+        let mut out = Fields::new();
         out.field(compression.name(WRITER_VERSION).as_bytes());
         for (path, node) in tree.iter() {
             out.field(path.as_bytes());
@@ -60,7 +59,7 @@ impl Key {
                 },
             }
         }
-        Ok(Self(out.0.finish(), compression))
+        Ok(Self(out.finish(), compression))
     }
 
     /// The layer that was made of it, and the length of its tar; if it is there and good.
@@ -88,17 +87,20 @@ impl Key {
         (blob.size() == layer.size).then_some((layer, u64::from_be_bytes(*unpacked)))
     }
 
-    /// Remembers what was made of it. The layer must be durable. An error says that nothing is
+    /// Remembers what was made of it, which is in the batch. An error says that nothing is
     /// remembered, and nothing else.
-    pub fn remember(&self, store: &Store, layer: &Layer, unpacked: u64) -> Result<(), Error> {
+    pub fn remember(
+        &self,
+        (layer, unpacked): (&Layer, u64),
+        (store, batch): (&Store, &mut Batch<'_>),
+    ) -> Result<(), Error> {
         let folder = store.folder(&RelPath::try_from(FOLDER)?)?;
         let mut rest = layer.digest.as_bytes().to_vec();
         rest.extend_from_slice(&layer.size.to_be_bytes());
         rest.extend_from_slice(layer.diff_id.as_bytes());
         rest.extend_from_slice(&unpacked.to_be_bytes());
         let note = [seal(&rest).as_bytes().as_slice(), &rest].concat();
-        folder.write(&self.name()?, &note, MODE)?;
-        Ok(())
+        Ok(batch.note(&folder, &self.name()?, &note)?)
     }
 
     fn name(&self) -> Result<RelPath, Error> {
@@ -114,12 +116,32 @@ fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
 }
 
 /// Hashes fields so that no two rows of them are alike: each with its length in front.
-struct Fields(Sha256Hasher);
+struct Fields(Vec<u8>, Sha256Hasher);
+
+/// Small parts are hashed so many bytes at a time.
+const BLOCK: usize = 16 << 10;
 
 impl Fields {
+    fn new() -> Self {
+        Self(Vec::with_capacity(BLOCK), Sha256Hasher::new())
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() >= BLOCK {
+            self.1.update(&self.0);
+            self.0.clear();
+        }
+    }
+
+    fn finish(mut self) -> Sha256 {
+        self.1.update(&self.0);
+        self.1.finish()
+    }
+
     fn field(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.update(&(bytes.len() as u64).to_be_bytes());
+        self.update(bytes);
     }
 
     fn fields(&mut self, kind: &[u8], bytes: &[u8]) {
@@ -141,10 +163,10 @@ impl Fields {
             xattrs,
         } = meta;
         for number in [mode, uid, gid] {
-            self.0.update(&number.to_be_bytes());
+            self.update(&number.to_be_bytes());
         }
-        self.0.update(&mtime.to_be_bytes());
-        self.0.update(&(xattrs.len() as u64).to_be_bytes());
+        self.update(&mtime.to_be_bytes());
+        self.update(&(xattrs.len() as u64).to_be_bytes());
         for (name, value) in xattrs {
             self.field(name);
             self.field(value);

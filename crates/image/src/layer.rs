@@ -38,7 +38,7 @@ const ZSTD: zstd::Format = zstd::Format {
 const APART: u64 = 16 << 10;
 
 /// How layers are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Compression {
     /// With gzip, as every client reads it.
     #[default]

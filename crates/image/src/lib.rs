@@ -49,7 +49,7 @@ pub mod unpacked;
 pub mod upper;
 pub mod warnings;
 
-pub use build::{BuiltImage, ImageRequest, build};
+pub use build::{BuiltImage, ImageRequest, Series, build};
 pub use cpio::write_cpio;
 pub use error::Error;
 pub use export::{Form, export_archive, export_layout, load};

@@ -21,7 +21,7 @@ use boltworks_crypto::{Sha256Hasher, sha256};
 use boltworks_fsx::pieces::Piece;
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::Sha256;
-use boltworks_store::{BlobFile, Store};
+use boltworks_store::{Batch, BlobFile, Store};
 
 use crate::layer::Compression;
 use crate::{Error, WRITER_VERSION};
@@ -29,7 +29,6 @@ use crate::{Error, WRITER_VERSION};
 const FOLDER: &str = "layers";
 /// No note is larger: a layer of 400 GB.
 const MAX_NOTE: Limit = Limit::mib(64);
-const MODE: u32 = 0o644;
 /// What a note says of one piece.
 const RECORD: usize = 40;
 
@@ -105,9 +104,14 @@ impl Note {
         Ok((note, pieces))
     }
 
-    /// Writes the note anew if it is of another layer. The layer must be durable. An error says
-    /// that nothing is remembered, and nothing else.
-    pub fn write(self, layer: Sha256, pieces: &[Piece]) -> Result<(), Error> {
+    /// Writes the note anew if it is of another layer, which is in the batch. An error says that
+    /// nothing is remembered, and nothing else.
+    pub fn write(
+        self,
+        layer: Sha256,
+        pieces: &[Piece],
+        batch: &mut Batch<'_>,
+    ) -> Result<(), Error> {
         if self.layer == Some(layer) {
             return Ok(());
         }
@@ -117,8 +121,7 @@ impl Note {
             rest.extend_from_slice(&len.to_be_bytes());
         }
         let note = [seal(&rest).as_bytes().as_slice(), &rest].concat();
-        self.folder?.write(&self.name, &note, MODE)?;
-        Ok(())
+        Ok(batch.note(&self.folder?, &self.name, &note)?)
     }
 }
 

@@ -9,6 +9,7 @@
 //! That is apko's order: a path may change what a package or an account made.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use boltworks_apk::installed::{DATABASE, Database};
 use boltworks_fsx::{RelPath, Tree};
@@ -63,9 +64,9 @@ impl Composed {
 }
 
 /// The files of the image that is asked for, made of these packages, in install order.
-pub fn compose(request: &ImageRequest<'_>, packages: &[Opened]) -> Result<Composed, Error> {
+pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<Composed, Error> {
     let image = request.image;
-    let members: Vec<Member<'_>> = packages.iter().map(Opened::member).collect();
+    let members: Vec<Member<'_>> = packages.iter().map(|one| one.member()).collect();
     let assembly = assemble(&members)?;
     let brought = Brought {
         assembly: &assembly,

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boltworks_apk::{Control, Scratch, ScriptKind, Scripts, Unpacked};
 use boltworks_crypto::{Hashing, sha1, sha256};
@@ -38,30 +38,62 @@ const STUB: usize = 8 + 8 + 32 + 20;
 #[derive(Debug)]
 pub struct Frames {
     /// The packages, in their order.
-    pub opened: Vec<Opened>,
+    pub opened: Vec<Arc<Opened>>,
     /// How many were laid out before.
     pub known: usize,
 }
 
+/// Packages that were opened before from what was laid out, for the images that follow. Of many
+/// images' packages it holds those that come first: the ones that many have.
+#[derive(Debug, Default)]
+pub struct Shelf(Mutex<BTreeMap<RelPath, Arc<Opened>>>);
+
+/// No shelf has more packages: each has a file open.
+const SHELF: usize = 400;
+/// Nor does it hold a package with more paths.
+const SHELVED: usize = 2_000;
+
+impl Shelf {
+    fn get(&self, name: &RelPath) -> Option<Arc<Opened>> {
+        self.packages().get(name).cloned()
+    }
+
+    fn put(&self, name: RelPath, opened: &Arc<Opened>) {
+        let mut packages = self.packages();
+        if packages.len() < SHELF && opened.files.tree.len() <= SHELVED {
+            packages.insert(name, Arc::clone(opened));
+        }
+    }
+
+    fn packages(&self) -> MutexGuard<'_, BTreeMap<RelPath, Arc<Opened>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Opens all packages, in their order; those that were not laid out before are, for the next time.
 /// Like [`open_locked`](crate::open_locked()), but for what is said here.
-pub fn open_frames(locked: &Locked, store: &Store, scratch: &Root) -> Result<Frames, Error> {
+pub fn open_frames(
+    locked: &Locked,
+    store: &Store,
+    (scratch, shelf): (&Root, &Shelf),
+) -> Result<Frames, Error> {
     let folder = RelPath::try_from(FOLDER).map(|name| store.folder(&name));
     let Ok(Ok(folder)) = folder else {
         let opened = crate::open_locked(locked, store, scratch)?;
+        let opened = opened.into_iter().map(Arc::new).collect();
         return Ok(Frames { opened, known: 0 });
     };
     let packages = locked.packages.par_iter();
     let opened = packages.map_init(
         || None,
         |spill, package| {
-            if let Some(opened) = read(&folder, package) {
+            if let Some(opened) = shelved(&folder, package, shelf) {
                 return Ok((opened, None));
             }
             let spill = scratch_for(spill, scratch, package)?;
             let opened = lay(package, store, spill)?;
             let written = write(&folder, package, &opened).ok();
-            Ok((opened, Some(written)))
+            Ok((Arc::new(opened), Some(written)))
         },
     );
     let opened: Vec<_> = opened.collect::<Result<_, Error>>()?;
@@ -71,6 +103,17 @@ pub fn open_frames(locked: &Locked, store: &Store, scratch: &Root) -> Result<Fra
     let (data, notes): (Vec<_>, Vec<_>) = new.into_iter().flatten().flatten().unzip();
     let _kept = keep(data).and_then(|()| keep(notes));
     Ok(Frames { opened, known })
+}
+
+/// A package of the shelf, or one that was laid out.
+fn shelved(folder: &Root, package: &LockedPackage, shelf: &Shelf) -> Option<Arc<Opened>> {
+    let (_, name) = names(package).ok()?;
+    if let Some(opened) = shelf.get(&name) {
+        return Some(opened);
+    }
+    let opened = Arc::new(read(folder, package)?);
+    shelf.put(name, &opened);
+    Some(opened)
 }
 
 fn keep(drafts: Vec<Draft>) -> Result<(), boltworks_fsx::Error> {

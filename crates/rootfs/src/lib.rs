@@ -37,7 +37,7 @@ mod stock;
 pub use assemble::{Assembly, Member, assemble};
 pub use environments::{Environments, Owner, TreeHandle};
 pub use error::Error;
-pub use frames::{Frames, open_frames};
+pub use frames::{Frames, Shelf, open_frames};
 pub use links::LinkFault;
 pub use locked::{Locked, LockedPackage};
 pub use open::{Opened, open_locked};

@@ -8,7 +8,7 @@
 use std::io::{self, Read, Write};
 
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{Bounded, Content, Draft, Expected, Limit, RelPath, Verified, Verifying};
+use boltworks_fsx::{Bounded, Content, Draft, Expected, Limit, RelPath, Root, Verified, Verifying};
 use boltworks_model::Sha256;
 
 use crate::store::{CHUNK, Stamp, name};
@@ -16,6 +16,8 @@ use crate::{Error, Store};
 
 /// The mode of a blob: nobody writes to it again.
 const MODE: u32 = 0o444;
+/// The mode of a note beside the blobs.
+const NOTE_MODE: u32 = 0o644;
 /// So many bytes are worth a second thread.
 const MANY: u64 = 4 << 20;
 
@@ -253,6 +255,14 @@ impl<'a> Batch<'a> {
             self.stored.push(stored);
         }
         Ok(stored.digest)
+    }
+
+    /// Adds a note about blobs, to a folder beside them: it gets its name after all that was added
+    /// before it.
+    pub fn note(&mut self, folder: &Root, name: &RelPath, bytes: &[u8]) -> Result<(), Error> {
+        self.drafts
+            .write(folder, name, bytes, NOTE_MODE)
+            .map_err(Error::writing)
     }
 
     /// Makes all of them durable; each once, in the order they were added.

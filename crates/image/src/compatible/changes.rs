@@ -1,6 +1,8 @@
 //! What the image file changes once the packages are there: accounts, paths, certificates, keys,
 //! services, busybox's links.
 
+use std::sync::Arc;
+
 use boltworks_apk::Control;
 use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
@@ -262,7 +264,7 @@ fn change_all(
 /// Adds the certificates of the image file and of packages, and digests beside every bundle.
 pub(super) fn certificates(
     files: &mut Files,
-    (image, opened): (&Image, &[Opened]),
+    (image, opened): (&Image, &[Arc<Opened>]),
     time: i64,
 ) -> Result<(), Error> {
     let mut added = own_certificates(files, image, time)?;

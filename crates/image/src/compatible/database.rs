@@ -2,6 +2,7 @@
 //! itself, and their scripts and triggers.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::collections::BTreeSet;
 
 use boltworks_apk::Program;
@@ -178,7 +179,7 @@ pub(super) fn scripts(packages: &[(&Opened, Vec<Program>)], time: i64) -> Result
 }
 
 /// `triggers`: what each package's trigger script watches.
-pub(super) fn triggers(opened: &[Opened]) -> String {
+pub(super) fn triggers(opened: &[Arc<Opened>]) -> String {
     let mut text = String::new();
     for package in opened {
         for watched in list(&[package.control.triggers.join(" ")]) {

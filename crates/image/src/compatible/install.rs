@@ -1,6 +1,7 @@
 //! What stands before any package, and the packages, one after the other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use boltworks_apk::Control;
 use boltworks_fsx::{Kind, Node, RelPath};
@@ -106,7 +107,7 @@ pub(super) fn skeleton(
 }
 
 /// Lays all packages.
-pub(super) fn packages(files: &mut Files, opened: &[Opened]) -> Result<Installed, Error> {
+pub(super) fn packages(files: &mut Files, opened: &[Arc<Opened>]) -> Result<Installed, Error> {
     let mut owners: BTreeMap<RelPath, usize> = BTreeMap::new();
     let mut all = Vec::new();
     for (at, package) in opened.iter().enumerate() {
@@ -147,7 +148,7 @@ pub(super) fn packages(files: &mut Files, opened: &[Opened]) -> Result<Installed
 /// One package being laid.
 struct Layer<'a> {
     files: &'a mut Files,
-    opened: &'a [Opened],
+    opened: &'a [Arc<Opened>],
     at: usize,
 }
 
@@ -227,7 +228,7 @@ impl Layer<'_> {
             package: self.at,
             content: match &node.kind {
                 Kind::File(content) => content.clone(),
-                _ => boltworks_fsx::Content::Bytes(std::sync::Arc::default()),
+                _ => boltworks_fsx::Content::Bytes(Arc::default()),
             },
             sha1,
         });

@@ -79,7 +79,7 @@ pub(crate) struct Material<'a> {
     pub(crate) compatible: &'a Compatible,
     pub(crate) architecture: Architecture,
     pub(crate) locked: &'a Locked,
-    pub(crate) opened: &'a [Opened],
+    pub(crate) opened: &'a [Arc<Opened>],
     pub(crate) store: &'a Store,
 }
 
@@ -228,7 +228,7 @@ fn programs<'a>(material: &Material<'a>) -> Result<Vec<(&'a Opened, Vec<Program>
             len: package.size,
         };
         let programs = read_programs(&content).map_err(Error::Database)?;
-        all.push((package, programs));
+        all.push((package.as_ref(), programs));
     }
     Ok(all)
 }
@@ -261,7 +261,7 @@ fn parted(
     files: &Files,
     names: &mut [Name],
     image: &Image,
-    opened: &[Opened],
+    opened: &[Arc<Opened>],
 ) -> (Vec<Vec<usize>>, Vec<Vec<Item>>) {
     let Some(layering) = &image.layering else {
         return (vec![(0..opened.len()).collect()], vec![walk::whole(names)]);
