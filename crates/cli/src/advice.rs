@@ -126,6 +126,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Registry(error) => one(error.advice()),
         FactoryError::Inconsistent { .. }
+        | FactoryError::Together { .. }
         | FactoryError::Store(_)
         | FactoryError::Stage0(Stage0Error::Store(_))
         | FactoryError::Records(_)

@@ -29,6 +29,17 @@ pub fn announced_alone<T>(
     between(job, ambient, (note, |_| "failed".to_owned()), work)
 }
 
+/// A job that was done among others failed.
+pub fn failed(job: &str, note: &str, ambient: &Ambient<'_>) {
+    ambient.sink.event(Event::Started { job, total: None });
+    ambient.sink.event(Event::Finished {
+        job,
+        ok: false,
+        note,
+        took: None,
+    });
+}
+
 fn between<T>(
     job: &str,
     ambient: &Ambient<'_>,

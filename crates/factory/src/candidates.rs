@@ -4,7 +4,7 @@ use boltworks_gate::judge;
 use boltworks_model::{ActionId, Artifact, Evidence};
 use boltworks_plan::ActionInputs;
 use boltworks_records::ActionRecord;
-use boltworks_release::{Candidate, ImageRequest, Inside};
+use boltworks_release::{Attachment, Candidate, ImageRequest, Inside};
 
 use crate::Error;
 use crate::releasing::{Office, attachments};
@@ -43,7 +43,7 @@ impl Office<'_> {
         if let Some(why) = self.refusal_below(&made.inputs)? {
             return Ok(Some(why));
         }
-        let (candidate, evidence) = self.candidate(&made)?;
+        let (candidate, evidence) = self.candidate(made)?;
         let policy = self.policy_of(&upon.name);
         let judged = judge(&policy, candidate, &evidence, self.ambient.clock.now());
         Ok(judged
@@ -52,7 +52,14 @@ impl Office<'_> {
     }
 
     /// What is judged, and all that is known of it.
-    pub(crate) fn candidate(&self, made: &Made) -> Result<(Candidate, Vec<Evidence>), Error> {
+    pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Vec<Evidence>), Error> {
+        let nominee = self.nominated(made)?;
+        let candidate = Candidate::image(&self.home.store, &nominee.request())?;
+        Ok((candidate, nominee.evidence))
+    }
+
+    /// An image with all that is known of it.
+    pub(crate) fn nominated(&self, made: Made) -> Result<Nominee, Error> {
         let Made {
             record,
             artifact,
@@ -61,7 +68,7 @@ impl Office<'_> {
         let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
         let mut packages = Vec::new();
         for pick in &inputs.packages {
-            let of_package = self.home.records().evidence_for(&pick.sha256)?;
+            let of_package = self.of_package(&pick.sha256)?;
             let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
                 let what = format!("nothing is known of {}-{}", pick.name, pick.version);
                 return Err(Error::Inconsistent { what });
@@ -70,15 +77,32 @@ impl Office<'_> {
                 package,
                 repository: pick.repository.clone(),
             });
-            evidence.extend(of_package);
+            evidence.extend(of_package.iter().cloned());
         }
-        let attachments = attachments(record, artifact.digest);
-        let request = ImageRequest {
+        Ok(Nominee {
+            attachments: attachments(&record, artifact.digest),
             artifact,
-            packages: &packages,
-            attachments: &attachments,
-        };
-        let candidate = Candidate::image(&self.home.store, &request)?;
-        Ok((candidate, evidence))
+            packages,
+            evidence,
+        })
+    }
+}
+
+/// An image that a channel is to point at.
+pub(crate) struct Nominee {
+    artifact: Artifact,
+    packages: Vec<Inside>,
+    attachments: Vec<Attachment>,
+    /// Of it and its packages.
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+impl Nominee {
+    pub(crate) fn request(&self) -> ImageRequest<'_> {
+        ImageRequest {
+            artifact: &self.artifact,
+            packages: &self.packages,
+            attachments: &self.attachments,
+        }
     }
 }

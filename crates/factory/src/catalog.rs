@@ -11,7 +11,7 @@ use boltworks_package::local::{Beside, LocalFile, LocalFiles};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::parsed::{Ground, Included, with_ground};
-use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
+use boltworks_recipe::resolved::{KnownBy, Layering, Recipe, SourceRef};
 use boltworks_recipe::{
     ImageTest, Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe,
 };
@@ -334,7 +334,8 @@ fn read_image(
         text: text.to_owned(),
         included,
     };
-    let image = boltworks_recipe::resolve_image(&image)?;
+    let mut image = boltworks_recipe::resolve_image(&image)?;
+    image.layering.get_or_insert_with(Layering::of_each_origin);
     let item = ImageItem {
         name: stem(path).to_owned(),
         image: with_packages(&image, &added).map_err(|why| Error::asked(why, "correct it"))?,

@@ -8,7 +8,7 @@ use boltworks_fsx::Root;
 use boltworks_model::chain;
 use boltworks_net::{Address, Client, OriginBoundCredential};
 use boltworks_recipe::resolved::{KnownBy as Known, Recipe, SourceRef};
-use boltworks_rootfs::Environments;
+use boltworks_rootfs::{Environments, Shelf};
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{
@@ -16,6 +16,7 @@ use boltworks_source::{
     Override, Request,
 };
 
+use crate::evidence::Seen;
 use crate::turns::Places;
 use crate::{Error, Home, registries};
 
@@ -207,6 +208,8 @@ pub struct Equipment {
     pub(crate) sandbox: Local,
     pub(crate) environments: Environments,
     pub(crate) places: Places,
+    pub(crate) seen: Seen,
+    pub(crate) shelf: Shelf,
 }
 
 impl Equipment {
@@ -217,6 +220,8 @@ impl Equipment {
             sandbox: Local::probe(&home.host.exe)?,
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
             places: Places::new(home.host.jobs),
+            seen: Seen::default(),
+            shelf: Shelf::default(),
         })
     }
 }

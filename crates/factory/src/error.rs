@@ -99,6 +99,12 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// What was made together was not kept, or not made.
+    #[error("it was to be made together with others, which failed: {why}")]
+    Together {
+        /// Why.
+        why: String,
+    },
     /// `boltworks.yaml` is not understood.
     #[error(transparent)]
     Config(#[from] boltworks_config::Error),
@@ -195,6 +201,13 @@ impl Error {
         Self::Asked {
             what: what.into(),
             help: help.into(),
+        }
+    }
+
+    /// What was to be kept together with others, which was not possible.
+    pub(crate) fn together(why: &str) -> Self {
+        Self::Together {
+            why: why.to_owned(),
         }
     }
 

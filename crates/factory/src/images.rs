@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_fsx::Root;
-use boltworks_image::{BuiltImage, Compression, ImageRequest, build};
-use boltworks_model::{ActionId, Ambient, Artifact, Material, Sha256};
+use boltworks_image::{BuiltImage, Compression, ImageRequest, Series};
+use boltworks_model::{ActionId, Ambient, Artifact, Event, Evidence, Material, Sha256, chain};
 use boltworks_plan::{ActionInputs, ActionKind};
 use boltworks_recipe::resolved::Image;
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::Locked;
 
 use crate::Error;
+use crate::attempt::caught;
 use crate::catalog::ImageSource;
 use crate::evidence::Context;
 use crate::image_tests::TEST_LOG;
+use crate::means::Means;
 use crate::planning::ACTION_DOCUMENT;
-use crate::recipes::{Workshop, locked};
+use crate::recipes::Workshop;
 
 /// The name of an image's SPDX document among its documents.
 pub const SPDX_DOCUMENT: &str = "sbom spdx";
@@ -42,39 +43,89 @@ const fn compression(configured: boltworks_config::Compression) -> Compression {
     }
 }
 
+/// An image that was made and is to be recorded.
+struct Assembled {
+    record: ActionRecord,
+    evidence: Vec<Evidence>,
+    /// Whether its bytes differ from what the last good action gave.
+    changed: bool,
+}
+
 impl Workshop<'_> {
-    /// Assembles and records one image.
-    pub fn make_image(
+    /// Assembles and records images, which become durable together; of each, whether its bytes differ
+    /// from what the last good action gave. What goes wrong with one is its own; where they cannot be
+    /// kept, none is.
+    pub fn make_images(
+        &self,
+        orders: &[(ActionId, &ActionInputs)],
+        ambient: &Ambient<'_>,
+    ) -> Vec<Result<bool, Error>> {
+        let home = self.means.home;
+        let scratch = match home.state_folder("scratch") {
+            Ok(scratch) => scratch,
+            Err(error) => return all_failed(orders.len(), error),
+        };
+        let mut series = Series::new(&home.store, &scratch, self.means.shelf);
+        let made: Vec<_> = orders
+            .iter()
+            .map(|(action, inputs)| {
+                caught(|| self.make_image(*action, inputs, (&mut series, ambient)))
+            })
+            .collect();
+        match series.commit() {
+            Ok(note) => note.iter().for_each(|note| warn(note, ambient)),
+            Err(error) => return all_failed(made.len(), error.into()),
+        }
+        let each = orders.iter().zip(made);
+        let made: Vec<_> = each
+            .map(|((_, inputs), one)| caught(|| self.tested((*inputs, one?), ambient)))
+            .collect();
+        let good = made.iter().flatten();
+        let runs: Vec<_> = good
+            .map(|one| (&one.record, one.evidence.as_slice()))
+            .collect();
+        let mut recorded = match home.record_all(&runs) {
+            Ok(recorded) => recorded.into_iter(),
+            Err(error) => return all_failed(made.len(), error),
+        };
+        let results = made.into_iter().map(|one| {
+            let one = one?;
+            recorded.next().transpose()?;
+            Ok(one.changed)
+        });
+        results.collect()
+    }
+
+    /// Assembles one image.
+    fn make_image(
         &self,
         action: ActionId,
         inputs: &ActionInputs,
-        ambient: &Ambient<'_>,
-    ) -> Result<ActionRecord, Error> {
+        (series, ambient): (&mut Series<'_>, &Ambient<'_>),
+    ) -> Result<Assembled, Error> {
+        ambient.cancel.check()?;
+        let Means { home, loaded, .. } = self.means;
         let name = inputs.subject.name.as_str();
-        let (Some(item), Some(source)) = (
-            self.means.loaded.catalog.images.get(name),
-            self.means.loaded.images.get(name),
-        ) else {
-            return Err(self.means.loaded.missing(ActionKind::Image, name));
+        let (Some(item), Some(source)) =
+            (loaded.catalog.images.get(name), loaded.images.get(name))
+        else {
+            return Err(loaded.missing(ActionKind::Image, name));
         };
         let started = ambient.clock.now();
         let stack = self.stack(&item.image, inputs)?;
-        let built = self.assemble(&stack, ambient)?;
+        let built = self.build_upon(None, &stack, (series, ambient))?;
+        for note in built.notes.iter().chain(&built.warnings) {
+            warn(note, ambient);
+        }
         let artifact = Artifact {
             size: built.parts.manifest.bytes.len() as u64,
             ..built.artifact.clone()
         };
-        let test = self.means.loaded.image_tests.get(name);
-        let tested = test.map(|test| self.test_image((name, test), &artifact, ambient));
-        let tested = tested.transpose()?;
-        let mut documents = self.image_documents(inputs, &built)?;
-        if let Some(tested) = &tested {
-            let log = tested.report.log;
-            documents.insert(format!("{TEST_LOG}{name}"), log);
-        }
+        let subject = inputs.subject.to_string();
+        let before = home.records().latest_results_for(&subject)?;
         let record = ActionRecord {
             id: action,
-            subject: inputs.subject.to_string(),
+            subject,
             artifacts: vec![artifact.clone()],
             materials: self.image_materials(source, inputs),
             log: None,
@@ -82,15 +133,35 @@ impl Workshop<'_> {
             finished: ambient.clock.now(),
             limits: String::new(),
             ok: true,
-            documents,
+            documents: image_documents(inputs, &built, series)?,
         };
-        let context = Context::new(self.means.home, self.means.keys, &record, inputs, &[]);
-        let mut evidence = context.of_image(&artifact, &built, &inputs.packages)?;
-        if let Some(tested) = &tested {
-            evidence.push(context.image_tests_passed(&artifact, tested.document));
-        }
-        self.means.home.record(&record, &evidence)?;
-        Ok(record)
+        let context = Context::new(self.means, &record, inputs, &[]);
+        Ok(Assembled {
+            evidence: context.of_image(&artifact, &built, &inputs.packages)?,
+            changed: before.is_none_or(|before| before.artifacts != record.artifacts),
+            record,
+        })
+    }
+
+    /// Runs the tests of an image that is in the store, if it has some.
+    fn tested(
+        &self,
+        (inputs, mut one): (&ActionInputs, Assembled),
+        ambient: &Ambient<'_>,
+    ) -> Result<Assembled, Error> {
+        let name = inputs.subject.name.as_str();
+        let test = self.means.loaded.image_tests.get(name);
+        let Some((test, artifact)) = test.zip(one.record.artifacts.first()) else {
+            return Ok(one);
+        };
+        let tested = self.test_image((name, test), artifact, ambient)?;
+        let context = Context::new(self.means, &one.record, inputs, &[]);
+        one.evidence
+            .push(context.image_tests_passed(artifact, tested.document));
+        let log = (format!("{TEST_LOG}{name}"), tested.report.log);
+        one.record.documents.extend([log]);
+        one.record.finished = ambient.clock.now();
+        Ok(one)
     }
 
     /// What an image is made of, after each other what it stands upon: the lowest first.
@@ -99,10 +170,9 @@ impl Workshop<'_> {
         image: &'l Image,
         inputs: &ActionInputs,
     ) -> Result<Vec<Story<'l>>, Error> {
-        let world = self.world()?;
         let mut stack = vec![Story {
             image,
-            locked: locked(&inputs.packages, &world)?,
+            locked: self.locked(&inputs.packages)?,
             inputs: inputs.clone(),
         }];
         while let Some(upon) = stack.last().and_then(|story| story.inputs.upon.clone()) {
@@ -118,7 +188,7 @@ impl Workshop<'_> {
             };
             stack.push(Story {
                 image: &item.image,
-                locked: locked(&inputs.packages, &world)?,
+                locked: self.locked(&inputs.packages)?,
                 inputs,
             });
         }
@@ -126,23 +196,12 @@ impl Workshop<'_> {
         Ok(stack)
     }
 
-    fn assemble(&self, stack: &[Story<'_>], ambient: &Ambient<'_>) -> Result<BuiltImage, Error> {
-        let scratch = self.means.home.state_folder("scratch")?;
-        let built = self.build_upon(None, stack, (&scratch, ambient))?;
-        for note in built.notes.iter().chain(&built.warnings) {
-            ambient
-                .sink
-                .event(boltworks_model::Event::Warning { text: note });
-        }
-        Ok(built)
-    }
-
     /// Builds the topmost of a stack, which is at least one high.
     fn build_upon(
         &self,
         upon: Option<&ImageRequest<'_>>,
         stack: &[Story<'_>],
-        (scratch, ambient): (&Root, &Ambient<'_>),
+        (series, ambient): (&mut Series<'_>, &Ambient<'_>),
     ) -> Result<BuiltImage, Error> {
         let Some((story, rest)) = stack.split_first() else {
             let what = "an image is made of nothing".to_owned();
@@ -162,34 +221,9 @@ impl Workshop<'_> {
             compatible: None,
         };
         if rest.is_empty() {
-            return Ok(build(&request, &self.means.home.store, scratch, ambient)?);
+            return Ok(series.build(&request, ambient)?);
         }
-        self.build_upon(Some(&request), rest, (scratch, ambient))
-    }
-
-    fn image_documents(
-        &self,
-        inputs: &ActionInputs,
-        built: &BuiltImage,
-    ) -> Result<BTreeMap<String, Sha256>, Error> {
-        let action = self
-            .means
-            .home
-            .store
-            .put_bytes(&inputs.canonical_json())?
-            .digest;
-        let mut documents = BTreeMap::from([
-            (ACTION_DOCUMENT.to_owned(), action),
-            (SPDX_DOCUMENT.to_owned(), built.spdx),
-            (SPDX3_DOCUMENT.to_owned(), built.spdx3),
-            (CYCLONEDX_DOCUMENT.to_owned(), built.cyclonedx),
-        ]);
-        if !built.warnings.is_empty() {
-            let text = built.warnings.join("\n") + "\n";
-            let stored = self.means.home.store.put_bytes(text.as_bytes())?;
-            documents.insert(WARNINGS_DOCUMENT.to_owned(), stored.digest);
-        }
-        Ok(documents)
+        self.build_upon(Some(&request), rest, (series, ambient))
     }
 
     fn image_materials(&self, source: &ImageSource, inputs: &ActionInputs) -> Vec<Material> {
@@ -211,4 +245,35 @@ impl Workshop<'_> {
         };
         files.chain(packages).chain([builder]).collect()
     }
+}
+
+fn warn(text: &str, ambient: &Ambient<'_>) {
+    ambient.sink.event(Event::Warning { text });
+}
+
+/// The error for the first, and its words for all others.
+fn all_failed(count: usize, error: Error) -> Vec<Result<bool, Error>> {
+    let why = chain(&error);
+    let others = (1..count).map(|_| Err(Error::together(&why)));
+    std::iter::once(Err(error)).chain(others).collect()
+}
+
+fn image_documents(
+    inputs: &ActionInputs,
+    built: &BuiltImage,
+    series: &mut Series<'_>,
+) -> Result<BTreeMap<String, Sha256>, Error> {
+    let action = series.put_bytes(&inputs.canonical_json())?;
+    let mut documents = BTreeMap::from([
+        (ACTION_DOCUMENT.to_owned(), action),
+        (SPDX_DOCUMENT.to_owned(), built.spdx),
+        (SPDX3_DOCUMENT.to_owned(), built.spdx3),
+        (CYCLONEDX_DOCUMENT.to_owned(), built.cyclonedx),
+    ]);
+    if !built.warnings.is_empty() {
+        let text = built.warnings.join("\n") + "\n";
+        let digest = series.put_bytes(text.as_bytes())?;
+        documents.insert(WARNINGS_DOCUMENT.to_owned(), digest);
+    }
+    Ok(documents)
 }

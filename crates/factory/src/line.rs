@@ -11,7 +11,7 @@ use crate::equipment::Equipment;
 use crate::image_tests::ImageTested;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes};
-use crate::recipes::Workshop;
+use crate::recipes::{Basis, Workshop};
 use crate::releasing::{Released, release};
 use crate::up::{Report, up};
 use crate::{Error, Home};
@@ -93,7 +93,7 @@ impl Line {
         let equipment = Equipment::open(home)?;
         let workshop = Workshop {
             means: &equipment.means(home, loaded, &keys, &stage0),
-            fresh: &fresh,
+            basis: Basis::Actions(&fresh),
             attendant: None,
         };
         workshop.test_image_anew((name, test), &artifact, ambient)

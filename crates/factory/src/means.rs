@@ -1,12 +1,13 @@
 //! What every build of one run shares, in one hand.
 
-use boltworks_rootfs::Environments;
+use boltworks_rootfs::{Environments, Shelf};
 use boltworks_sandbox::Local;
 use boltworks_source::Fetcher;
 
 use crate::Home;
 use crate::catalog::Loaded;
 use crate::equipment::Equipment;
+use crate::evidence::Seen;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0};
 use crate::turns::Places;
@@ -29,6 +30,10 @@ pub struct Means<'a> {
     pub environments: &'a Environments,
     /// As many tests run at once.
     pub places: &'a Places,
+    /// What was found of packages before.
+    pub seen: &'a Seen,
+    /// Packages that were opened before.
+    pub shelf: &'a Shelf,
 }
 
 impl Equipment {
@@ -49,6 +54,8 @@ impl Equipment {
             sandbox: &self.sandbox,
             environments: &self.environments,
             places: &self.places,
+            seen: &self.seen,
+            shelf: &self.shelf,
         }
     }
 }

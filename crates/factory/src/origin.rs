@@ -130,7 +130,7 @@ impl<'a> Environment<'a> {
             .filter(|pick| pick.repository != STAGE0)
         {
             // What one package carried off, the next must not pass on as its own.
-            let origin = newest(self.home, &pick.sha256)?;
+            let origin = newest(self.home, &pick.sha256, EvidenceKind::Origin)?;
             if !origin.is_some_and(|verdict| verdict.is_pass()) {
                 continue;
             }
@@ -149,11 +149,15 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// The newest word on where the files of a package come from.
-pub(crate) fn newest(home: &Home, package: &Sha256) -> Result<Option<Verdict>, Error> {
+/// The newest word of one kind on a package: of origin, where its files come from.
+pub(crate) fn newest(
+    home: &Home,
+    package: &Sha256,
+    kind: EvidenceKind,
+) -> Result<Option<Verdict>, Error> {
     let said = home.records().evidence_for(package)?;
     let mut said = said.into_iter().rev();
-    let newest = said.find(|said| said.kind == EvidenceKind::Origin);
+    let newest = said.find(|said| said.kind == kind);
     Ok(newest.map(|said| said.verdict))
 }
 

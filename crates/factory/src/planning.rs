@@ -11,6 +11,7 @@ use boltworks_plan::{ActionInputs, ActionKind, Known, Plan, State, Subject, Worl
 use boltworks_records::{ActionRecord, Recorded, Results};
 
 use crate::catalog::Loaded;
+use crate::recipes::identities;
 use crate::repository::Brought;
 use crate::{Error, Home};
 
@@ -64,6 +65,24 @@ pub struct Planner<'a> {
     pub stage0: &'a Stage0,
 }
 
+/// A plan, and what its world's index has for each file.
+#[derive(Debug)]
+pub struct Standing {
+    /// The plan.
+    pub plan: Plan,
+    /// The name that an index has for each file of its world.
+    pub identities: BTreeMap<Sha256, Sha1>,
+}
+
+impl From<Plan> for Standing {
+    fn from(plan: Plan) -> Self {
+        Self {
+            identities: identities(&plan.world),
+            plan,
+        }
+    }
+}
+
 /// The actions of the recipes that a plan found fresh.
 pub fn fresh_recipes(plan: &Plan) -> Vec<ActionId> {
     plan.items
@@ -93,9 +112,9 @@ impl Planner<'_> {
             }
         };
         let made = |action: &ActionId, world: &mut World| match self.home.standing(action, world) {
-            Ok(Standing::Whole) => true,
-            Ok(Standing::Never) => false,
-            Ok(Standing::Lost(why)) => {
+            Ok(Found::Whole) => true,
+            Ok(Found::Never) => false,
+            Ok(Found::Lost(why)) => {
                 lost.borrow_mut().insert(*action, why);
                 false
             }
@@ -183,7 +202,7 @@ impl Stage0 {
 }
 
 /// Whether there is what an action gave.
-enum Standing {
+enum Found {
     /// The action was not carried out, or not well.
     Never,
     /// It was, but what it gave is no longer in the store: this.
@@ -202,20 +221,20 @@ impl Home {
     /// Adds the packages of an action to the world, if it was carried out well and the store has
     /// what it gave.
     pub fn add_made(&self, action: &ActionId, world: &mut World) -> Result<bool, Error> {
-        Ok(matches!(self.standing(action, world)?, Standing::Whole))
+        Ok(matches!(self.standing(action, world)?, Found::Whole))
     }
 
-    fn standing(&self, action: &ActionId, world: &mut World) -> Result<Standing, Error> {
+    fn standing(&self, action: &ActionId, world: &mut World) -> Result<Found, Error> {
         let Some(results) = self.records().results_of(action)? else {
-            return Ok(Standing::Never);
+            return Ok(Found::Never);
         };
         if let Some(what) = self.missing_of(&results)? {
             let why = format!("its {what} is missing from the store");
-            return Ok(Standing::Lost(why));
+            return Ok(Found::Lost(why));
         }
         match self.add_results(&results, world) {
-            Ok(()) => Ok(Standing::Whole),
-            Err(error) if is_lost(&error) => Ok(Standing::Lost(
+            Ok(()) => Ok(Found::Whole),
+            Err(error) if is_lost(&error) => Ok(Found::Lost(
                 "its index is damaged in the store".to_owned(),
             )),
             Err(error) => Err(error),
@@ -293,16 +312,17 @@ impl Home {
     /// Records an action and what is known of its artifacts. An action that was carried out before
     /// with other artifacts is an error, which the records keep too.
     pub fn record(&self, record: &ActionRecord, evidence: &[Evidence]) -> Result<(), Error> {
-        match self.records().record_action(record, evidence)? {
-            Recorded::New | Recorded::Again => Ok(()),
-            Recorded::Differs(_) => Err(Error::Inconsistent {
-                what: format!(
-                    "{} gave other bytes than the same action before: its build is not reproducible \
-                     (make it so, or raise its epoch, which makes it another action)",
-                    record.subject
-                ),
-            }),
-        }
+        reproduced(record, &self.records().record_action(record, evidence)?)
+    }
+
+    /// The same for many, which are recorded together or not at all; what is to be said of each.
+    pub(crate) fn record_all(
+        &self,
+        runs: &[(&ActionRecord, &[Evidence])],
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        let recorded = self.records().record_actions(runs)?;
+        let each = runs.iter().zip(&recorded);
+        Ok(each.map(|((record, _), recorded)| reproduced(record, recorded)).collect())
     }
 
     /// The inputs of a recorded action.
@@ -394,4 +414,17 @@ fn writers(config: &boltworks_config::Factory) -> BTreeMap<ActionKind, Vec<Strin
         (ActionKind::Recipe, owned(&packages)),
         (ActionKind::Image, owned(&images)),
     ])
+}
+
+fn reproduced(record: &ActionRecord, recorded: &Recorded) -> Result<(), Error> {
+    match recorded {
+        Recorded::New | Recorded::Again => Ok(()),
+        Recorded::Differs(_) => Err(Error::Inconsistent {
+            what: format!(
+                "{} gave other bytes than the same action before: its build is not reproducible \
+                 (make it so, or raise its epoch, which makes it another action)",
+                record.subject
+            ),
+        }),
+    }
 }

@@ -23,7 +23,8 @@ use crate::home::WORKSPACES;
 use crate::means::Means;
 use crate::origin::Environment;
 use crate::planning::{
-    ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, TESTS_DOCUMENT,
+    ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Standing, TESTS_DOCUMENT,
+    fresh_recipes,
 };
 use crate::tested::Report;
 use crate::testing::{AfterFailure, Tested, Tests, placed, tests_of};
@@ -35,10 +36,19 @@ pub(crate) const APART: &str = " (apart)";
 pub struct Workshop<'a> {
     /// The means.
     pub means: &'a Means<'a>,
-    /// The recipes whose packages there are.
-    pub fresh: &'a [ActionId],
+    /// Whose packages there are.
+    pub basis: Basis<'a>,
     /// Who gets a shell where a step fails.
     pub attendant: Option<Attendant<'a>>,
+}
+
+/// The recipes whose packages there are.
+#[derive(Clone, Copy)]
+pub enum Basis<'a> {
+    /// Those that a plan found fresh, of which its world has the packages.
+    Planned(&'a Standing),
+    /// Those of these actions.
+    Actions(&'a [ActionId]),
 }
 
 impl Workshop<'_> {
@@ -60,7 +70,7 @@ impl Workshop<'_> {
         let recipe = &item.recipe;
         recipe.verify_guests()?;
         let sources = self.fetch(recipe, &recipe.sources, ambient)?;
-        let locked = locked(&inputs.packages, &self.world()?)?;
+        let locked = self.locked(&inputs.packages)?;
         let tree = self.lay_out(&locked)?;
         let scratch = self.scratch()?;
         let shop = self.shop(&scratch);
@@ -239,9 +249,13 @@ impl Workshop<'_> {
         order: &Order<'_>,
         ambient: &Ambient<'_>,
     ) -> Result<Vec<Tested>, Error> {
+        let tests = tests_of(recipe);
+        if tests.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut world = self.world()?;
         self.means.home.add_packages(record, &mut world)?;
-        let tests = Tests {
+        let session = Tests {
             workshop: self,
             world: &world,
             recipe,
@@ -249,7 +263,7 @@ impl Workshop<'_> {
             after: AfterFailure::End,
             attendant: self.attendant,
         };
-        let mut tested = tests.run(&tests_of(recipe), ambient)?;
+        let mut tested = session.run(&tests, ambient)?;
         match tested.iter_mut().find_map(|test| test.failed.take()) {
             Some(failed) => Err(boltworks_package::Error::Step(Box::new(failed)).into()),
             None => Ok(tested),
@@ -278,10 +292,26 @@ impl Workshop<'_> {
     /// Stage 0 and the packages of every recipe that is made.
     pub(crate) fn world(&self) -> Result<World, Error> {
         let mut world = self.means.stage0.world();
-        for action in self.fresh {
+        let planned;
+        let actions = match self.basis {
+            Basis::Actions(actions) => actions,
+            Basis::Planned(plan) => {
+                planned = fresh_recipes(&plan.plan);
+                &planned
+            }
+        };
+        for action in actions {
             self.means.home.add_made(action, &mut world)?;
         }
         Ok(world)
+    }
+
+    /// Packages that were chosen of what is made, as the room that lays them out wants them.
+    pub(crate) fn locked(&self, picks: &[Pick]) -> Result<Locked, Error> {
+        match self.basis {
+            Basis::Planned(plan) => pinned(picks, &plan.identities),
+            Basis::Actions(_) => locked(picks, &self.world()?),
+        }
     }
 
     fn evidence(&self, built: &Built, judged: &Judged<'_>) -> Result<Vec<Evidence>, Error> {
@@ -291,18 +321,17 @@ impl Workshop<'_> {
             order,
             tests,
         } = judged;
-        let Means {
-            home, keys, stage0, ..
-        } = self.means;
+        let Means { home, stage0, .. } = self.means;
         if is_apart(&inputs.subject) {
             // Nothing of it is ever released: what is said of its bytes must not speak for a
             // package of the factory that has the same.
             return Ok(Vec::new());
         }
         let environment = Environment::open(home, stage0, order.tree, &inputs.packages)?;
-        let context = Context::new(home, keys, record, inputs, order.sources);
+        let context = Context::new(self.means, record, inputs, order.sources);
         let mut evidence = Vec::new();
         for package in &built.packages {
+            self.means.seen.forget(&package.artifact.digest);
             evidence.extend(context.of_package(&package.artifact, package.sbom, &environment)?);
             let own = test_name(&package.artifact.coordinate.name);
             if tests.iter().any(|test| test_name(&test.package) == own) {
@@ -370,11 +399,16 @@ fn test_name(package: &str) -> String {
 
 /// Picks as the room that lays them out wants them.
 pub fn locked(picks: &[Pick], world: &World) -> Result<Locked, Error> {
-    let identities: BTreeMap<Sha256, Sha1> = world
-        .files
-        .iter()
-        .map(|(identity, file)| (*file, *identity))
-        .collect();
+    pinned(picks, &identities(world))
+}
+
+/// What the index has for each file of a world.
+pub(crate) fn identities(world: &World) -> BTreeMap<Sha256, Sha1> {
+    let files = world.files.iter();
+    files.map(|(identity, file)| (*file, *identity)).collect()
+}
+
+fn pinned(picks: &[Pick], identities: &BTreeMap<Sha256, Sha1>) -> Result<Locked, Error> {
     let fault = |pick: &Pick| Error::Inconsistent {
         what: format!("'{}-{}' is not a package", pick.name, pick.version),
     };

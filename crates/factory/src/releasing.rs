@@ -1,18 +1,21 @@
 //! What was made is judged, and channels are moved to what the gate clears.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use boltworks_apk::Index;
-use boltworks_gate::{Judgement, Origin, Policy, Subject as _, judge};
+use boltworks_gate::{Cleared, Judgement, Origin, Policy, Subject as _, judge};
 use boltworks_model::{
     Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
     Sha256, Verdict, chain,
 };
-use boltworks_plan::{Plan, State, Subject};
+use boltworks_plan::{Item, Plan, State, Subject};
 use boltworks_records::ActionRecord;
-use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish};
+use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish, publish_all};
 use serde_json::{Value, json};
 
+use crate::candidates::Nominee;
 use crate::catalog::Loaded;
 use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT, SPDX3_DOCUMENT};
 use crate::keys::Keys;
@@ -26,6 +29,8 @@ const SPDX3_TYPE: &str = "application/ld+json";
 const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
 /// What the refusals of the last run are kept under.
 const REFUSALS: &str = "refusals";
+/// So many channels are moved in one transaction.
+const TOGETHER: usize = 64;
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
 
@@ -202,17 +207,20 @@ pub fn release(
         home,
         keys,
         loaded,
-        plan,
+        items: plan.items.iter().map(|item| (&item.subject, item)).collect(),
         policy,
         ambient,
+        known: RefCell::default(),
     };
     let mut released = Released::default();
     let repository = office.repository_channel()?;
     let outcome = office.repository(&repository, &mut released);
     released.keep_going(&repository, outcome)?;
-    for (channel, points_at) in &home.config.channels {
-        let outcome = office.image(channel, &points_at.image, &mut released);
-        released.keep_going(channel, outcome)?;
+    let channels: Vec<_> = home.config.channels.iter().collect();
+    for channels in channels.chunks(TOGETHER) {
+        let images = channels.iter();
+        let images = images.map(|(channel, points_at)| (*channel, points_at.image.as_str()));
+        office.images(images, &mut released)?;
     }
     home.note_refusals(&released)?;
     let known = home.records().channels()?;
@@ -253,9 +261,11 @@ pub(crate) struct Office<'a> {
     pub(crate) home: &'a Home,
     keys: &'a Keys,
     loaded: &'a Loaded,
-    plan: &'a Plan,
+    items: BTreeMap<&'a Subject, &'a Item>,
     policy: Policy,
     pub(crate) ambient: &'a Ambient<'a>,
+    /// What is known of packages, by their digests.
+    known: RefCell<BTreeMap<Sha256, Rc<[Evidence]>>>,
 }
 
 impl Office<'_> {
@@ -332,19 +342,61 @@ impl Office<'_> {
         Ok(artifact)
     }
 
-    fn image(
+    /// Some channels, each for itself; their moves become durable together.
+    fn images<'c>(
+        &self,
+        images: impl Iterator<Item = (&'c ChannelName, &'c str)>,
+        released: &mut Released,
+    ) -> Result<(), Error> {
+        let mut nominees = Vec::new();
+        for (channel, image) in images {
+            match self.nominee(channel, image, released) {
+                Ok(nominee) => nominees.extend(nominee.map(|nominee| (channel, image, nominee))),
+                Err(error) => released.keep_going(channel, Err(error))?,
+            }
+        }
+        let requests = nominees.iter().map(|(.., nominee)| nominee.request());
+        let requests: Vec<_> = requests.collect();
+        let candidates = Candidate::images(&self.home.store, &requests)?;
+        let mut moves = Vec::new();
+        let mut moved = BTreeMap::new();
+        for ((channel, image, nominee), candidate) in nominees.iter().zip(candidates) {
+            let policy = self.policy_of(image);
+            let clear = |candidate| {
+                self.clear(channel, (&policy, candidate), &nominee.evidence, released)
+            };
+            match candidate.map_err(Error::from).and_then(clear) {
+                Ok(None) => {}
+                Ok(Some((before, cleared, told))) => {
+                    moves.push((*channel, before, cleared));
+                    moved.insert(*channel, told);
+                }
+                Err(error) => released.keep_going(channel, Err(error))?,
+            }
+        }
+        let now = self.ambient.clock.now();
+        for (channel, outcome) in publish_all(&mut self.home.records(), moves, now)? {
+            match outcome {
+                Ok(_) => released.moved.extend(moved.remove(channel)),
+                Err(error) => released.keep_going(channel, Err(error.into()))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The image that a channel is to point at, if it was made and what it stands upon can be released.
+    fn nominee(
         &self,
         channel: &ChannelName,
         image: &str,
         released: &mut Released,
-    ) -> Result<(), Error> {
-        let subject = Subject::image(image);
-        let Some(item) = self.plan.items.iter().find(|item| item.subject == subject) else {
+    ) -> Result<Option<Nominee>, Error> {
+        let Some(item) = self.items.get(&Subject::image(image)) else {
             released.refused.push(RefusedMove {
                 channel: channel.clone(),
                 why: format!("there is no image '{image}'"),
             });
-            return Ok(());
+            return Ok(None);
         };
         let State::Fresh(action) = item.state else {
             let why = match &item.state {
@@ -355,21 +407,30 @@ impl Office<'_> {
                 channel: channel.clone(),
                 why: format!("its image is not made: {why}"),
             });
-            return Ok(());
+            return Ok(None);
         };
         let Some(made) = self.made(&action)? else {
-            return Ok(());
+            return Ok(None);
         };
         if let Some(why) = self.refusal_below(&made.inputs)? {
             released.refused.push(RefusedMove {
                 channel: channel.clone(),
                 why,
             });
-            return Ok(());
+            return Ok(None);
         }
-        let (candidate, evidence) = self.candidate(&made)?;
-        let policy = self.policy_of(image);
-        self.judge_and_move(channel, (&policy, candidate), &evidence, released)
+        self.nominated(made).map(Some)
+    }
+
+    /// All that is known of a package; asked once for all images that have it.
+    pub(crate) fn of_package(&self, digest: &Sha256) -> Result<Rc<[Evidence]>, Error> {
+        if let Some(known) = self.known.borrow().get(digest) {
+            return Ok(Rc::clone(known));
+        }
+        let evidence: Rc<[Evidence]> = self.home.records().evidence_for(digest)?.into();
+        let mut known = self.known.borrow_mut();
+        known.insert(*digest, Rc::clone(&evidence));
+        Ok(evidence)
     }
 
     /// What is required of an image: its tests too, where it has some.
@@ -388,15 +449,31 @@ impl Office<'_> {
     fn judge_and_move(
         &self,
         channel: &ChannelName,
-        (policy, candidate): (&Policy, Candidate),
+        candidate: (&Policy, Candidate),
         evidence: &[Evidence],
         released: &mut Released,
     ) -> Result<(), Error> {
-        let now = self.ambient.clock.now();
+        let cleared = self.clear(channel, candidate, evidence, released)?;
+        if let Some((before, cleared, moved)) = cleared {
+            let now = self.ambient.clock.now();
+            publish(&mut self.home.records(), channel, before, cleared, now)?;
+            released.moved.push(moved);
+        }
+        Ok(())
+    }
+
+    /// What the gate clears, where the channel points now, and what is to be told when it is moved.
+    fn clear(
+        &self,
+        channel: &ChannelName,
+        (policy, candidate): (&Policy, Candidate),
+        evidence: &[Evidence],
+        released: &mut Released,
+    ) -> Result<Option<(Option<Sha256>, Cleared<Candidate>, Moved)>, Error> {
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
         let packages = candidate.origins().map_or(0, <[Origin]>::len);
-        let cleared = match judge(policy, candidate, evidence, now) {
+        let cleared = match judge(policy, candidate, evidence, self.ambient.clock.now()) {
             Ok(cleared) => cleared,
             Err(refused) => {
                 let why = refused.to_string();
@@ -404,14 +481,13 @@ impl Office<'_> {
                     channel: channel.clone(),
                     why,
                 });
-                return Ok(());
+                return Ok(None);
             }
         };
         let (judged, not_judged) = kinds(policy, cleared.judgement());
-        let mut records = self.home.records();
-        let before = records.current(channel)?.map(|release| release.after());
-        publish(&mut records, channel, before, cleared, now)?;
-        released.moved.push(Moved {
+        let before = self.home.records().current(channel)?;
+        let before = before.map(|release| release.after());
+        let moved = Moved {
             channel: channel.clone(),
             is_new: before != Some(artifact.digest),
             artifact,
@@ -419,13 +495,13 @@ impl Office<'_> {
             size,
             judged,
             not_judged,
-        });
-        Ok(())
+        };
+        Ok(Some((before, cleared, moved)))
     }
 
     /// The current action's record; where there is none, the last good one.
     fn record(&self, subject: &Subject) -> Result<Option<ActionRecord>, Error> {
-        let item = self.plan.items.iter().find(|item| item.subject == *subject);
+        let item = self.items.get(subject);
         let records = self.home.records();
         Ok(match item.map(|item| &item.state) {
             Some(State::Fresh(action)) => records.action(action)?,

@@ -1,11 +1,14 @@
 //! All of it, in parallel, to the end.
 //!
-//! The plan is made anew after every finished item, because what an item's packages turn out to be
-//! decides whether those that need it are stale. Items that wait for nothing run side by side, at
+//! The plan is made anew as items are finished, because what an item's packages turn out to be
+//! decides whether those that need it are stale: when nothing that is ready is left, and before that
+//! as often as planning takes little of the time. The last plan is made when nothing runs any more, so
+//! that how often it was made before decides nothing. Items that wait for nothing run side by side, at
 //! most [`Host::jobs`](crate::Host) at once; a failed one takes with it only what needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use boltworks_model::{ActionId, Ambient, Cancelled, chain};
 use boltworks_package::Failed;
@@ -14,9 +17,15 @@ use boltworks_plan::{ActionInputs, ActionKind, Catalog, Item, Plan, State, Subje
 use crate::Error;
 use crate::attempt::{self, announced, caught};
 use crate::means::Means;
-use crate::planning::{Planner, fresh_recipes};
-use crate::recipes::Workshop;
+use crate::planning::{Planner, Standing};
+use crate::recipes::{Basis, Workshop};
 
+/// No more images than that become durable together.
+const TOGETHER: usize = 32;
+/// As often each worker is to come back for more images.
+const SHARES: usize = 4;
+/// Between two plans at least that many times of what one takes, as long as anything is ready.
+const PLANNING: u32 = 20;
 /// What is said of something that was made with other bytes than before.
 pub(crate) const MADE: &str = "made";
 /// The same, with the bytes there were.
@@ -144,102 +153,220 @@ pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Er
         failed: BTreeMap::new(),
         done: BTreeMap::new(),
     };
-    let mut plan = planner.plan(&run.failed)?;
+    let mut planned = Planned::now(&planner, &run.failed, ambient)?;
     let mut fault = None;
+    let jobs = means.home.host.jobs;
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel::<Finished>();
+        let (sender, receiver) = mpsc::channel::<Vec<Finished>>();
         let mut running: BTreeSet<Subject> = BTreeSet::new();
+        let mut busy = 0;
         loop {
-            let fresh = fresh_recipes(&plan);
-            let free = means.home.host.jobs.saturating_sub(running.len());
-            let next: Vec<_> = plan
-                .ready()
-                .filter(|item| !running.contains(&item.subject) && fault.is_none())
-                .take(free)
-                .collect();
-            for item in next {
-                let Some(job) = Job::of(item, fresh.clone()) else {
-                    continue;
-                };
-                running.insert(item.subject.clone());
+            while busy < jobs
+                && fault.is_none()
+                && let Some(job) = planned.next(&running, jobs)
+            {
+                running.extend(job.items().map(|item| item.subject.clone()));
+                busy += 1;
                 let sender = sender.clone();
                 scope.spawn(move || {
                     // The receiver is gone only when this run has already failed as a whole.
                     let _sent = sender.send(job.carry_out(means, ambient));
                 });
             }
-            if running.is_empty() {
+            if busy == 0 {
                 break;
             }
             let Ok(finished) = receiver.recv() else {
                 break;
             };
-            running.remove(&finished.subject);
-            run.take(finished)?;
-            // What was made is shown even where planning on is impossible.
-            match planner.plan(&run.failed) {
-                Ok(next) => plan = next,
-                Err(error) => fault = Some(chain(&error)),
+            busy -= 1;
+            for finished in finished {
+                running.remove(&finished.subject);
+                run.take(finished)?;
+            }
+            if planned.is_due(ambient) {
+                // What was made is shown even where planning on is impossible.
+                match Planned::now(&planner, &run.failed, ambient) {
+                    Ok(next) => planned = next,
+                    Err(error) => fault = Some(chain(&error)),
+                }
             }
         }
         Ok::<(), Error>(())
     })?;
-    Ok((run.report(&plan, fault), plan))
+    let report = run.report(&planned.standing.plan, fault);
+    let standing = Arc::try_unwrap(planned.standing).map_err(|_| Error::Inconsistent {
+        what: "a job that ended holds the plan".to_owned(),
+    })?;
+    Ok((report, standing.plan))
 }
 
-/// One item on its way.
-struct Job {
-    subject: Subject,
-    action: ActionId,
-    inputs: ActionInputs,
-    reasons: Vec<String>,
-    fresh: Vec<ActionId>,
+/// A plan, and how much of it was handed out.
+struct Planned {
+    standing: Arc<Standing>,
+    /// The first item that was not looked at yet.
+    next: usize,
+    /// When it was finished, and how long it took.
+    made: (Duration, Duration),
 }
 
-impl Job {
-    fn of(item: &Item, fresh: Vec<ActionId>) -> Option<Self> {
-        let State::Stale(action, reasons) = &item.state else {
-            return None;
-        };
-        Some(Self {
-            subject: item.subject.clone(),
-            action: *action,
-            inputs: item.inputs.clone()?,
-            reasons: reasons.clone(),
-            fresh,
+impl Planned {
+    fn now(
+        planner: &Planner<'_>,
+        failed: &BTreeMap<Subject, String>,
+        ambient: &Ambient<'_>,
+    ) -> Result<Self, Error> {
+        let started = ambient.clock.elapsed();
+        let plan = planner.plan(failed)?;
+        let finished = ambient.clock.elapsed();
+        Ok(Self {
+            standing: Arc::new(Standing::from(plan)),
+            next: 0,
+            made: (finished, finished.saturating_sub(started)),
         })
     }
 
-    fn carry_out(self, means: &Means<'_>, ambient: &Ambient<'_>) -> Finished {
-        let started = ambient.clock.now();
-        let note = |changed: &bool| if *changed { MADE } else { MADE_EQUAL };
-        let job = self.subject.to_string();
-        let result = announced(&job, ambient, note, || caught(|| self.make(means, ambient)));
-        Finished {
-            subject: self.subject,
-            action: self.action,
-            reasons: self.reasons,
-            seconds: ambient.clock.now().0.saturating_sub(started.0),
-            result,
-        }
+    /// What is ready, from here on.
+    fn ready(&self) -> impl Iterator<Item = (usize, &Item)> {
+        let items = self.standing.plan.items.iter().enumerate().skip(self.next);
+        items.filter(|(_, item)| matches!(item.state, State::Stale(..)))
     }
 
-    /// Makes it; whether its bytes differ from what the last good action gave.
-    fn make(&self, means: &Means<'_>, ambient: &Ambient<'_>) -> Result<bool, Error> {
-        ambient.cancel.check()?;
+    /// The next that is ready and does not run: a recipe, or images, of which each of so many workers
+    /// is to get some more than once.
+    fn next(&mut self, running: &BTreeSet<Subject>, workers: usize) -> Option<Job> {
+        let is_free = |(_, item): &(usize, &Item)| !running.contains(&item.subject);
+        let (first, item) = self.ready().find(is_free)?;
+        let places = match item.subject.kind {
+            ActionKind::Recipe => vec![first],
+            ActionKind::Image => {
+                let free = self.ready().filter(is_free).map(|(place, _)| place);
+                let mut free: Vec<usize> = free.collect();
+                let share = free.len() / (workers.max(1) * SHARES);
+                free.truncate(share.clamp(1, TOGETHER));
+                free
+            }
+        };
+        self.next = places.last().map_or(first, |last| last + 1);
+        Some(Job {
+            standing: Arc::clone(&self.standing),
+            places,
+        })
+    }
+
+    /// Whether it is to be made anew after something was finished.
+    fn is_due(&self, ambient: &Ambient<'_>) -> bool {
+        let (at, took) = self.made;
+        let is_old = ambient.clock.elapsed().saturating_sub(at) >= took * PLANNING;
+        is_old || self.ready().next().is_none()
+    }
+}
+
+/// Items of a plan on their way: a recipe, or images that become durable together.
+struct Job {
+    standing: Arc<Standing>,
+    places: Vec<usize>,
+}
+
+impl Job {
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        let items = self.places.iter();
+        items.filter_map(|place| self.standing.plan.items.get(*place))
+    }
+
+    fn carry_out(self, means: &Means<'_>, ambient: &Ambient<'_>) -> Vec<Finished> {
+        let started = ambient.clock.now();
+        let orders: Vec<_> = self.items().filter_map(ordered).collect();
         let workshop = Workshop {
             means,
-            fresh: &self.fresh,
+            basis: Basis::Planned(&self.standing),
             attendant: None,
         };
-        let subject = self.subject.to_string();
-        let before = means.home.records().latest_good_for(&subject)?;
-        let record = match self.subject.kind {
-            ActionKind::Recipe => workshop.make_recipe(self.action, &self.inputs, ambient)?,
-            ActionKind::Image => workshop.make_image(self.action, &self.inputs, ambient)?,
+        let results = match orders.as_slice() {
+            [order] => vec![alone(&workshop, order, ambient)],
+            orders => together(&workshop, orders, ambient),
         };
-        Ok(before.is_none_or(|before| before.artifacts != record.artifacts))
+        let seconds = ambient.clock.now().0.saturating_sub(started.0);
+        let finished = |(order, result): (&Ordered<'_>, _)| Finished {
+            subject: order.inputs.subject.clone(),
+            action: order.action,
+            reasons: order.reasons.to_vec(),
+            seconds,
+            result,
+        };
+        orders.iter().zip(results).map(finished).collect()
     }
+}
+
+/// An item that is to be made.
+struct Ordered<'a> {
+    action: ActionId,
+    inputs: &'a ActionInputs,
+    reasons: &'a [String],
+}
+
+fn ordered(item: &Item) -> Option<Ordered<'_>> {
+    let State::Stale(action, reasons) = &item.state else {
+        return None;
+    };
+    Some(Ordered {
+        action: *action,
+        inputs: item.inputs.as_ref()?,
+        reasons,
+    })
+}
+
+/// Makes one; whether its bytes differ from what the last good action gave.
+fn alone(
+    workshop: &Workshop<'_>,
+    order: &Ordered<'_>,
+    ambient: &Ambient<'_>,
+) -> Result<bool, Error> {
+    let Ordered { action, inputs, .. } = *order;
+    let subject = inputs.subject.to_string();
+    let make = || {
+        ambient.cancel.check()?;
+        if inputs.subject.kind == ActionKind::Image {
+            let mut made = workshop.make_images(&[(action, inputs)], ambient);
+            return made.pop().unwrap_or(Ok(false));
+        }
+        let before = workshop.means.home.records().latest_good_for(&subject)?;
+        let record = workshop.make_recipe(action, inputs, ambient)?;
+        Ok(before.is_none_or(|before| before.artifacts != record.artifacts))
+    };
+    let note = |changed: &bool| if *changed { MADE } else { MADE_EQUAL };
+    announced(&subject, ambient, note, || caught(make))
+}
+
+/// The same for images. What goes wrong with one is told of by its name.
+fn together(
+    workshop: &Workshop<'_>,
+    orders: &[Ordered<'_>],
+    ambient: &Ambient<'_>,
+) -> Vec<Result<bool, Error>> {
+    let name = |order: &Ordered<'_>| order.inputs.subject.to_string();
+    let first = orders.first().map(name).unwrap_or_default();
+    let job = format!("{first} and {} more", orders.len().saturating_sub(1));
+    let make = || {
+        let pairs: Vec<_> = orders
+            .iter()
+            .map(|order| (order.action, order.inputs))
+            .collect();
+        Ok(workshop.make_images(&pairs, ambient))
+    };
+    let made = announced(&job, ambient, |_| MADE, || caught(make));
+    let made = made.unwrap_or_else(|error| {
+        let why = chain(&error);
+        let failed = orders.iter().map(|_| Err(Error::together(&why)));
+        failed.collect()
+    });
+    for (order, result) in orders.iter().zip(&made) {
+        if let Err(error) = result {
+            let why = format!("failed: {}", chain(error));
+            attempt::failed(&name(order), &why, ambient);
+        }
+    }
+    made
 }
 
 struct Run<'a> {

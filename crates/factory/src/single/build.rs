@@ -21,7 +21,7 @@ use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes, is_lost};
-use crate::recipes::{Workshop, is_apart};
+use crate::recipes::{Basis, Workshop, is_apart};
 use crate::repository::Given;
 use crate::up::MADE;
 use crate::{Error, Home};
@@ -364,7 +364,7 @@ impl Run<'_> {
         let attendant = self.attendant.filter(|_| is_apart(&inputs.subject));
         let workshop = Workshop {
             means: &means,
-            fresh,
+            basis: Basis::Actions(fresh),
             attendant,
         };
         let job = inputs.subject.to_string();

@@ -12,7 +12,7 @@ use boltworks_version::apk::Dependency;
 use super::Bench;
 use super::reading::{Reading, apart};
 use crate::equipment::Equipment;
-use crate::recipes::Workshop;
+use crate::recipes::{Basis, Workshop};
 use crate::repository::Given;
 use crate::tested::Report;
 use crate::testing::{AfterFailure, Named, Tested, Tests, tests_of};
@@ -118,7 +118,7 @@ pub fn check(
     let means = equipment.means(bench.home, &bench.loaded, &bench.keys, &stage0);
     let workshop = Workshop {
         means: &means,
-        fresh: &[],
+        basis: Basis::Actions(&[]),
         attendant,
     };
     let local = source.take_files(&workshop.scratch()?)?;

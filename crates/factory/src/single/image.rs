@@ -13,7 +13,7 @@ use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolve_image;
-use boltworks_recipe::resolved::Image;
+use boltworks_recipe::resolved::{Image, Layering};
 use boltworks_solver::{Options, Solution, solve};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
@@ -200,6 +200,8 @@ pub(super) fn assemble<'d>(
     image.annotations.extend(annotations);
     if order.shape != Shape::Image {
         image.layering = None;
+    } else if !order.as_apko {
+        image.layering.get_or_insert_with(Layering::of_each_origin);
     }
     let mut notes = Vec::new();
     let takes = if order.as_apko {

@@ -233,6 +233,17 @@ pub struct Layering {
     pub budget: u32,
 }
 
+impl Layering {
+    /// Where an image file says nothing and apko is not who reads it: a layer for each origin. That
+    /// many layers a container can have beneath it everywhere, with room for those of others.
+    pub fn of_each_origin() -> Self {
+        Self {
+            strategy: "origin".to_owned(),
+            budget: 64,
+        }
+    }
+}
+
 /// A key for the image's own package manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeKey {

@@ -35,7 +35,7 @@ use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
 use crate::keys::Keys;
 use crate::planning::Stage0;
-use crate::recipes::Workshop;
+use crate::recipes::{Basis, Workshop};
 use crate::repository::Given;
 use crate::{Error, Home};
 
@@ -224,7 +224,7 @@ impl Job<'_> {
         let means = equipment.means(bench.home, &bench.loaded, self.keys, &stage0);
         let workshop = Workshop {
             means: &means,
-            fresh: &[],
+            basis: Basis::Actions(&[]),
             attendant: None,
         };
         let sources = workshop.fetch(recipe, &recipe.sources, ambient)?;
