@@ -106,8 +106,7 @@ impl Workshop<'_> {
         ambient.cancel.check()?;
         let Means { home, loaded, .. } = self.means;
         let name = inputs.subject.name.as_str();
-        let (Some(item), Some(source)) =
-            (loaded.catalog.images.get(name), loaded.images.get(name))
+        let (Some(item), Some(source)) = (loaded.catalog.images.get(name), loaded.images.get(name))
         else {
             return Err(loaded.missing(ActionKind::Image, name));
         };

@@ -234,9 +234,9 @@ impl Home {
         }
         match self.add_results(&results, world) {
             Ok(()) => Ok(Found::Whole),
-            Err(error) if is_lost(&error) => Ok(Found::Lost(
-                "its index is damaged in the store".to_owned(),
-            )),
+            Err(error) if is_lost(&error) => {
+                Ok(Found::Lost("its index is damaged in the store".to_owned()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -322,7 +322,9 @@ impl Home {
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let recorded = self.records().record_actions(runs)?;
         let each = runs.iter().zip(&recorded);
-        Ok(each.map(|((record, _), recorded)| reproduced(record, recorded)).collect())
+        Ok(each
+            .map(|((record, _), recorded)| reproduced(record, recorded))
+            .collect())
     }
 
     /// The inputs of a recorded action.

@@ -207,7 +207,11 @@ pub fn release(
         home,
         keys,
         loaded,
-        items: plan.items.iter().map(|item| (&item.subject, item)).collect(),
+        items: plan
+            .items
+            .iter()
+            .map(|item| (&item.subject, item))
+            .collect(),
         policy,
         ambient,
         known: RefCell::default(),
@@ -362,9 +366,8 @@ impl Office<'_> {
         let mut moved = BTreeMap::new();
         for ((channel, image, nominee), candidate) in nominees.iter().zip(candidates) {
             let policy = self.policy_of(image);
-            let clear = |candidate| {
-                self.clear(channel, (&policy, candidate), &nominee.evidence, released)
-            };
+            let clear =
+                |candidate| self.clear(channel, (&policy, candidate), &nominee.evidence, released);
             match candidate.map_err(Error::from).and_then(clear) {
                 Ok(None) => {}
                 Ok(Some((before, cleared, told))) => {

@@ -438,8 +438,7 @@ impl Fresh {
         (self.stored.layer.clone(), self.stored.unpacked)
     }
 
-    fn remember(self, (store, batch): (&Store, &mut Batch<'_>),
-    ) -> Result<(), Error> {
+    fn remember(self, (store, batch): (&Store, &mut Batch<'_>)) -> Result<(), Error> {
         let StoredLayer {
             layer,
             unpacked,

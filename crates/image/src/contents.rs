@@ -30,7 +30,10 @@ pub struct PackageContents<'a> {
 
 impl<'a> PackageContents<'a> {
     /// The packages of an image, in install order.
-    pub fn read(locked: &'a [LockedPackage], opened: &'a [Arc<Opened>]) -> Result<Vec<Self>, Error> {
+    pub fn read(
+        locked: &'a [LockedPackage],
+        opened: &'a [Arc<Opened>],
+    ) -> Result<Vec<Self>, Error> {
         let providers = Providers::of(opened);
         let mut all = Vec::new();
         for (locked, opened) in locked.iter().zip(opened) {

@@ -149,7 +149,10 @@ impl ActionInputs {
         if let Some(upon) = self.upon.as_ref()
             && self.upon != earlier.upon
         {
-            reasons.push(format!("image {}, which it stands upon, changed", upon.name));
+            reasons.push(format!(
+                "image {}, which it stands upon, changed",
+                upon.name
+            ));
         }
         reasons.extend(changed_pins("test of", &self.tests, &earlier.tests));
         reasons.extend(changed_pins("source", &self.sources, &earlier.sources));

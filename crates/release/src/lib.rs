@@ -19,6 +19,6 @@ pub mod repository;
 pub use candidate::{Attachment, Candidate, Inside};
 pub use error::Error;
 pub use image::ImageRequest;
-pub use publish::{Move, Release, publish, publish_all};
+pub use publish::{Move, Outcome, Release, publish, publish_all};
 pub use released::{ApkFile, PublicFile, PublicKey, ReleasedStore, Tag};
 pub use repository::RepositoryRequest;

@@ -27,13 +27,16 @@ pub fn publish(
 /// A channel, where the caller thinks it points, and what it is to point at.
 pub type Move<'a> = (&'a ChannelName, Option<Sha256>, Cleared<Candidate>);
 
+/// A channel, and what became of moving it.
+pub type Outcome<'a> = (&'a ChannelName, Result<Release, Error>);
+
 /// The same for many channels, each for itself, in one transaction; what became of each, in some
 /// order. The error is one that moves none.
 pub fn publish_all<'a>(
     records: &mut Records,
     moves: Vec<Move<'a>>,
     at: Timestamp,
-) -> Result<Vec<(&'a ChannelName, Result<Release, Error>)>, Error> {
+) -> Result<Vec<Outcome<'a>>, Error> {
     let mut results = Vec::new();
     let mut good = Vec::new();
     for (channel, before, cleared) in moves {

@@ -119,7 +119,10 @@ fn other_peoples_validators_accept_the_documents() -> Result<()> {
             .filter_map(|line| line.split_once(' '))
             .collect();
         let kinds: BTreeSet<_> = documents.iter().map(|(kind, _)| *kind).collect();
-        ensure!(kinds == BTreeSet::from(["cyclonedx", "spdx", "spdx3"]), "{fetched}");
+        ensure!(
+            kinds == BTreeSet::from(["cyclonedx", "spdx", "spdx3"]),
+            "{fetched}"
+        );
         for (kind, file) in documents {
             Command::new(need("python3")?)
                 .arg(repository.join("tests/kit/validate_sbom.py"))

@@ -2,8 +2,8 @@
 //! itself, and their scripts and triggers.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use boltworks_apk::Program;
 use boltworks_fsx::tar::{Owner, Writer};
