@@ -12,7 +12,8 @@
 //!    who of those is heard.
 //!    [`image_tests`]: the tests of an image.
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
-//! 6. [`releasing`]: what was made is judged, and channels are moved; `candidates`: images before that.
+//! 6. [`releasing`]: what was made is judged, and channels are moved;
+//!    `candidates`: images before that; [`released`]: the channels after it.
 //! 7. [`up`](up::up): everything stale made, in parallel, to the end.
 //! 8. [`stage`], [`equipment`] and [`means`]: stage 0, and what work needs beside the factory
 //!    itself.
@@ -53,6 +54,7 @@ pub mod planning;
 pub mod programs;
 pub mod recipes;
 pub mod registries;
+pub mod released;
 pub mod releasing;
 pub mod repository;
 pub mod single;

@@ -12,7 +12,8 @@ use crate::image_tests::ImageTested;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes};
 use crate::recipes::{Basis, Workshop};
-use crate::releasing::{Released, release};
+use crate::released::Released;
+use crate::releasing::release;
 use crate::up::{Report, up};
 use crate::{Error, Home};
 

@@ -52,11 +52,10 @@ pub(crate) fn with_own_pipelines(
     recipes: &Root,
     shown: &Path,
 ) -> Result<PipelineLibrary, Error> {
-    let Some(folder) = own_folder(recipes)? else {
-        return Ok(library);
-    };
-    let Some(folder) = folder else {
-        return Ok(library.with_refused("", FOLDER_LEADS_OUT));
+    let folder = match own_folder(recipes)? {
+        Own::None => return Ok(library),
+        Own::LeadsOut => return Ok(library.with_refused("", FOLDER_LEADS_OUT)),
+        Own::Folder(folder) => folder,
     };
     let shown = shown.join(PIPELINES);
     let shown = shown.strip_prefix(".").unwrap_or(&shown).to_string_lossy();
@@ -67,24 +66,31 @@ pub(crate) fn with_own_pipelines(
     )
 }
 
-/// The folder `pipelines` beside recipes, if something is called so that could be it: a link to a folder
-/// beneath the recipes' is that folder, and where another link leads is not looked at.
-fn own_folder(recipes: &Root) -> Result<Option<Option<Root>>, Error> {
+/// The folder `pipelines` beside recipes.
+enum Own {
+    /// Nothing is called so that could be it.
+    None,
+    /// A link that leads to no folder beneath the recipes'.
+    LeadsOut,
+    Folder(Root),
+}
+
+/// A link to a folder beneath the recipes' is that folder; where another link leads is not looked at.
+fn own_folder(recipes: &Root) -> Result<Own, Error> {
     let folder = RelPath::try_from(PIPELINES)?;
     match recipes.stat(&folder)?.map(|stat| stat.kind) {
-        Some(FileKind::Dir) => Ok(Some(Some(recipes.dir(&folder)?))),
+        Some(FileKind::Dir) => Ok(Own::Folder(recipes.dir(&folder)?)),
         Some(FileKind::Symlink) => {
             let led = led_beneath(recipes, folder.as_bytes())?;
             let Some(led) = led.and_then(|led| RelPath::new(led).ok()) else {
-                return Ok(Some(None));
+                return Ok(Own::LeadsOut);
             };
-            let is_folder = recipes
-                .stat(&led)?
-                .is_some_and(|stat| stat.kind == FileKind::Dir);
-            let found = is_folder.then(|| recipes.dir(&led)).transpose()?;
-            Ok(Some(found))
+            match recipes.stat(&led)?.map(|stat| stat.kind) {
+                Some(FileKind::Dir) => Ok(Own::Folder(recipes.dir(&led)?)),
+                _ => Ok(Own::LeadsOut),
+            }
         }
-        _ => Ok(None),
+        _ => Ok(Own::None),
     }
 }
 

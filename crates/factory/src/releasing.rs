@@ -8,17 +8,17 @@ use boltworks_apk::Index;
 use boltworks_gate::{Cleared, Judgement, Origin, Policy, Subject as _, judge};
 use boltworks_model::{
     Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
-    Sha256, Verdict, chain,
+    Sha256, Verdict,
 };
 use boltworks_plan::{Item, Plan, State, Subject};
 use boltworks_records::ActionRecord;
 use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish, publish_all};
-use serde_json::{Value, json};
 
 use crate::candidates::Nominee;
 use crate::catalog::Loaded;
 use crate::images::{CYCLONEDX_DOCUMENT, SPDX_DOCUMENT, SPDX3_DOCUMENT};
 use crate::keys::Keys;
+use crate::released::{Moved, Refusals, RefusedMove, Released};
 use crate::{Error, Home};
 
 /// What an SPDX document is served as.
@@ -33,160 +33,6 @@ const REFUSALS: &str = "refusals";
 const TOGETHER: usize = 64;
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
-
-/// Channels that were not moved, and why.
-pub type Refusals = BTreeMap<ChannelName, String>;
-
-/// A channel and what it points at now.
-#[derive(Debug, Clone)]
-pub struct Moved {
-    /// The channel.
-    pub channel: ChannelName,
-    /// What it points at.
-    pub artifact: Artifact,
-    /// Whether this run moved it.
-    pub is_new: bool,
-    /// How many packages are inside.
-    pub packages: usize,
-    /// How many bytes a client fetches.
-    pub size: u64,
-    /// What was judged.
-    pub judged: Vec<EvidenceKind>,
-    /// What was not judged.
-    pub not_judged: Vec<EvidenceKind>,
-}
-
-/// A channel that was not moved, and why.
-#[derive(Debug, Clone)]
-pub struct RefusedMove {
-    /// The channel.
-    pub channel: ChannelName,
-    /// Why, in lines.
-    pub why: String,
-}
-
-/// The channels after a run.
-#[derive(Debug, Clone, Default)]
-pub struct Released {
-    /// Where channels point.
-    pub moved: Vec<Moved>,
-    /// Channels the gate kept where they were, and those whose candidate could not be opened.
-    pub refused: Vec<RefusedMove>,
-    /// Channels whose image could not be made: they stay where they are. The report has the reasons.
-    pub unmade: Vec<RefusedMove>,
-    /// Channels that are served still, though the factory's file no longer names them.
-    pub unnamed: Vec<ChannelName>,
-    /// Why nothing was judged at all, where that is so.
-    pub fault: Option<String>,
-}
-
-impl Released {
-    /// Nothing was judged, because of this.
-    pub(crate) fn nothing(error: &Error) -> Self {
-        Self {
-            fault: Some(chain(error)),
-            ..Self::default()
-        }
-    }
-
-    /// What goes wrong with one channel's candidate keeps that channel where it is, and no other.
-    fn keep_going(
-        &mut self,
-        channel: &ChannelName,
-        outcome: Result<(), Error>,
-    ) -> Result<(), Error> {
-        match outcome {
-            Err(error @ Error::Cancelled(_)) => Err(error),
-            Err(error) => {
-                self.refused.push(RefusedMove {
-                    channel: channel.clone(),
-                    why: chain(&error),
-                });
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Whether nothing was refused.
-    pub const fn is_complete(&self) -> bool {
-        self.refused.is_empty() && self.fault.is_none()
-    }
-
-    /// For people.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for moved in &self.moved {
-            let word = if moved.is_new { "released" } else { "current" };
-            lines.push(format!(
-                "{word} {}: {} packages, {}, {}",
-                moved.channel,
-                moved.packages,
-                megabytes(moved.size),
-                moved.artifact.digest.prefixed()
-            ));
-        }
-        if let Some(moved) = self.moved.first() {
-            lines.push(format!("judged: {}", words(&moved.judged)));
-            lines.push(format!("not judged: {}", words(&moved.not_judged)));
-        }
-        for refused in &self.refused {
-            lines.push(format!(
-                "✗ {} was not moved: {}",
-                refused.channel, refused.why
-            ));
-        }
-        lines.extend(
-            self.fault
-                .iter()
-                .map(|why| format!("✗ nothing was judged: {why}")),
-        );
-        if !self.unnamed.is_empty() {
-            let names: Vec<&str> = self.unnamed.iter().map(ChannelName::as_str).collect();
-            lines.push(format!(
-                "still released, no longer in boltworks.yaml: {}",
-                names.join(", ")
-            ));
-        }
-        lines
-    }
-
-    /// For machines.
-    pub fn document(&self) -> Value {
-        let moved = |moved: &Moved| {
-            json!({
-                "channel": moved.channel,
-                "digest": moved.artifact.digest.prefixed(),
-                "new": moved.is_new,
-                "packages": moved.packages,
-                "size": moved.size,
-                "judged": moved.judged,
-                "not-judged": moved.not_judged,
-            })
-        };
-        let refused =
-            |refused: &RefusedMove| json!({"channel": refused.channel, "why": refused.why});
-        json!({
-            "channels": self.moved.iter().map(moved).collect::<Vec<_>>(),
-            "refused": self.refused.iter().map(refused).collect::<Vec<_>>(),
-            "unnamed": self.unnamed,
-            "fault": self.fault,
-        })
-    }
-}
-
-fn words(kinds: &[EvidenceKind]) -> String {
-    kinds
-        .iter()
-        .map(|kind| kind.word())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn megabytes(size: u64) -> String {
-    format!("{:.1} MB", size as f64 / 1e6)
-}
 
 /// Judges and releases the repository, then every channel's image.
 pub fn release(
@@ -260,6 +106,9 @@ impl Home {
         Ok(refusals.unwrap_or_default())
     }
 }
+
+/// What the gate cleared: where its channel points now, and what is to be told when it is moved.
+type Ready = (Option<Sha256>, Cleared<Candidate>, Moved);
 
 pub(crate) struct Office<'a> {
     pub(crate) home: &'a Home,
@@ -465,14 +314,14 @@ impl Office<'_> {
         Ok(())
     }
 
-    /// What the gate clears, where the channel points now, and what is to be told when it is moved.
+    /// Whether the gate clears it; if not, that is told.
     fn clear(
         &self,
         channel: &ChannelName,
         (policy, candidate): (&Policy, Candidate),
         evidence: &[Evidence],
         released: &mut Released,
-    ) -> Result<Option<(Option<Sha256>, Cleared<Candidate>, Moved)>, Error> {
+    ) -> Result<Option<Ready>, Error> {
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
         let packages = candidate.origins().map_or(0, <[Origin]>::len);

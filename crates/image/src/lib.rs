@@ -3,6 +3,7 @@
 //! Reading order:
 //!
 //! 1. [`build`](mod@build): [`ImageRequest`] → [`BuiltImage`]: tree, layer, documents, SBOMs, all in the store.
+//!    `laid`: its layers, and those of what it stands upon; `works`: where they are written.
 //! 2. [`tree`]: the image's files: the packages' own, then what no package brings.
 //! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
 //!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
@@ -35,6 +36,7 @@ pub mod error;
 pub mod export;
 mod keystore;
 pub mod known;
+mod laid;
 pub mod layer;
 pub mod layers;
 mod loader;
@@ -48,6 +50,7 @@ pub mod tree;
 pub mod unpacked;
 pub mod upper;
 pub mod warnings;
+mod works;
 
 pub use build::{BuiltImage, ImageRequest, Series, build};
 pub use cpio::write_cpio;

@@ -121,11 +121,9 @@ impl Universe {
                 if !seen.insert(name) {
                     continue;
                 }
-                for place in self.places(name, options) {
-                    if reach.insert(place) {
-                        let entry = self.entry(place);
-                        open.extend(entry.into_iter().flat_map(|entry| wanted(&entry.depends)));
-                    }
+                let new = self.places(name, options);
+                for place in new.filter(|place| reach.insert(*place)) {
+                    open.extend(self.needs_of(place));
                 }
             }
             let is_near = |name: &str| {
@@ -147,10 +145,15 @@ impl Universe {
             }
             for place in brought {
                 reach.insert(place);
-                let entry = self.entry(place);
-                open.extend(entry.into_iter().flat_map(|entry| wanted(&entry.depends)));
+                open.extend(self.needs_of(place));
             }
         }
+    }
+
+    /// The names that a package needs.
+    fn needs_of(&self, place: Place) -> impl Iterator<Item = &str> {
+        let entry = self.entry(place).into_iter();
+        entry.flat_map(|entry| wanted(&entry.depends))
     }
 
     /// The packages that have or provide a name and may be chosen.

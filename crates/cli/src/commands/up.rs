@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::releasing::Released;
+use boltworks_factory::released::Released;
 use boltworks_factory::up::RowOutcome;
 use boltworks_factory::{Report, Row};
 use serde_json::{Value, json};

@@ -3,13 +3,11 @@
 //! Nothing is recorded and nothing released: what comes out is files, as from apko.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use boltworks_fsx::{RelPath, Root};
 pub use boltworks_image::Compression;
 use boltworks_image::{BuiltImage, ImageRequest};
-use boltworks_model::{Ambient, Architecture, Sha1, Sha256, Timestamp};
+use boltworks_model::{Ambient, Architecture, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolve_image;
@@ -19,19 +17,16 @@ use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
 use super::compatible::{self, Laying};
+use super::desk::Desk;
 use super::exported::{self, write_index_sboms, write_sboms};
 use super::own::{Takes, with_files_own};
-use super::{Configuration, Lock, ResolveOrder, last_records, mirrored, resolved};
-use crate::catalog::Loaded;
-use crate::files::{self, parent};
-use crate::keys::Keys;
-use crate::planning::{STAGE0, Stage0, files_of};
+use super::{Configuration, Lock, ResolveOrder, mirrored, resolved};
+use crate::files::parent;
+use crate::planning::STAGE0;
 use crate::recipes::locked;
-use crate::repository::{Dock, Given, Repository};
+use crate::repository::{Dock, Given};
 use crate::{Error, Home, listing};
 
-/// Who ships an image that no factory makes.
-const NOBODY: &str = "local";
 /// One image to assemble.
 #[derive(Debug, Clone)]
 pub struct ImageOrder {
@@ -321,143 +316,6 @@ fn as_apko(
         notes.extend(resolved.notes);
     }
     Ok(wanted)
-}
-
-/// What an image is made with.
-pub(super) struct Desk {
-    store: Store,
-    scratch: Root,
-    keys: Option<Keys>,
-    vendor: String,
-    /// What the factory calls its packages.
-    repository: String,
-    epoch: Option<Timestamp>,
-    architecture: Option<Architecture>,
-    /// What a failure is explained with.
-    stage0: Stage0,
-    /// The file behind each of the factory's packages.
-    files: BTreeMap<Sha1, Sha256>,
-    /// The factory's packages.
-    indexes: Vec<Arc<boltworks_apk::Index>>,
-    _folder: Option<Passing>,
-}
-
-impl Desk {
-    /// Who ships what is made at it.
-    pub(super) fn vendor(&self) -> &str {
-        &self.vendor
-    }
-
-    /// Where images are.
-    pub(super) const fn store(&self) -> &Store {
-        &self.store
-    }
-
-    fn of_factory(home: &Home) -> Result<Self, Error> {
-        if home.is_makeshift {
-            let scratch = home.state_folder("scratch")?;
-            return Ok(Self {
-                architecture: Some(home.architecture()),
-                ..Self::with(home.store.clone(), scratch)
-            });
-        }
-        let keys = home.known_keys()?;
-        let records = last_records(home, &Loaded::read(home)?)?;
-        let mut files = BTreeMap::new();
-        let mut indexes = Vec::new();
-        for record in &records {
-            if let Some(index) = home.index_of(record)? {
-                files.extend(files_of(&index, &record.artifacts));
-                indexes.push(index);
-            }
-        }
-        Ok(Self {
-            store: home.store.clone(),
-            scratch: home.state_folder("scratch")?,
-            vendor: home.config.factory.clone(),
-            repository: home.config.repository().to_owned(),
-            epoch: Some(home.epoch()),
-            architecture: Some(home.architecture()),
-            stage0: Stage0::default(),
-            keys,
-            files,
-            indexes,
-            _folder: None,
-        })
-    }
-
-    /// A store for this once, in a folder that is gone afterwards.
-    fn apart(above: &Path) -> Result<Self, Error> {
-        let passing = Passing::new(above)?;
-        let folder = passing.above.make_dir(&passing.name)?;
-        let store = Store::open(&folder.make_dir(&RelPath::try_from("store")?)?)?;
-        let scratch = folder.make_dir(&RelPath::try_from("scratch")?)?;
-        Ok(Self {
-            _folder: Some(passing),
-            ..Self::with(store, scratch)
-        })
-    }
-
-    /// Nobody's, with nothing on it.
-    fn with(store: Store, scratch: Root) -> Self {
-        Self {
-            store,
-            scratch,
-            keys: None,
-            vendor: NOBODY.to_owned(),
-            repository: String::new(),
-            epoch: None,
-            architecture: None,
-            stage0: Stage0::default(),
-            files: BTreeMap::new(),
-            indexes: Vec::new(),
-            _folder: None,
-        }
-    }
-
-    /// Everything the image may be made of, and stage 0.
-    fn world(
-        &self,
-        dock: &Dock<'_>,
-        repositories: &[Repository],
-        wanted: &[Dependency],
-        ambient: &Ambient<'_>,
-    ) -> Result<World, Error> {
-        let others: Vec<_> = self.indexes.iter().map(AsRef::as_ref).collect();
-        let brought = dock.bring(repositories, wanted, &others, ambient)?;
-        let mut stage0 = self.stage0.clone();
-        stage0.give(brought)?;
-        let mut world = stage0.world();
-        world.files.extend(self.files.clone());
-        for index in &self.indexes {
-            world.universe.add_repository(&self.repository, index, 0);
-        }
-        Ok(world)
-    }
-}
-
-/// A folder that is removed when it is no longer needed.
-struct Passing {
-    above: Root,
-    name: RelPath,
-}
-
-impl Passing {
-    fn new(above: &Path) -> Result<Self, Error> {
-        let name = format!(".boltworks-{}", std::process::id());
-        Ok(Self {
-            above: files::folder(above)?,
-            name: RelPath::try_from(name.as_str())?,
-        })
-    }
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        if let Err(reason) = self.above.remove_tree(&self.name) {
-            tracing::warn!(%reason, "a folder could not be removed");
-        }
-    }
 }
 
 /// The one architecture that is asked for or left.

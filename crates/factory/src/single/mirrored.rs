@@ -127,14 +127,12 @@ fn chosen(
     let mut seen = BTreeSet::new();
     for (subject, wanted) in wants {
         let options = Options::new(home.architecture());
-        let solution = match solve(&part, wanted, &options) {
-            Ok(solution) => Ok(solution),
+        let mut solution = solve(&part, wanted, &options);
+        if solution.is_err() {
             // All is looked at, so that whatever might help is known.
-            Err(_) => {
-                let all = listings.iter().map(|listing| listing.index());
-                solve(&universe(all.collect::<Result<_, _>>()?), wanted, &options)
-            }
-        };
+            let all = listings.iter().map(|listing| listing.index());
+            solution = solve(&universe(all.collect::<Result<_, _>>()?), wanted, &options);
+        }
         let solution = solution.map_err(|unsolvable| Error::Unsolvable {
             subject: subject.clone(),
             why: unsolvable.to_string(),

@@ -5,7 +5,8 @@
 //!    `deliver`: into which folder, signed by whom.
 //! 3. [`mod@check`]: its tests, run against packages that are there.
 //!    [`mod@shell`]: a shell in what a failed one left.
-//! 4. [`mod@image`]: an image, assembled and delivered. `own`: repositories that its file names.
+//! 4. [`mod@image`]: an image, assembled and delivered. `desk`: where. `own`: repositories that its
+//!    file names.
 //!    `compatible`: what there is to know where layers are laid as apko lays them.
 //! 5. [`mod@choose`]: only the choice of packages.
 //! 6. [`cached`]: its sources, put into a folder.
@@ -37,6 +38,7 @@ mod compatible;
 pub mod compile;
 pub mod configuration;
 mod deliver;
+mod desk;
 mod exported;
 pub mod image;
 mod keyring;

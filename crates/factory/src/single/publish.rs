@@ -98,9 +98,9 @@ pub fn publish(
     };
     if order.image.sboms.folder.is_some() {
         let built: Vec<_> = images.iter().map(|(arch, built)| (*arch, built)).collect();
-        sboms.extend(write_index_sboms(&built, desk.vendor(), &order.image)?);
+        sboms.extend(write_index_sboms(&built, &desk.vendor, &order.image)?);
     }
-    let store = desk.store();
+    let store = &desk.store;
     let index = index_of(&images)?;
     let digest = store.put_bytes(&index)?.digest;
     let mut roots = vec![digest];

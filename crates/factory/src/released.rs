@@ -1,0 +1,162 @@
+//! The channels after a run: those that were moved, those that stay and why; for people and machines.
+
+use std::collections::BTreeMap;
+
+use boltworks_model::{Artifact, ChannelName, EvidenceKind, chain};
+use serde_json::{Value, json};
+
+use crate::Error;
+
+/// Channels that were not moved, and why.
+pub type Refusals = BTreeMap<ChannelName, String>;
+
+/// A channel and what it points at now.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What it points at.
+    pub artifact: Artifact,
+    /// Whether this run moved it.
+    pub is_new: bool,
+    /// How many packages are inside.
+    pub packages: usize,
+    /// How many bytes a client fetches.
+    pub size: u64,
+    /// What was judged.
+    pub judged: Vec<EvidenceKind>,
+    /// What was not judged.
+    pub not_judged: Vec<EvidenceKind>,
+}
+
+/// A channel that was not moved, and why.
+#[derive(Debug, Clone)]
+pub struct RefusedMove {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Why, in lines.
+    pub why: String,
+}
+
+/// The channels after a run.
+#[derive(Debug, Clone, Default)]
+pub struct Released {
+    /// Where channels point.
+    pub moved: Vec<Moved>,
+    /// Channels the gate kept where they were, and those whose candidate could not be opened.
+    pub refused: Vec<RefusedMove>,
+    /// Channels whose image could not be made: they stay where they are. The report has the reasons.
+    pub unmade: Vec<RefusedMove>,
+    /// Channels that are served still, though the factory's file no longer names them.
+    pub unnamed: Vec<ChannelName>,
+    /// Why nothing was judged at all, where that is so.
+    pub fault: Option<String>,
+}
+
+impl Released {
+    /// Nothing was judged, because of this.
+    pub(crate) fn nothing(error: &Error) -> Self {
+        Self {
+            fault: Some(chain(error)),
+            ..Self::default()
+        }
+    }
+
+    /// What goes wrong with one channel's candidate keeps that channel where it is, and no other.
+    pub(crate) fn keep_going(
+        &mut self,
+        channel: &ChannelName,
+        outcome: Result<(), Error>,
+    ) -> Result<(), Error> {
+        match outcome {
+            Err(error @ Error::Cancelled(_)) => Err(error),
+            Err(error) => {
+                self.refused.push(RefusedMove {
+                    channel: channel.clone(),
+                    why: chain(&error),
+                });
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether nothing was refused.
+    pub const fn is_complete(&self) -> bool {
+        self.refused.is_empty() && self.fault.is_none()
+    }
+
+    /// For people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for moved in &self.moved {
+            let word = if moved.is_new { "released" } else { "current" };
+            lines.push(format!(
+                "{word} {}: {} packages, {}, {}",
+                moved.channel,
+                moved.packages,
+                megabytes(moved.size),
+                moved.artifact.digest.prefixed()
+            ));
+        }
+        if let Some(moved) = self.moved.first() {
+            lines.push(format!("judged: {}", words(&moved.judged)));
+            lines.push(format!("not judged: {}", words(&moved.not_judged)));
+        }
+        for refused in &self.refused {
+            lines.push(format!(
+                "✗ {} was not moved: {}",
+                refused.channel, refused.why
+            ));
+        }
+        lines.extend(
+            self.fault
+                .iter()
+                .map(|why| format!("✗ nothing was judged: {why}")),
+        );
+        if !self.unnamed.is_empty() {
+            let names: Vec<&str> = self.unnamed.iter().map(ChannelName::as_str).collect();
+            lines.push(format!(
+                "still released, no longer in boltworks.yaml: {}",
+                names.join(", ")
+            ));
+        }
+        lines
+    }
+
+    /// For machines.
+    pub fn document(&self) -> Value {
+        let moved = |moved: &Moved| {
+            json!({
+                "channel": moved.channel,
+                "digest": moved.artifact.digest.prefixed(),
+                "new": moved.is_new,
+                "packages": moved.packages,
+                "size": moved.size,
+                "judged": moved.judged,
+                "not-judged": moved.not_judged,
+            })
+        };
+        let refused =
+            |refused: &RefusedMove| json!({"channel": refused.channel, "why": refused.why});
+        json!({
+            "channels": self.moved.iter().map(moved).collect::<Vec<_>>(),
+            "refused": self.refused.iter().map(refused).collect::<Vec<_>>(),
+            "unnamed": self.unnamed,
+            "fault": self.fault,
+        })
+    }
+}
+
+fn words(kinds: &[EvidenceKind]) -> String {
+    kinds
+        .iter()
+        .map(|kind| kind.word())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn megabytes(size: u64) -> String {
+    format!("{:.1} MB", size as f64 / 1e6)
+}

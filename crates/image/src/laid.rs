@@ -1,0 +1,202 @@
+//! From a request to layers: those of what it stands upon, then its own.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use boltworks_crypto::sha256;
+use boltworks_model::{Ambient, Timestamp};
+use boltworks_oci::{ImageParts, ImagePlan};
+use boltworks_rootfs::{Locked, Opened};
+use boltworks_store::Store;
+
+use crate::build::ImageRequest;
+use crate::compatible::{self, Material};
+use crate::layers::Part;
+use crate::tree::Composed;
+use crate::upper::{self, Side};
+use crate::works::{Works, source};
+use crate::{Error, layers, process, tree};
+
+/// Who made the image, in its configuration and history.
+const AUTHOR: &str = "boltworks";
+const TITLE: &str = "org.opencontainers.image.title";
+const VENDOR: &str = "org.opencontainers.image.vendor";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// How packages are opened.
+pub(crate) type Open<'a> = dyn Fn(&Locked) -> Result<Vec<Arc<Opened>>, Error> + 'a;
+
+/// An image whose layers are in a batch.
+pub(crate) struct Laid {
+    pub(crate) opened: Vec<Arc<Opened>>,
+    pub(crate) composed: Composed,
+    pub(crate) created: Timestamp,
+    pub(crate) parts: ImageParts,
+    pub(crate) unpacked: u64,
+    /// What a person should know of how it was laid.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Lays an image and, before it, what it stands upon.
+pub(crate) fn lay(
+    request: &ImageRequest<'_>,
+    open: &Open<'_>,
+    works: &mut Works<'_>,
+    (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
+) -> Result<Laid, Error> {
+    let below = request.upon.map(|other| {
+        let laid = lay(other, open, works, (ambient, step))?;
+        Ok::<_, Error>((other, laid))
+    });
+    let below = below.transpose()?;
+    let opened = open(request.locked)?;
+    ambient.cancel.check()?;
+    step("compose");
+    let own = as_apko(request, &opened, works.store)?;
+    let composed = match &own {
+        Some(own) => Composed::of_tree(own.tree()?)?,
+        None => tree::compose(request, &opened)?,
+    };
+    let created = created(request.created, &opened)?;
+    let mut annotations = process::annotations(request.image, created);
+    if let Some((_, below)) = &below {
+        let digest = below.parts.manifest.digest.prefixed();
+        annotations.entry(BASE_DIGEST.to_owned()).or_insert(digest);
+    }
+    let process = process::process(request.image, annotations.clone())?;
+    step("compress");
+    let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
+        (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
+        _ => None,
+    };
+    let wanted = match &below {
+        None if own.is_some() => Vec::new(),
+        None => parts(request, &composed, &opened)?,
+        Some(below) => vec![above(request, (&composed, opened.len()), below)?],
+    };
+    let (mut layers, mut unpacked) = match below {
+        Some((_, laid)) => (laid.parts.layers, laid.unpacked),
+        None => (Vec::new(), 0),
+    };
+    let mut all = Vec::new();
+    for part in wanted {
+        all.push(works.layer(request, &composed, &part)?);
+        ambient.cancel.check()?;
+    }
+    for layer in 0..own.as_ref().map_or(0, |own| own.groups.len()) {
+        if let Some(own) = &own {
+            all.push(works.own_layer(request, (own, layer))?);
+        }
+        ambient.cancel.check()?;
+    }
+    for (layer, bytes) in all {
+        unpacked += bytes;
+        let comment = comment.clone();
+        layers.push(boltworks_oci::Layer { comment, ..layer });
+    }
+    let plan = ImagePlan {
+        architecture: request.architecture,
+        created,
+        author: AUTHOR.to_owned(),
+        process,
+        annotations,
+    };
+    let parts = ImageParts::new(&plan, layers, sha256)?;
+    Ok(Laid {
+        opened,
+        composed,
+        created,
+        parts,
+        unpacked,
+        notes: own.map(|own| own.notes).unwrap_or_default(),
+    })
+}
+
+/// The files as apko lays them, if they are to be laid so.
+fn as_apko(
+    request: &ImageRequest<'_>,
+    opened: &[Arc<Opened>],
+    store: &Store,
+) -> Result<Option<compatible::Laid>, Error> {
+    let material = request.compatible.map(|compatible| Material {
+        image: request.image,
+        compatible,
+        architecture: request.architecture,
+        locked: request.locked,
+        opened,
+        store,
+    });
+    material
+        .map(|material| compatible::lay(&material))
+        .transpose()
+}
+
+/// The layer above those of the image that it stands upon.
+fn above(
+    request: &ImageRequest<'_>,
+    (composed, packages): (&Composed, usize),
+    (other, below): &(&ImageRequest<'_>, Laid),
+) -> Result<Part<'static>, Error> {
+    let own = Side {
+        tree: &composed.tree,
+        source: &|path| source(composed, request, path),
+    };
+    let under = Side {
+        tree: &below.composed.tree,
+        source: &|path| source(&below.composed, other, path),
+    };
+    let is_layered = ground(other).image.layering.is_some();
+    Ok(Part {
+        packages: (0..packages).collect(),
+        tree: Cow::Owned(upper::above(own, under, is_layered)?),
+    })
+}
+
+/// The image at the bottom, which stands upon no other.
+fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
+    request.upon.map_or(request, ground)
+}
+
+/// The layers that are to be, the lowest first.
+fn parts<'c>(
+    request: &ImageRequest<'_>,
+    composed: &'c Composed,
+    opened: &[Arc<Opened>],
+) -> Result<Vec<Part<'c>>, Error> {
+    let tree = &composed.tree;
+    let Some(layering) = &request.image.layering else {
+        return Ok(vec![layers::whole(tree, opened.len())]);
+    };
+    let controls: Vec<_> = opened.iter().map(|one| &one.control).collect();
+    layers::part(
+        tree,
+        |path| composed.brought_by(path).map(|(package, _)| package),
+        layers::groups(&controls, layering.budget),
+        (&composed.database_path, &composed.database),
+    )
+}
+
+/// The time of the image: the one asked for, or when its newest package was built. It stands in the
+/// configuration, the annotations and the SBOMs; what the layer holds has times of its own. One that
+/// no package can have is refused: some readers of those documents have no room for it.
+fn created(asked: Option<Timestamp>, opened: &[Arc<Opened>]) -> Result<Timestamp, Error> {
+    let of_package = |one: &Arc<Opened>| {
+        let control = &one.control;
+        let what = format!("the build date of {}-{}", control.name, control.version);
+        Some((Timestamp(control.build_date?), what))
+    };
+    let newest = || opened.iter().filter_map(of_package).max();
+    let asked = asked.map(|time| (time, "the image's time".to_owned()));
+    let Some((time, what)) = asked.or_else(newest) else {
+        return Ok(Timestamp::EPOCH);
+    };
+    if time.is_packable() {
+        return Ok(time);
+    }
+    let last = Timestamp::LAST;
+    let reason = format!(
+        "{time} is no time that an image can carry: from 0 to {} seconds since 1970, {last}",
+        last.0
+    );
+    Err(Error::refused(what, reason))
+}
