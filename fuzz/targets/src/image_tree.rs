@@ -78,7 +78,7 @@ fn finish(tree: &mut Tree, image: &Image) -> Result<(), Error> {
     accounts::add(tree, &image.accounts)?;
     services::add_busybox_links(tree)?;
     services::add_services(tree, image)?;
-    certificates::add(tree, &image.certificates)?;
+    certificates::add(tree, image, &[])?;
     declaration::add_configuration(tree, image, Architecture::X86_64)?;
     declaration::add_repositories(tree, image, &Keyring::new())?;
     paths::apply(tree, &image.paths)?;

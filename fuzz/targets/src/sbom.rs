@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use boltworks_crypto::sha256;
-use boltworks_model::{Architecture, Sha256, Timestamp};
+use boltworks_model::{Architecture, Sha256, Sha512, Timestamp};
 use boltworks_sbom::licence::{Licence, NO_ASSERTION};
 use boltworks_sbom::spdx::{DOCUMENT_ID, Document};
 use boltworks_sbom::{ImageFacts, ImagePackage, LayerFact, OsFacts, for_image};
@@ -44,7 +44,9 @@ fn check_image(data: &[u8], is_document: bool) {
         description: "The deflate compression library",
         url: "https://zlib.example",
         licences: &licences,
+        maintainer: "Somebody <somebody@zlib.example>",
         sha256: Sha256::new([3; 32]),
+        sha512: Sha512::new([3; 64]),
         depends_on: vec![1],
         document: Some(data),
     };
@@ -63,6 +65,7 @@ fn check_image(data: &[u8], is_document: bool) {
         architecture: Architecture::X86_64,
         created: Timestamp(1_767_225_600),
         manifest: Sha256::new([4; 32]),
+        manifest_sha512: Sha512::new([4; 64]),
         layers: &layers,
         os: Some(OsFacts {
             id: "web",
