@@ -6,7 +6,7 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | header | one page: [`MAGIC`], the digest of the signed file, sizes, the digest of the checksums, its own digest |
+//! | header | one page: `MAGIC`, the digest of the signed file, sizes, the digest of the checksums, its own digest |
 //! | description | the line about the repository |
 //! | directory | where each bucket begins |
 //! | buckets | by the hash of a name: who has or provides it, and whose `install_if` waits for it |

@@ -26,9 +26,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             "bring them into a folder, FOLDER/ARCH/NAME-VERSION.apk, and name that",
         ));
     }
-    let keyring = words
-        .is_given("keyring-append")
-        .then(|| keys_of(words, output));
+    let keyring = words.is_given("keyring-append").then(|| keys_of(words));
     let keyring = keyring.transpose()?;
     let keyring = keyring.as_deref().map(keys::trusted).transpose()?;
     let vendor = words.is_given("namespace").then(|| words.text("namespace"));
@@ -74,7 +72,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
 }
 
 /// The keys that are given, with files in the places of those at addresses.
-fn keys_of(words: &Words<'_>, output: &Output) -> Result<Vec<PathBuf>, Failure> {
+fn keys_of(words: &Words<'_>) -> Result<Vec<PathBuf>, Failure> {
     let keys = words.paths("keyring-append");
     if !keys.iter().any(|key| is_address(key)) {
         return Ok(keys);

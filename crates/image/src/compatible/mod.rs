@@ -6,9 +6,9 @@
 //! theirs it is not followed; `docs/compatibility.md` lists it, and the comparison `bench/compat/layers`
 //! counts it.
 //!
-//! Reading order: [`files`] (a root in memory, with apko's way of reaching paths; `names` is Go's way of
-//! cutting them), [`install`] (what stands before packages, and packages), [`changes`] (what the image
-//! file changes; `pem` for keys and certificates), [`database`] (apk's lists), [`walk`] (order and
+//! Reading order: `files` (a root in memory, with apko's way of reaching paths; `names` is Go's way of
+//! cutting them), `install` (what stands before packages, and packages), `changes` (what the image
+//! file changes; `pem` for keys and certificates), `database` (apk's lists), `walk` (order and
 //! layers).
 
 mod changes;

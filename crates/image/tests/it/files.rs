@@ -205,7 +205,10 @@ fn a_known_piece_is_copied_and_not_deflated() {
         boltworks_image::pieces::Note::read("x", Compression::Gzip, &site.store).unwrap();
     let forged = [&[0; 10][..], &[0, 0, 0, 0xff, 0xff], &[0, 0, 0, 0xff, 0xff]].concat();
     let forged = site.store.put_bytes(&forged).unwrap().digest;
-    note.write(forged, &[(plain.pieces[0].0, 10)]).unwrap();
+    let mut batch = site.store.batch();
+    note.write(forged, &[(plain.pieces[0].0, 10)], &mut batch)
+        .unwrap();
+    batch.commit().unwrap();
     let (_, known) =
         boltworks_image::pieces::Note::read("x", Compression::Gzip, &site.store).unwrap();
     let mut batch = site.store.batch();

@@ -227,6 +227,7 @@ impl Factory {
 pub(crate) fn cleared(candidate: Candidate) -> Cleared<Candidate> {
     use boltworks_gate::Subject;
     let policy = Policy {
+        require_of_itself: Vec::new(),
         name: "release".to_owned(),
         require: vec![EvidenceKind::Sbom, EvidenceKind::Signature],
         forbid_repositories: ["stage0".to_owned()].into(),
