@@ -227,9 +227,9 @@ impl Factory {
 pub(crate) fn cleared(candidate: Candidate) -> Cleared<Candidate> {
     use boltworks_gate::Subject;
     let policy = Policy {
-        require_of_itself: Vec::new(),
         name: "release".to_owned(),
         require: vec![EvidenceKind::Sbom, EvidenceKind::Signature],
+        require_of_itself: Vec::new(),
         forbid_repositories: ["stage0".to_owned()].into(),
     };
     let subjects = std::iter::once(candidate.artifact()).chain(candidate.members());
