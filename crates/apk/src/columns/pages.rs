@@ -14,7 +14,7 @@ use super::Damaged;
 /// How much is read and checked at once.
 pub(super) const PAGE: usize = 4096;
 /// So many pages are kept in memory.
-const KEPT: usize = 256;
+const KEPT: usize = 64;
 
 /// Where the bytes are.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use super::{Packages, architecture};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Image {
     /// Assemble an image: a layout where OUT is a folder, an archive where it is not.
     Build(ImageBuild),
@@ -87,7 +88,7 @@ pub(crate) struct ImagePull {
     pub arch: Option<Architecture>,
 }
 
-/// What is in an image, and what is said of it.
+// What is in an image, and what is said of it.
 #[derive(Debug, Args)]
 pub(crate) struct ImageContents {
     /// A further repository, as with -r.

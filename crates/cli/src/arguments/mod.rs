@@ -50,7 +50,10 @@ pub(crate) struct Arguments {
     pub command: Command,
 }
 
+// A command's arguments are made when it is chosen. What several have stands in
+// structs without documentation: it would take the place of the command's own.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Make a new factory in a folder.
     Init(Init),
@@ -157,7 +160,7 @@ pub(crate) struct Explain {
     pub all: bool,
 }
 
-/// Packages that are there already, beside the factory's.
+// Packages that are there already, beside the factory's.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Packages")]
 pub(crate) struct Packages {
@@ -173,7 +176,7 @@ pub(crate) struct Packages {
     pub ignore_signatures: bool,
 }
 
-/// Pipelines beside those that are built in.
+// Pipelines beside those that are built in.
 #[derive(Debug, Args)]
 pub(crate) struct Pipelines {
     /// A folder of pipelines; they go before the factory's, if there is one, and the built-in ones.
@@ -186,7 +189,7 @@ pub(crate) struct Pipelines {
     pub pipeline_dir: Vec<PathBuf>,
 }
 
-/// How a recipe is understood, and what its steps may use.
+// How a recipe is understood, and what its steps may use.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recipe")]
 pub(crate) struct Reading {
@@ -317,6 +320,7 @@ pub(crate) struct Shell {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Apk {
     /// Make a key pair: FILE and FILE.pub.
     Keygen {
@@ -414,6 +418,7 @@ pub(crate) struct Solve {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Source {
     /// Fetch the sources of recipes into the store.
     Fetch {
@@ -438,6 +443,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum StoreCommand {
     /// Hash every blob, and say what is bad and what is missing.
     Verify {
@@ -445,4 +451,33 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         set_aside: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn told(command: &clap::Command) -> Vec<String> {
+        let below = command.get_subcommands();
+        let below = below.filter(|below| below.get_name() != "help");
+        below
+            .flat_map(|below| {
+                let about = below.get_about().map(ToString::to_string);
+                let line = format!("{}: {}", below.get_name(), about.unwrap_or_default());
+                [vec![line], told(below)].concat()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn arguments_do_not_change_what_a_command_is_for() {
+        let mut command = Arguments::command();
+        let before = told(&command);
+        command.build();
+        assert_eq!(told(&command), before);
+        assert!(before.len() > 40);
+        Arguments::command().debug_assert();
+    }
 }

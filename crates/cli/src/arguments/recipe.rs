@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{Libc, Pipelines, architecture};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Recipe {
     /// Print recipes as they are understood: of each, one line of JSON.
     Compile(Compile),
