@@ -7,7 +7,7 @@ use boltworks_version::apk::Dependency;
 
 use crate::search::{self, Outcome};
 use crate::solution::{self, Solution};
-use crate::table::Table;
+use crate::table::{PackageIx, Table};
 use crate::universe::{Options, Universe};
 use crate::{refute, triggered, words};
 
@@ -59,13 +59,8 @@ pub fn solve(
     world.sort_unstable();
     world.dedup();
     let table = Table::within_reach(universe, &world, options);
-    let nothing = BTreeSet::new();
-    match search::search(&table, &world, &nothing) {
-        Outcome::Found(taken) => {
-            let needed = solution::needed(&table, &world, &taken, &nothing);
-            let needed = triggered::add(&table, &world, needed);
-            Ok(solution::describe(&table, &world, &needed))
-        }
+    match search::search(&table, &world, &BTreeSet::new()) {
+        Outcome::Found(taken) => Ok(finished(&table, &world, &taken)),
         Outcome::None => {
             // What is out of reach may be what helps.
             let table = Table::new(universe, &world, options);
@@ -81,6 +76,13 @@ pub fn solve(
             help: vec!["ask for exact versions of the packages you know you need".to_owned()],
         }),
     }
+}
+
+/// Without what was taken in vain, with what comes with others.
+fn finished(table: &Table<'_>, world: &[&Dependency], taken: &BTreeSet<PackageIx>) -> Solution {
+    let needed = solution::needed(table, world, taken, &BTreeSet::new());
+    let needed = triggered::add(table, world, needed);
+    solution::describe(table, world, &needed)
 }
 
 /// Leaves out of a failing world what it fails without: first the larger, then ever smaller
@@ -107,5 +109,105 @@ fn smallest_failing<'a>(table: &Table<'_>, world: Vec<&'a Dependency>) -> Vec<&'
             return kept;
         }
         size = size.div_ceil(2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boltworks_apk::{Control, Index, IndexEntry};
+    use boltworks_model::{Architecture, Sha1};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::explain;
+
+    fn dependency() -> impl Strategy<Value = String> {
+        let names = vec!["a", "b", "c", "d", "e", "f", "g", "v", "w", "gone"];
+        let bounds = vec!["", "", "", "", "=1", "<2", ">1"];
+        let signs = vec!["", "", "", "", "!"];
+        let part = prop::sample::select::<&str>;
+        (part(signs), part(names), part(bounds))
+            .prop_map(|(sign, name, bound)| format!("{sign}{name}{bound}"))
+    }
+
+    fn package() -> impl Strategy<Value = IndexEntry> {
+        let names = prop::sample::select(vec!["a", "b", "c", "d", "e", "f", "g"]);
+        let provided = prop::sample::select(vec!["v", "v=1", "v=2", "w", "w=1", "a=1", "b"]);
+        let with = prop_oneof![
+            3 => Just(Vec::new()),
+            1 => prop::collection::vec(dependency(), 1..3),
+        ];
+        let arch = prop::sample::select(vec!["x86_64", "x86_64", "x86_64", "noarch", "aarch64"]);
+        (
+            (names, 1..4_u8, arch, 0..3_u32),
+            prop::collection::vec(dependency(), 0..3),
+            prop::collection::vec(provided, 0..3),
+            with,
+        )
+            .prop_map(|((name, version, arch, priority), needs, provides, with)| {
+                let version = version.to_string().parse().unwrap();
+                let mut control = Control::new(name.parse().unwrap(), version, arch);
+                let read =
+                    |texts: Vec<String>| texts.iter().map(|one| one.parse().unwrap()).collect();
+                control.depends = read(needs);
+                control.install_if = read(with);
+                control.provides = provides.iter().map(|one| one.parse().unwrap()).collect();
+                control.provider_priority = Some(priority);
+                IndexEntry::from_control(&control, Sha1::new([0; 20]), 0)
+            })
+    }
+
+    fn repository() -> impl Strategy<Value = Index> {
+        prop::collection::vec(package(), 0..9).prop_map(|mut entries| {
+            entries.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+            entries.dedup_by(|a, b| (&a.name, &a.version) == (&b.name, &b.version));
+            Index::new("", entries)
+        })
+    }
+
+    fn wish() -> impl Strategy<Value = String> {
+        let tags = prop::sample::select(vec!["", "", "", "@edge"]);
+        (dependency(), tags).prop_map(|(wish, tag)| {
+            let at = wish.find(['=', '<', '>']).unwrap_or(wish.len());
+            let (name, bound) = wish.split_at(at);
+            let tag = if wish.starts_with('!') { "" } else { tag };
+            format!("{name}{tag}{bound}")
+        })
+    }
+
+    fn answer(table: &Table<'_>, world: &[&Dependency]) -> Option<Solution> {
+        match search::search(table, world, &BTreeSet::new()) {
+            Outcome::Found(taken) => Some(finished(table, world, &taken)),
+            Outcome::None => None,
+            Outcome::GaveUp => panic!("so few packages cannot be that entangled"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_is_out_of_reach_changes_no_choice(
+            indexes in prop::array::uniform3(repository()),
+            wishes in prop::collection::vec(wish(), 1..4),
+            is_tagged in any::<bool>(),
+        ) {
+            let mut universe = Universe::new();
+            for (name, (preference, index)) in ["os", "new", "denied"].into_iter().zip((0..).zip(&indexes)) {
+                universe.add_repository(name, index, -preference);
+            }
+            if is_tagged {
+                universe.tag_repository("new", "edge");
+            }
+            let options = Options::new(Architecture::X86_64).without("denied");
+            let world: Vec<Dependency> = wishes.iter().map(|wish| wish.parse().unwrap()).collect();
+            let mut world: Vec<&Dependency> = world.iter().collect();
+            world.sort_unstable();
+            world.dedup();
+            let within = answer(&Table::within_reach(&universe, &world, &options), &world);
+            let whole = answer(&Table::new(&universe, &world, &options), &world);
+            prop_assert_eq!(within.as_ref().map(explain), whole.as_ref().map(explain));
+            prop_assert_eq!(format!("{within:?}"), format!("{whole:?}"));
+        }
     }
 }

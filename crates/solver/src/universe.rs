@@ -271,16 +271,33 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use boltworks_apk::Control;
+    use boltworks_model::Sha1;
+
     use super::*;
+
+    fn of(names: &[&str]) -> Arc<Index> {
+        let entry = |name: &&str| {
+            let version = "1".parse().unwrap();
+            let control = Control::new(name.parse().unwrap(), version, "x86_64");
+            IndexEntry::from_control(&control, Sha1::new([0; 20]), 0)
+        };
+        Arc::new(Index::new("", names.iter().map(entry).collect()))
+    }
 
     fn question(repositories: &[(&str, u8, i32)], world: &[&str], options: &Options) -> String {
         let mut universe = Universe::new();
         for &(name, byte, preference) in repositories {
-            let index = (Arc::default(), Sha256::new([byte; 32]));
+            let index = (of(&["a", "b"]), Sha256::new([byte; 32]));
             universe.share_repository(name, index, preference);
         }
+        universe.share_repository("far", (of(&["c"]), Sha256::new([9; 32])), 0);
+        asked(&universe, world, options).unwrap()
+    }
+
+    fn asked(universe: &Universe, world: &[&str], options: &Options) -> Option<String> {
         let world: Vec<_> = world.iter().map(|text| text.parse().unwrap()).collect();
-        universe.question(&world, options).unwrap()
+        universe.question(&world, options)
     }
 
     #[test]
@@ -289,12 +306,14 @@ mod tests {
         let (os, stage0) = (("os", 1, 10), ("stage0", 2, 0));
         let one = question(&[os, stage0], &["a", "b>1"], &options);
         assert_eq!(one, question(&[stage0, os], &["b>1", "a"], &options));
+        assert!(!one.contains("far"), "nobody needs anything of it: {one}");
         let others = [
             question(&[os], &["a", "b>1"], &options),
             question(&[("os", 3, 10), stage0], &["a", "b>1"], &options),
             question(&[("os", 1, 11), stage0], &["a", "b>1"], &options),
             question(&[os, stage0], &["a", "b>2"], &options),
             question(&[os, stage0], &["a"], &options),
+            question(&[os, stage0], &["a", "b>1", "c"], &options),
             question(&[os, stage0], &["a@edge", "b>1"], &options),
             question(&[os, stage0], &["a", "b>1"], &options.clone().without("os")),
         ];
@@ -305,11 +324,11 @@ mod tests {
     fn a_tag_makes_another_question() {
         let ask = |tag: Option<&str>| {
             let mut universe = Universe::new();
-            universe.share_repository("os", (Arc::default(), Sha256::new([1; 32])), 0);
+            universe.share_repository("os", (of(&["a"]), Sha256::new([1; 32])), 0);
             if let Some(tag) = tag {
                 universe.tag_repository("os", tag);
             }
-            universe.question(&[], &Options::new(Architecture::X86_64))
+            asked(&universe, &["a"], &Options::new(Architecture::X86_64))
         };
         assert_ne!(ask(None), ask(Some("edge")));
         assert_ne!(ask(Some("testing")), ask(Some("edge")));
@@ -318,8 +337,8 @@ mod tests {
     #[test]
     fn packages_without_a_name_by_content_make_no_question() {
         let mut universe = Universe::new();
-        universe.add_repository("os", &Index::default(), 0);
+        universe.add_repository("os", &of(&["a"]), 0);
         let options = Options::new(Architecture::X86_64);
-        assert_eq!(universe.question(&[], &options), None);
+        assert_eq!(asked(&universe, &["a"], &options), None);
     }
 }

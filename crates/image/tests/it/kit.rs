@@ -110,8 +110,23 @@ impl Site {
 
     /// Builds the image in a pool of so many threads.
     pub(crate) fn build(&self, image: &Image, threads: usize) -> Result<BuiltImage, Error> {
-        let scratch = Root::create(&self.path().join("scratch")).unwrap();
-        let request = ImageRequest {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let cancel = Cancel::default();
+        let ambient = Ambient {
+            clock: &Still,
+            entropy: &Still,
+            sink: &(),
+            cancel: &cancel,
+        };
+        pool.install(|| build(&self.request(image), &self.store, &self.scratch(), &ambient))
+    }
+
+    /// What [`Site::build`] asks for.
+    pub(crate) fn request<'a>(&'a self, image: &'a Image) -> ImageRequest<'a> {
+        ImageRequest {
             name: "web",
             tag: Some("1.4"),
             vendor: "factory",
@@ -123,24 +138,16 @@ impl Site {
             upon: None,
             compression: self.compression,
             compatible: None,
-        };
-        let cancel = Cancel::default();
-        let ambient = Ambient {
-            clock: &Still,
-            entropy: &Still,
-            sink: &(),
-            cancel: &cancel,
-        };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| build(&request, &self.store, &scratch, &ambient))
+        }
+    }
+
+    pub(crate) fn scratch(&self) -> Root {
+        Root::create(&self.path().join("scratch")).unwrap()
     }
 }
 
 /// A clock that stands and entropy that has none: an image needs neither.
-struct Still;
+pub(crate) struct Still;
 
 impl Clock for Still {
     fn now(&self) -> Timestamp {

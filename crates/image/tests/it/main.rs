@@ -7,3 +7,4 @@ mod kit;
 mod layered;
 mod refused;
 mod replaced;
+mod series;

@@ -3,7 +3,7 @@
 use boltworks_model::{
     ActionId, ArtifactKind, Evidence, EvidenceKind, Gaps, Material, SourceKind, Timestamp, Verdict,
 };
-use boltworks_records::{FailureRecord, Recorded, Results};
+use boltworks_records::{FailureRecord, Recorded, Records, Results};
 use proptest::prelude::*;
 
 use crate::{artifact, digest, fresh, run};
@@ -117,6 +117,50 @@ fn other_bytes_of_the_same_action_never_take_the_place_of_the_first() {
     };
     assert!(reasons.to_string().ends_with(&digest(8).prefixed()));
     assert_eq!(records.failures_for("recipe zlib").unwrap().len(), 1);
+}
+
+#[test]
+fn many_runs_are_recorded_each_for_itself_and_together() {
+    let (folder, mut records) = fresh();
+    let known = run(1, "zlib", 7);
+    let _new = records.record_action(&known, &[]).unwrap();
+    let (other, new) = (run(1, "zlib", 8), run(2, "web", 9));
+    let passed = Evidence {
+        subject: artifact(ArtifactKind::Apk, "web", 9),
+        kind: EvidenceKind::Sbom,
+        verdict: Verdict::Pass,
+        document: None,
+        at: Timestamp(3),
+    };
+    let statements = [passed.clone()];
+    let runs = [
+        (&known, &[][..]),
+        (&other, &[]),
+        (&new, &statements),
+        (&new, &[]),
+    ];
+    let recorded = records.record_actions(&runs).unwrap();
+    let differs = Recorded::Differs(Box::new(known.clone()));
+    assert_eq!(
+        recorded,
+        [Recorded::Again, differs, Recorded::New, Recorded::Again]
+    );
+    assert_eq!(records.action(&known.id).unwrap(), Some(known));
+    assert_eq!(records.action(&new.id).unwrap(), Some(new));
+    assert_eq!(records.evidence_for(&digest(9)).unwrap(), [passed]);
+    assert_eq!(records.evidence_for(&digest(7)).unwrap().len(), 1);
+    // One that cannot be recorded keeps all of them out: size has no room in a column.
+    let (good, mut bad) = (run(3, "good", 3), run(4, "bad", 4));
+    bad.artifacts[0].size = u64::MAX;
+    assert!(
+        records
+            .record_actions(&[(&good, &[]), (&bad, &[])])
+            .is_err()
+    );
+    drop(records);
+    let records = Records::open_read_only(&folder.path().join("records.db")).unwrap();
+    assert_eq!(records.action(&good.id).unwrap(), None);
+    assert_eq!(records.subjects().unwrap(), ["recipe web", "recipe zlib"]);
 }
 
 #[test]

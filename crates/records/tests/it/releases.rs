@@ -67,6 +67,50 @@ fn a_channel_moves_only_from_where_it_is() {
 }
 
 #[test]
+fn of_many_channels_one_that_was_moved_meanwhile_stays() {
+    let (folder, mut records) = fresh();
+    let names = ["a:1", "b:1", "c:1", "d:1"].map(channel);
+    let [a, b, c, d] = &names;
+    let same = image(1, vec![blob(Role::Manifest, 1, None)]);
+    let first = records.compare_and_swap(a, None, &same).unwrap();
+    let meanwhile = records
+        .compare_and_swap(b, None, &image(9, vec![]))
+        .unwrap();
+    let public = image(2, vec![blob(Role::Layer, 22, None)]);
+    let refused = image(3, vec![blob(Role::Layer, 33, None)]);
+    let moves = [
+        (a, Some(digest(1)), &same),
+        (b, None, &refused),
+        (c, None, &public),
+        (d, None, &public),
+        (d, None, &refused),
+    ];
+    let moved = records.compare_and_swap_all(&moves).unwrap();
+    let [again, stayed, new, other, late] = moved.as_slice() else {
+        panic!("{moved:?}");
+    };
+    assert_eq!(again.as_ref().unwrap(), &first);
+    for (outcome, name) in [(stayed, b), (late, d)] {
+        assert!(matches!(outcome, Err(Error::Moved { channel, .. }) if channel == name));
+    }
+    assert_eq!(new.as_ref().unwrap().sequence, 1);
+    drop(records);
+    // All of it is on disk, and nothing of what was refused.
+    let path = folder.path().join("records.db");
+    let records = Records::open_read_only(&path).unwrap();
+    assert_eq!(records.history(a).unwrap(), [first]);
+    assert_eq!(records.history(b).unwrap(), [meanwhile]);
+    assert_eq!(records.current(c).unwrap().as_ref(), new.as_ref().ok());
+    assert_eq!(
+        records.history(d).unwrap().as_slice(),
+        [other.as_ref().unwrap().clone()]
+    );
+    let is_public = |name: &str, byte| !records.released(name, &digest(byte)).unwrap().is_empty();
+    assert!(is_public("c", 22) && is_public("d", 22));
+    assert!(!is_public("b", 33) && !is_public("d", 33));
+}
+
+#[test]
 fn a_repeated_move_is_no_move_unless_it_makes_something_public() {
     let (_folder, mut records) = fresh();
     let web = channel("web:1.4");

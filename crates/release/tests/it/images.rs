@@ -1,8 +1,9 @@
 //! Images: what a candidate holds, where it may go, and what can be read afterwards.
 
+use boltworks_fsx::Root;
 use boltworks_model::{ArtifactKind, Sha256};
 use boltworks_oci::media_type;
-use boltworks_release::{Candidate, Error, ImageRequest, Tag, publish};
+use boltworks_release::{Candidate, Error, ImageRequest, Tag, publish, publish_all};
 use serde_json::Value;
 
 use crate::fixture::{Factory, Image, MADE, cleared, name};
@@ -89,6 +90,60 @@ fn documents_are_found_from_the_image() {
         b"{}"
     );
     assert!(released.referrers("web", &empty).unwrap().is_empty());
+}
+
+#[test]
+fn many_images_are_released_together_and_each_for_itself() {
+    let mut factory = Factory::new();
+    let images = ["web", "shop", "mail", "news"].map(|name| factory.image(name, name.as_bytes()));
+    let [web, shop, mail, news] = &images;
+    let meanwhile = factory.release_image("shop:1", web);
+    // A blob of mail's is gone.
+    let root = Root::open(factory.folder.path()).unwrap();
+    let lost = format!("blobs/sha256/{}", mail.parts.config.digest);
+    root.remove_file(&lost.parse().unwrap()).unwrap();
+    let requests = images.each_ref().map(|image| ImageRequest {
+        artifact: &image.artifact,
+        packages: &[],
+        attachments: &image.documents,
+    });
+    let candidates = Candidate::images(&factory.store, &requests).unwrap();
+    let is_there: Vec<bool> = candidates.iter().map(Result::is_ok).collect();
+    assert_eq!(is_there, [true, true, false, true]);
+    // The repository of news is no place for an image without a tag.
+    let channels = ["web:1", "shop:1", "mail:1", "news"].map(name);
+    let moves = channels
+        .iter()
+        .zip(candidates)
+        .filter_map(|(channel, candidate)| {
+            let candidate = candidate.ok()?;
+            Some((channel, None, cleared(candidate)))
+        });
+    let outcomes = publish_all(&mut factory.records, moves.collect(), MADE).unwrap();
+    let of = |name: &str| {
+        let mut outcomes = outcomes.iter();
+        let found = outcomes.find(|(channel, _)| channel.as_str() == name);
+        found.map(|(_, outcome)| outcome)
+    };
+    assert!(of("web:1").unwrap().is_ok());
+    assert!(of("shop:1").unwrap().as_ref().is_err_and(Error::is_moved));
+    assert!(matches!(of("news").unwrap(), Err(Error::Channel { .. })));
+    assert!(of("mail:1").is_none());
+    let current = |name: &str| factory.records.current(&name.parse().unwrap()).unwrap();
+    assert_eq!(current("shop:1"), Some(meanwhile));
+    assert_eq!(current("news"), None);
+    let released = released(&factory);
+    let digest = web.parts.manifest.digest;
+    assert_eq!(released.referrers("web", &digest).unwrap().len(), 1);
+    for image in [shop, news] {
+        let digest = image.parts.manifest.digest;
+        let layer = image.parts.layers[0].digest;
+        for repository in ["web", "shop", "news"] {
+            let found = released.image_manifest(repository, Tag::Digest(&digest));
+            assert!(found.unwrap().is_none());
+            assert!(released.blob(repository, &layer).unwrap().is_none());
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! Images that become durable together: as they would be alone, or not at all.
+
+use boltworks_fsx::{Limit, Root};
+use boltworks_image::{BuiltImage, Error, Series};
+use boltworks_model::{Ambient, Cancel, Sha256};
+use boltworks_recipe::resolved::{Image, Layering, PathKind, PathMutation};
+use boltworks_rootfs::Shelf;
+
+use crate::kit::{Site, Still, image, rel};
+
+/// In layers, so that two of them can share some.
+fn starting(cmd: &str) -> Image {
+    Image {
+        cmd: vec![cmd.into()],
+        layering: Some(Layering {
+            strategy: "origin".into(),
+            budget: 10,
+        }),
+        ..image()
+    }
+}
+
+/// One that is refused when its packages are there already.
+fn refused() -> Image {
+    let mut image = starting("--never");
+    image.paths.push(PathMutation {
+        path: "/etc/nothing".into(),
+        kind: PathKind::Permissions,
+        uid: None,
+        gid: None,
+        permissions: Some(0o600),
+        source: None,
+        recursive: false,
+    });
+    image
+}
+
+fn make(series: &mut Series<'_>, site: &Site, image: &Image) -> Result<BuiltImage, Error> {
+    let cancel = Cancel::default();
+    let ambient = Ambient {
+        clock: &Still,
+        entropy: &Still,
+        sink: &(),
+        cancel: &cancel,
+    };
+    series.build(&site.request(image), &ambient)
+}
+
+/// Everything that the image's name stands for.
+fn blobs(built: &BuiltImage) -> Vec<Sha256> {
+    let documents = [built.spdx, built.spdx3, built.cyclonedx];
+    let parts = [
+        &built.parts.manifest,
+        &built.parts.config,
+        &built.parts.index,
+    ];
+    let layers = built.parts.layers.iter().map(|layer| layer.digest);
+    let parts = parts.into_iter().map(|part| part.digest);
+    documents.into_iter().chain(parts).chain(layers).collect()
+}
+
+fn is_whole(site: &Site, built: &BuiltImage) -> bool {
+    let is_there = |digest: &Sha256| site.store.read_bytes(digest, Limit::mib(1)).is_ok();
+    blobs(built).iter().all(is_there)
+}
+
+#[test]
+fn images_of_a_series_are_those_that_are_made_alone() {
+    let (site, shelf) = (Site::filled(), Shelf::default());
+    let scratch = site.scratch();
+    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let wanted = [starting("--one"), starting("--other"), starting("--one")];
+    let built: Vec<_> = wanted
+        .iter()
+        .map(|image| make(&mut series, &site, image).unwrap())
+        .collect();
+    let shared = &built[0].parts.layers[..3];
+    assert_eq!(shared, &built[1].parts.layers[..3], "neither was known");
+    let all = built.iter().flat_map(blobs);
+    for digest in all {
+        assert!(
+            !site.store.has(&digest).unwrap(),
+            "visible before it is durable"
+        );
+    }
+    assert_eq!(series.commit().unwrap(), None);
+    // What is remembered of the series decides nothing: it is forgotten for the comparison.
+    let root = Root::open(site.path()).unwrap();
+    for folder in ["written", "layers", "frames"] {
+        root.remove_tree(&rel(folder)).unwrap();
+    }
+    for (image, built) in wanted.iter().zip(&built) {
+        assert!(is_whole(&site, built));
+        let alone = site.build(image, 2).unwrap();
+        assert_eq!(alone.parts, built.parts);
+        assert_eq!(blobs(&alone), blobs(built));
+        assert_eq!(alone.unpacked, built.unpacked);
+    }
+}
+
+#[test]
+fn a_series_that_is_not_finished_leaves_nothing() {
+    let (site, shelf) = (Site::filled(), Shelf::default());
+    let scratch = site.scratch();
+    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let built = make(&mut series, &site, &starting("--one")).unwrap();
+    let beside = series.put_bytes(b"beside").unwrap();
+    drop(series);
+    for digest in blobs(&built).iter().chain([&beside]) {
+        assert!(!site.store.has(digest).unwrap());
+    }
+    // Nothing is remembered of layers that are not there.
+    let again = site.build(&starting("--one"), 2).unwrap();
+    assert_eq!(again.parts, built.parts);
+    assert!(is_whole(&site, &again));
+}
+
+#[test]
+fn an_image_that_fails_does_no_harm_to_the_others() {
+    let (site, shelf) = (Site::filled(), Shelf::default());
+    let scratch = site.scratch();
+    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let before = make(&mut series, &site, &starting("--one")).unwrap();
+    let error = make(&mut series, &site, &refused()).unwrap_err();
+    assert!(error.to_string().contains("etc/nothing"), "{error}");
+    let after = make(&mut series, &site, &starting("--other")).unwrap();
+    series.commit().unwrap();
+    for built in [&before, &after] {
+        assert!(is_whole(&site, built));
+    }
+}
