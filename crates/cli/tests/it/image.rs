@@ -36,7 +36,11 @@ fn an_archive_and_its_sboms_come_out() {
     assert_eq!(document["form"], "archive");
     assert_eq!(
         document["sboms"],
-        json!(["sbom-x86_64.spdx.json", "sbom-x86_64.cdx.json"])
+        json!([
+            "sbom-x86_64.spdx.json",
+            "sbom-x86_64.spdx3.json",
+            "sbom-x86_64.cdx.json"
+        ])
     );
     let new: Vec<String> = desk
         .names()
@@ -45,7 +49,12 @@ fn an_archive_and_its_sboms_come_out() {
         .collect();
     assert_eq!(
         new,
-        ["sbom-x86_64.cdx.json", "sbom-x86_64.spdx.json", "web.tar"]
+        [
+            "sbom-x86_64.cdx.json",
+            "sbom-x86_64.spdx.json",
+            "sbom-x86_64.spdx3.json",
+            "web.tar"
+        ]
     );
     let spdx: serde_json::Value =
         serde_json::from_slice(&desk.read("sbom-x86_64.spdx.json")).unwrap();

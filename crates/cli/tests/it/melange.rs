@@ -99,9 +99,8 @@ fn what_is_unknown_or_refused_ends_with_two() {
              and give the file: -k a.rsa.pub",
         ),
         (
-            "scan hello.yaml -k https://example.org/os/a.rsa.pub",
-            "this takes keys in files\nhelp: download it, see that it is the right one, and give the file: \
-             -k a.rsa.pub",
+            "scan hello.yaml -k http://example.org/os/a.rsa.pub",
+            "would come over http, where anybody can answer",
         ),
         ("build keys.yaml", "--> keys.yaml:12:24\n"),
         ("build keys.yaml", "give the file: -k a.rsa.pub"),

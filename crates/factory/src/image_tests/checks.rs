@@ -330,7 +330,7 @@ mod tests {
     fn what_is_not_so_is_told() {
         assert_eq!(
             told("check: {user: root, shell: false, max-size: 1}\n"),
-            "the user is '65532', not 'root'; there is a shell, /usr/bin/sh; its files have 31 bytes, more than 1"
+            "the user is '65532', not 'root'; there is a shell, /usr/bin/sh; its files have 28 bytes, more than 1"
         );
         assert_eq!(
             told("check: {packages: {present: [three], absent: [two]}}\n"),
