@@ -60,6 +60,8 @@ const WRITES: &[&str] = &[
 
 /// How often a run with two workers is killed at a random time.
 const RANDOM: usize = 20;
+/// More than are made by one worker before another one begins.
+const IMAGES: usize = 24;
 /// An undisturbed run takes no longer.
 const UP: Duration = Duration::from_secs(3);
 
@@ -259,6 +261,23 @@ fn from_a_release() -> Result<Case> {
     Case::of(small, 3)
 }
 
+/// Many images stand upon one package that has changed: they are made, recorded and released in series.
+fn from_many_images() -> Result<Case> {
+    let small = Small::new()?;
+    let mut channels = "channels:\n".to_owned();
+    for number in 0..IMAGES {
+        let image = format!(
+            "contents: {{ packages: [one, two] }}\ncmd: /bin/say {number}\narchs: [x86_64]\n"
+        );
+        small.write(&format!("images/many-{number}.yaml"), &image)?;
+        channels += &format!("  \"many-{number}:1\": {{ image: many-{number} }}\n");
+    }
+    small.edit("boltworks.yaml", "channels:\n", &channels)?;
+    small.up()?;
+    small.recipe("two", "", &writes("other"))?;
+    Case::of(small, 1)
+}
+
 fn every() -> Result<Option<usize>> {
     let given = std::env::var("BOLTWORKS_CRASH_EVERY").ok();
     Ok(given.map(|text| text.parse()).transpose()?)
@@ -283,6 +302,20 @@ fn every_killed_run_after_a_release_is_finished_by_the_next() -> Result<()> {
 }
 
 #[test]
+fn many_images_of_a_killed_run_are_finished_by_the_next() -> Result<()> {
+    let case = from_many_images()?;
+    ensure!(case.channels.len() > IMAGES, "{:?}", case.channels);
+    let count = case.kill_and_finish(every()?)?;
+    ensure!(count >= 10, "only {count} runs were killed");
+    for tenth in [3, 5, 7, 9_u32] {
+        let share = f64::from(tenth) / 10.0;
+        case.kill_after(share)
+            .with_context(|| format!("killed after {tenth} tenths"))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn two_workers_killed_at_any_time_are_finished_by_the_next() -> Result<()> {
     let cases = [from_nothing()?, from_a_release()?];
     let mut random = 0x5eed_u64;
@@ -300,7 +333,7 @@ fn two_workers_killed_at_any_time_are_finished_by_the_next() -> Result<()> {
 
 #[test]
 fn what_is_renamed_was_synced() -> Result<()> {
-    for case in [from_nothing()?, from_a_release()?] {
+    for case in [from_nothing()?, from_a_release()?, from_many_images()?] {
         let durability = Durability::of(&case.calls);
         ensure!(
             durability.faults.is_empty(),

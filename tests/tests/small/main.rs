@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod durable;
 mod failing;
+mod forms;
 mod healing;
 mod honest;
 mod interactive;
