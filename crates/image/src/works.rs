@@ -81,8 +81,9 @@ impl<'a> Works<'a> {
         for fresh in fresh {
             note = note.or(forgotten(fresh.remember((store, &mut batch))));
         }
-        batch.commit()?;
-        Ok(note)
+        let (_, missing) = batch.commit_but_notes()?;
+        let missing = missing.and_then(|error| forgotten(Err(error.into())));
+        Ok(note.or(missing))
     }
 
     /// The layer that is known to be made of this, or a new one.

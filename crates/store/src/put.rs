@@ -258,24 +258,31 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds a note about blobs, to a folder beside them: it gets its name after all that was added
-    /// before it.
+    /// before it. One that cannot get it is no error of the batch, see [`Batch::commit_but_notes`].
     pub fn note(&mut self, folder: &Root, name: &RelPath, bytes: &[u8]) -> Result<(), Error> {
         self.drafts
-            .write(folder, name, bytes, NOTE_MODE)
+            .write_spare(folder, name, bytes, NOTE_MODE)
             .map_err(Error::writing)
     }
 
     /// Makes all of them durable; each once, in the order they were added.
     pub fn commit(self) -> Result<Vec<Stored>, Error> {
+        self.commit_but_notes().map(|(stored, _)| stored)
+    }
+
+    /// The same, and why a note is not there, if one is not.
+    pub fn commit_but_notes(self) -> Result<(Vec<Stored>, Option<Error>), Error> {
+        let mut missing = None;
         if self.drafts.is_empty() {
             self.store.blobs.sync().map_err(Error::writing)?;
         } else {
-            self.drafts.commit().map_err(Error::writing)?;
+            let committed = self.drafts.commit_but_spare().map_err(Error::writing)?;
+            missing = committed.1.map(Error::writing);
         }
         self.stored
             .iter()
             .for_each(|stored| self.store.remember_written(stored));
-        Ok(self.stored)
+        Ok((self.stored, missing))
     }
 }
 

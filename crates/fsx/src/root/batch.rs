@@ -1,5 +1,6 @@
 //! Many drafts made durable together, at the price of few syncs.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ const FEW: usize = 8;
 #[derive(Debug, Default)]
 pub struct Batch {
     staged: Vec<Place>,
+    /// Those of them, by their place, that can be done without.
+    spare: BTreeSet<usize>,
     open: Vec<File>,
     dirs: Vec<(u64, u64, Arc<Root>)>,
 }
@@ -60,6 +63,20 @@ impl Batch {
         self.add(root.draft_of(path, bytes, mode)?)
     }
 
+    /// The same, of a file that can be done without: that it does not get its name is told, and
+    /// keeps no other from getting its own.
+    pub fn write_spare(
+        &mut self,
+        root: &Root,
+        path: &RelPath,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<(), Error> {
+        self.write(root, path, bytes, mode)?;
+        self.spare.insert(self.staged.len() - 1);
+        Ok(())
+    }
+
     /// How many drafts it has.
     pub fn len(&self) -> usize {
         self.staged.len()
@@ -71,7 +88,15 @@ impl Batch {
     }
 
     /// Makes all of them durable under their names, replacing what had them.
-    pub fn commit(mut self) -> Result<Durable, Error> {
+    pub fn commit(self) -> Result<Durable, Error> {
+        match self.commit_but_spare()? {
+            (durable, None) => Ok(durable),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same, and why one that can be done without did not get its name.
+    pub fn commit_but_spare(mut self) -> Result<(Durable, Option<Error>), Error> {
         if self.open.len() == self.staged.len() {
             for (file, place) in self.open.iter().zip(&self.staged) {
                 rustix::fs::fsync(file).map_err(|source| place.failed("sync", source))?;
@@ -79,15 +104,19 @@ impl Batch {
         } else {
             self.sync_filesystems()?;
         }
-        for place in &mut self.staged {
-            place.rename(RenameFlags::empty())?;
+        let mut missing = None;
+        for (at, place) in self.staged.iter_mut().enumerate() {
+            match place.rename(RenameFlags::empty()) {
+                Err(error) if self.spare.contains(&at) => missing = Some(error),
+                renamed => renamed?,
+            }
         }
         self.dirs.iter().try_for_each(|(_, _, dir)| dir.sync())?;
-        Ok(Durable::promise())
+        Ok((Durable::promise(), missing))
     }
 
     fn sync_filesystems(&self) -> Result<(), Error> {
-        let mut synced = std::collections::BTreeSet::new();
+        let mut synced = BTreeSet::new();
         for (dev, _, dir) in &self.dirs {
             if synced.insert(*dev) {
                 dir.sync_filesystem()?;

@@ -175,6 +175,30 @@ fn a_draft_is_whole_or_nothing() {
 }
 
 #[test]
+fn what_can_be_done_without_keeps_nothing_from_its_name() {
+    for count in [1_usize, 40] {
+        let folder = folder();
+        let dir = |name: &str| folder.root.make_dir(&path(name)).unwrap();
+        let (_taken, notes) = (dir("notes/taken"), dir("notes"));
+        let mut batch = Batch::new();
+        let write = Batch::write_spare;
+        write(&mut batch, &notes, &path("taken"), b"no", 0o644).unwrap();
+        for index in 0..count {
+            let name = path(&index.to_string());
+            batch.write(&folder.root, &name, b"yes", 0o644).unwrap();
+        }
+        write(&mut batch, &notes, &path("free"), b"yes", 0o644).unwrap();
+        let (_, missing) = batch.commit_but_spare().unwrap();
+        assert!(missing.unwrap().to_string().contains("notes/taken"));
+        for index in 0..count {
+            assert!(folder.root.exists(&path(&index.to_string())).unwrap());
+        }
+        assert!(folder.root.exists(&path("notes/free")).unwrap());
+        assert_eq!(notes.list().unwrap().len(), 2, "a temporary file is left");
+    }
+}
+
+#[test]
 fn a_batch_appears_together() {
     for count in [0_usize, 3, 40] {
         let folder = folder();
