@@ -214,7 +214,12 @@ fn acknowledged(killed: &Output) -> BTreeSet<String> {
         .lines()
         .filter_map(|line| line.strip_prefix("✓ "));
     let subjects = lines.filter_map(|line| line.split_once(": made").map(|(subject, _)| subject));
-    subjects.map(str::to_owned).collect()
+    // The first of a series stands for all of it: they become durable together.
+    let first = |subject: &str| match subject.split_once(" and ") {
+        Some((first, more)) if more.ends_with(" more") => first.to_owned(),
+        _ => subject.to_owned(),
+    };
+    subjects.map(first).collect()
 }
 
 /// Workspaces and temporary files that nobody needs any more.

@@ -12,7 +12,7 @@ use boltworks_tests::layout::Layout;
 use boltworks_tests::program::program;
 use boltworks_tests::small::Small;
 use boltworks_tests::tools::need;
-use boltworks_tests::{Command, Folder, Server};
+use boltworks_tests::{Command, Server};
 use serde_json::Value;
 
 use crate::melange::Desk;
@@ -33,8 +33,7 @@ fn boltworks(folder: &Path, words: &str) -> Result<Command> {
     Ok(command.args(words.split_whitespace()))
 }
 
-/// Sees that every layer is of zstd, and that skopeo, which unpacks them on the way into an archive
-/// of docker's, finds the image's files.
+/// Sees that every layer is of zstd, and that skopeo unpacks them and finds the image's files.
 fn is_zstd(layout: &Path, tag: &str, file: &str) -> Result<()> {
     let layers = Layout::read(layout)?.manifest["layers"].clone();
     let layers = layers.as_array().context("no layers")?;
@@ -43,21 +42,16 @@ fn is_zstd(layout: &Path, tag: &str, file: &str) -> Result<()> {
         !layers.is_empty() && layers.iter().all(is_zstd),
         "{layers:?}"
     );
-    let archive = layout.with_extension("docker.tar");
-    let copy = Command::new(need("skopeo")?).arg("copy");
+    let folder = layout.with_extension("plain");
+    let copy = Command::new(need("skopeo")?).args(["copy", "--dest-decompress"]);
     let copy = copy.arg(format!("oci:{}:{tag}", layout.display()));
-    copy.arg(format!("docker-archive:{}", archive.display()))
-        .ok()?;
-    let folder = Folder::new()?;
-    let unpack = Command::new(need("tar")?).arg("xf").arg(&archive);
-    unpack.arg("-C").arg(folder.path()).ok()?;
+    copy.arg(format!("dir:{}", folder.display())).ok()?;
     let mut found = false;
-    for entry in std::fs::read_dir(folder.path())? {
+    for entry in std::fs::read_dir(&folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "tar") && !path.is_symlink() {
-            let list = Command::new(need("tar")?).arg("tf").arg(&path).ok()?;
-            found |= list.stdout.lines().any(|line| line == file);
-        }
+        // Manifest, configuration and version lie beside the layers.
+        let list = Command::new(need("tar")?).arg("tf").arg(&path).run()?;
+        found |= list.stdout.lines().any(|line| line == file);
     }
     ensure!(found, "{file} is in no layer");
     Ok(())
