@@ -275,7 +275,9 @@ fn from_many_images() -> Result<Case> {
             "contents: {{ packages: [one, two] }}\ncmd: /bin/say {number}\narchs: [x86_64]\n"
         );
         small.write(&format!("images/many-{number}.yaml"), &image)?;
-        channels += &format!("  \"many-{number}:1\": {{ image: many-{number} }}\n");
+        channels.extend([format!(
+            "  \"many-{number}:1\": {{ image: many-{number} }}\n"
+        )]);
     }
     small.edit("boltworks.yaml", "channels:\n", &channels)?;
     small.up()?;

@@ -153,6 +153,10 @@ fn far_from_home_it_is_built_among_the_newest() -> Result<()> {
     let again = || again().arg("-r").arg(small.path().join("os"));
     // What lay beside the recipe is not in the package.
     again().fails(1)?.says("word")?;
+    // A folder that is not there has no files either, and is told of.
+    let output = again().args(["--source-dir", "nowhere"]).fails(1)?;
+    output.says("--source-dir nowhere is not there")?;
+    output.says("word")?;
     let files = small.path().join("recipes/whole");
     let output = again().arg("--source-dir").arg(files).ok()?;
     output.says("whole-1-r0: equal")?;
