@@ -26,6 +26,7 @@ use boltworks_model::Sha256;
 
 use crate::Error;
 use crate::links::{Faulty, Link, Links};
+use crate::plain::plain;
 
 /// How names begin that layers take for removals.
 const WHITEOUT: &[u8] = b".wh.";
@@ -78,6 +79,11 @@ pub struct Assembly {
 
 /// Merges packages in install order.
 pub fn assemble(members: &[Member<'_>]) -> Result<Assembly, Error> {
+    plain(members).map_or_else(|| assemble_with_care(members), Ok)
+}
+
+/// The same, whatever they have.
+pub(crate) fn assemble_with_care(members: &[Member<'_>]) -> Result<Assembly, Error> {
     let links = links(members)?;
     let mut site = Site {
         members,
@@ -161,6 +167,21 @@ fn decide(earlier: &Member<'_>, later: &Member<'_>) -> Option<bool> {
         (false, true) => Some(true),
         (false, false) => later.has_origin_of(earlier).then_some(true),
     }
+}
+
+/// Whether no package may have such a node at this path.
+pub(crate) fn is_reserved(path: &RelPath, node: &Node) -> bool {
+    is_whiteout(path) || !node.is_dir() && is_in_database(path)
+}
+
+fn is_whiteout(path: &RelPath) -> bool {
+    path.components().any(|name| name.starts_with(WHITEOUT))
+}
+
+fn is_in_database(path: &RelPath) -> bool {
+    let below = |folder: &&[u8]| path.as_bytes().strip_prefix(*folder);
+    let mut below = DATABASES.iter().filter_map(below);
+    below.any(|below| below.starts_with(b"/"))
 }
 
 /// Where something in the tree comes from.
@@ -265,22 +286,17 @@ impl<'a> Site<'a> {
     }
 
     fn check_name(&self, path: &RelPath, source: &Source) -> Result<(), Error> {
-        let mut names = path.components();
-        if names.any(|name| name.starts_with(WHITEOUT)) {
+        if is_whiteout(path) {
             return Err(self.reserved(path, source, "image layers take it for a removal"));
         }
         Ok(())
     }
 
     fn check_place(&self, path: &RelPath, source: &Source) -> Result<(), Error> {
-        let is_in = |folder: &&&[u8]| {
-            let below = path.as_bytes().strip_prefix(**folder);
-            below.is_some_and(|below| below.starts_with(b"/"))
-        };
-        match DATABASES.iter().find(is_in) {
-            Some(_) => Err(self.reserved(path, source, "apk's own database lies there")),
-            None => Ok(()),
+        if is_in_database(path) {
+            return Err(self.reserved(path, source, "apk's own database lies there"));
         }
+        Ok(())
     }
 
     fn reserved(&self, path: &RelPath, source: &Source, why: &'static str) -> Error {

@@ -31,6 +31,7 @@ mod links;
 mod listed;
 pub mod locked;
 pub mod open;
+mod plain;
 mod pool;
 mod stock;
 

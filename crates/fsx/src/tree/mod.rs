@@ -1,5 +1,6 @@
 //! Files with all their attributes, in memory.
 
+mod bulk;
 mod content;
 mod lay;
 mod scan;
