@@ -40,8 +40,15 @@ impl Brought<'_> {
     /// another kind of file. Owners and modes do not count.
     pub fn replaced(&self, tree: &Tree) -> Result<BTreeSet<RelPath>, Error> {
         let mut replaced = BTreeSet::new();
+        let mut after = tree.iter().peekable();
         for (path, node) in self.assembly.tree.iter() {
-            if !is_same(path, (&self.assembly.tree, node), tree)? {
+            while after.next_if(|(other, _)| *other < path).is_some() {}
+            let new = after.next_if(|(other, _)| *other == path);
+            let is_same = match new {
+                Some((_, new)) => is_same(path, (&self.assembly.tree, node), (tree, new))?,
+                None => false,
+            };
+            if !is_same {
                 replaced.insert(path.clone());
             }
         }
@@ -49,14 +56,19 @@ impl Brought<'_> {
     }
 }
 
-fn is_same(path: &RelPath, (before, old): (&Tree, &Node), after: &Tree) -> Result<bool, Error> {
-    let Some(new) = after.get(path) else {
-        return Ok(false);
+fn is_same(
+    path: &RelPath,
+    (before, old): (&Tree, &Node),
+    (after, new): (&Tree, &Node),
+) -> Result<bool, Error> {
+    let content = |tree: &Tree, node: &Node| match &node.kind {
+        Kind::File(content) => Some(content.clone()),
+        Kind::Hardlink(_) => tree.file(path).cloned(),
+        _ => None,
     };
-    if let (Some(old), Some(new)) = (before.file(path), after.file(path)) {
-        return Ok(
-            is_one(old, new) || old.len() == new.len() && digest(path, old)? == digest(path, new)?
-        );
+    if let (Some(old), Some(new)) = (content(before, old), content(after, new)) {
+        return Ok(is_one(&old, &new)
+            || old.len() == new.len() && digest(path, &old)? == digest(path, &new)?);
     }
     Ok(match (&old.kind, &new.kind) {
         (Kind::Symlink(old), Kind::Symlink(new)) => old == new,

@@ -11,7 +11,7 @@ use boltworks_model::{
 };
 use boltworks_oci::ImageParts;
 use boltworks_recipe::resolved::Image;
-use boltworks_rootfs::{Frames, Locked, Opened, Shelf, open_frames, open_locked};
+use boltworks_rootfs::{Frames, Locked, Opened, open_frames, open_locked};
 use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::Store;
 
@@ -20,6 +20,7 @@ use crate::compatible::Compatible;
 use crate::contents::{PackageContents, System};
 use crate::laid::{Laid, Open, lay};
 use crate::layer::Compression;
+use crate::memory::Memory;
 use crate::works::Works;
 
 /// What an image is to be made of.
@@ -96,8 +97,8 @@ pub fn build(
     scratch: &Root,
     ambient: &Ambient<'_>,
 ) -> Result<BuiltImage, Error> {
-    let shelf = Shelf::default();
-    let mut series = Series::new(store, scratch, &shelf);
+    let memory = Memory::default();
+    let mut series = Series::new(store, scratch, &memory);
     let mut built = series.build(request, ambient)?;
     built.notes.extend(series.commit()?);
     Ok(built)
@@ -107,17 +108,15 @@ pub fn build(
 /// price of few syncs. Nothing of it may be relied on before [`Series::commit`] returns.
 pub struct Series<'a> {
     scratch: &'a Root,
-    shelf: &'a Shelf,
     works: Works<'a>,
 }
 
 impl<'a> Series<'a> {
-    /// Without any image yet. Packages that are on the shelf need not be opened.
-    pub fn new(store: &'a Store, scratch: &'a Root, shelf: &'a Shelf) -> Self {
+    /// Without any image yet. What is remembered need not be looked for.
+    pub fn new(store: &'a Store, scratch: &'a Root, memory: &'a Memory) -> Self {
         Self {
             scratch,
-            shelf,
-            works: Works::new(store),
+            works: Works::new(store, memory),
         }
     }
 
@@ -127,15 +126,11 @@ impl<'a> Series<'a> {
         request: &ImageRequest<'_>,
         ambient: &Ambient<'_>,
     ) -> Result<BuiltImage, Error> {
-        let Self {
-            scratch,
-            shelf,
-            works,
-        } = self;
+        let Self { scratch, works } = self;
         let job = format!("image {}", request.name);
         let step = |step: &str| ambient.sink.event(Event::Step { job: &job, step });
         step("unpack");
-        let store = works.store;
+        let (store, shelf) = (works.store, &works.memory.shelf);
         let known = Cell::new(0);
         let frames = |locked: &Locked| {
             let Frames { opened, known: own } = open_frames(locked, store, (scratch, shelf))?;
@@ -196,7 +191,13 @@ fn of_packages(
     } = lay(request, open, works, (ambient, step))?;
     let batch = &mut works.batch;
     step("describe");
-    let sbom = describe(request, &opened, &composed.tree, &parts, created)?;
+    let sbom = describe(
+        request,
+        (&opened, works.memory),
+        &composed.tree,
+        &parts,
+        created,
+    )?;
     for document in [&parts.config, &parts.manifest, &parts.index] {
         batch.put_bytes(&document.bytes)?;
     }
@@ -235,12 +236,12 @@ fn artifact(request: &ImageRequest<'_>, parts: &ImageParts) -> Artifact {
 
 fn describe(
     request: &ImageRequest<'_>,
-    opened: &[Arc<Opened>],
+    (opened, memory): (&[Arc<Opened>], &Memory),
     tree: &Tree,
     parts: &ImageParts,
     created: Timestamp,
 ) -> Result<ImageSbom, Error> {
-    let packages = PackageContents::read(&request.locked.packages, opened)?;
+    let packages = PackageContents::read(&request.locked.packages, opened, memory)?;
     let packages: Vec<_> = packages.iter().map(PackageContents::facts).collect();
     let system = System::read(tree)?;
     let layers: Vec<LayerFact> = parts

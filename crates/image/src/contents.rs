@@ -12,6 +12,7 @@ use boltworks_version::apk::Version;
 
 use crate::Error;
 use crate::declaration::os_release;
+use crate::memory::{Document, Memory};
 use crate::place::read_file;
 
 /// No package's SBOM is larger.
@@ -25,14 +26,15 @@ pub struct PackageContents<'a> {
     sha512: Sha512,
     version: String,
     depends_on: Vec<usize>,
-    document: Option<Vec<u8>>,
+    document: Document,
 }
 
 impl<'a> PackageContents<'a> {
     /// The packages of an image, in install order.
-    pub fn read(
+    pub(crate) fn read(
         locked: &'a [LockedPackage],
         opened: &'a [Arc<Opened>],
+        memory: &Memory,
     ) -> Result<Vec<Self>, Error> {
         let providers = Providers::of(opened);
         let mut all = Vec::new();
@@ -44,7 +46,8 @@ impl<'a> PackageContents<'a> {
                 sha512: opened.sha512,
                 version: control.version.to_string(),
                 depends_on: providers.of_package(control),
-                document: document(&opened.files.tree, control)?,
+                document: memory
+                    .document(locked.sha256, || document(&opened.files.tree, control))?,
             });
         }
         Ok(all)

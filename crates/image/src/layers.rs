@@ -13,7 +13,7 @@
 //! All names of one file are in one layer: an unpacker need not find the other in a layer below.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use boltworks_apk::Control;
 use boltworks_apk::installed::Database;
@@ -121,7 +121,7 @@ pub fn part(
         place.copied().unwrap_or(top)
     };
     let apart = apart(tree, place);
-    let mut trees = vec![Tree::new(); top + 1];
+    let mut sheets: Vec<Sheet<'_>> = (0..=top).map(|_| Sheet::of(tree)).collect();
     for (path, node) in tree.iter() {
         let file = match &node.kind {
             Kind::Hardlink(first) => first,
@@ -132,11 +132,11 @@ pub fn part(
         } else {
             place(path)
         };
-        if let Some(part) = trees.get_mut(place) {
-            lay(part, tree, path, node.clone())?;
+        if let Some(sheet) = sheets.get_mut(place) {
+            sheet.lay(path, node.clone());
         }
     }
-    for (part, packages) in trees.iter_mut().zip(&groups) {
+    for (sheet, packages) in sheets.iter_mut().zip(&groups) {
         let own = packages.iter();
         let own = own.filter_map(|&package| list.packages.get(package).cloned());
         let list = Database {
@@ -144,14 +144,14 @@ pub fn part(
         };
         let bytes = list.write().map_err(Error::Database)?;
         let node = Node::file(Meta::new(0o644, MTIME), bytes);
-        lay(part, tree, database, node)?;
+        sheet.lay(database, node);
     }
     let groups = groups.into_iter().chain([Vec::new()]);
-    let parts = groups.zip(trees).map(|(packages, tree)| Part {
-        packages,
-        tree: Cow::Owned(tree),
+    let parts = groups.zip(sheets).map(|(packages, sheet)| {
+        let tree = Cow::Owned(Tree::of(sheet.nodes)?);
+        Ok(Part { packages, tree })
     });
-    Ok(parts.collect())
+    parts.collect()
 }
 
 /// Files whose names are not all in one place.
@@ -166,20 +166,47 @@ fn apart(tree: &Tree, place: impl Fn(&RelPath) -> usize) -> BTreeSet<&RelPath> {
         .collect()
 }
 
-/// Puts a node into a part, and the folders above it.
-fn lay(part: &mut Tree, whole: &Tree, path: &RelPath, mut node: Node) -> Result<(), Error> {
-    if node.is_dir() {
-        node.meta.mtime = MTIME;
-    }
-    for above in path.ancestors() {
-        if !part.contains(&above)
-            && let Some(folder) = whole.get(&above)
-        {
-            let mut folder = folder.clone();
-            folder.meta.mtime = MTIME;
-            part.insert(above, folder)?;
+/// The files of one part, and the folders above them.
+struct Sheet<'t> {
+    whole: &'t Tree,
+    nodes: Vec<(RelPath, Node)>,
+    folders: HashSet<RelPath>,
+    /// The folder of the last that was laid: those above it are there.
+    last: Option<RelPath>,
+}
+
+impl<'t> Sheet<'t> {
+    fn of(whole: &'t Tree) -> Self {
+        Self {
+            whole,
+            nodes: Vec::new(),
+            folders: HashSet::new(),
+            last: None,
         }
     }
-    part.insert(path.clone(), node)?;
-    Ok(())
+
+    fn lay(&mut self, path: &RelPath, node: Node) {
+        let folder = path.parent();
+        if folder != self.last {
+            for above in path.ancestors() {
+                if !self.folders.contains(&above)
+                    && let Some(folder) = self.whole.get(&above)
+                {
+                    self.put(&above, folder.clone());
+                }
+            }
+            self.last = folder;
+        }
+        self.put(path, node);
+    }
+
+    fn put(&mut self, path: &RelPath, mut node: Node) {
+        if node.is_dir() {
+            node.meta.mtime = MTIME;
+            if !self.folders.insert(path.clone()) {
+                return;
+            }
+        }
+        self.nodes.push((path.clone(), node));
+    }
 }

@@ -40,6 +40,7 @@ mod laid;
 pub mod layer;
 pub mod layers;
 mod loader;
+pub mod memory;
 pub mod paths;
 pub mod pieces;
 pub mod place;
@@ -57,6 +58,7 @@ pub use cpio::write_cpio;
 pub use error::Error;
 pub use export::{Form, export_archive, export_layout, load};
 pub use layer::Compression;
+pub use memory::Memory;
 pub use unpacked::unpacked;
 
 /// Names the bytes this crate writes for equal input: tree, tar, compression. It goes up

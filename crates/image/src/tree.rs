@@ -8,7 +8,7 @@
 //!
 //! That is apko's order: a path may change what a package or an account made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use boltworks_apk::installed::{DATABASE, Database};
@@ -33,8 +33,8 @@ pub struct Composed {
     pub database: Database,
     /// Where that is written down.
     pub database_path: RelPath,
-    assembly: Assembly,
-    replaced: BTreeSet<RelPath>,
+    /// What is still as a package brought it: the package's place, and what that calls it.
+    brought: HashMap<RelPath, (usize, RelPath)>,
 }
 
 impl Composed {
@@ -48,8 +48,7 @@ impl Composed {
             warnings: Vec::new(),
             database,
             database_path: RelPath::try_from(DATABASE)?,
-            assembly: Assembly::default(),
-            replaced: BTreeSet::new(),
+            brought: HashMap::new(),
         })
     }
 
@@ -57,9 +56,8 @@ impl Composed {
     /// image has something else there, or nobody brought it, none. With what the package itself
     /// calls it.
     pub fn brought_by(&self, path: &RelPath) -> Option<(usize, &RelPath)> {
-        let package = *self.assembly.origin.get(path)?;
-        let own = self.assembly.belongings.get(package)?.get(path)?;
-        (!self.replaced.contains(path)).then_some((package, own))
+        let (package, own) = self.brought.get(path)?;
+        Some((*package, own))
     }
 }
 
@@ -94,7 +92,19 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<C
         warnings,
         database,
         database_path,
-        assembly,
-        replaced,
+        brought: brought_still(&assembly, &replaced),
     })
+}
+
+fn brought_still(
+    assembly: &Assembly,
+    replaced: &BTreeSet<RelPath>,
+) -> HashMap<RelPath, (usize, RelPath)> {
+    let all = assembly.origin.iter();
+    let still = all.filter(|(path, _)| !replaced.contains(*path));
+    let with_name = still.filter_map(|(path, &package)| {
+        let own = assembly.belongings.get(package)?.get(path)?;
+        Some((path.clone(), (package, own.clone())))
+    });
+    with_name.collect()
 }

@@ -10,6 +10,7 @@ use crate::compatible;
 use crate::known::{Key, Source};
 use crate::layer::StoredLayer;
 use crate::layers::Part;
+use crate::memory::{Found, Memory};
 use crate::pieces::Note;
 use crate::tree::Composed;
 use crate::{Error, layer};
@@ -17,13 +18,11 @@ use crate::{Error, layer};
 /// Where layers are made.
 pub(crate) struct Works<'a> {
     pub(crate) store: &'a Store,
+    pub(crate) memory: &'a Memory,
     pub(crate) batch: Batch<'a>,
     /// Those that were not known, to be remembered when they are durable.
     fresh: Vec<Fresh>,
 }
-
-/// A layer, and how many bytes its tar has.
-pub(crate) type Found = (boltworks_oci::Layer, u64);
 
 /// A layer that was not known.
 struct Fresh {
@@ -62,9 +61,10 @@ pub(crate) fn source<'a>(
 }
 
 impl<'a> Works<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
+    pub(crate) fn new(store: &'a Store, memory: &'a Memory) -> Self {
         Self {
             store,
+            memory,
             batch: store.batch(),
             fresh: Vec::new(),
         }
@@ -76,6 +76,7 @@ impl<'a> Works<'a> {
             store,
             mut batch,
             fresh,
+            ..
         } = self;
         let mut note = None;
         for fresh in fresh {
@@ -98,7 +99,12 @@ impl<'a> Works<'a> {
         })?;
         let mut fresh = self.fresh.iter();
         let fresh = fresh.find(|fresh| fresh.key == Some(key));
-        if let Some(found) = fresh.map(Fresh::found).or_else(|| key.find(self.store)) {
+        let known = fresh.map(Fresh::found).or_else(|| self.memory.layer(&key));
+        if let Some(found) = known {
+            return Ok(found);
+        }
+        if let Some(found) = key.find(self.store) {
+            self.memory.remember(key, &found);
             return Ok(found);
         }
         let first = part.packages.first();

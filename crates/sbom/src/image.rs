@@ -7,7 +7,7 @@ use boltworks_model::{Architecture, Sha256, Sha512, Timestamp};
 
 use crate::cyclonedx::{Bom, Parts};
 use crate::licence::Licence;
-use crate::merge::Merger;
+use crate::merge::{Merger, Own};
 use crate::package::{describe, remark, supplier};
 use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package};
 use crate::spdx3::Graph;
@@ -82,7 +82,7 @@ pub struct ImagePackage<'a> {
     /// The places in [`ImageFacts::packages`] of the packages that satisfy its dependencies.
     pub depends_on: Vec<usize>,
     /// The document found in it, if there is one.
-    pub document: Option<&'a [u8]>,
+    pub document: Option<&'a Result<Own, String>>,
 }
 
 /// A package of which an image's documents know no more than its name: what is in it, and
@@ -223,14 +223,8 @@ fn package_elements(
 ) -> (String, Option<String>) {
     let own = match package.document {
         None => Err("it carries no SBOM".to_owned()),
-        Some(bytes) => Document::from_json(bytes)
-            .map_err(|error| {
-                format!(
-                    "its SBOM cannot be read: {}",
-                    boltworks_model::chain(&error)
-                )
-            })
-            .and_then(|own| merger.copy(own, package.name, package.version)),
+        Some(Ok(own)) => merger.copy(own, package.name, package.version),
+        Some(Err(reason)) => Err(reason.clone()),
     };
     let address = purl::apk(vendor, package.name, package.version, package.architecture);
     match own {

@@ -32,6 +32,7 @@ pub mod spdx3;
 pub use error::Error;
 pub use image::{Gap, ImageFacts, ImagePackage, ImageSbom, LayerFact, OsFacts, for_image};
 pub use index::{IndexFacts, for_index};
+pub use merge::Own;
 pub use package::{PackageFacts, SourceFact, package_path, spdx_for_package};
 
 /// Names the bytes this crate writes into packages; part of every package's action digest, and the

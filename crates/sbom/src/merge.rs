@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ident::{Idents, numbered};
-use crate::spdx::{Document, ExtractedLicence, Package, Relationship};
+use crate::spdx::{DOCUMENT_ID, Document, ExtractedLicence, Package, Relationship};
 
 /// Keys that only make sense beside the files.
 const FILE_KEYS: [&str; 3] = [
@@ -14,6 +14,31 @@ const FILE_KEYS: [&str; 3] = [
     "hasFiles",
     "licenseInfoFromFiles",
 ];
+
+/// A package's own document as images take it over: without its files, which stay in the package.
+#[derive(Debug, Clone)]
+pub struct Own(Document);
+
+impl Own {
+    /// Reads one; or why it cannot be used, in words.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let own = Document::from_json(bytes);
+        own.map(Self::of).map_err(|error| {
+            let why = boltworks_model::chain(&error);
+            format!("its SBOM cannot be read: {why}")
+        })
+    }
+
+    fn of(mut own: Document) -> Self {
+        own.files = Vec::new();
+        own.packages.iter_mut().for_each(without_files);
+        let kept = own.packages.iter().map(|package| package.id.as_str());
+        let kept: BTreeSet<String> = kept.chain([DOCUMENT_ID]).map(str::to_owned).collect();
+        own.relationships
+            .retain(|one| kept.contains(&one.from) && kept.contains(&one.to));
+        Self(own)
+    }
+}
 
 /// An image's document while it grows.
 #[derive(Debug)]
@@ -101,11 +126,11 @@ impl Merger {
     /// An error, in words, where the document is not about this package.
     pub(crate) fn copy(
         &mut self,
-        own: Document,
+        Own(own): &Own,
         name: &str,
         version: &str,
     ) -> Result<String, String> {
-        let root = root_of(&own, name, version)?.to_owned();
+        let root = root_of(own, name, version)?;
         let renamed: BTreeMap<String, String> = own
             .has_extracted_licensing_infos
             .iter()
@@ -113,9 +138,9 @@ impl Merger {
             .filter(|(old, new)| old != new)
             .collect();
         let mut ids = BTreeMap::new();
-        for mut package in own.packages {
+        for package in &own.packages {
+            let mut package = package.clone();
             let old = package.id.clone();
-            without_files(&mut package);
             for expression in [
                 &mut package.license_declared,
                 &mut package.license_concluded,
@@ -124,14 +149,14 @@ impl Merger {
             }
             ids.insert(old, self.copy_element(package));
         }
-        for relation in own.relationships {
+        for relation in &own.relationships {
             let from = ids.get(&relation.from);
             let to = ids.get(&relation.to);
             if let (Some(from), Some(to)) = (from, to) {
                 self.relate(from, &relation.kind, to);
             }
         }
-        ids.remove(&root)
+        ids.remove(root)
             .ok_or_else(|| format!("its document has no element {root}"))
     }
 
@@ -203,7 +228,6 @@ mod tests {
     use boltworks_model::Timestamp;
 
     use super::*;
-    use crate::spdx::DOCUMENT_ID;
 
     fn own(name: &str, licence: &str, text: &str) -> Document {
         let mut document = Document::new(name.into(), "", Timestamp::EPOCH);
@@ -238,11 +262,15 @@ mod tests {
         let mut merger = Merger::new(Document::new("image".into(), "", Timestamp::EPOCH));
         let licence = "MIT AND (LicenseRef-x OR LicenseRef-x-y)";
         assert_eq!(
-            merger.copy(own("a", licence, "one"), "a", "1-r0").unwrap(),
+            merger
+                .copy(&Own::of(own("a", licence, "one")), "a", "1-r0")
+                .unwrap(),
             "SPDXRef-Package"
         );
         assert_eq!(
-            merger.copy(own("b", licence, "two"), "b", "1-r0").unwrap(),
+            merger
+                .copy(&Own::of(own("b", licence, "two")), "b", "1-r0")
+                .unwrap(),
             "SPDXRef-Package-2"
         );
         let ids: Vec<&str> = merger
@@ -310,7 +338,7 @@ mod tests {
         assert_eq!(own.described().len(), MANY + 1);
         let mut merger = Merger::new(Document::new("image".into(), "", Timestamp::EPOCH));
         assert_eq!(
-            merger.copy(own, "last", "1-r0").as_deref(),
+            merger.copy(&Own::of(own), "last", "1-r0").as_deref(),
             Ok("SPDXRef-Package")
         );
         let licences = &merger.document.has_extracted_licensing_infos;
@@ -320,14 +348,18 @@ mod tests {
     #[test]
     fn a_document_about_something_else_is_refused() {
         let mut merger = Merger::new(Document::new("image".into(), "", Timestamp::EPOCH));
-        let refused = merger.copy(own("a", "MIT", ""), "b", "1-r0").unwrap_err();
+        let refused = merger
+            .copy(&Own::of(own("a", "MIT", "")), "b", "1-r0")
+            .unwrap_err();
         assert_eq!(refused, "its document describes a 1-r0");
-        let refused = merger.copy(own("a", "MIT", ""), "a", "2-r0").unwrap_err();
+        let refused = merger
+            .copy(&Own::of(own("a", "MIT", "")), "a", "2-r0")
+            .unwrap_err();
         assert_eq!(refused, "its document describes a 1-r0");
         let mut empty = own("a", "MIT", "");
         empty.relationships.clear();
         assert_eq!(
-            merger.copy(empty, "a", "1-r0").unwrap_err(),
+            merger.copy(&Own::of(empty), "a", "1-r0").unwrap_err(),
             "its document describes no package"
         );
         assert!(merger.document.packages.is_empty());

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use boltworks_model::{Architecture, Sha256, Sha512, SourceKind, Timestamp};
 use boltworks_sbom::{
-    ImageFacts, ImagePackage, ImageSbom, IndexFacts, LayerFact, OsFacts, PackageFacts, SourceFact,
-    for_image, for_index, spdx_for_package, spdx3,
+    ImageFacts, ImagePackage, ImageSbom, IndexFacts, LayerFact, OsFacts, Own, PackageFacts,
+    SourceFact, for_image, for_index, spdx_for_package, spdx3,
 };
 
 /// Good enough to tell texts apart; this room owns no hash function.
@@ -94,8 +94,12 @@ fn package_document(name: &str, licence: &str) -> Vec<u8> {
 
 fn image(documents: &[(&str, Option<&[u8]>)]) -> ImageSbom {
     let licences = ["do what you like".to_owned(), "MIT OR Zlib".to_owned()];
+    let own = documents
+        .iter()
+        .map(|(_, document)| document.map(Own::read));
+    let own: Vec<_> = own.collect();
     let mut packages = Vec::new();
-    for (at, (name, document)) in documents.iter().enumerate() {
+    for (at, ((name, _), document)) in documents.iter().zip(&own).enumerate() {
         packages.push(ImagePackage {
             name,
             version: "1.3.1-r0",
@@ -107,7 +111,7 @@ fn image(documents: &[(&str, Option<&[u8]>)]) -> ImageSbom {
             sha256: Sha256::new([u8::try_from(at).unwrap(); 32]),
             sha512: Sha512::new([u8::try_from(at).unwrap(); 64]),
             depends_on: vec![0, 0, at],
-            document: *document,
+            document: document.as_ref(),
         });
     }
     let facts = ImageFacts {

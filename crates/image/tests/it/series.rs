@@ -1,10 +1,9 @@
 //! Images that become durable together: as they would be alone, or not at all.
 
 use boltworks_fsx::{Limit, Root};
-use boltworks_image::{BuiltImage, Error, Series};
+use boltworks_image::{BuiltImage, Error, Memory, Series};
 use boltworks_model::{Ambient, Cancel, Sha256};
 use boltworks_recipe::resolved::{Image, Layering, PathKind, PathMutation};
-use boltworks_rootfs::Shelf;
 
 use crate::kit::{Site, Still, image, rel};
 
@@ -66,9 +65,9 @@ fn is_whole(site: &Site, built: &BuiltImage) -> bool {
 
 #[test]
 fn images_of_a_series_are_those_that_are_made_alone() {
-    let (site, shelf) = (Site::filled(), Shelf::default());
+    let (site, memory) = (Site::filled(), Memory::default());
     let scratch = site.scratch();
-    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let mut series = Series::new(&site.store, &scratch, &memory);
     let wanted = [starting("--one"), starting("--other"), starting("--one")];
     let built: Vec<_> = wanted
         .iter()
@@ -100,9 +99,9 @@ fn images_of_a_series_are_those_that_are_made_alone() {
 
 #[test]
 fn a_series_that_is_not_finished_leaves_nothing() {
-    let (site, shelf) = (Site::filled(), Shelf::default());
+    let (site, memory) = (Site::filled(), Memory::default());
     let scratch = site.scratch();
-    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let mut series = Series::new(&site.store, &scratch, &memory);
     let built = make(&mut series, &site, &starting("--one")).unwrap();
     let beside = series.put_bytes(b"beside").unwrap();
     drop(series);
@@ -117,9 +116,9 @@ fn a_series_that_is_not_finished_leaves_nothing() {
 
 #[test]
 fn an_image_that_fails_does_no_harm_to_the_others() {
-    let (site, shelf) = (Site::filled(), Shelf::default());
+    let (site, memory) = (Site::filled(), Memory::default());
     let scratch = site.scratch();
-    let mut series = Series::new(&site.store, &scratch, &shelf);
+    let mut series = Series::new(&site.store, &scratch, &memory);
     let before = make(&mut series, &site, &starting("--one")).unwrap();
     let error = make(&mut series, &site, &refused()).unwrap_err();
     assert!(error.to_string().contains("etc/nothing"), "{error}");
