@@ -5,10 +5,11 @@ use std::path::Path;
 
 use boltworks_config::SourceMap;
 use boltworks_fsx::Root;
+use boltworks_image::Memory;
 use boltworks_model::chain;
 use boltworks_net::{Address, Client, OriginBoundCredential};
 use boltworks_recipe::resolved::{KnownBy as Known, Recipe, SourceRef};
-use boltworks_rootfs::{Environments, Shelf};
+use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::debian::{KEYRING, Settings};
 use boltworks_source::{
@@ -209,7 +210,7 @@ pub struct Equipment {
     pub(crate) environments: Environments,
     pub(crate) places: Places,
     pub(crate) seen: Seen,
-    pub(crate) shelf: Shelf,
+    pub(crate) memory: Memory,
 }
 
 impl Equipment {
@@ -221,7 +222,7 @@ impl Equipment {
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
             places: Places::new(home.host.jobs),
             seen: Seen::default(),
-            shelf: Shelf::default(),
+            memory: Memory::default(),
         })
     }
 }

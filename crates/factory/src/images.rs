@@ -65,7 +65,7 @@ impl Workshop<'_> {
             Ok(scratch) => scratch,
             Err(error) => return all_failed(orders.len(), error),
         };
-        let mut series = Series::new(&home.store, &scratch, self.means.shelf);
+        let mut series = Series::new(&home.store, &scratch, self.means.memory);
         let made: Vec<_> = orders
             .iter()
             .map(|(action, inputs)| {

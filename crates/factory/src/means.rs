@@ -1,6 +1,7 @@
 //! What every build of one run shares, in one hand.
 
-use boltworks_rootfs::{Environments, Shelf};
+use boltworks_image::Memory;
+use boltworks_rootfs::Environments;
 use boltworks_sandbox::Local;
 use boltworks_source::Fetcher;
 
@@ -32,8 +33,8 @@ pub struct Means<'a> {
     pub places: &'a Places,
     /// What was found of packages before.
     pub seen: &'a Seen,
-    /// Packages that were opened before.
-    pub shelf: &'a Shelf,
+    /// What images before have in common with those that follow.
+    pub memory: &'a Memory,
 }
 
 impl Equipment {
@@ -55,7 +56,7 @@ impl Equipment {
             environments: &self.environments,
             places: &self.places,
             seen: &self.seen,
-            shelf: &self.shelf,
+            memory: &self.memory,
         }
     }
 }

@@ -58,6 +58,8 @@ impl Candidate {
             Role::ApkIndex,
             INDEX_NAME,
         )];
+        let digests: Vec<Sha256> = members.values().map(|package| package.digest).collect();
+        store.hash_ahead(&digests);
         for (file, package) in &members {
             let entry = entries.get(file).copied();
             let file_size = store.open_blob(&package.digest)?.size();

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use boltworks_crypto::Sha256Hasher;
 use boltworks_fsx::{FileKind, Limit, RelPath, Root, Verified, verify_bytes};
 use boltworks_model::Sha256;
+use rayon::prelude::*;
 
 use crate::Error;
 
@@ -177,6 +178,14 @@ impl Store {
             digest: *digest,
             size: stamp.size,
         })
+    }
+
+    /// Hashes blobs on all cores, so that who opens them next need not wait for it. What is wrong
+    /// with one is told when it is opened.
+    pub fn hash_ahead(&self, digests: &[Sha256]) {
+        digests.par_iter().for_each(|digest| {
+            let _told_then = self.open_blob(digest);
+        });
     }
 
     /// The bytes of a blob, hashed now.
