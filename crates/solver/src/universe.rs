@@ -150,10 +150,10 @@ impl Universe {
         }
     }
 
-    /// The names that a package needs.
+    /// The names that a package needs or cannot stand beside: what the search sees of others.
     fn needs_of(&self, place: Place) -> impl Iterator<Item = &str> {
         let entry = self.entry(place).into_iter();
-        entry.flat_map(|entry| wanted(&entry.depends))
+        entry.flat_map(|entry| entry.depends.iter().map(|one| one.name.as_str()))
     }
 
     /// The packages that have or provide a name and may be chosen.
