@@ -6,7 +6,7 @@ use boltworks_crypto::sha256;
 use boltworks_model::{Architecture, Sha256, Sha512, Timestamp};
 use boltworks_sbom::licence::{Licence, NO_ASSERTION};
 use boltworks_sbom::spdx::{DOCUMENT_ID, Document};
-use boltworks_sbom::{ImageFacts, ImagePackage, LayerFact, OsFacts, for_image};
+use boltworks_sbom::{ImageFacts, ImagePackage, LayerFact, OsFacts, Own, for_image};
 
 use crate::{taken, text};
 
@@ -37,6 +37,7 @@ fn check_image(data: &[u8], is_document: bool) {
         diff_id: Sha256::new([2; 32]),
     }];
     let licences = ["Zlib".to_owned()];
+    let own = Own::read(data);
     let package = ImagePackage {
         name: "zlib",
         version: "1.3.1-r0",
@@ -48,7 +49,7 @@ fn check_image(data: &[u8], is_document: bool) {
         sha256: Sha256::new([3; 32]),
         sha512: Sha512::new([3; 64]),
         depends_on: vec![1],
-        document: Some(data),
+        document: Some(&own),
     };
     let packages = [
         package.clone(),
