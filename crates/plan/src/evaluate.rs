@@ -127,6 +127,8 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
         .chain(catalog.images_in_order().into_iter().map(Subject::image))
         .chain(unread(ActionKind::Image));
     let mut states: BTreeMap<Subject, State> = BTreeMap::new();
+    let images = catalog.images.values();
+    let stood_upon: BTreeSet<&str> = images.filter_map(|item| item.upon.as_deref()).collect();
     let mut grounds = BTreeMap::new();
     let mut plan = Plan {
         items: Vec::new(),
@@ -146,6 +148,7 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
         let (state, inputs) = evaluation.judge(&subject, upstream);
         if let (State::Fresh(action), Some(inputs)) = (&state, &inputs)
             && subject.kind == ActionKind::Image
+            && stood_upon.contains(subject.name.as_str())
         {
             grounds.insert(subject.name.clone(), (*action, inputs.packages.clone()));
         }

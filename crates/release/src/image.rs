@@ -3,6 +3,8 @@
 //! Documents about the image become referrers (image-spec 1.1, "associating artifacts"): a small
 //! manifest whose subject is the image's and whose one layer is the document.
 
+use std::collections::BTreeSet;
+
 use boltworks_fsx::Limit;
 use boltworks_model::{Artifact, ArtifactKind, Sha256};
 use boltworks_oci::{Descriptor, Manifest, media_type, read_config, read_index, read_manifest};
@@ -42,6 +44,7 @@ impl Candidate {
         store: &Store,
         requests: &[ImageRequest<'_>],
     ) -> Result<Vec<Result<Self, Error>>, Error> {
+        store.hash_ahead(&blobs_of(store, requests));
         let mut referrers = store.batch();
         let candidates = requests
             .iter()
@@ -80,6 +83,19 @@ impl Candidate {
             blobs,
         })
     }
+}
+
+/// The layers of some images, as far as their manifests tell.
+fn blobs_of(store: &Store, requests: &[ImageRequest<'_>]) -> Vec<Sha256> {
+    let mut blobs = BTreeSet::new();
+    for request in requests {
+        let bytes = store.read_bytes(&request.artifact.digest, DOCUMENT);
+        let manifest = bytes.ok().map(|bytes| read_manifest(bytes.get()));
+        for manifest in manifest.into_iter().flatten() {
+            blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
+        }
+    }
+    blobs.into_iter().collect()
 }
 
 /// Goes through an image.
