@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
 use boltworks_model::{Artifact, ArtifactKind, ChannelName, Evidence, Material, Sha256};
+use boltworks_plan::inputs::told;
 use boltworks_records::ActionRecord;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -316,7 +317,7 @@ impl Explanation {
             record.subject, record.id
         ));
         lines.push(format!("  when      {}", record.finished));
-        lines.push(format!("  because   {}", self.reasons.join("; ")));
+        lines.push(format!("  because   {}", told(&self.reasons)));
         lines.push("  from".to_owned());
         lines.extend(
             record

@@ -9,6 +9,7 @@ use boltworks_model::{ActionId, Ambient, Evidence, PackageName, Sha1, Sha256, Ti
 use boltworks_package::local::LocalFiles;
 use boltworks_package::rescue::Attendant;
 use boltworks_package::{Built, Order, RecipeFile, Shop, SourceInput, build};
+use boltworks_plan::inputs::BY_HAND;
 use boltworks_plan::{ActionInputs, ActionKind, Pick, Pin, Subject, World};
 use boltworks_recipe::resolved::{Recipe, SourceRef};
 use boltworks_records::ActionRecord;
@@ -387,7 +388,7 @@ fn as_taken(
 /// An action that a person finished by hand: no other is the same, and none is found made by it.
 fn by_hand(inputs: &ActionInputs, at: Timestamp) -> (ActionId, ActionInputs) {
     let mut inputs = inputs.clone();
-    inputs.writers.push(format!("by hand at {at}"));
+    inputs.writers.push(format!("{BY_HAND}{at}"));
     let id = ActionId(boltworks_crypto::sha256(&inputs.canonical_json()));
     (id, inputs)
 }

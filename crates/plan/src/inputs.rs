@@ -159,7 +159,7 @@ impl ActionInputs {
         reasons.extend(changed_pins("file", &self.files, &earlier.files));
         reasons.extend(changed_packages(&self.packages, &earlier.packages));
         if self.writers != earlier.writers {
-            reasons.push("the format of what is written changed".to_owned());
+            reasons.extend(changed_writers(&self.writers, &earlier.writers));
         }
         if self.epoch != earlier.epoch {
             reasons.push(format!(
@@ -181,6 +181,47 @@ impl ActionInputs {
         }
         reasons
     }
+}
+
+/// How many reasons a person is told before they are only counted.
+const TOLD: usize = 10;
+
+/// Reasons on a line, for people: of many, the first, and how many more there are.
+pub fn told(reasons: &[String]) -> String {
+    let more = reasons.len().saturating_sub(TOLD);
+    let first: Vec<&str> = reasons.iter().take(TOLD).map(String::as_str).collect();
+    let first = first.join("; ");
+    match more {
+        0 => first,
+        more => format!("{first}; and {} more", thousands(more)),
+    }
+}
+
+/// `3,390`
+fn thousands(number: usize) -> String {
+    match number.checked_div(1000) {
+        Some(above) if above > 0 => format!("{},{:03}", thousands(above), number % 1000),
+        _ => number.to_string(),
+    }
+}
+
+/// Stands among the writers of what a person finished by hand, before the time.
+pub const BY_HAND: &str = "by hand at ";
+
+fn changed_writers(now: &[String], before: &[String]) -> Vec<String> {
+    let hand = |writers: &[String]| writers.iter().any(|writer| writer.starts_with(BY_HAND));
+    let programs = |writers: &[String]| -> Vec<String> {
+        let programs = writers.iter().filter(|name| !name.starts_with(BY_HAND));
+        programs.cloned().collect()
+    };
+    let mut reasons = Vec::new();
+    if programs(now) != programs(before) {
+        reasons.push("the format of what is written changed".to_owned());
+    }
+    if hand(before) {
+        reasons.push("it was finished by hand".to_owned());
+    }
+    reasons
 }
 
 fn changed_pins(noun: &str, now: &[Pin], before: &[Pin]) -> Vec<String> {
@@ -239,4 +280,39 @@ fn changed_packages(now: &[Pick], before: &[Pick]) -> Vec<String> {
         reasons.push("the packages come in another order or from another repository".to_owned());
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_reasons_people_are_told_the_first() {
+        let reasons = |many: usize| -> Vec<String> { (0..many).map(|n| format!("r{n}")).collect() };
+        assert_eq!(told(&reasons(2)), "r0; r1");
+        assert!(told(&reasons(TOLD)).ends_with("; r9"));
+        assert!(told(&reasons(3400)).ends_with("; r9; and 3,390 more"));
+        assert_eq!(thousands(1_002_003), "1,002,003");
+    }
+
+    #[test]
+    fn what_was_finished_by_hand_is_no_other_format() {
+        let writers = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let plain = writers(&["tar 1"]);
+        let mended = writers(&["tar 1", "by hand at 2026-01-02T03:04:05Z"]);
+        assert_eq!(
+            changed_writers(&plain, &mended),
+            ["it was finished by hand"]
+        );
+        assert_eq!(
+            changed_writers(&writers(&["tar 2"]), &mended),
+            [
+                "the format of what is written changed",
+                "it was finished by hand"
+            ]
+        );
+        assert_eq!(changed_writers(&mended, &plain), Vec::<String>::new());
+    }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, BuildOrder, Delivered, Made, Signing};
+use boltworks_plan::inputs::told;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Build};
@@ -51,7 +52,7 @@ pub(crate) fn text(home: &Home, made: &Made) -> String {
         format!("{}: made before, from the same inputs", record.subject)
     } else {
         let seconds = record.finished.0.saturating_sub(record.started.0);
-        let reasons = made.reasons.join("; ");
+        let reasons = told(&made.reasons);
         format!(
             "{}: made; build and tests took {seconds} s: {reasons}",
             record.subject

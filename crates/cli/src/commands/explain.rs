@@ -6,6 +6,7 @@ use boltworks_factory::explain::Explanation;
 
 use boltworks_factory::{Error, Line};
 use boltworks_plan::State;
+use boltworks_plan::inputs::told;
 
 use crate::arguments::{Arguments, Explain};
 use crate::commands::session;
@@ -46,7 +47,7 @@ fn unmade(arguments: &Arguments, name: &str) -> Option<Error> {
     let item = items.find(|item| is_it(&item.subject.to_string()))?;
     let why = match item.state {
         State::Blocked(why) => why,
-        State::Stale(_, reasons) => reasons.join("; "),
+        State::Stale(_, reasons) => told(&reasons),
         State::Pending(on) => {
             let on: Vec<String> = on.iter().map(ToString::to_string).collect();
             format!("it waits for {}", on.join(", "))

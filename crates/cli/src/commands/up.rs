@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use boltworks_factory::released::Released;
 use boltworks_factory::up::RowOutcome;
 use boltworks_factory::{Report, Row};
+use boltworks_plan::inputs::told;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Up};
@@ -65,10 +66,7 @@ fn row(row: &Row) -> String {
             } else {
                 "made, bytes unchanged"
             };
-            format!(
-                "✓ {subject:<28} {what} in {seconds} s: {}",
-                reasons.join("; ")
-            )
+            format!("✓ {subject:<28} {what} in {seconds} s: {}", told(reasons))
         }
         RowOutcome::Failed { reason, .. } => {
             format!("✗ {subject:<28} failed: {}", first_line(reason))
