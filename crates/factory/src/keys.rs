@@ -32,6 +32,15 @@ impl Keys {
     /// The private key in a file. Signatures name it by the file's name and `.pub`.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let place = Place::of(path)?;
+        if place.stat()?.is_none() {
+            return Err(Error::asked(
+                format!("{} is not there", path.display()),
+                format!(
+                    "name another key, or make it with `keygen {}`",
+                    path.display()
+                ),
+            ));
+        }
         let pem = place.read_vec(TEXT_LIMIT)?;
         let key =
             RsaPrivateKey::from_pem(&pem).map_err(|error| Error::from(error).of_file(path))?;

@@ -38,6 +38,16 @@ impl Error {
         }
     }
 
+    /// The same with what to do next, where a value breaks a rule.
+    pub(crate) fn helped(mut self, advice: &'static str) -> Self {
+        if let Self::At { problem, .. } = &mut self
+            && let Problem::BadValue { help, .. } = &mut **problem
+        {
+            *help = advice;
+        }
+        self
+    }
+
     /// Where it is.
     pub fn place(&self) -> Place {
         match self {

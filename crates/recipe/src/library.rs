@@ -76,6 +76,8 @@ pub struct PipelineLibrary {
     files: BTreeMap<String, Arc<PipelineFile>>,
     /// Why what is called so, or lies in what is called so, is not taken.
     refused: BTreeMap<String, &'static str>,
+    /// Whether a step that uses what is not here stays without scripts and sources.
+    pub(crate) passes_over_unknown: bool,
 }
 
 /// Where a pipeline comes from; the greater goes before the less.
@@ -102,6 +104,22 @@ pub(crate) struct PipelineFile {
 pub(crate) struct Document {
     pub(crate) step: Step,
     pub(crate) origin: Origin,
+}
+
+impl Document {
+    /// The inputs that are not the pipeline's default, as it is written.
+    pub(crate) fn not_the_default(
+        &self,
+        inputs: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let default = |name: &str| self.step.inputs.get(name)?.default.as_deref();
+        let given = inputs
+            .iter()
+            .filter(|(name, value)| default(name).unwrap_or_default() != value.as_str());
+        given
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
 }
 
 impl PipelineFile {
@@ -145,7 +163,7 @@ impl PipelineLibrary {
         };
         Self {
             files: BUILTIN.iter().map(file).collect(),
-            refused: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -172,6 +190,13 @@ impl PipelineLibrary {
             self.files.remove(name);
             self.refused.insert(name.to_owned(), rule);
         }
+        self
+    }
+
+    /// A step that uses what is not known here is no error and does nothing: for whoever runs no step.
+    #[must_use]
+    pub const fn passing_over_unknown(mut self) -> Self {
+        self.passes_over_unknown = true;
         self
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn carry_out(
     } else if is_package {
         of_recipe(home, Inside::open(check.file)?.recipe(), check.depth)?
     } else {
-        let recipe = reading.recipe(check.file, home.architecture())?;
+        let recipe = reading.recipe_not_to_run(check.file, home.architecture())?;
         of_recipe(home, &recipe, check.depth)?
     };
     let fixed = match check.fix {

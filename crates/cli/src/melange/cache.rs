@@ -17,7 +17,8 @@ pub(super) fn update(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fai
     let home = given::home(words)?;
     let reading = Reading::default();
     let own = home.architecture();
-    let Some(recipe) = build::understood(reading.recipe(&file, own), own, output)? else {
+    let Some(recipe) = build::understood(reading.recipe_not_to_run(&file, own), own, output)?
+    else {
         return Ok(ExitCode::from(super::SKIPPED));
     };
     let folder = words.path("cache-dir").unwrap_or_default();

@@ -61,7 +61,7 @@ fn key(words: &Words<'_>) -> Result<PathBuf, Failure> {
     key.ok_or_else(|| {
         usage(
             "the signing key has no name",
-            "name it: --signing-key FILE.rsa",
+            "name it: --signing-key FILE.rsa; `melange keygen FILE.rsa` makes one",
         )
     })
 }

@@ -39,7 +39,8 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     for name in archs {
         let arch = dialect::architecture(&name)?;
         let reading = given::reading(words, &file, output)?;
-        let Some(recipe) = build::understood(reading.recipe(&file, arch), arch, output)? else {
+        let Some(recipe) = build::understood(reading.recipe_not_to_run(&file, arch), arch, output)?
+        else {
             continue;
         };
         let shelf = Shelf {

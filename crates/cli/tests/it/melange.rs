@@ -195,3 +195,29 @@ fn sources_of_a_cache_are_hashed_before_they_are_used() {
         b"bytes"
     );
 }
+
+/// Who runs no step needs no pipeline, and recipes lie apart from theirs.
+#[test]
+fn an_unknown_pipeline_stops_only_who_would_run_it() {
+    let desk = Desk::new();
+    desk.write(
+        "recipes/a.yaml",
+        "package: {name: a, version: 1, copyright: [{license: MIT}]}\npipeline: [{uses: mine, with: {x: y}}]\n",
+    );
+    desk.write("pipelines/mine.yaml", "name: ours\nruns: ours\n");
+    let state = desk.path("state").display().to_string();
+    let run = |words: &str| desk.run_with(words, &[("XDG_CACHE_HOME", &state)]);
+    let compiled = run("melange compile recipes/a.yaml").with_code(2);
+    assert!(compiled.err.contains("unknown pipeline"), "{compiled:?}");
+    run("melange license-check recipes/a.yaml").with_code(0);
+    run("melange update-cache --cache-dir cache recipes/a.yaml").with_code(0);
+    run("melange bump recipes/a.yaml 1.1").with_code(0);
+    let text = String::from_utf8(desk.read("recipes/a.yaml")).unwrap();
+    assert!(text.contains("version: 1.1"), "{text}");
+    let scan = run("melange scan recipes/a.yaml").with_code(2);
+    assert!(scan.err.contains("build the recipe"), "{scan:?}");
+    let source = run("melange source get recipes/a.yaml").with_code(2);
+    assert!(source.err.contains("git-checkout"), "{source:?}");
+    let sign = run("melange sign a.apk").with_code(2);
+    assert!(sign.err.contains("keygen local-melange.rsa"), "{sign:?}");
+}

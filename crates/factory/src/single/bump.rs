@@ -74,7 +74,8 @@ pub fn bump(home: &Home, order: &BumpOrder, ambient: &Ambient<'_>) -> Result<Bum
     let parsed = parse_recipe(&name, &text)?;
     let library = order
         .reading
-        .library(catalog::pipelines(home)?, &order.file)?;
+        .library(catalog::pipelines(home)?, &order.file)?
+        .passing_over_unknown();
     let readers = Readers {
         order,
         library: &library,

@@ -75,6 +75,17 @@ impl Reading {
         self.resolve(path, &text, architecture, &library)
     }
 
+    /// The same, without what pipelines do that are found nowhere: enough for whoever runs no step.
+    pub fn recipe_not_to_run(
+        &self,
+        path: &Path,
+        architecture: Architecture,
+    ) -> Result<Recipe, Error> {
+        let text = Place::of(path)?.read_text(TEXT_LIMIT)?;
+        let library = self.library(PipelineLibrary::builtin(), path)?;
+        self.resolve(path, &text, architecture, &library.passing_over_unknown())
+    }
+
     /// Reads a recipe's file for a factory.
     pub(super) fn read(
         &self,

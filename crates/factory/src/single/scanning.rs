@@ -104,11 +104,14 @@ pub fn of_recipe(
     let version = &recipe.package.full_version;
     let open = |name: &boltworks_model::PackageName| {
         let file = shelf.folder.join(format!("{name}-{version}.apk"));
-        let is_there = Place::of(&file)?.stat()?.is_some();
+        let is_there = match Place::of(&file) {
+            Err(Error::Asked { .. }) => false,
+            place => place?.stat()?.is_some(),
+        };
         if !is_there {
             return Err(Error::asked(
                 format!("{} is not there", file.display()),
-                "build the recipe, or name the repository that has its packages: -r FOLDER",
+                "build the recipe with `build`, or name the repository that has its packages: -r FOLDER",
             ));
         }
         Ok((packages::open(&file, shelf.keyring)?, file))

@@ -134,7 +134,10 @@ impl WorktreeOrder {
     fn recipe(&self, home: &Home) -> Result<Recipe, Error> {
         let text = Place::of(&self.file)?.read_text(TEXT_LIMIT)?;
         let library: PipelineLibrary = catalog::pipelines(home)?;
-        let library = self.reading.library(library, &self.file)?;
+        let library = self
+            .reading
+            .library(library, &self.file)?
+            .passing_over_unknown();
         self.reading
             .resolve(&self.file, &text, home.architecture(), &library)
     }

@@ -10,6 +10,10 @@ use crate::{Error, Problem};
 /// Of users and groups, the number that means none of them.
 const NOBODY: u32 = u32::MAX;
 const NO_NUMBER: &str = "is no user or group: it means none of them";
+pub(super) const ROOTS: &str = "is root's, which is there already";
+pub(super) const UID: &str = "write a number that is not 0: `uid: 65532`";
+pub(super) const NAME: &str = "write letters, digits and . _ -, 64 at most: `nonroot`";
+const PATH: &str = "write an absolute path without ':', or leave it out";
 const NUMBERS: &str = "write a number from 1 to 4294967294";
 
 impl Reader<'_> {
@@ -44,9 +48,14 @@ impl Reader<'_> {
         let uid = user.uid.map_or(0, |uid| uid.value);
         if uid == 0 {
             let written = user.uid.map(|uid| self.origin.at(uid.line, uid.column));
-            let place = written.unwrap_or_else(|| self.origin.place(&user.username));
-            let problem = Problem::value("the uid", "0", "is root's, which is there already");
-            return Err(Error::at(place, problem));
+            let place = written
+                .clone()
+                .unwrap_or_else(|| self.origin.place(&user.username));
+            let problem = match written {
+                Some(_) => Problem::value("the uid", "0", ROOTS),
+                None => Problem::value("the user", &username, "has no uid"),
+            };
+            return Err(Error::at(place, problem.helped(UID)));
         }
         for number in [user.uid, user.gid].into_iter().flatten() {
             self.verify_number(number)?;
@@ -98,7 +107,12 @@ impl Reader<'_> {
         {
             return Ok(filled);
         }
-        Err(self.bad(text, what, &filled, "is not of letters, digits and . _ -"))
+        let rule = match filled.len() {
+            0 => "is missing",
+            1..=64 => "is not of letters, digits and . _ -",
+            _ => "is longer than 64 characters",
+        };
+        Err(self.bad(text, what, &filled, rule).helped(NAME))
     }
 
     fn account_path(
@@ -106,10 +120,11 @@ impl Reader<'_> {
         what: &'static str,
         text: Option<&Text>,
     ) -> Result<Option<String>, Error> {
-        let path = self.absolute_option(what, text)?;
+        let path = self.absolute_option(what, text);
+        let path = path.map_err(|error| error.helped(PATH))?;
         match (text, &path) {
             (Some(text), Some(path)) if path.contains(':') => {
-                Err(self.bad(text, what, path, "has ':' in it"))
+                Err(self.bad(text, what, path, "has ':' in it").helped(PATH))
             }
             _ => Ok(path),
         }

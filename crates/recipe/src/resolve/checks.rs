@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use boltworks_yaml::Place;
 
+use super::accounts::{NAME, ROOTS, UID};
 use crate::parsed::{Entrypoint, Image, Number, Text};
 use crate::{Error, Problem};
 
@@ -87,17 +88,12 @@ impl Checks<'_> {
             match user.uid {
                 Some(uid) if uid.value != 0 => {}
                 Some(uid) => {
-                    let rule = "is root's, which is there already";
-                    return Err(bad_at(
-                        origin.at(uid.line, uid.column),
-                        "the uid",
-                        "0",
-                        rule,
-                    ));
+                    let place = origin.at(uid.line, uid.column);
+                    return Err(bad_at(place, "the uid", "0", ROOTS).helped(UID));
                 }
                 None => {
-                    let rule = "has no uid: write one that is not 0";
-                    return Err(self.bad(&user.username, "the user", rule));
+                    let error = self.bad(&user.username, "the user", "has no uid");
+                    return Err(error.helped(UID));
                 }
             }
         }
@@ -114,7 +110,7 @@ impl Checks<'_> {
         let number = number.filter(|_| name.line() == 0);
         let number = number.map(|number| origin.at(number.line, number.column));
         let place = number.unwrap_or_else(|| origin.place(name));
-        bad_at(place, what, "", "is missing")
+        bad_at(place, what, "", "is missing").helped(NAME)
     }
 
     fn format(&self) -> Result<(), Error> {
@@ -205,7 +201,7 @@ mod tests {
         web.yaml:1:33: the repository 'edge a' is neither an address nor @TAG and an address, with one space between
         web.yaml:1:58: the field 'cmd' is said beside a baseimage, where only contents, archs and include are taken
         web.yaml:1:26: the user's name '' is missing
-        web.yaml:1:31: the user 'a' has no uid: write one that is not 0
+        web.yaml:1:31: the user 'a' has no uid
         web.yaml:1:27: the group's name '' is missing
         web.yaml:1:9: the format 'zip' is none: there are tar and erofs
         web.yaml:1:9: the format 'erofs' has one layer: leave out layering

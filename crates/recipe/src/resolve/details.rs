@@ -75,7 +75,8 @@ impl Fields<'_> {
             && !matches!(part.as_str(), "a" | "o")
         {
             let rule = "is neither a, an application, nor o, an operating system";
-            return Err(self.bad(text, "the part", part, rule));
+            let error = self.bad(text, "the part", part, rule);
+            return Err(error.helped("write `part: a`, or leave it out"));
         }
         let (vendor, product) = (
             self.cpe_value(parsed.vendor.as_ref())?,
@@ -87,7 +88,8 @@ impl Fields<'_> {
         ] {
             if let (Some(text), Some(there), None) = (text, there, other) {
                 let rule = "stands alone: a CPE has a vendor and a product";
-                return Err(self.bad(text, "the name", there, rule));
+                let error = self.bad(text, "the name", there, rule);
+                return Err(error.helped("write both, `vendor: …` and `product: …`, or neither"));
             }
         }
         Ok(Cpe {
@@ -113,7 +115,10 @@ impl Fields<'_> {
                 && value.bytes().next().is_some_and(is_plain);
             if !is_value {
                 let rule = "has other characters than small letters, digits and + _ . -";
-                return Err(self.bad(text, "the part of a CPE", value, rule));
+                let error = self.bad(text, "the part of a CPE", value, rule);
+                return Err(
+                    error.helped("write one part, as the vulnerability lists name it: `gnu`")
+                );
             }
         }
         Ok(value)
@@ -135,15 +140,12 @@ impl Fields<'_> {
             return Ok(None);
         };
         let filled = self.0.fill(text)?;
-        match duration(filled.trim()) {
-            Some(duration) => Ok(Some(duration)),
-            None => Err(self.bad(
-                text,
-                "the timeout",
-                &filled,
-                "is not of the form 1h30m or 90s",
-            )),
+        if let Some(duration) = duration(filled.trim()) {
+            return Ok(Some(duration));
         }
+        let rule = "is not of the form 1h30m or 90s";
+        let error = self.bad(text, "the timeout", &filled, rule);
+        Err(error.helped("write a time that is not below 0, or leave it out for no limit"))
     }
 }
 

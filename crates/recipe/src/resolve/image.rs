@@ -6,7 +6,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, Spanned, closest};
 
-use super::{parse_dependency, unique};
+use super::{VARIABLE, parse_dependency, unique};
 use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
     Base, Certificate, EntrypointKind, Image, Layering, PathKind, PathMutation, Places, RuntimeKey,
@@ -214,7 +214,8 @@ impl Reader<'_> {
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
                 let rule = "must not be empty or have '=' in it";
-                return Err(self.bad(text, "the name of a variable", name, rule));
+                let error = self.bad(text, "the name of a variable", name, rule);
+                return Err(error.helped(VARIABLE));
             }
         }
         self.map(map)

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::tests::{bad, good, library};
+use super::tests::{bad, good, library, resolved};
 use super::*;
-use crate::parse_recipe;
+use crate::{parse_image, parse_recipe};
 
 /// Packages with description, dependencies, scripts and tests, a line for each.
 fn shown(recipe: &resolved::Recipe) -> String {
@@ -393,6 +393,60 @@ fn fields_that_mean_nothing_are_refused() {
     demo.yaml:5:40: a whole number is needed here, 0 or more
     demo.yaml:5:72: the input 'expected-commit' of the pipeline 'git-checkout' is not 40 hexadecimal digits
     "#);
+}
+
+/// Each of them says what to write, in a recipe and in an image.
+#[test]
+fn what_means_nothing_is_told_with_a_way_out() {
+    for body in [
+        "  timeout: -5s\n",
+        "  dependencies: {provider-priority: x}\n",
+        "  scriptlets: {trigger: {script: x, paths: [usr/share]}}\n",
+        "  cpe: {vendor: 'a:b', product: p}\n",
+        "  cpe: {vendor: v}\n",
+        "  cpe: {part: x}\n",
+        "data: [{name: d, items: {a: b}}, {name: d, items: {a: b}}]\n",
+        "environment: {environment: {'': b}}\n",
+        "pipeline: [{environment: {'': b}, runs: x}]\n",
+        "environment: {accounts: {users: [{username: u}]}}\n",
+        "environment: {accounts: {users: [{username: u, uid: 0}]}}\n",
+        "environment: {accounts: {users: [{uid: 5}]}}\n",
+        "environment: {accounts: {groups: [{gid: 5}]}}\n",
+        "environment: {accounts: {users: [{username: u, uid: 5, shell: sh}]}}\n",
+        "environment: {accounts: {users: [{username: u, uid: 5, shell: '/a:b'}]}}\n",
+        "environment: {accounts: {groups: [{groupname: g, gid: 5, members: ['a:b']}]}}\n",
+    ] {
+        let error = resolved(body).unwrap_err();
+        assert!(error.help().is_some(), "{error}");
+        if body.ends_with("{username: u}]}}\n") {
+            insta::assert_snapshot!(error, @"demo.yaml:5:45: the user 'u' has no uid");
+        }
+    }
+    for users in ["{uid: 5}", "{username: u}", "{username: u, uid: 0}"] {
+        let text = format!("accounts: {{users: [{users}]}}\n");
+        let error = resolve_image(&parse_image("web.yaml", &text).unwrap()).unwrap_err();
+        assert!(error.help().is_some(), "{error}");
+    }
+}
+
+/// Whoever runs no step needs no pipeline that lies elsewhere.
+#[test]
+fn an_unknown_pipeline_is_passed_over_where_nothing_is_run() {
+    let text = "package: {name: demo, version: 1}\npipeline:\n- uses: mine\n  with: {x: y}\n\
+        - runs: last\nsubpackages:\n- name: s\n  pipeline: [{uses: mine, with: {x: y}}]\n";
+    let recipe = parse_recipe("demo.yaml", text).unwrap();
+    let read = |library: PipelineLibrary| {
+        resolve(
+            &recipe,
+            &ResolveOptions::new(Architecture::X86_64, &library),
+        )
+    };
+    let error = read(library()).unwrap_err().to_string();
+    assert!(error.contains("unknown pipeline 'mine'"), "{error}");
+    let passed = read(library().passing_over_unknown()).unwrap();
+    let runs: Vec<_> = passed.pipeline.iter().map(|step| &step.runs).collect();
+    assert_eq!(runs, [&None, &Some("last".to_owned())]);
+    assert_eq!(passed.subpackages.len(), 1);
 }
 
 #[test]

@@ -36,6 +36,9 @@ use crate::parsed::Text;
 use crate::substitute::Budget;
 use crate::{Error, PipelineLibrary, Problem, parsed, resolved};
 
+/// What to do about a name of a variable that is none.
+const VARIABLE: &str = "write `NAME: value`, or take it away";
+
 /// The C library that triplets name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Libc {

@@ -6,7 +6,7 @@ use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Op, Version};
 
 use super::scope::Scope;
-use super::{parse_dependency, unique};
+use super::{VARIABLE, parse_dependency, unique};
 use crate::parsed::{self, Text};
 use crate::resolved::{
     Copyright, Dependencies, Package, PackageOptions, Scriptlets, Subpackage, Trigger, licenses,
@@ -71,7 +71,8 @@ impl Fields<'_> {
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
                 let rule = "must not be empty or have '=' in it";
-                return Err(self.bad(text, "the name of a variable", name, rule));
+                let error = self.bad(text, "the name of a variable", name, rule);
+                return Err(error.helped(VARIABLE));
             }
             filled.insert(name.clone(), self.0.fill(text)?);
         }
@@ -134,7 +135,10 @@ impl Fields<'_> {
     fn priority(&self, text: Option<&Text>) -> Result<Option<u32>, Error> {
         let Some(text) = text else { return Ok(None) };
         let filled = self.0.fill(text)?;
-        let bad = |_| self.bad(text, "the priority", &filled, "is not a whole number");
+        let bad = |_| {
+            let error = self.bad(text, "the priority", &filled, "is not a whole number");
+            error.helped("write a whole number, the highest goes first: `10`")
+        };
         match filled.trim() {
             "" => Ok(None),
             filled => match filled.strip_prefix('-') {
@@ -170,7 +174,8 @@ impl Fields<'_> {
         for (text, path) in parsed.trigger.paths.iter().zip(&paths) {
             if !path.starts_with('/') || path.contains(char::is_whitespace) {
                 let rule = "is not an absolute path without white space";
-                return Err(self.bad(text, "the trigger's path", path, rule));
+                let error = self.bad(text, "the trigger's path", path, rule);
+                return Err(error.helped("write it from / on: `/usr/share/fonts/*`"));
             }
         }
         Ok(Scriptlets {

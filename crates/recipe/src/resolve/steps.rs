@@ -93,6 +93,11 @@ impl<'a> Pipelines<'a> {
         .list(steps, scope, &around)
     }
 
+    fn passes_over(&self, uses: &Text, scope: &Scope<'_>) -> Result<bool, Error> {
+        let is_known = |name: String| self.library.get(&name).is_some();
+        Ok(self.library.passes_over_unknown && !scope.fill(uses).map(is_known)?)
+    }
+
     fn file(
         &self,
         name: &str,
@@ -185,7 +190,11 @@ impl Walk<'_, '_> {
             fields.known(step.label.as_ref())?,
         );
         let mut resolved = match used(step) {
-            Some(uses) if step.pipeline.is_empty() => self.follow(step, uses, scope, &inner)?,
+            Some(uses)
+                if step.pipeline.is_empty() && !self.pipelines.passes_over(uses, scope)? =>
+            {
+                self.follow(step, uses, scope, &inner)?
+            }
             _ => Step {
                 runs: fields.optional(step.runs.as_ref())?,
                 pipeline: self.list(&step.pipeline, scope, &inner)?,
@@ -238,7 +247,7 @@ impl Walk<'_, '_> {
         let with = if step.with.is_empty() && around.depth == 1 {
             BTreeMap::new()
         } else {
-            not_the_default(&inputs, &document.step)
+            document.not_the_default(&inputs)
         };
         // A pipeline sees what the one that uses it was given.
         inner_scope.inputs.clone_from(&scope.inputs);
@@ -317,20 +326,6 @@ fn with_inputs<'s>(step: &parsed::Step, scope: &Scope<'s>) -> Result<Scope<'s>, 
 /// What a step uses; blank is nothing.
 fn used(step: &parsed::Step) -> Option<&Text> {
     step.uses.as_ref().filter(|uses| !uses.is_empty())
-}
-
-/// The inputs that are not the pipeline's default, as it is written.
-fn not_the_default(
-    inputs: &BTreeMap<String, String>,
-    pipeline: &parsed::Step,
-) -> BTreeMap<String, String> {
-    let default = |name: &str| pipeline.inputs.get(name)?.default.as_deref();
-    let given = inputs
-        .iter()
-        .filter(|(name, value)| default(name).unwrap_or_default() != value.as_str());
-    given
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
 }
 
 /// A text that shows where the step is.

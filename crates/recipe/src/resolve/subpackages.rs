@@ -81,7 +81,8 @@ impl<'a> Resolver<'a> {
         let mut data: BTreeMap<&str, &DataSet> = BTreeMap::new();
         for set in &recipe.data {
             if data.insert(&set.name, set).is_some() {
-                let problem = Problem::value("the data", &set.name, "are given twice");
+                let problem = Problem::value("the data", &set.name, "are given twice")
+                    .helped("give one of them another `name`, or make one list of both `items`");
                 return Err(scope.problem(&set.name, problem));
             }
         }

@@ -28,7 +28,7 @@ pub(super) fn library() -> PipelineLibrary {
         .with_file("assert", "pipelines/assert.yaml", "pipeline:\n- if: ${{build.arch}} == 'vax'\n  runs: a\nassertions:\n  required-steps: 1\n")
 }
 
-fn resolved(body: &str) -> Result<resolved::Recipe, Error> {
+pub(super) fn resolved(body: &str) -> Result<resolved::Recipe, Error> {
     let text = format!("package:\n  name: demo\n  version: 1.2\n  epoch: 3\n{body}");
     let library = library();
     resolve(
