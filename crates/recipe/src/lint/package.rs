@@ -97,6 +97,7 @@ pub(super) fn options(subject: &Subject<'_>) -> Vec<Spot> {
     let split = split.map(|package| (&package.name, &package.options));
     let spots = std::iter::once(main).chain(split);
     spots
+        .filter_map(|(name, options)| Some((name, options.as_ref()?)))
         .flat_map(|(name, options)| switched_off(subject, name, options))
         .take(MOST)
         .collect()

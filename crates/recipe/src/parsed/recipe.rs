@@ -110,8 +110,8 @@ pub struct Package {
     #[serde(default, deserialize_with = "or_default")]
     pub dependencies: Dependencies,
     /// Switches of the dependency analysis.
-    #[serde(default, deserialize_with = "or_default")]
-    pub options: PackageOptions,
+    #[serde(default)]
+    pub options: Option<PackageOptions>,
     /// Scripts run around installation.
     #[serde(default, deserialize_with = "or_default")]
     pub scriptlets: Scriptlets,
@@ -131,8 +131,8 @@ pub struct Package {
     #[serde(default, deserialize_with = "or_default")]
     pub resources: Resources,
     /// What a test takes.
-    #[serde(default, deserialize_with = "or_default")]
-    pub test_resources: Resources,
+    #[serde(default)]
+    pub test_resources: Option<Resources>,
 }
 
 /// A licence, and what it holds for.
@@ -335,8 +335,8 @@ pub struct Subpackage {
     #[serde(default, deserialize_with = "or_default")]
     pub dependencies: Dependencies,
     /// Switches of the dependency analysis.
-    #[serde(default, deserialize_with = "or_default")]
-    pub options: PackageOptions,
+    #[serde(default)]
+    pub options: Option<PackageOptions>,
     /// Scripts run around installation.
     #[serde(default, deserialize_with = "or_default")]
     pub scriptlets: Scriptlets,

@@ -245,14 +245,18 @@ pub(super) fn package(
         licenses: licenses(&copyright),
         copyright,
         dependencies: fields.all_dependencies(&parsed.dependencies)?,
-        options: package_options(&parsed.options),
+        options: package_options(parsed.options.as_ref()),
         scriptlets: fields.scriptlets(&parsed.scriptlets)?,
         checks_disabled: fields.texts(&parsed.checks.disabled)?,
         cpe: fields.cpe(&parsed.cpe)?,
         setcap: fields.setcap(&parsed.setcap)?,
         timeout: fields.timeout(parsed.timeout.as_ref())?,
         resources: fields.resources(&parsed.resources)?,
-        test_resources: fields.resources(&parsed.test_resources)?,
+        test_resources: {
+            let resources = parsed.test_resources.as_ref();
+            let resources = resources.map(|resources| fields.resources(resources));
+            resources.transpose()?.unwrap_or_default()
+        },
     })
 }
 
@@ -279,7 +283,7 @@ pub(super) fn subpackage(
         licenses: licenses(&copyright),
         copyright,
         dependencies: fields.all_dependencies(&parsed.dependencies)?,
-        options: package_options(&parsed.options),
+        options: package_options(parsed.options.as_ref()),
         scriptlets: fields.scriptlets(&parsed.scriptlets)?,
         checks_disabled: fields.texts(&parsed.checks.disabled)?,
         setcap: fields.setcap(&parsed.setcap)?,
@@ -322,11 +326,11 @@ pub(crate) fn leaves(path: &str) -> bool {
     })
 }
 
-const fn package_options(parsed: &parsed::PackageOptions) -> PackageOptions {
-    PackageOptions {
+fn package_options(parsed: Option<&parsed::PackageOptions>) -> PackageOptions {
+    parsed.map_or_else(PackageOptions::default, |parsed| PackageOptions {
         no_provides: parsed.no_provides,
         no_depends: parsed.no_depends,
         no_commands: parsed.no_commands,
         no_versioned_shlib_deps: parsed.no_versioned_shlib_deps,
-    }
+    })
 }

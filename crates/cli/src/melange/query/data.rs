@@ -22,6 +22,7 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
     for package in &mut parsed.subpackages {
         below.push(Stanza {
             condition: package.condition.clone(),
+            has_options: package.options.is_some(),
             steps: steps(&std::mem::take(&mut package.pipeline)),
             test: package.test.take(),
             dependencies: package.dependencies.clone(),
@@ -38,6 +39,7 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
             let stanza = stanzas.get(index).filter(|_| is_whole);
             let found = stanza.and_then(|stanza| below.get((*stanza)?));
             let steps = found.map(|stanza| stanza.steps.clone());
+            let has_options = found.is_some_and(|stanza| stanza.has_options);
             let lists = found.map(|stanza| &stanza.dependencies);
             let test = found.and_then(|stanza| stanza.test.as_ref());
             Data::Record(vec![
@@ -53,7 +55,7 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
                 ("Commit", optional(package.commit.as_deref())),
                 ("Annotations", map(&package.annotations)),
                 ("Checks", checks(&package.checks_disabled)),
-                ("Options", switches(package.options)),
+                ("Options", only_if(has_options, switches(package.options))),
                 ("Test", tests(test)),
             ])
         });
@@ -61,7 +63,7 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
     Ok(Data::Record(vec![
         (
             "Package",
-            package(&resolved.package, (&targets, &parsed.package.dependencies)),
+            package(&resolved.package, &targets, &parsed.package),
         ),
         (
             "Environment",
@@ -89,6 +91,7 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
 /// What is written of a subpackage and not resolved.
 struct Stanza {
     condition: Option<Text>,
+    has_options: bool,
     steps: Data,
     test: Option<parsed::Test>,
     dependencies: parsed::Dependencies,
@@ -120,10 +123,7 @@ fn with_all_packages(parsed: &parsed::Recipe) -> Result<resolved::Recipe, boltwo
     resolve(&all, &options).or_else(|_| resolve(parsed, &options))
 }
 
-fn package(
-    package: &resolved::Package,
-    (targets, written): (&[Text], &parsed::Dependencies),
-) -> Data {
+fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Package) -> Data {
     let copyright = package.copyright.iter().map(|copyright| {
         Data::Record(vec![
             ("Paths", list(&copyright.paths)),
@@ -156,12 +156,21 @@ fn package(
         ("Copyright", Data::List(copyright.collect())),
         (
             "Dependencies",
-            dependencies(&package.dependencies, Some(written)),
+            dependencies(&package.dependencies, Some(&written.dependencies)),
         ),
-        ("Options", switches(package.options)),
+        (
+            "Options",
+            only_if(written.options.is_some(), switches(package.options)),
+        ),
         ("Checks", checks(&package.checks_disabled)),
         ("Resources", resources(&package.resources)),
-        ("TestResources", resources(&package.test_resources)),
+        (
+            "TestResources",
+            only_if(
+                written.test_resources.is_some(),
+                resources(&package.test_resources),
+            ),
+        ),
     ])
 }
 
@@ -195,6 +204,11 @@ fn dependencies(dependencies: &Dependencies, written: Option<&parsed::Dependenci
         ("ProviderPriority", priority(dependencies.provider_priority)),
         ("ReplacesPriority", priority(dependencies.replaces_priority)),
     ])
+}
+
+/// What is written; nothing otherwise.
+fn only_if(is_written: bool, data: Data) -> Data {
+    if is_written { data } else { Data::Nil }
 }
 
 fn switches(options: resolved::PackageOptions) -> Data {

@@ -126,6 +126,30 @@ fn records_are_printed_in_melanges_order() {
 }
 
 #[test]
+fn what_is_not_written_is_nil_where_melange_has_it_so() {
+    let filled = |fields: &str, below: &str, template: &str| {
+        let text = format!(
+            "package: {{name: a, version: 1, epoch: 0{fields}}}\n\
+             subpackages: [{{name: b{below}}}]\n"
+        );
+        let recipe = boltworks_recipe::parse_recipe("a.yaml", &text).unwrap();
+        fill(template, &data::recipe(recipe).unwrap()).unwrap()
+    };
+    let all = "{{.Package.Options}}|{{.Package.Resources}}|{{.Package.TestResources}}|\
+        {{if .Package.Options}}y{{else}}n{{end}}{{with .Package.TestResources}}y{{else}}n{{end}}|\
+        {{(index .Subpackages 0).Options}}";
+    assert_eq!(filled("", "", all), "<nil>|{   }|<nil>|nn|<nil>");
+    assert_eq!(
+        filled(
+            ", options: {no-depends: false}, test-resources: {cpu: 2}",
+            ", options: {}",
+            all
+        ),
+        "{false false false false}|{   }|{2   }|yy|{false false false false}"
+    );
+}
+
+#[test]
 fn ranges_conditions_and_variables() {
     check(
         "{{range .Subpackages}}{{.Name}},{{end}}",
