@@ -129,10 +129,11 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
 fn verify_licences(recipe: &Recipe, what: &str, workspace: &Workspace) -> Result<(), Error> {
     for copyright in &recipe.package.copyright {
         if let Some(path) = &copyright.license_path
-            && !workspace.has_file(path)?
+            && let Some(found) = workspace.instead_of_file(path)?
         {
             return Err(Error::NoLicence {
                 what: what.to_owned(),
+                found,
                 path: path.clone(),
                 written: copyright.license_path_written.clone(),
             });

@@ -68,10 +68,12 @@ pub enum Error {
         name: String,
     },
     /// A licence's text is not where the recipe says.
-    #[error("{what} left no file {path:?}, which a `license-path` in the recipe names")]
+    #[error("{what} left {found} at {path:?}, which a `license-path` in the recipe names")]
     NoLicence {
         /// `build of zlib`.
         what: String,
+        /// What is there: `no file`, `a folder, not a file,`.
+        found: &'static str,
         /// The path, in the workspace.
         path: String,
         /// Where the recipe names it.

@@ -243,6 +243,9 @@ impl Runner<'_> {
         let is_mended = shell == Some(End::Code(0));
         if is_mended {
             log.line("== it failed, and a person went on from there in a shell")?;
+            let what = &self.what;
+            let text = format!("the {what} goes on by hand: step '{name}' was finished in a shell");
+            ambient.sink.event(Event::Warning { text: &text });
         }
         self.used.peak_memory = self.used.peak_memory.max(exit.peak_memory);
         let milliseconds = u64::try_from(exit.cpu.as_millis()).unwrap_or(u64::MAX);

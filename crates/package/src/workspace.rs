@@ -163,12 +163,27 @@ impl Workspace {
         Ok(tree)
     }
 
-    /// Whether a path beneath the guest's home leads to a file there.
-    pub(crate) fn has_file(&self, path: &str) -> Result<bool, Error> {
+    /// What is at a path beneath the guest's home in place of a file there, in words; nothing, where
+    /// it leads to a file.
+    pub(crate) fn instead_of_file(&self, path: &str) -> Result<Option<&'static str>, Error> {
         let home = self.parent.dir(&self.name.push(HOME_FOLDER)?)?;
         // What cannot be reached is not there: a part of the path is a file, or links lead in a circle.
         let found = home.stat_in_root(path.as_bytes()).unwrap_or_default();
-        Ok(found.is_some_and(|stat| stat.kind == FileKind::File))
+        let itself = || {
+            let path = RelPath::try_from(path).ok()?;
+            home.stat(&path).ok().flatten()
+        };
+        Ok(match found.or_else(itself).map(|stat| stat.kind) {
+            Some(FileKind::File) => None,
+            Some(FileKind::Dir) => Some("a folder, not a file,"),
+            Some(FileKind::Symlink) => {
+                Some("a link that leads to nothing within the build's files")
+            }
+            Some(FileKind::Fifo) => Some("a pipe, not a file,"),
+            Some(FileKind::Socket) => Some("a socket, not a file,"),
+            Some(FileKind::CharDevice | FileKind::BlockDevice) => Some("a device, not a file,"),
+            None => Some("no file"),
+        })
     }
 
     /// Its folder.

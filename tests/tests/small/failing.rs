@@ -228,11 +228,16 @@ fn the_text_of_a_licence_is_there_in_the_end() -> Result<()> {
     with("mkdir -p doc/COPYING")?;
     let output = build()?.fails(2)?;
     output.says("recipes/one.yaml:8:21")?;
-    output.says("build of one left no file \"doc/COPYING\", which a `license-path`")?;
+    output.says("left a folder, not a file, at \"doc/COPYING\", which a `license-path`")?;
     output.says("help: write where the text lies once all steps are done")?;
     // Links are followed, and lead nowhere else.
     with("mkdir doc; ln -s /etc/passwd doc/COPYING")?;
-    build()?.fails(2)?.says("left no file")?;
+    let output = build()?.fails(2)?;
+    output.says("left a link that leads to nothing")?;
+    with("mkdir doc; mkfifo doc/COPYING")?;
+    build()?.fails(2)?.says("left a pipe, not a file,")?;
+    with("true")?;
+    build()?.fails(2)?.says("left no file at")?;
     with("mkdir doc; echo text >here; ln -s ../here doc/COPYING")?;
     build()?.ok()?;
     Ok(())

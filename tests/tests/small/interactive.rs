@@ -86,6 +86,7 @@ fn who_mends_a_step_goes_on_with_the_next() -> Result<()> {
     output.says("the build of broken failed at step 'breaks'")?;
     output.says("=/home/build/deep=said=own=here=over=33")?;
     output.says("test -e mended")?;
+    output.says("goes on by hand: step 'breaks' was finished in a shell")?;
     ensure!(!output.stdout.contains("job control"), "{output}");
     let package = small.path().join("out/x86_64/broken-1-r0.apk");
     ensure!(package.exists(), "nothing was delivered: {output}");
@@ -108,6 +109,10 @@ fn who_gives_up_ends_it() -> Result<()> {
     let output = attended(&small, &build, &turns)?.fails(1)?;
     output.says("failed at step 'breaks': exit code 1")?;
     output.says("at or after line 2 of its script: test -e mended")?;
+    // The end of input is `exit` alone: what was done last counts.
+    let turns = [("guest$ ", "false\r"), ("guest$ ", "\u{4}")];
+    let output = attended(&small, &build, &turns)?.fails(1)?;
+    output.says("failed at step 'breaks': exit code 1")?;
     // Where nobody is, nobody is asked.
     let output = small.command(build)?.fails(2)?;
     output.says("--interactive needs a terminal")?;
