@@ -108,6 +108,9 @@ fn an_input_that_is_no_number_is_not_taken_for_another() -> Result<()> {
 #[test]
 fn what_is_committed_on_top_becomes_patches() -> Result<()> {
     let desk = Desk::new()?;
+    let nothing = desk.melange("source pop words.yaml -o out")?.fails(2)?;
+    nothing.says("help: lay it out first: `melange source get ")?;
+    nothing.says("words.yaml -o ")?;
     let got = desk.melange("source get words.yaml -o out")?.ok()?;
     got.says(&desk.commit)?;
     got.says("1 change applied")?;

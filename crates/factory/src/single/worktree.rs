@@ -119,7 +119,12 @@ pub fn write_back(home: &Home, order: &WorktreeOrder) -> Result<Written, Error> 
     // Whether it can be written is known before anything is.
     patched(&parsed, &text, &[])?;
     let folder = order.folder(&recipe);
-    let worktree = Worktree::open(&order.repository(&recipe))?;
+    let path = order.repository(&recipe);
+    folder_of(&path).map_err(|error| match error {
+        Error::Asked { what, .. } => Error::asked(what, order.first()),
+        other => other,
+    })?;
+    let worktree = Worktree::open(&path)?;
     let patches = worktree.patches(&checkout.commit, &folder)?;
     let text = patched(&parsed, &text, &patches)?;
     parse_recipe(&order.file.to_string_lossy(), &text)?;
@@ -140,6 +145,12 @@ impl WorktreeOrder {
             .passing_over_unknown();
         self.reading
             .resolve(&self.file, &text, home.architecture(), &library)
+    }
+
+    /// What comes before what was committed can be written back.
+    fn first(&self) -> String {
+        let (file, output) = (self.file.display(), self.output.display());
+        format!("lay it out first: `melange source get {file} -o {output}`, then commit in it")
     }
 
     fn repository(&self, recipe: &Recipe) -> PathBuf {
