@@ -263,6 +263,7 @@ impl Workshop<'_> {
             local_files: order.local_files,
             after: AfterFailure::End,
             attendant: self.attendant,
+            unsolvable: &BTreeMap::new(),
         };
         let mut tested = session.run(&tests, ambient)?;
         match tested.iter_mut().find_map(|test| test.failed.take()) {

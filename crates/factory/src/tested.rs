@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use boltworks_model::{Artifact, Sha256, Timestamp};
-use boltworks_package::Failed;
 use boltworks_records::ActionRecord;
 use boltworks_rootfs::LockedPackage;
 use serde::{Deserialize, Serialize};
@@ -82,9 +81,9 @@ impl Report {
         let packages: Vec<Used> = all.into_iter().collect();
         let entry = |tested: &Tested| Entry {
             package: tested.package.clone(),
-            passed: tested.failed.is_none() && !tested.by_hand,
+            passed: tested.has_passed() && !tested.by_hand,
             by_hand: tested.by_hand,
-            fault: tested.failed.as_ref().map(Failed::to_string),
+            fault: tested.fault(),
             log: tested.log,
             packages: of(tested)
                 .iter()

@@ -18,7 +18,7 @@ use boltworks_plan::{Unchosen, World};
 use boltworks_recipe::resolved::{Image, Recipe, Test};
 use boltworks_rootfs::Locked;
 use boltworks_solver::Options;
-use boltworks_store::Batch;
+use boltworks_store::{Batch, Store};
 use boltworks_version::apk::Dependency;
 
 use crate::Error;
@@ -40,18 +40,20 @@ pub(crate) struct Tests<'a> {
     pub(crate) after: AfterFailure,
     /// Who gets a shell where one fails: then they run one by one.
     pub(crate) attendant: Option<Attendant<'a>>,
+    /// Tests of which it is known already that their packages cannot be chosen, and why.
+    pub(crate) unsolvable: &'a BTreeMap<String, String>,
 }
 
 /// What happens to other tests when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AfterFailure {
-    /// They are run all the same.
+    /// They are run all the same, also where one of several cannot be set up or started.
     GoOn,
     /// Those that were not begun are not.
     End,
 }
 
-/// A test that was run.
+/// A test that was run, or was to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tested {
     /// The package under test.
@@ -62,8 +64,23 @@ pub struct Tested {
     pub used: Locked,
     /// Where it failed, if it did.
     pub failed: Option<Failed>,
+    /// Why it could not be set up or started, in lines, if so.
+    pub unready: Option<String>,
     /// Whether a person went on in a shell where a step had failed.
     pub by_hand: bool,
+}
+
+impl Tested {
+    /// Whether it did not fail, and was run at all.
+    pub fn has_passed(&self) -> bool {
+        self.failed.is_none() && self.unready.is_none()
+    }
+
+    /// How it failed, if it did.
+    pub fn fault(&self) -> Option<String> {
+        let failed = self.failed.as_ref().map(Failed::to_string);
+        failed.or_else(|| self.unready.clone())
+    }
 }
 
 /// A package's test.
@@ -90,20 +107,22 @@ impl Tests<'_> {
         if tests.is_empty() {
             return Ok(Vec::new());
         }
-        let locked = self.lock(tests)?;
+        let mut known = BTreeMap::new();
+        let set_up = tests.iter().map(|(package, test)| {
+            let set_up = self.set_up(package, test, &mut known, ambient);
+            self.borne((package, test), tests.len(), set_up, ambient)
+        });
+        let set_up = set_up.collect::<Result<Vec<_>, Error>>()?;
+        let locked = set_up.iter().flatten().map(|(locked, _)| locked.clone());
+        let locked: Vec<Locked> = locked.collect();
         let trees = self
             .workshop
             .lay_out_all(&locked, &own_names(self.recipe))?;
-        let sources = tests.iter().map(|(_, test)| {
-            let workshop = self.workshop;
-            workshop.fetch(self.recipe, &test.sources, ambient)
-        });
-        let sources = sources.collect::<Result<Vec<_>, Error>>()?;
-        let ready: Vec<Ready<'_>> = tests
-            .iter()
+        let ready = tests.iter().zip(&set_up);
+        let ready = ready.filter_map(|(test, set_up)| Some((test, set_up.as_ref().ok()?)));
+        let ready: Vec<Ready<'_>> = ready
             .zip(&trees)
-            .zip(&sources)
-            .map(|(((package, test), trees), sources)| Ready {
+            .map(|(((package, test), (_, sources)), trees)| Ready {
                 package,
                 test,
                 trees,
@@ -111,41 +130,114 @@ impl Tests<'_> {
             })
             .collect();
         let scratch = self.workshop.scratch()?;
-        let mut batch = self.workshop.means.home.store.batch();
-        let mut done = Vec::new();
-        let mut names = tests.iter().map(|(package, _)| *package).zip(locked);
-        self.side_by_side(&ready, &scratch, ambient, |checked| {
-            let (package, used) = names.next().unwrap_or_default();
-            done.push(tested(package, used, checked, &mut batch)?);
+        let mut outcomes = Vec::new();
+        self.side_by_side(&ready, &scratch, ambient, |test, checked| {
+            outcomes.push(self.borne(test, tests.len(), checked, ambient)?);
             Ok(())
         })?;
+        let mut outcomes = outcomes.into_iter();
+        let store = &self.workshop.means.home.store;
+        let mut batch = store.batch();
+        let mut done = Vec::new();
+        for ((package, _), set_up) in tests.iter().zip(set_up) {
+            let (used, outcome) = match set_up {
+                Ok((used, _)) => (used, outcomes.next()),
+                Err(why) => (Locked::default(), Some(Err(why))),
+            };
+            done.push(match outcome {
+                Some(Ok(checked)) => tested(package, used, checked, &mut batch)?,
+                Some(Err(why)) => unready(package, used, why, store)?,
+                None => continue,
+            });
+        }
         batch.commit()?;
         Ok(done)
     }
 
-    /// Chooses the packages of every test; of those that ask for the same, once.
-    fn lock(&self, tests: &[Named<'_>]) -> Result<Vec<Locked>, Error> {
+    /// What a test waits for: its packages, chosen once for those that ask for the same, and sources.
+    fn set_up(
+        &self,
+        package: &str,
+        test: &Test,
+        known: &mut BTreeMap<Vec<String>, Locked>,
+        ambient: &Ambient<'_>,
+    ) -> Result<(Locked, Vec<SourceInput>), Error> {
+        let request: Vec<String> = test.packages.iter().map(Dependency::to_string).collect();
+        let locked = match known.get(&request) {
+            Some(locked) => locked.clone(),
+            None => self.lock(package, test)?,
+        };
+        known.insert(request, locked.clone());
+        let sources = self.workshop.fetch(self.recipe, &test.sources, ambient)?;
+        Ok((locked, sources))
+    }
+
+    /// Chooses the packages of a test.
+    fn lock(&self, package: &str, test: &Test) -> Result<Locked, Error> {
+        let unsolvable = |why: String| Error::Unsolvable {
+            subject: format!("the {}", what(package)),
+            why,
+        };
+        if let Some(why) = self.unsolvable.get(package) {
+            return Err(unsolvable(why.clone()));
+        }
         let home = self.workshop.means.home;
         let options = Options::new(home.architecture());
-        let mut known: BTreeMap<Vec<String>, Locked> = BTreeMap::new();
-        let tests = tests.iter().map(|(package, test)| {
-            let request: Vec<String> = test.packages.iter().map(Dependency::to_string).collect();
-            if let Some(locked) = known.get(&request) {
-                return Ok(locked.clone());
+        let picks = home.choose(self.world, &test.packages, &options);
+        let picks = picks.map_err(|unchosen| match unchosen {
+            Unchosen::Unsolvable(why) => unsolvable(why),
+            Unchosen::Unknown(what) => Error::Inconsistent { what },
+        })?;
+        locked(&picks, self.world)
+    }
+
+    /// What becomes of one of several tests; why it could not be run, where the others are.
+    fn borne<T>(
+        &self,
+        (_, test): Named<'_>,
+        of: usize,
+        result: Result<T, Error>,
+        ambient: &Ambient<'_>,
+    ) -> Result<Result<T, String>, Error> {
+        match result {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) if self.ends(&error, of, ambient) => Err(error),
+            Err(error) => Ok(Err(self.said(test, &error))),
+        }
+    }
+
+    /// Whether an error of a test ends all of them.
+    fn ends(&self, error: &Error, of: usize, ambient: &Ambient<'_>) -> bool {
+        let is_ours = matches!(error, Error::Fault { .. });
+        self.after == AfterFailure::End || of < 2 || is_ours || ambient.cancel.is_pressed()
+    }
+
+    /// An error of a test, with the line of the package that is the reason, and what helps.
+    fn said(&self, test: &Test, error: &Error) -> String {
+        let home = self.workshop.means.home;
+        let options = Options::new(home.architecture());
+        let mut said = chain(error);
+        let help = match error {
+            Error::Unsolvable { why, .. } => {
+                let mut reasons = test.packages.iter().filter(|one| {
+                    let alone = std::slice::from_ref(*one);
+                    why.contains(one.name.as_str())
+                        && home.choose(self.world, alone, &options).is_err()
+                });
+                let place = reasons.find_map(|one| test.environment.written.of(&one.to_string()));
+                if let Some(place) = place {
+                    said = format!("{place}: {said}");
+                }
+                None
             }
-            let picks = home.choose(self.world, &test.packages, &options);
-            let picks = picks.map_err(|unchosen| match unchosen {
-                Unchosen::Unsolvable(why) => Error::Unsolvable {
-                    subject: format!("the {}", what(package)),
-                    why,
-                },
-                Unchosen::Unknown(what) => Error::Inconsistent { what },
-            })?;
-            let locked = locked(&picks, self.world)?;
-            known.insert(request, locked.clone());
-            Ok(locked)
-        });
-        tests.collect()
+            Error::Package(error) => error.help(),
+            Error::Recipe(error) => error.help(),
+            _ => None,
+        };
+        if let Some(help) = help.filter(|help| !said.contains(help)) {
+            said = format!("{said}\nhelp: {help}");
+        }
+        said
     }
 
     /// Runs tests side by side, and takes what became of them in their order.
@@ -154,7 +246,7 @@ impl Tests<'_> {
         tests: &[Ready<'_>],
         scratch: &'s Path,
         ambient: &Ambient<'_>,
-        mut take: impl FnMut(Checked<'s>) -> Result<(), Error>,
+        mut take: impl FnMut(Named<'_>, Result<Checked<'s>, Error>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let jobs = self.workshop.means.home.host.jobs;
         let alone = self.attendant.is_some();
@@ -182,9 +274,9 @@ impl Tests<'_> {
             let mut next = 0;
             for (at, result) in receiver {
                 results.insert(at, result);
-                while let Some(result) = results.remove(&next) {
+                while let (Some(result), Some(test)) = (results.remove(&next), tests.get(next)) {
                     next += 1;
-                    take(result?)?;
+                    take((test.package, test.test), result)?;
                 }
             }
             Ok(())
@@ -204,7 +296,7 @@ impl Tests<'_> {
         let at = lock(queue).next()?;
         let test = tests.get(at)?;
         let result = caught(|| self.check(test, scratch, &turns.of(at), ambient));
-        if self.is_end(&result) {
+        if self.is_end(&result, tests.len(), ambient) {
             let mut queue = lock(queue);
             queue.start = queue.end;
         }
@@ -213,10 +305,15 @@ impl Tests<'_> {
     }
 
     /// Whether no further test is begun.
-    fn is_end(&self, result: &Result<Checked<'_>, Error>) -> bool {
+    fn is_end(
+        &self,
+        result: &Result<Checked<'_>, Error>,
+        of: usize,
+        ambient: &Ambient<'_>,
+    ) -> bool {
         match result {
             Ok(checked) => self.after == AfterFailure::End && checked.stopped.is_some(),
-            Err(_) => true,
+            Err(error) => self.ends(error, of, ambient),
         }
     }
 
@@ -334,6 +431,19 @@ fn tested<'s>(
         log,
         used,
         failed,
+        unready: None,
         by_hand,
+    })
+}
+
+/// A test that could not be set up or started; why is its log.
+fn unready(package: &str, used: Locked, why: String, store: &Store) -> Result<Tested, Error> {
+    Ok(Tested {
+        package: package.to_owned(),
+        log: store.put_bytes(why.as_bytes())?.digest,
+        used,
+        failed: None,
+        unready: Some(why),
+        by_hand: false,
     })
 }

@@ -279,3 +279,57 @@ fn what_lies_in_the_workspace() -> Result<()> {
     small.command(["test", "recipes/one.yaml"])?.ok()?;
     Ok(())
 }
+
+/// Subpackages whose tests cannot be set up, or not started, between others.
+const UNREADY: &str = "\
+subpackages:
+  - name: lost
+    test:
+      environment:
+        contents:
+          packages:
+            - shell
+            - nowhere
+      pipeline: [{ runs: 'true' }]
+  - name: bare
+    test:
+      pipeline: [{ runs: 'true' }]
+  - name: good
+    test:
+      environment: { contents: { packages: [shell] } }
+      pipeline: [{ runs: 'true' }]
+";
+
+#[test]
+fn a_test_that_cannot_be_run_stops_no_other() -> Result<()> {
+    let small = Small::new()?;
+    let one = boltworks_tests::small::recipe("one", "", "true");
+    let bare = one.clone() + "subpackages: [{ name: lost }, { name: bare }, { name: good }]\n";
+    small.write("recipes/one.yaml", &bare)?;
+    small.command(["build", "recipes/one.yaml"])?.ok()?;
+    small.write("recipes/one.yaml", &(one.clone() + UNREADY))?;
+    let words = [
+        "✗ lost: it could not be run",
+        "recipes/one.yaml:21:15: the packages of the test of lost cannot be chosen",
+        "✗ bare: it could not be run",
+        "help: add a shell to `test.environment.contents.packages`",
+        "✓ good",
+        "2 of 3 tests failed",
+    ];
+    let output = small.command(["test", "recipes/one.yaml"])?.fails(1)?;
+    for words in words {
+        output.says(words)?;
+    }
+    let output = small.command(["test", "--json", "recipes/one.yaml"])?;
+    let tests = output.fails(1)?.json()?["tests"].clone();
+    let passed = [&tests[0], &tests[1], &tests[2]].map(|test| test["passed"] == true);
+    ensure!(passed == [false, false, true], "{tests}");
+    ensure!(
+        tests[0]["unready"].to_string().contains("nowhere"),
+        "{tests}"
+    );
+    // Alone it is the command's own error.
+    let alone = small.command(["test", "recipes/one.yaml", "lost"])?;
+    alone.fails(1)?.says("nowhere")?;
+    Ok(())
+}

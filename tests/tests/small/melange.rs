@@ -30,6 +30,15 @@ test:
     - runs: test \"$(cat /usr/share/echo)\" = echo
 ";
 
+/// Another test, which asks for what is nowhere.
+const LOST: &str = "\
+subpackages:
+  - name: echo-lost
+    test:
+      environment: { contents: { packages: [nowhere] } }
+      pipeline: [{ runs: 'true' }]
+";
+
 impl Desk {
     pub(crate) fn new() -> Result<Self> {
         let small = Small::new()?;
@@ -108,6 +117,13 @@ fn a_makefile_of_melange_runs_without_a_factory() -> Result<()> {
     desk.with_os(test)
         .fails(1)?
         .says("no repository has echo")?;
+    let whole = std::fs::read_to_string(desk.path("recipes/echo.yaml"))?;
+    std::fs::write(desk.path("recipes/lost.yaml"), whole + LOST)?;
+    let lost = "test recipes/lost.yaml -k local.rsa.pub -r packages";
+    let output = desk.with_os(lost).fails(1)?;
+    output.says("✓ echo")?;
+    output.says("✗ echo-lost: it could not be run")?;
+    output.says("1 of 2 tests failed")?;
 
     index_anew(&desk, package)
 }
@@ -184,6 +200,15 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
     build("again", &address).ok()?;
     let asked = server.said()?;
     ensure!(asked.contains("APKINDEX.tar.gz HTTP/1.1\" 304"), "{asked}");
+    // One test that asks for what is nowhere stops no other.
+    let whole = std::fs::read_to_string(desk.path("recipes/echo.yaml"))?;
+    std::fs::write(desk.path("lost.yaml"), whole + LOST)?;
+    let test = desk.melange("test lost.yaml -k local.rsa.pub -r remote -r");
+    let test = test.arg(&address).arg("-k").arg(&key);
+    let output = test.env("no_proxy", "127.0.0.1").fails(1)?;
+    output.says("✓ echo")?;
+    output.says("no repository has nowhere")?;
+    output.says("1 of 2 tests failed")?;
     // Packages are fetched once; without the server the last index is taken, and told of.
     drop(server);
     let offline = build("offline", &address).ok()?;

@@ -1,5 +1,6 @@
 //! `boltworks test`: the tests of one recipe.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use boltworks_factory::Home;
@@ -27,6 +28,7 @@ pub(crate) fn run(
         subjects: test.package.clone().map_or(Subjects::All, Subjects::One),
         reading: given::reading(&test.reading, output)?,
         given: given::packages(&test.packages),
+        unsolvable: BTreeMap::new(),
     };
     let machine = session::machine()?;
     let (chair, watcher) = session::attended(&Shown {
@@ -55,13 +57,18 @@ pub(crate) fn run(
 
 /// Whether all of them did.
 pub(crate) fn has_passed(checked: &Checked) -> bool {
-    checked.tests.iter().all(|test| test.failed.is_none())
+    checked.tests.iter().all(Tested::has_passed)
 }
 
 pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     let mut lines = Vec::new();
     for test in &checked.tests {
         let package = &test.package;
+        if let Some(why) = &test.unready {
+            lines.push(format!("✗ {package}: it could not be run"));
+            lines.extend(why.lines().map(|line| format!("  {line}")));
+            continue;
+        }
         let Some(failed) = &test.failed else {
             let how = if test.by_hand { ", by hand" } else { "" };
             lines.push(format!("✓ {package}{how}"));
@@ -76,7 +83,7 @@ pub(crate) fn text(home: &Home, checked: &Checked) -> String {
         lines.extend(more.map(|line| format!("  {line}")));
         lines.push(format!("  a shell there: {}", failed::shell(failed)));
     }
-    let failed = checked.tests.iter().filter(|test| test.failed.is_some());
+    let failed = checked.tests.iter().filter(|test| !test.has_passed());
     let failed = failed.count();
     let report = checked.report.map(|report| home.blob_path(&report));
     lines.extend(report.map(|report| format!("the packages of each: {}", report.display())));
@@ -92,9 +99,10 @@ fn document(test: &Tested) -> Value {
     let packages: Vec<Used> = test.used.packages.iter().map(Used::from).collect();
     json!({
         "package": test.package,
-        "passed": test.failed.is_none(),
+        "passed": test.has_passed(),
         "by-hand": test.by_hand,
         "fault": test.failed.as_ref().map(failed::document),
+        "unready": test.unready,
         "log": test.log,
         "packages": packages,
     })

@@ -1,7 +1,9 @@
 //! `melange test`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use boltworks_factory::Error;
 use boltworks_factory::single::{self, CheckOrder, Reading, SourceFolder, Subjects};
 use boltworks_recipe::resolved::Recipe;
 use boltworks_version::apk::Dependency;
@@ -43,9 +45,23 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let (chair, watcher) = given::attended(words)?;
     let ambient = machine.ambient(watcher.as_ref());
     subjects.apply_to(&mut recipe);
-    let wants = wants(&recipe, &reading);
+    let mut wants = wants(&recipe, &reading);
+    let mut unsolvable = BTreeMap::new();
+    let is_only = wants.len() < 2;
+    let given = loop {
+        match single::mirrored(&home, named.clone(), &wants, &ambient) {
+            // The others are run all the same.
+            Err(Error::Unsolvable { subject, why }) if !is_only => {
+                wants.retain(|(other, _)| *other != subject);
+                let package = subject.strip_prefix(SUBJECT).unwrap_or(&subject).to_owned();
+                unsolvable.insert(package, why);
+            }
+            given => break given?,
+        }
+    };
     let order = CheckOrder {
-        given: single::mirrored(&home, named, &wants, &ambient)?,
+        given,
+        unsolvable,
         file,
         subjects,
         reading,
@@ -61,6 +77,9 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     })
 }
 
+/// What a test is called where its packages are chosen.
+const SUBJECT: &str = "the test of ";
+
 /// What each test asks for.
 fn wants(recipe: &Recipe, reading: &Reading) -> Vec<(String, Vec<Dependency>)> {
     let own = std::iter::once((&recipe.package.name, &recipe.test));
@@ -71,7 +90,7 @@ fn wants(recipe: &Recipe, reading: &Reading) -> Vec<(String, Vec<Dependency>)> {
         .filter(|(_, test)| !test.pipeline.is_empty())
         .map(|(name, test)| {
             let packages = test.packages.iter().chain(&reading.packages);
-            (format!("the test of {name}"), packages.cloned().collect())
+            (format!("{SUBJECT}{name}"), packages.cloned().collect())
         })
         .collect()
 }

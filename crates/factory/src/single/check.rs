@@ -1,5 +1,6 @@
 //! The tests of one recipe, run against packages that are there.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use boltworks_model::{Ambient, Sha256};
@@ -29,6 +30,8 @@ pub struct CheckOrder {
     pub reading: Reading,
     /// Packages that are there already.
     pub given: Given,
+    /// The packages of which it is known that those of their test cannot be chosen, and why.
+    pub unsolvable: BTreeMap<String, String>,
 }
 
 /// Which of a recipe's tests are run, and against which packages.
@@ -129,6 +132,7 @@ pub fn check(
         local_files: local.as_ref(),
         after: AfterFailure::GoOn,
         attendant,
+        unsolvable: &order.unsolvable,
     };
     let tests = session.run(&tests, ambient)?;
     let report = bench.home.report_tests(recipe, &tests, ambient)?;

@@ -197,8 +197,10 @@ impl Reader<'_> {
         let tagged = tagged.map(|text| Ok(((self.fill)(text)?, self.origin.spot_of(text, "@"))));
         let users = accounts.users.iter().map(|user| &user.username);
         let groups = accounts.groups.iter().map(|group| &group.groupname);
+        let plain = contents.packages.iter().filter(|text| !text.contains('@'));
         let texts = lists.into_iter().flatten();
         let texts = texts.chain(&accounts.run_as).chain(users).chain(groups);
+        let texts = texts.chain(plain);
         let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
         let texts = texts.chain(tagged).collect::<Result<Vec<_>, Error>>()?;
         Ok(Places::new(self.origin, texts.into_iter()))
