@@ -148,13 +148,7 @@ impl Local {
         output: &mut dyn FnMut(Stream, &[u8]),
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
-        let run = Run {
-            guest,
-            step,
-            beside: None,
-            terminal: Terminal::None,
-            seat: None,
-        };
+        let run = Run::new(guest, step);
         Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
     }
 
@@ -169,11 +163,8 @@ impl Local {
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
         let run = Run {
-            guest,
-            step,
             beside: Some(beside),
-            terminal: Terminal::None,
-            seat: None,
+            ..Run::new(guest, step)
         };
         Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
     }
@@ -189,14 +180,12 @@ impl Local {
         ambient: &Ambient<'_>,
     ) -> Result<(Exit, Option<End>), Error> {
         let run = Run {
-            guest,
-            step: rescue.step,
-            beside: None,
             terminal: Terminal::Shell {
                 argv: rescue.argv.clone(),
                 environment: rescue.environment.clone(),
             },
             seat: Some(rescue.seat),
+            ..Run::new(guest, rescue.step)
         };
         self.carry_out(run, rescue.opened, output, ambient)
     }
@@ -210,11 +199,9 @@ impl Local {
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
         let run = Run {
-            guest,
-            step,
-            beside: None,
             terminal: Terminal::Step,
             seat: Some(seat),
+            ..Run::new(guest, step)
         };
         let nothing_else = &mut |_, _: &[u8]| {};
         Ok(self.carry_out(run, &mut || {}, nothing_else, ambient)?.0)
@@ -414,6 +401,19 @@ struct Run<'a> {
     terminal: Terminal,
     /// Who gets the terminal.
     seat: Option<Seat<'a>>,
+}
+
+impl<'a> Run<'a> {
+    /// A step alone, with nobody at it.
+    const fn new(guest: &'a GuestSpec, step: &'a StepSpec) -> Self {
+        Self {
+            guest,
+            step,
+            beside: None,
+            terminal: Terminal::None,
+            seat: None,
+        }
+    }
 }
 
 /// An order with what it needs on the way.

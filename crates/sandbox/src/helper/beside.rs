@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 use rustix::thread::UnshareFlags;
 
-use super::inner::{Words, raise_loopback};
+use super::inner::Words;
 use super::mounts::{self, Sources};
 use super::walls;
 use crate::wire::{At, Failure, Order, Outcome, Stage};
@@ -39,7 +39,8 @@ pub(super) struct Running<'a> {
     beside: &'a Beside,
 }
 
-/// Starts what the order has beside its step, before process 1 leaves the host's file system.
+/// Starts what the order has beside its step, before process 1 leaves the host's file system and when
+/// the guest has its name and its loopback.
 pub(super) fn start(
     order: &Order,
     sources: Option<Box<Sources>>,
@@ -47,8 +48,6 @@ pub(super) fn start(
     let (Some(beside), Some(sources)) = (&order.beside, sources) else {
         return Ok(None);
     };
-    // What listens at 127.0.0.1 needs it.
-    raise_loopback().at(Stage::Loopback)?;
     if let Some(main) = sys::fork().at(Stage::Start)? {
         return Ok(Some(Running { main, beside }));
     }
@@ -70,10 +69,7 @@ fn enter(order: &Order, beside: &Beside, sources: Sources) -> Result<io::Error, 
     mounts::build(order, sources)?;
     let cwd = beside.cwd.as_str();
     rustix::process::chdir(cwd).at_path(Stage::Enter, cwd)?;
-    walls::set_limits(&order.limits)?;
-    walls::drop_privileges()?;
-    walls::restrict_files()?;
-    walls::restrict_calls()?;
+    walls::raise(&order.limits)?;
     let words = Words {
         argv: &beside.argv,
         environment: &beside.environment,

@@ -84,18 +84,16 @@ fn run(
 ) -> Result<Outcome, Failure> {
     prefer_as_victim();
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Stage::Start)?;
-    let beside = beside::start(order, sources.beside.take())?;
-    mounts::build(order, sources)?;
+    // Before anything of the guest runs: what is beside the step shares them.
     rustix::system::sethostname(order.hostname.as_bytes()).at(Stage::Hostname)?;
     rustix::system::setdomainname(b"(none)").at(Stage::Hostname)?;
     raise_loopback().at(Stage::Loopback)?;
+    let beside = beside::start(order, sources.beside.take())?;
+    mounts::build(order, sources)?;
     if let Program::Step { cwd, .. } = &order.program {
         rustix::process::chdir(cwd.as_str()).at_path(Stage::Enter, cwd)?;
     }
-    walls::set_limits(&order.limits)?;
-    walls::drop_privileges()?;
-    let landlock = walls::restrict_files()?;
-    walls::restrict_calls()?;
+    let landlock = walls::raise(&order.limits)?;
     if let Some(beside) = beside
         && let Some(outcome) = beside.wait_until_ready()?
     {
@@ -161,7 +159,7 @@ fn prefer_as_victim() {
     let _told = file.and_then(|file| rustix::io::write(file, b"500"));
 }
 
-pub(super) fn raise_loopback() -> io::Result<()> {
+fn raise_loopback() -> io::Result<()> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     sys::raise_loopback(socket.as_fd())
 }

@@ -17,9 +17,18 @@ use crate::wire::{At, Ceilings, Failure, Stage};
 /// The two halves of the helper, which count among the guest's processes.
 pub(crate) const OWN_PROCESSES: u64 = 2;
 
+/// Puts all walls up, in their order. Answers what [`restrict_files`] does.
+pub(super) fn raise(limits: &Ceilings) -> Result<u32, Failure> {
+    set_limits(limits)?;
+    drop_privileges()?;
+    let landlock = restrict_files()?;
+    restrict_calls()?;
+    Ok(landlock)
+}
+
 /// Sets the limits every process has for itself. Those that the order leaves open are set to what
 /// does not depend on who started the factory, as far as the inherited limits allow.
-pub(super) fn set_limits(limits: &Ceilings) -> Result<(), Failure> {
+fn set_limits(limits: &Ceilings) -> Result<(), Failure> {
     let set = |resource: Resource, soft: u64, hard: u64| {
         let inherited = rustix::process::getrlimit(resource).maximum;
         let hard = inherited.map_or(hard, |most| most.min(hard));
@@ -85,7 +94,7 @@ pub(super) fn drop_privileges() -> Result<(), Failure> {
 /// Landlock as a second wall: only files beneath the guest's root, no new devices, no change of
 /// mounts, no signals and abstract sockets to the outside. Answers the version of its interface,
 /// 0 where the kernel has none.
-pub(super) fn restrict_files() -> Result<u32, Failure> {
+fn restrict_files() -> Result<u32, Failure> {
     let all = AccessFs::from_all(ABI::V5);
     let allowed = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -108,7 +117,7 @@ pub(super) fn restrict_files() -> Result<u32, Failure> {
 }
 
 /// Installs the filters of system calls. Nothing after this can be taken for granted.
-pub(super) fn restrict_calls() -> Result<(), Failure> {
+fn restrict_calls() -> Result<(), Failure> {
     for program in filter::programs()
         .map_err(io::Error::other)
         .at(Stage::Seccomp)?

@@ -18,6 +18,7 @@
     reason = "tests set up and look at the host directly"
 )]
 
+mod beside;
 mod ends;
 mod escape;
 mod exhaust;
@@ -63,6 +64,11 @@ const TESTS: &[Test] = tests![
         another_program_is_no_helper,
         a_machine_that_cannot_confine_is_refused,
         a_hostile_tree_makes_no_guest,
+    },
+    beside::{
+        a_program_beside_a_step_is_ready_first,
+        what_does_not_come_to_be_ready_is_told,
+        all_of_it_ends_with_the_step,
     },
     escape::{
         every_forbidden_call_is_refused,

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use boltworks_model::{Ambient, Cancel, Clock, Entropy, Timestamp};
-use boltworks_sandbox::{Bind, Error, Exit, GuestSpec, Ids, Limits, Local, StepSpec, Stream};
+use boltworks_sandbox::{
+    Beside, Bind, Error, Exit, GuestSpec, Ids, Limits, Local, StepSpec, Stream,
+};
 use tempfile::TempDir;
 
 /// The real time.
@@ -62,6 +64,9 @@ pub(crate) fn has_groups() -> bool {
     !local().describe().ends_with("rlimits")
 }
 
+/// Who hears what a guest prints.
+type Hear<'a> = dyn FnMut(Stream, &[u8]) + 'a;
+
 /// A guest's folders, gone when dropped.
 pub(crate) struct World {
     folder: TempDir,
@@ -105,7 +110,7 @@ impl World {
             },
             cancel: Cancel::default(),
         };
-        for name in ["tree", "scratch", "workspace"] {
+        for name in ["tree", "scratch", "other", "workspace"] {
             world.make(name);
         }
         fill_tree(&world.path("tree"));
@@ -159,6 +164,39 @@ impl World {
     }
 
     pub(crate) fn run_step(&self, step: &StepSpec) -> Result<Done, Error> {
+        self.heard(|output, ambient| local().run(&self.guest(), step, output, ambient))
+    }
+
+    /// Runs a shell script, or nothing, beside another one that listens at a port.
+    pub(crate) fn run_beside(
+        &self,
+        other: &str,
+        (port, patience): (u16, Duration),
+        script: &str,
+    ) -> Done {
+        let beside = Beside {
+            lowers: vec![self.path("tree")],
+            scratch: self.path("other"),
+            argv: ["/bin/sh", "-c", other].map(str::to_owned).to_vec(),
+            environment: BTreeMap::from([("PATH".into(), "/bin".into())]),
+            cwd: "/tmp".into(),
+            ports: vec![port],
+            patience,
+        };
+        let mut step = self.step(&["/bin/sh", "-c", script]);
+        if script.is_empty() {
+            step.argv.clear();
+        }
+        let run = |output: &mut Hear<'_>, ambient: &Ambient<'_>| {
+            local().run_beside(&self.guest(), (&beside, &step), output, ambient)
+        };
+        self.heard(run).unwrap()
+    }
+
+    fn heard(
+        &self,
+        run: impl FnOnce(&mut Hear<'_>, &Ambient<'_>) -> Result<Exit, Error>,
+    ) -> Result<Done, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut output = |stream, bytes: &[u8]| match stream {
             Stream::Stdout => stdout.extend_from_slice(bytes),
@@ -170,7 +208,7 @@ impl World {
             sink: &(),
             cancel: &self.cancel,
         };
-        let exit = local().run(&self.guest(), step, &mut output, &ambient)?;
+        let exit = run(&mut output, &ambient)?;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ok(Done {
             exit,
