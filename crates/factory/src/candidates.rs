@@ -68,7 +68,7 @@ impl Office<'_> {
         let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
         let mut packages = Vec::new();
         for pick in &inputs.packages {
-            let of_package = self.of_package(&pick.sha256)?;
+            let of_package = self.home.evidence_for(&pick.sha256)?;
             let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
                 let what = format!("nothing is known of {}-{}", pick.name, pick.version);
                 return Err(Error::Inconsistent { what });

@@ -11,7 +11,7 @@ use boltworks_recipe::resolved::Image;
 use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, closest};
 
-use crate::catalog::{Loaded, stem};
+use crate::catalog::{Loaded, TEST_ENDING, stem};
 use crate::{Error, Home, image_tests};
 
 impl Loaded {
@@ -46,7 +46,7 @@ impl Loaded {
 
     /// Takes note of the tests of an image. What cannot be tested is not made.
     pub(crate) fn add_image_test(&mut self, path: &str, text: Result<&str, &Error>) {
-        let name = stem(path).trim_end_matches(".test").to_owned();
+        let name = stem(path.strip_suffix(TEST_ENDING).unwrap_or(path)).to_owned();
         let subject = Subject::image(&name);
         let read = text.map_err(Error::told).and_then(|text| {
             parse_image_test(path, text).map_err(|error| Error::from(error).told())

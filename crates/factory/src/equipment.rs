@@ -17,7 +17,6 @@ use boltworks_source::{
     Override, Request,
 };
 
-use crate::evidence::Seen;
 use crate::turns::Places;
 use crate::{Error, Home, registries};
 
@@ -209,7 +208,6 @@ pub struct Equipment {
     pub(crate) sandbox: Local,
     pub(crate) environments: Environments,
     pub(crate) places: Places,
-    pub(crate) seen: Seen,
     pub(crate) memory: Memory,
 }
 
@@ -221,7 +219,6 @@ impl Equipment {
             sandbox: Local::probe(&home.host.exe)?,
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
             places: Places::new(home.host.jobs),
-            seen: Seen::default(),
             memory: Memory::default(),
         })
     }

@@ -1,9 +1,6 @@
 //! What is said of an artifact before it is judged: seen by the factory itself, never told by the
 //! build.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_image::BuiltImage;
 use boltworks_model::{
@@ -21,58 +18,10 @@ use crate::origin::{Environment, newest};
 use crate::planning::STAGE0;
 use crate::{Error, Home};
 
-/// What was found of packages in this run: many images have the same ones.
-#[derive(Debug, Default)]
-pub struct Seen {
-    signatures: Mutex<BTreeMap<Sha256, Verdict>>,
-    origins: Mutex<BTreeMap<Sha256, Verdict>>,
-}
-
-impl Seen {
-    fn signature(
-        &self,
-        package: Sha256,
-        judge: impl FnOnce() -> Result<Verdict, Error>,
-    ) -> Result<Verdict, Error> {
-        once(&self.signatures, package, judge)
-    }
-
-    /// A package was made again: what is known of it may be something else now.
-    pub fn forget(&self, package: &Sha256) {
-        for known in [&self.signatures, &self.origins] {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.remove(package);
-        }
-    }
-
-    fn origin(
-        &self,
-        package: Sha256,
-        judge: impl FnOnce() -> Result<Verdict, Error>,
-    ) -> Result<Verdict, Error> {
-        once(&self.origins, package, judge)
-    }
-}
-
-fn once(
-    known: &Mutex<BTreeMap<Sha256, Verdict>>,
-    package: Sha256,
-    judge: impl FnOnce() -> Result<Verdict, Error>,
-) -> Result<Verdict, Error> {
-    let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(verdict) = known().get(&package) {
-        return Ok(verdict.clone());
-    }
-    let verdict = judge()?;
-    known().insert(package, verdict.clone());
-    Ok(verdict)
-}
-
 /// What evidence of one action's artifacts is drawn from.
 pub struct Context<'a> {
     home: &'a Home,
     keys: &'a Keys,
-    seen: &'a Seen,
     materials: Verdict,
     at: Timestamp,
 }
@@ -88,7 +37,6 @@ impl<'a> Context<'a> {
         Self {
             home: means.home,
             keys: means.keys,
-            seen: means.seen,
             materials: materials(&record.materials, inputs, sources),
             at: record.finished,
         }
@@ -188,11 +136,12 @@ impl<'a> Context<'a> {
     /// to when the package was made, which is made again when the key is another one, or they are now.
     fn signatures(&self, packages: &[Pick]) -> Result<Verdict, Error> {
         let signature = |pick: &Pick| {
-            let judge = || match newest(self.home, &pick.sha256, EvidenceKind::Signature)? {
-                Some(Verdict::Pass) => Ok(Verdict::Pass),
-                _ => Ok(verdict(&self.open(&pick.sha256)?)),
-            };
-            self.seen.signature(pick.sha256, judge)
+            Ok(
+                match newest(self.home, &pick.sha256, EvidenceKind::Signature)? {
+                    Some(Verdict::Pass) => Verdict::Pass,
+                    _ => verdict(&self.open(&pick.sha256)?),
+                },
+            )
         };
         let verdicts = packages.iter().map(signature);
         Ok(Verdict::all(verdicts.collect::<Result<Vec<_>, Error>>()?))
@@ -218,15 +167,12 @@ impl<'a> Context<'a> {
                 verdicts.push(Verdict::Fail(Reasons::one(why)));
                 continue;
             }
-            let judge = || {
-                let newest = newest(self.home, sha256, EvidenceKind::Origin)?;
-                Ok(newest.unwrap_or_else(|| {
-                    Verdict::Unknown(Gaps::one(format!(
-                        "it is not known where the files of {name}-{version} come from"
-                    )))
-                }))
-            };
-            verdicts.push(self.seen.origin(*sha256, judge)?);
+            let newest = newest(self.home, sha256, EvidenceKind::Origin)?;
+            verdicts.push(newest.unwrap_or_else(|| {
+                Verdict::Unknown(Gaps::one(format!(
+                    "it is not known where the files of {name}-{version} come from"
+                )))
+            }));
         }
         Ok(Verdict::all(verdicts))
     }

@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use boltworks_apk::Index;
 use boltworks_crypto::{RsaPrivateKey, RsaPublicKey};
 use boltworks_fsx::{Lock, RelPath, Root};
-use boltworks_model::{Ambient, Architecture, ChannelName, Event, Sha256, Timestamp};
+use boltworks_model::{Ambient, Architecture, ChannelName, Event, Evidence, Sha256, Timestamp};
 use boltworks_package::lint::Level;
-use boltworks_records::Records;
+use boltworks_records::{Recorded, Records};
 use boltworks_release::ReleasedStore;
 use boltworks_store::Store;
 
@@ -86,6 +86,8 @@ pub struct Home {
     state_root: Root,
     /// Indexes that this process has read, by the digest of their text.
     indexes: Mutex<BTreeMap<Sha256, Arc<Index>>>,
+    /// What the records say of artifacts, as far as it was asked: many images have the same packages.
+    evidence: Mutex<BTreeMap<Sha256, Arc<[Evidence]>>>,
     /// What was chosen before.
     pub(crate) choices: Choices,
 }
@@ -149,6 +151,7 @@ impl Home {
             records,
             state_root,
             indexes: Mutex::default(),
+            evidence: Mutex::default(),
             choices,
         })
     }
@@ -160,6 +163,33 @@ impl Home {
 
     pub(crate) fn indexes(&self) -> MutexGuard<'_, BTreeMap<Sha256, Arc<Index>>> {
         self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that the records say of an artifact, oldest first; asked once, for those who hold the
+    /// factory: what this process records is in the answer.
+    pub(crate) fn evidence_for(&self, artifact: &Sha256) -> Result<Arc<[Evidence]>, Error> {
+        if let Some(known) = self.evidence().get(artifact) {
+            return Ok(Arc::clone(known));
+        }
+        let found: Arc<[Evidence]> = self.records().evidence_for(artifact)?.into();
+        self.evidence().insert(*artifact, Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// The records say more than was asked: of these, or of who knows what where a run differs from
+    /// the one before.
+    pub(crate) fn forget_evidence(&self, said: &[Evidence], recorded: &Recorded) {
+        let mut known = self.evidence();
+        if matches!(recorded, Recorded::Differs(_)) {
+            known.clear();
+        }
+        for one in said {
+            known.remove(&one.subject.digest);
+        }
+    }
+
+    fn evidence(&self) -> MutexGuard<'_, BTreeMap<Sha256, Arc<[Evidence]>>> {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody else changes this factory, and says so if somebody does.

@@ -8,7 +8,6 @@ use boltworks_source::Fetcher;
 use crate::Home;
 use crate::catalog::Loaded;
 use crate::equipment::Equipment;
-use crate::evidence::Seen;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0};
 use crate::turns::Places;
@@ -31,8 +30,6 @@ pub struct Means<'a> {
     pub environments: &'a Environments,
     /// As many tests run at once.
     pub places: &'a Places,
-    /// What was found of packages before.
-    pub seen: &'a Seen,
     /// What images before have in common with those that follow.
     pub memory: &'a Memory,
 }
@@ -55,7 +52,6 @@ impl Equipment {
             sandbox: &self.sandbox,
             environments: &self.environments,
             places: &self.places,
-            seen: &self.seen,
             memory: &self.memory,
         }
     }

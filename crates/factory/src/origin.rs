@@ -155,10 +155,9 @@ pub(crate) fn newest(
     package: &Sha256,
     kind: EvidenceKind,
 ) -> Result<Option<Verdict>, Error> {
-    let said = home.records().evidence_for(package)?;
-    let mut said = said.into_iter().rev();
-    let newest = said.find(|said| said.kind == kind);
-    Ok(newest.map(|said| said.verdict))
+    let said = home.evidence_for(package)?;
+    let newest = said.iter().rev().find(|said| said.kind == kind);
+    Ok(newest.map(|said| said.verdict.clone()))
 }
 
 /// Lines of a size and a path.

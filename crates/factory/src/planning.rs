@@ -312,7 +312,9 @@ impl Home {
     /// Records an action and what is known of its artifacts. An action that was carried out before
     /// with other artifacts is an error, which the records keep too.
     pub fn record(&self, record: &ActionRecord, evidence: &[Evidence]) -> Result<(), Error> {
-        reproduced(record, &self.records().record_action(record, evidence)?)
+        let recorded = self.records().record_action(record, evidence)?;
+        self.forget_evidence(evidence, &recorded);
+        reproduced(record, &recorded)
     }
 
     /// The same for many, which are recorded together or not at all; what is to be said of each.
@@ -322,9 +324,11 @@ impl Home {
     ) -> Result<Vec<Result<(), Error>>, Error> {
         let recorded = self.records().record_actions(runs)?;
         let each = runs.iter().zip(&recorded);
-        Ok(each
-            .map(|((record, _), recorded)| reproduced(record, recorded))
-            .collect())
+        let each = each.map(|((record, evidence), recorded)| {
+            self.forget_evidence(evidence, recorded);
+            reproduced(record, recorded)
+        });
+        Ok(each.collect())
     }
 
     /// The inputs of a recorded action.

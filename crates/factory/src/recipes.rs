@@ -25,7 +25,6 @@ use crate::means::Means;
 use crate::origin::Environment;
 use crate::planning::{
     ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Standing, TESTS_DOCUMENT,
-    fresh_recipes,
 };
 use crate::tested::Report;
 use crate::testing::{AfterFailure, Tested, Tests, placed, tests_of};
@@ -293,15 +292,11 @@ impl Workshop<'_> {
 
     /// Stage 0 and the packages of every recipe that is made.
     pub(crate) fn world(&self) -> Result<World, Error> {
-        let mut world = self.means.stage0.world();
-        let planned;
         let actions = match self.basis {
+            Basis::Planned(standing) => return Ok(standing.plan.world.clone()),
             Basis::Actions(actions) => actions,
-            Basis::Planned(plan) => {
-                planned = fresh_recipes(&plan.plan);
-                &planned
-            }
         };
+        let mut world = self.means.stage0.world();
         for action in actions {
             self.means.home.add_made(action, &mut world)?;
         }
@@ -311,7 +306,7 @@ impl Workshop<'_> {
     /// Packages that were chosen of what is made, as the room that lays them out wants them.
     pub(crate) fn locked(&self, picks: &[Pick]) -> Result<Locked, Error> {
         match self.basis {
-            Basis::Planned(plan) => pinned(picks, &plan.identities),
+            Basis::Planned(standing) => pinned(picks, &standing.identities),
             Basis::Actions(_) => locked(picks, &self.world()?),
         }
     }
@@ -333,7 +328,6 @@ impl Workshop<'_> {
         let context = Context::new(self.means, record, inputs, order.sources);
         let mut evidence = Vec::new();
         for package in &built.packages {
-            self.means.seen.forget(&package.artifact.digest);
             evidence.extend(context.of_package(&package.artifact, package.sbom, &environment)?);
             let own = test_name(&package.artifact.coordinate.name);
             if tests.iter().any(|test| test_name(&test.package) == own) {

@@ -1,8 +1,6 @@
 //! What was made is judged, and channels are moved to what the gate clears.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use boltworks_apk::Index;
 use boltworks_gate::{Cleared, Judgement, Origin, Policy, Subject as _, judge};
@@ -60,7 +58,6 @@ pub fn release(
             .collect(),
         policy,
         ambient,
-        known: RefCell::default(),
     };
     let mut released = Released::default();
     let repository = office.repository_channel()?;
@@ -117,8 +114,6 @@ pub(crate) struct Office<'a> {
     items: BTreeMap<&'a Subject, &'a Item>,
     policy: Policy,
     pub(crate) ambient: &'a Ambient<'a>,
-    /// What is known of packages, by their digests.
-    known: RefCell<BTreeMap<Sha256, Rc<[Evidence]>>>,
 }
 
 impl Office<'_> {
@@ -149,7 +144,7 @@ impl Office<'_> {
         let candidate = Candidate::repository(&self.home.store, &self.home.records(), &request)?;
         let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
         for package in &packages {
-            evidence.extend(self.home.records().evidence_for(&package.digest)?);
+            evidence.extend(self.home.evidence_for(&package.digest)?.iter().cloned());
         }
         let policy = &self.policy;
         self.judge_and_move(channel, (policy, candidate), &evidence, released)
@@ -272,17 +267,6 @@ impl Office<'_> {
             return Ok(None);
         }
         self.nominated(made).map(Some)
-    }
-
-    /// All that is known of a package; asked once for all images that have it.
-    pub(crate) fn of_package(&self, digest: &Sha256) -> Result<Rc<[Evidence]>, Error> {
-        if let Some(known) = self.known.borrow().get(digest) {
-            return Ok(Rc::clone(known));
-        }
-        let evidence: Rc<[Evidence]> = self.home.records().evidence_for(digest)?.into();
-        let mut known = self.known.borrow_mut();
-        known.insert(*digest, Rc::clone(&evidence));
-        Ok(evidence)
     }
 
     /// What is required of an image: its tests too, where it has some.

@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Layout, RecipeItem};
 use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject, Upon};
 
 /// The packages that can be chosen from, and the file behind each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct World {
     /// The packages.
     pub universe: Universe,

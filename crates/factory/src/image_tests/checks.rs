@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_fsx::{Kind, Limit, Node, RelPath, Tree};
+use boltworks_image::place::{parent_resolved, resolved};
 use boltworks_oci::Config;
 use boltworks_recipe::image_test::{Check, FileCheck};
 
@@ -15,8 +16,6 @@ pub(super) const STEP: &str = "check";
 const SEARCHED: Limit = Limit(64 << 20);
 /// Where apk's database is.
 const INSTALLED: [&str; 2] = ["usr/lib/apk/db/installed", "lib/apk/db/installed"];
-/// The longest chain of links that is followed.
-const MOST_LINKS: usize = 40;
 /// Programs that are shells.
 const SHELLS: [&str; 9] = [
     "sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "busybox",
@@ -148,7 +147,10 @@ fn shells(tree: &Tree) -> Vec<String> {
 /// The packages that the image's own database names.
 fn packages(tree: &Tree) -> Result<BTreeSet<String>, Error> {
     for place in INSTALLED {
-        let path = RelPath::try_from(place)?;
+        let path = resolved(tree, &RelPath::try_from(place)?);
+        let Ok(path) = path else {
+            continue;
+        };
         let Some(content) = tree.file(&path) else {
             continue;
         };
@@ -170,44 +172,13 @@ fn unread(path: &RelPath, source: std::io::Error) -> Error {
     .into()
 }
 
-/// What a path names, with links to folders followed, but for the last part.
+/// What a path names, with links to folders followed, but for the last part. What leads in a circle
+/// leads to nothing.
 fn found<'t>(tree: &'t Tree, text: &str) -> Result<Option<(RelPath, &'t Node)>, Error> {
-    let mut wanted = text.to_owned();
-    'again: for _ in 0..MOST_LINKS {
-        let path = RelPath::try_from(wanted.as_str())?;
-        for above in path.ancestors() {
-            if let Some(Node {
-                kind: Kind::Symlink(target),
-                ..
-            }) = tree.get(&above)
-            {
-                let rest = wanted.get(above.as_bytes().len() + 1..).unwrap_or_default();
-                let target = String::from_utf8_lossy(target).into_owned();
-                let start = match (target.strip_prefix('/'), above.parent()) {
-                    (Some(absolute), _) => absolute.to_owned(),
-                    (None, Some(parent)) => format!("{parent}/{target}"),
-                    (None, None) => target,
-                };
-                wanted = cleaned(&format!("{start}/{rest}"));
-                continue 'again;
-            }
-        }
-        return Ok(tree.get(&path).map(|node| (path, node)));
-    }
-    Ok(None)
-}
-
-/// A path without `.` and `..`.
-fn cleaned(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
+    let Ok(path) = parent_resolved(tree, &RelPath::try_from(text)?) else {
+        return Ok(None);
+    };
+    Ok(tree.get(&path).map(|node| (path, node)))
 }
 
 fn of_file(tree: &Tree, check: &FileCheck) -> Result<Vec<String>, Error> {

@@ -8,7 +8,7 @@ use boltworks_fsx::{Ownership, RelPath, Root, WriteOptions};
 use boltworks_model::Ambient;
 use boltworks_plan::Unchosen;
 use boltworks_recipe::image_test::{How, Run};
-use boltworks_sandbox::{Beside, End, Exit, GuestSpec, Limits, StepSpec};
+use boltworks_sandbox::{Beside, End, Exit, GuestSpec, Limits, Local, StepSpec, Stream};
 use boltworks_solver::Options;
 
 use super::user::{User, as_seen, user};
@@ -21,6 +21,9 @@ use crate::tested::Used;
 const STEP: &str = "run";
 /// Where the script finds what others expect to be set.
 const SCRIPT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Who hears what is printed.
+type Hear<'a> = dyn FnMut(Stream, &[u8]) + 'a;
 
 /// What is started of an image.
 struct Start {
@@ -139,24 +142,15 @@ impl Running<'_, '_> {
                 ..self.workshop.limits()
             },
         };
-        let sandbox = self.workshop.means.sandbox;
         let mut printed = Vec::new();
-        let mut heard = Ok(());
-        let log = &mut self.log;
-        let ran = sandbox.run(
-            guest,
-            &step,
-            &mut |_, bytes| {
-                printed.extend_from_slice(bytes.get(..KEPT.min(bytes.len())).unwrap_or_default());
-                printed.truncate(KEPT);
-                if heard.is_ok() {
-                    heard = log.bytes(bytes);
-                }
-            },
-            ambient,
-        );
-        heard?;
-        let exit = match started(ran)? {
+        let mut keep = |bytes: &[u8]| {
+            printed.extend_from_slice(bytes.get(..KEPT.min(bytes.len())).unwrap_or_default());
+            printed.truncate(KEPT);
+        };
+        let ran = self.heard(&mut keep, |sandbox, hear| {
+            sandbox.run(guest, &step, hear, ambient)
+        })?;
+        let exit = match ran {
             Ok(exit) => exit,
             Err(fault) => return Ok(Some(fault)),
         };
@@ -189,21 +183,10 @@ impl Running<'_, '_> {
             cwd: "/tmp".to_owned(),
             limits: self.workshop.limits(),
         };
-        let sandbox = self.workshop.means.sandbox;
-        let mut heard = Ok(());
-        let log = &mut self.log;
-        let ran = sandbox.run_beside(
-            &guest,
-            (beside, &step),
-            &mut |_, bytes| {
-                if heard.is_ok() {
-                    heard = log.bytes(bytes);
-                }
-            },
-            ambient,
-        );
-        heard?;
-        let exit = match started(ran)? {
+        let ran = self.heard(&mut |_| {}, |sandbox, hear| {
+            sandbox.run_beside(&guest, (beside, &step), hear, ambient)
+        })?;
+        let exit = match ran {
             Ok(exit) => exit,
             Err(fault) => return Ok(Some(fault)),
         };
@@ -214,6 +197,24 @@ impl Running<'_, '_> {
         }
         let script = script.unwrap_or_default();
         Ok((!exit.is_success()).then(|| fault(told(&exit), code_of(&exit), script)))
+    }
+
+    /// Runs something whose output goes into the log, and to who else wants it.
+    fn heard(
+        &mut self,
+        keep: &mut dyn FnMut(&[u8]),
+        run: impl FnOnce(&Local, &mut Hear<'_>) -> Result<Exit, boltworks_sandbox::Error>,
+    ) -> Result<Result<Exit, Fault>, Error> {
+        let mut heard = Ok(());
+        let log = &mut self.log;
+        let ran = run(self.workshop.means.sandbox, &mut |_, bytes| {
+            keep(bytes);
+            if heard.is_ok() {
+                heard = log.bytes(bytes);
+            }
+        });
+        heard?;
+        started(ran)
     }
 
     /// The guest of the script.

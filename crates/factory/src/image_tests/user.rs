@@ -1,12 +1,11 @@
 //! Whom a container runs as, and what of its files is open to them.
 
-use boltworks_fsx::{Kind, Limit, Node, RelPath, Tree};
+use boltworks_fsx::{Kind, Node, RelPath, Tree};
+use boltworks_image::place::read_file;
+use boltworks_rootfs::accounts::{GROUP, PASSWD};
 use boltworks_sandbox::Ids;
 
 use crate::Error;
-
-/// The longest list of users that is read.
-const LIST_LIMIT: Limit = Limit(1 << 20);
 
 /// Who a container's first process is.
 pub(super) struct User {
@@ -22,7 +21,7 @@ pub(super) fn user(tree: &Tree, text: &str) -> Result<Option<User>, Error> {
         None => (text, None),
     };
     let user = if user.is_empty() { "0" } else { user };
-    let users = lines(tree, "etc/passwd")?;
+    let users = lines(tree, PASSWD)?;
     let entry = users.iter().map(|line| line.split(':').collect::<Vec<_>>());
     let entry = entry.into_iter().find(|fields| {
         let is_name = fields.first() == Some(&user);
@@ -36,7 +35,7 @@ pub(super) fn user(tree: &Tree, text: &str) -> Result<Option<User>, Error> {
     let gid = match group {
         None => number(field(3)).unwrap_or(0),
         Some(group) => {
-            let groups = lines(tree, "etc/group")?;
+            let groups = lines(tree, GROUP)?;
             let named = groups.iter().find_map(|line| {
                 let fields: Vec<&str> = line.split(':').collect();
                 (fields.first() == Some(&group)).then(|| number(fields.get(2).copied()))?
@@ -56,17 +55,11 @@ pub(super) fn user(tree: &Tree, text: &str) -> Result<Option<User>, Error> {
     }))
 }
 
+/// The lines of a file; none where there is no such file.
 fn lines(tree: &Tree, path: &str) -> Result<Vec<String>, Error> {
-    let path = RelPath::try_from(path)?;
-    let Some(content) = tree.file(&path) else {
+    let Some((bytes, _)) = read_file(tree, path)? else {
         return Ok(Vec::new());
     };
-    let bytes = content
-        .read_vec(LIST_LIMIT)
-        .map_err(|source| boltworks_image::Error::Content {
-            path: path.clone(),
-            source,
-        })?;
     let text = String::from_utf8_lossy(&bytes);
     Ok(text.lines().map(str::to_owned).collect())
 }
@@ -139,6 +132,15 @@ mod tests {
         assert_eq!(told("65532"), some(65532, 0, "/"));
         assert_eq!(told("nobody"), None);
         assert_eq!(told("web:nobody"), None);
+        let mut linked = Tree::new();
+        let link = Node::symlink(Meta::new(0o777, 0), "../usr/share/passwd");
+        linked.insert("etc/passwd".parse().unwrap(), link).unwrap();
+        let table = "usr/share/passwd".parse().unwrap();
+        linked.insert(table, file(passwd)).unwrap();
+        assert_eq!(
+            user(&linked, "web").unwrap().unwrap().ids,
+            Ids { uid: 7, gid: 8 }
+        );
     }
 
     #[test]
