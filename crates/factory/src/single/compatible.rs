@@ -65,7 +65,8 @@ pub(super) fn in_order(
     again.map_or(solution, |again| again.solution)
 }
 
-/// Everything the image room needs to lay layers as apko does, if it is to. `keys` are the files of the keys, in their order.
+/// Everything the image room needs to lay layers as apko does, if it is to. `keys` are the files of the
+/// keys, in their order.
 pub(super) fn compatible(
     order: &ImageOrder,
     (image, architecture): (&Image, Architecture),
@@ -139,7 +140,7 @@ fn without_password(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         return address.to_owned();
     };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match authority.rsplit_once('@') {
         Some((user, host)) if user.contains(':') => format!("{scheme}://{host}{path}"),
         _ => address.to_owned(),
