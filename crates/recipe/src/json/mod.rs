@@ -109,6 +109,17 @@ impl Test {
     }
 }
 
+/// Whether a value is a text, list or map of nothing, or `null`.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// A JSON object that leaves out what is empty: `null`, `false`, `""`, `[]`, `{}`.
 #[derive(Default)]
 struct Object(Map<String, Value>);
@@ -116,14 +127,7 @@ struct Object(Map<String, Value>);
 impl Object {
     fn put(&mut self, key: &str, value: impl Into<Value>) {
         let value = value.into();
-        let is_empty = match &value {
-            Value::Null | Value::Bool(false) => true,
-            Value::String(text) => text.is_empty(),
-            Value::Array(list) => list.is_empty(),
-            Value::Object(map) => map.is_empty(),
-            Value::Bool(true) | Value::Number(_) => false,
-        };
-        if !is_empty {
+        if !is_empty(&value) && value != Value::Bool(false) {
             self.0.insert(key.to_owned(), value);
         }
     }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::is_empty;
 use crate::parsed::{Accounts, BaseImage, Certificates, Contents, Image, PathMutation, Text};
 
 /// What s6 is started with where services are asked for, and the package that brings it.
-const SCANNER: (&str, &str) = ("/bin/s6-svscan /sv", "s6");
+pub(super) const SCANNER: (&str, &str) = ("/bin/s6-svscan /sv", "s6");
 
 /// Names of architectures that apko takes for those of OCI.
 const ALIASES: [(&str, &str); 8] = [
@@ -29,7 +30,7 @@ impl Image {
     /// [checked](crate::check_image).
     pub fn shown(&self) -> Value {
         let mut out = Map::new();
-        let has_services = text(self.entrypoint.kind.as_ref()) == "service-bundle";
+        let has_services = self.has_services();
         put(&mut out, "contents", contents(&self.contents, has_services));
         put(&mut out, "entrypoint", self.shown_entrypoint(has_services));
         put(&mut out, "cmd", json!(text(self.cmd.as_ref())));
@@ -62,6 +63,11 @@ impl Image {
         Value::Object(out)
     }
 
+    /// Whether it is a bundle of services that runs.
+    pub(super) fn has_services(&self) -> bool {
+        text(self.entrypoint.kind.as_ref()) == "service-bundle"
+    }
+
     fn shown_entrypoint(&self, has_services: bool) -> Value {
         let entry = &self.entrypoint;
         let command = if has_services {
@@ -84,15 +90,8 @@ impl Image {
 }
 
 /// Adds a field that says something.
-fn put(out: &mut Map<String, Value>, key: &str, value: Value) {
-    let says_nothing = match &value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    };
-    if !says_nothing {
+pub(super) fn put(out: &mut Map<String, Value>, key: &str, value: Value) {
+    if !is_empty(&value) {
         out.insert(key.to_owned(), value);
     }
 }
@@ -149,7 +148,7 @@ fn contents(contents: &Contents, has_services: bool) -> Value {
 }
 
 /// An address whose password is not shown.
-fn redacted(address: &str) -> String {
+pub(super) fn redacted(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         return address.to_owned();
     };

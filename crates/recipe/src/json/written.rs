@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use boltworks_model::Architecture;
 use serde_json::{Map, Value, json};
 
+use super::is_empty;
+use super::shown::{SCANNER, put, redacted};
 use crate::parsed::Image;
-
-/// The package that a service bundle brings along.
-const SERVICES: &str = "s6";
 
 /// What a build knows beside the file.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +34,17 @@ impl Image {
         let mut out = Map::new();
         let contents = shown.get("contents").and_then(Value::as_object);
         let own = contents.cloned().unwrap_or_default();
-        out.insert("contents".to_owned(), contents_of(&own, build));
+        let mut written = contents_of(&own, build);
+        let services = self.has_services().then(|| SCANNER.1.to_owned());
+        // That of a bundle has no version: only the file asks for it.
+        let packages: Vec<&String> = build.packages.iter().chain(&services).collect();
+        put(&mut written, "packages", json!(packages));
+        out.insert("contents".to_owned(), Value::Object(written));
         let pruned = |field: &str, kept: &[&str]| {
             let value = shown.get(field).cloned().unwrap_or_else(|| json!({}));
             prune(value, kept)
         };
-        out.insert("entrypoint".to_owned(), pruned("entrypoint", &["services"]));
+        out.insert("entrypoint".to_owned(), pruned("entrypoint", &[]));
         for field in ["cmd", "stop-signal", "work-dir"] {
             copy(&shown, &mut out, field);
         }
@@ -80,7 +84,7 @@ fn copy(shown: &Value, out: &mut Map<String, Value>, field: &str) {
     }
 }
 
-fn contents_of(own: &Map<String, Value>, build: &Surroundings<'_>) -> Value {
+fn contents_of(own: &Map<String, Value>, build: &Surroundings<'_>) -> Map<String, Value> {
     let texts = |field: &str| -> BTreeSet<String> {
         let list = own
             .get(field)
@@ -90,34 +94,30 @@ fn contents_of(own: &Map<String, Value>, build: &Surroundings<'_>) -> Value {
         list.filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let mut out = Map::new();
-    let mut put = |field: &str, value: Value| {
-        if !value.as_array().is_some_and(Vec::is_empty) && !value.is_null() {
-            out.insert(field.to_owned(), value);
-        }
-    };
     let with = |field: &str, given: &[String]| {
         let mut all = texts(field);
-        all.extend(given.iter().cloned());
+        all.extend(given.iter().map(|text| redacted(text)));
         json!(all)
     };
     put(
+        &mut out,
         "build_repositories",
         with("build_repositories", build.build_repositories),
     );
     let named = |field: &str| own.get(field).cloned().unwrap_or_default();
-    put("runtime_repositories", named("runtime_repositories"));
-    put("repositories", with("repositories", build.repositories));
-    put("keyring", with("keyring", build.keyring));
-    put("runtime_keyring", named("runtime_keyring"));
-    // Without a version it is there only because the file asks for services.
-    let asked = own.get("packages").and_then(Value::as_array);
-    let is_bundle = asked
-        .and_then(|packages| packages.last())
-        .is_some_and(|last| last == SERVICES);
-    let services = is_bundle.then(|| SERVICES.to_owned());
-    let packages: Vec<&String> = build.packages.iter().chain(&services).collect();
-    put("packages", json!(packages));
-    Value::Object(out)
+    put(
+        &mut out,
+        "runtime_repositories",
+        named("runtime_repositories"),
+    );
+    put(
+        &mut out,
+        "repositories",
+        with("repositories", build.repositories),
+    );
+    put(&mut out, "keyring", with("keyring", build.keyring));
+    put(&mut out, "runtime_keyring", named("runtime_keyring"));
+    out
 }
 
 /// Takes out what says nothing, at every depth, but fields of these names.
@@ -133,19 +133,49 @@ fn prune(value: Value, kept: &[&str]) -> Value {
                 (key, value)
             });
             let says = |(key, value): &(String, Value)| {
-                let is_empty = match value {
-                    Value::Null | Value::Bool(false) => true,
-                    Value::Number(number) => number.as_u64() == Some(0),
-                    Value::String(text) => text.is_empty(),
-                    Value::Array(all) => all.is_empty(),
-                    Value::Object(all) => all.is_empty(),
-                    Value::Bool(true) => false,
-                };
-                !is_empty || key != "services" && kept.contains(&key.as_str())
+                let says_nothing = is_empty(value) || *value == json!(false) || *value == json!(0);
+                !says_nothing || kept.contains(&key.as_str())
             };
             Value::Object(fields.filter(says).collect())
         }
         Value::Array(all) => all.into_iter().map(|one| prune(one, kept)).collect(),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse_image;
+
+    fn written(text: &str) -> String {
+        let given = ["https://me:secret@os.example/x".to_owned()];
+        let packages = ["a=1-r0", "s6=2-r0"].map(str::to_owned);
+        let build = Surroundings {
+            architecture: Architecture::X86_64,
+            packages: &packages,
+            repositories: &given,
+            build_repositories: &given,
+            keyring: &given,
+            annotations: &BTreeMap::new(),
+        };
+        parse_image("web.yaml", text)
+            .unwrap()
+            .written(&build)
+            .to_string()
+    }
+
+    #[test]
+    fn what_is_given_is_there_without_passwords() {
+        let text = written("contents: {packages: [a, s6], repositories: ['https://os.example']}\n");
+        insta::assert_snapshot!(text, @r#"{"contents":{"build_repositories":["https://me:xxxxx@os.example/x"],"repositories":["https://me:xxxxx@os.example/x","https://os.example"],"keyring":["https://me:xxxxx@os.example/x"],"packages":["a=1-r0","s6=2-r0"]},"entrypoint":{},"accounts":{},"archs":["amd64"]}"#);
+    }
+
+    #[test]
+    fn a_bundle_of_services_names_its_package() {
+        let text = written(
+            "contents: {packages: [a]}\nentrypoint: {type: service-bundle, services: {x: ''}}\naccounts: {groups: [{groupname: g, gid: 0}], users: [{username: u, uid: 5, gid: 0}]}\n",
+        );
+        insta::assert_snapshot!(text, @r#"{"contents":{"build_repositories":["https://me:xxxxx@os.example/x"],"repositories":["https://me:xxxxx@os.example/x"],"keyring":["https://me:xxxxx@os.example/x"],"packages":["a=1-r0","s6=2-r0","s6"]},"entrypoint":{"type":"service-bundle","command":"/bin/s6-svscan /sv","services":{"x":""}},"accounts":{"users":[{"username":"u","uid":5,"gid":0,"homedir":"/home/u"}],"groups":[{"groupname":"g"}]},"archs":["amd64"]}"#);
     }
 }
