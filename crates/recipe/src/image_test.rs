@@ -2,17 +2,21 @@
 //! a container of it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use boltworks_version::apk::Dependency;
+use boltworks_version::apk::{Dependency, DependencyError};
 use boltworks_yaml::{Place, Spanned};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::parsed::{Origin, Permissions, Text};
+use crate::resolve::duration;
 
 /// How long a container has to listen where nothing is said.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may have.
+const PATIENT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// The tests of an image, as understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -86,7 +90,7 @@ pub enum How {
         /// TCP ports it must listen at first.
         ports: Vec<u16>,
         /// The packages of the script's guest.
-        packages: Vec<String>,
+        packages: Vec<Dependency>,
         /// The script; nothing where the ports are all there is to see.
         script: Option<String>,
     },
@@ -108,14 +112,11 @@ impl ImageTest {
 
 impl Run {
     /// The packages of the script's guest.
-    pub fn packages(&self) -> Vec<Dependency> {
-        let How::Beside { packages, .. } = &self.how else {
-            return Vec::new();
-        };
-        packages
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .collect()
+    pub fn packages(&self) -> &[Dependency] {
+        match &self.how {
+            How::Beside { packages, .. } => packages,
+            How::Ends { .. } => &[],
+        }
     }
 }
 
@@ -313,18 +314,19 @@ impl Reader<'_> {
     fn run(&self, run: &ParsedRun) -> Result<Run, Error> {
         let top = || self.0.at(1, 1);
         let patience = run.patience.as_ref().map(|text| {
-            let seconds = text.strip_suffix('s').and_then(|text| text.parse().ok());
-            let seconds = seconds.filter(|seconds| (1..=3600).contains(seconds));
-            seconds.map(Duration::from_secs).ok_or_else(|| {
-                let message = format!("'{}' is no time from 1s to 3600s", text.as_str());
+            let found = duration(text).filter(|found| PATIENT.contains(found));
+            found.ok_or_else(|| {
+                let message = format!("'{}' is no time from 1s to 1h", text.as_str());
                 told(self.0.place(text), message, "write `10s`")
             })
         });
         let patience = patience.transpose()?.unwrap_or(PATIENCE);
-        for text in &run.packages {
-            text.parse::<Dependency>()
-                .map_err(|error| told(self.0.place(text), error.to_string(), "name a package"))?;
-        }
+        let packages = run.packages.iter().map(|text| {
+            text.parse().map_err(|error: DependencyError| {
+                told(self.0.place(text), error.to_string(), "name a package")
+            })
+        });
+        let packages = packages.collect::<Result<Vec<Dependency>, Error>>()?;
         let is_beside = !run.ports.is_empty() || run.script.is_some() || !run.packages.is_empty();
         let how = match run.ends {
             Some(_) if is_beside => {
@@ -347,14 +349,22 @@ impl Reader<'_> {
             }
             None => How::Beside {
                 ports: run.ports.clone(),
-                packages: texts(&run.packages),
+                packages,
                 script: run.script.as_ref().map(|text| text.as_str().to_owned()),
             },
         };
-        if let (Some(script), true) = (&run.script, run.packages.is_empty()) {
-            let message = "the script has no guest to run in";
-            let help = "name what brings /bin/sh and what else it needs: `packages: [busybox]`";
-            return Err(told(self.0.place(script), message, help));
+        match (&run.script, run.packages.as_slice()) {
+            (Some(script), []) => {
+                let message = "the script has no guest to run in";
+                let help = "name what brings /bin/sh and what else it needs: `packages: [busybox]`";
+                return Err(told(self.0.place(script), message, help));
+            }
+            (None, [first, ..]) => {
+                let message = "the packages are a script's, and there is none";
+                let help = "write the `script`, or leave the packages out";
+                return Err(told(self.0.place(first), message, help));
+            }
+            _ => {}
         }
         Ok(Run { how, patience })
     }
@@ -395,7 +405,8 @@ mod tests {
             "run: {ends: 0, ports: [1]}\n",
             "run: {prints: [a], ports: [1]}\n",
             "run:\n  script: 'true'\n",
-            "run: {ports: [1], patience: 1h}\n",
+            "run: {ports: [1], packages: [a]}\n",
+            "run: {ports: [1], patience: 2h}\n",
             "run: {ports: [70000]}\n",
         ];
         insta::assert_snapshot!(all.map(said).join("\n"), @r#"
@@ -410,7 +421,8 @@ mod tests {
         web.test.yaml:1:1: a container that ends has nothing beside it
         web.test.yaml:1:1: `prints` is asked of a container that ends
         web.test.yaml:2:11: the script has no guest to run in
-        web.test.yaml:1:29: '1h' is no time from 1s to 3600s
+        web.test.yaml:1:30: the packages are a script's, and there is none
+        web.test.yaml:1:29: '2h' is no time from 1s to 1h
         web.test.yaml:1:15: a whole number from 0 to 65535 is needed here
         "#);
     }

@@ -223,7 +223,7 @@ impl Running<'_, '_> {
         let home = workshop.means.home;
         let world = workshop.world()?;
         let options = Options::new(home.architecture());
-        let picks = home.choose(&world, &run.packages(), &options);
+        let picks = home.choose(&world, run.packages(), &options);
         let picks = picks.map_err(|unchosen| match unchosen {
             Unchosen::Unsolvable(why) => Error::Unsolvable {
                 subject: format!("the test of image {}", self.name),

@@ -150,7 +150,7 @@ impl Fields<'_> {
 }
 
 /// A duration as Go reads it (`1h30m`, `1.5h`, `90s`, `100ms`), or whole seconds.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }

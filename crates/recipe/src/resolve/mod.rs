@@ -26,6 +26,7 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::{Dependency, DependencyError};
 
 pub use self::checks::check_image;
+pub(crate) use self::details::duration;
 use self::package::Fields;
 pub(crate) use self::package::leaves;
 use self::scope::{Part, Scope};
