@@ -385,35 +385,10 @@ impl<'a> Site<'a> {
             return Ok(content_a.len() == content_b.len()
                 && digest(&a.path, content_a)? == digest(&b.path, content_b)?);
         }
-        let same = match (self.node(a), self.node(b)) {
-            (Some(a), Some(b)) => match (&a.kind, &b.kind) {
-                (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
-                (
-                    Kind::CharDevice {
-                        major: major_a,
-                        minor: minor_a,
-                    },
-                    Kind::CharDevice {
-                        major: major_b,
-                        minor: minor_b,
-                    },
-                )
-                | (
-                    Kind::BlockDevice {
-                        major: major_a,
-                        minor: minor_a,
-                    },
-                    Kind::BlockDevice {
-                        major: major_b,
-                        minor: minor_b,
-                    },
-                ) => (major_a, minor_a) == (major_b, minor_b),
-                (Kind::Fifo, Kind::Fifo) => true,
-                _ => false,
-            },
-            _ => false,
+        let (Some(a), Some(b)) = (self.node(a), self.node(b)) else {
+            return Ok(false);
         };
-        Ok(same)
+        Ok(a.kind.is_same_without_bytes(&b.kind))
     }
 
     /// The file that a package's file and all its hard links name.

@@ -19,19 +19,23 @@ pub(crate) fn plain(members: &[Member<'_>]) -> Option<Assembly> {
     }
     // Each member's own are in order, which the sort makes use of; it keeps that of the members.
     rows.sort_by_key(|(path, ..)| *path);
+    let mut pairs = rows.windows(2);
+    let is_clash = |pair: &[(&RelPath, usize, &Node)]| match pair {
+        [(one, _, first), (other, _, second)] => {
+            one == other && !(first.is_dir() && second.is_dir())
+        }
+        _ => false,
+    };
+    if pairs.any(is_clash) {
+        return None;
+    }
+    // Of a directory's packages the first counts.
+    rows.dedup_by_key(|(path, ..)| *path);
     let linked = linked(members)?;
     let mut nodes: Vec<(RelPath, Node)> = Vec::with_capacity(rows.len());
     let mut origin = Vec::with_capacity(rows.len());
     let mut files: BTreeMap<(usize, &RelPath), RelPath> = BTreeMap::new();
     for (path, place, node) in rows {
-        if let Some((last, before)) = nodes.last()
-            && last == path
-        {
-            if before.is_dir() && node.is_dir() {
-                continue;
-            }
-            return None;
-        }
         let tree = members.get(place)?.tree;
         let mut node = node.clone();
         if matches!(node.kind, Kind::Hardlink(_)) || linked.contains(&(place, path)) {

@@ -1,7 +1,5 @@
 //! Trees made all at once: without looking each path up in what is there already.
 
-use std::collections::HashSet;
-
 use super::{Node, Tree};
 use crate::{Error, RelPath};
 
@@ -9,26 +7,24 @@ impl Tree {
     /// Of nodes in any order. An error where a path is beneath something that is not a directory, or
     /// there twice. Nodes that are in order already cost no more than to be looked at.
     pub fn of(mut nodes: Vec<(RelPath, Node)>) -> Result<Self, Error> {
-        let others = nodes.iter().filter(|(_, node)| !node.is_dir());
-        let others: HashSet<&[u8]> = others.map(|(path, _)| path.as_bytes()).collect();
-        let mut folder = None;
-        for (path, _) in &nodes {
-            let (its, _) = path.split();
-            if folder != its {
-                if path.above().any(|dir| others.contains(dir)) {
-                    let reason = "it is beneath something that is no directory";
-                    return Err(Error::entry("place", path, reason));
-                }
-                folder = its;
-            }
-        }
         nodes.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let twice = nodes.windows(2).find_map(|pair| match pair {
-            [(a, _), (b, _)] if a == b => Some(a),
-            _ => None,
-        });
-        if let Some(path) = twice {
-            return Err(Error::entry("place", path, "it is there twice"));
+        // Those before that are no directories, and whose bytes the next ones may begin with.
+        let mut others: Vec<&[u8]> = Vec::new();
+        let mut last = None;
+        for (path, node) in &nodes {
+            let refused = |reason| Err(Error::entry("place", path, reason));
+            if last == Some(path) {
+                return refused("it is there twice");
+            }
+            let bytes = path.as_bytes();
+            while others.pop_if(|other| !bytes.starts_with(other)).is_some() {}
+            if others.iter().any(|dir| bytes.get(dir.len()) == Some(&b'/')) {
+                return refused("it is beneath something that is no directory");
+            }
+            if !node.is_dir() {
+                others.push(bytes);
+            }
+            last = Some(path);
         }
         Ok(Self(nodes.into_iter().collect()))
     }

@@ -73,6 +73,27 @@ pub enum Kind {
     Fifo,
 }
 
+impl Kind {
+    /// Whether both are the same, and neither has bytes to compare: links that lead to the same,
+    /// devices of the same numbers, directories, pipes.
+    pub fn is_same_without_bytes(&self, other: &Self) -> bool {
+        let device = |kind: &Self| match kind {
+            Self::CharDevice { major, minor } | Self::BlockDevice { major, minor } => {
+                Some((*major, *minor))
+            }
+            _ => None,
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && device(self) == device(other)
+            && match (self, other) {
+                (Self::Symlink(one), Self::Symlink(other)) => one == other,
+                (Self::Hardlink(one), Self::Hardlink(other)) => one == other,
+                (Self::File(_), _) => false,
+                _ => true,
+            }
+    }
+}
+
 /// A path's attributes and content.
 #[derive(Debug, Clone)]
 pub struct Node {
