@@ -67,14 +67,14 @@ fn is_same(
         _ => None,
     };
     if let (Some(old), Some(new)) = (content(before, old), content(after, new)) {
-        return Ok(is_one(&old, &new)
-            || old.len() == new.len() && digest(path, &old)? == digest(path, &new)?);
+        return has_same_bytes(path, &old, &new);
     }
-    Ok(match (&old.kind, &new.kind) {
-        (Kind::Symlink(old), Kind::Symlink(new)) => old == new,
-        // Nothing here makes a device or a named pipe.
-        (old, new) => std::mem::discriminant(old) == std::mem::discriminant(new),
-    })
+    Ok(old.kind.is_same_without_bytes(&new.kind))
+}
+
+/// Whether two contents of a path are the same bytes.
+pub(crate) fn has_same_bytes(path: &RelPath, old: &Content, new: &Content) -> Result<bool, Error> {
+    Ok(is_one(old, new) || old.len() == new.len() && digest(path, old)? == digest(path, new)?)
 }
 
 /// Whether these are the very same bytes, which need not be read to know it.
@@ -94,7 +94,8 @@ fn is_one(old: &Content, new: &Content) -> bool {
     }
 }
 
-fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
+/// The digest of a path's bytes.
+pub(crate) fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
     content.sha256().map_err(|source| Error::Content {
         path: path.clone(),
         source,

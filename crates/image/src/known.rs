@@ -11,11 +11,12 @@
 //! believed is no error: the layer is written anew, to the same bytes.
 
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{Content, Kind, Limit, Meta, RelPath, Tree};
+use boltworks_fsx::{Kind, Limit, Meta, RelPath, Tree};
 use boltworks_model::Sha256;
 use boltworks_oci::Layer;
 use boltworks_store::{Batch, Store};
 
+use crate::brought::digest;
 use crate::layer::Compression;
 use crate::pieces::seal;
 use crate::{Error, WRITER_VERSION};
@@ -23,6 +24,9 @@ use crate::{Error, WRITER_VERSION};
 const FOLDER: &str = "written";
 /// Three digests and two lengths.
 const NOTE: usize = 3 * 32 + 2 * 8;
+
+/// A layer, and how many bytes its tar has.
+pub type Found = (Layer, u64);
 
 /// What a layer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +67,7 @@ impl Key {
     }
 
     /// The layer that was made of it, and the length of its tar; if it is there and good.
-    pub fn find(&self, store: &Store) -> Option<(Layer, u64)> {
+    pub fn find(&self, store: &Store) -> Option<Found> {
         let folder = store.folder(&RelPath::try_from(FOLDER).ok()?).ok()?;
         let note = folder
             .read_vec(&self.name().ok()?, Limit(NOTE as u64))
@@ -91,7 +95,7 @@ impl Key {
     /// remembered, and nothing else.
     pub fn remember(
         &self,
-        (layer, unpacked): (&Layer, u64),
+        (layer, unpacked): &Found,
         (store, batch): (&Store, &mut Batch<'_>),
     ) -> Result<(), Error> {
         let folder = store.folder(&RelPath::try_from(FOLDER)?)?;
@@ -106,13 +110,6 @@ impl Key {
     fn name(&self) -> Result<RelPath, Error> {
         Ok(RelPath::try_from(self.0.to_string().as_str())?)
     }
-}
-
-fn digest(path: &RelPath, content: &Content) -> Result<Sha256, Error> {
-    content.sha256().map_err(|source| Error::Content {
-        path: path.clone(),
-        source,
-    })
 }
 
 /// Hashes fields so that no two rows of them are alike: each with its length in front.

@@ -105,10 +105,7 @@ pub(crate) fn write_entries<'a>(
     batch: &mut Batch<'a>,
     lay: &mut dyn FnMut(&mut Archive<'a>) -> Result<(), Error>,
 ) -> Result<StoredLayer, Error> {
-    let compressed = Counted {
-        out: store.begin()?,
-        size: 0,
-    };
+    let compressed = store.begin()?;
     let compression = known.compression();
     let known = Arc::new(move |piece: &_| known.get(piece));
     let out = match compression {
@@ -118,9 +115,10 @@ pub(crate) fn write_entries<'a>(
     let mut archive = Archive(Writer::new(Hashing::new(out)));
     lay(&mut archive)?;
     let (out, diff_id, unpacked) = archive.0.finish_with_end()?.finish();
-    let (Counted { out, size }, pieces) = out.finish().map_err(failed)?;
+    let (blob, pieces) = out.finish().map_err(failed)?;
+    let size = blob.size();
     let layer = Layer {
-        digest: batch.add(out)?,
+        digest: batch.add(blob)?,
         size,
         diff_id,
         media_type: compression.media_type(),
@@ -134,7 +132,7 @@ pub(crate) fn write_entries<'a>(
 }
 
 /// The archive of a layer that is being written.
-pub(crate) struct Archive<'a>(Writer<Hashing<Packing<Counted<BlobDraft<'a>>>>>);
+pub(crate) struct Archive<'a>(Writer<Hashing<Packing<BlobDraft<'a>>>>);
 
 impl Archive<'_> {
     /// Appends an entry.
@@ -210,23 +208,5 @@ impl<W: Write> Write for Packing<W> {
             Self::Gzip(gzip) => gzip.flush(),
             Self::Zstd(zstd) => zstd.flush(),
         }
-    }
-}
-
-/// Counts what passes.
-struct Counted<W> {
-    out: W,
-    size: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

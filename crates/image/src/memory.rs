@@ -8,20 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use boltworks_model::Sha256;
-use boltworks_oci::Layer;
 use boltworks_rootfs::Shelf;
 use boltworks_sbom::Own;
 
 use crate::Error;
-use crate::known::Key;
+use crate::known::{Found, Key};
 
 /// No more documents of packages are remembered.
 const DOCUMENTS: usize = 1_500;
 /// No more layers are remembered.
 const LAYERS: usize = 100_000;
-
-/// A layer, and how many bytes its tar has.
-pub(crate) type Found = (Layer, u64);
 
 /// The document of a package, or why it cannot be used; nothing where it has none.
 pub(crate) type Document = Option<Arc<Result<Own, String>>>;

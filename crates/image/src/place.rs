@@ -1,6 +1,6 @@
 //! Where a path really is in a tree: links above it followed, never out of the root.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Tree};
 
@@ -13,7 +13,7 @@ const MAX_HOPS: u32 = 40;
 const TEXT_LIMIT: Limit = Limit(4 << 20);
 
 /// How names begin that a layer takes for the removal of another (image-spec, "whiteouts").
-const WHITEOUT: &[u8] = b".wh.";
+pub(crate) const WHITEOUT: &[u8] = b".wh.";
 /// Why such a name is refused.
 pub const WHITEOUT_REASON: &str =
     "no name may begin with '.wh.': image layers take it for a removal";
@@ -166,22 +166,32 @@ pub fn replace_file(
 
 /// Takes a name away. If other names of the same file are left, one of them becomes the file.
 pub fn unlink(tree: &mut Tree, path: &RelPath) {
-    let Some(mut gone) = tree.remove(path) else {
-        return;
-    };
-    if !matches!(gone.kind, Kind::File(_)) {
+    unlink_all(tree, &BTreeSet::from([path.clone()]));
+}
+
+/// Takes names away, as [`unlink`] does with one.
+pub(crate) fn unlink_all(tree: &mut Tree, gone: &BTreeSet<RelPath>) {
+    let mut files = BTreeMap::new();
+    for path in gone {
+        let node = tree.remove(path);
+        let file = node.filter(|node| matches!(node.kind, Kind::File(_)));
+        files.extend(file.map(|node| (path, (node, None::<RelPath>))));
+    }
+    if files.is_empty() {
         return;
     }
-    let mut heir: Option<RelPath> = None;
     for (other, node) in tree.iter_mut() {
-        if !matches!(&node.kind, Kind::Hardlink(target) if target == path) {
+        let Kind::Hardlink(target) = &node.kind else {
             continue;
-        }
-        if let Some(heir) = &heir {
+        };
+        let Some((file, heir)) = files.get_mut(target) else {
+            continue;
+        };
+        if let Some(heir) = heir {
             node.kind = Kind::Hardlink(heir.clone());
         } else {
-            heir = Some(other.clone());
-            std::mem::swap(node, &mut gone);
+            *heir = Some(other.clone());
+            std::mem::swap(node, file);
         }
     }
 }

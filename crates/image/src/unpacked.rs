@@ -1,19 +1,21 @@
 //! An image's files as a client finds them: its layers, one laid over the other.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek};
 use std::sync::Arc;
 
 use boltworks_fsx::tar::{Policy, read_tree};
-use boltworks_fsx::{Bounded, Kind, Limit, RelPath, Root, Tree};
+use boltworks_fsx::{Bounded, Limit, Node, RelPath, Root, Tree};
 use boltworks_oci::{Descriptor, media_type};
 use boltworks_store::Store;
 use flate2::bufread::MultiGzDecoder;
 use zstd::Decoder;
 
 use crate::Error;
+use crate::place::{WHITEOUT, unlink_all};
 
-/// How the name begins of what hides a path of a layer below.
-const WHITEOUT: &[u8] = b".wh.";
+/// What of such a name stands for all that is below in the folder.
+const OPAQUE: &[u8] = b".wh..opq";
 /// The most that one layer has unpacked.
 const MOST: Limit = Limit(64 << 30);
 
@@ -40,7 +42,7 @@ pub fn unpacked(layers: &[Descriptor], store: &Store, scratch: &Root) -> Result<
             devices: true,
             ..Policy::default()
         };
-        lay(&mut whole, &read_tree(&Arc::new(file), policy)?)?;
+        lay(&mut whole, read_tree(&Arc::new(file), policy)?)?;
     }
     Ok(whole)
 }
@@ -53,50 +55,91 @@ fn failed(source: io::Error) -> Error {
 }
 
 /// Lays a layer over what there is, as the image specification has it (`layer.md`, "Applying
-/// Changesets").
-fn lay(whole: &mut Tree, layer: &Tree) -> Result<(), Error> {
+/// Changesets"). What it hides is only what lies in layers below.
+fn lay(whole: &mut Tree, layer: Tree) -> Result<(), Error> {
+    let mut gone = BTreeSet::new();
+    let beneath = |path: &RelPath| -> Vec<RelPath> {
+        let beneath = whole.beneath(path);
+        beneath.map(|(path, _)| path.clone()).collect()
+    };
     for (path, node) in layer.iter() {
-        if let Some(hidden) = path.file_name().strip_prefix(WHITEOUT) {
-            let hidden = match path.parent() {
-                Some(parent) => RelPath::new([parent.as_bytes(), b"/", hidden].concat())?,
-                None => RelPath::new(hidden.to_vec())?,
-            };
-            remove(whole, &hidden);
-            continue;
+        let hidden = match (path.file_name().strip_prefix(WHITEOUT), path.parent()) {
+            (Some(OPAQUE), Some(folder)) => {
+                gone.extend(beneath(&folder));
+                continue;
+            }
+            (Some(OPAQUE), None) => {
+                gone.extend(whole.iter().map(|(path, _)| path.clone()));
+                continue;
+            }
+            (Some(hidden), Some(folder)) => folder.push(hidden)?,
+            (Some(hidden), None) => RelPath::new(hidden)?,
+            (None, _) if node.is_dir() && whole.get(path).is_some_and(Node::is_dir) => continue,
+            (None, _) => path.clone(),
+        };
+        gone.extend(beneath(&hidden));
+        gone.insert(hidden);
+    }
+    unlink_all(whole, &gone);
+    for (path, node) in layer {
+        if !path.file_name().starts_with(WHITEOUT) {
+            whole.insert(path, node)?;
         }
-        let stays = node.is_dir() && whole.get(path).is_some_and(boltworks_fsx::Node::is_dir);
-        if !stays {
-            remove(whole, path);
-        }
-        whole.insert(path.clone(), node.clone())?;
     }
     Ok(())
 }
 
-/// Removes a path and all beneath it. Other names of a file stay.
-fn remove(tree: &mut Tree, path: &RelPath) {
-    let beneath: Vec<RelPath> = tree.beneath(path).map(|(path, _)| path.clone()).collect();
-    for gone in beneath.iter().chain([path]) {
-        let content = match tree.get(gone).map(|node| &node.kind) {
-            Some(Kind::File(content)) => Some(content.clone()),
-            _ => None,
-        };
-        tree.remove(gone);
-        let Some(content) = content else { continue };
-        let mut names = tree.iter().filter_map(|(name, node)| match &node.kind {
-            Kind::Hardlink(first) if first == gone => Some(name.clone()),
-            _ => None,
+#[cfg(test)]
+mod tests {
+    use boltworks_fsx::{Kind, Meta};
+
+    use super::*;
+
+    /// `path`, `path>` with the target of a hard link, or `path/` for a folder.
+    fn tree(rows: &[&str]) -> Tree {
+        let mut tree = Tree::new();
+        for row in rows {
+            let meta = Meta::new(0o644, 0);
+            let (path, node) = match (row.strip_suffix('/'), row.split_once('>')) {
+                (Some(path), _) => (path, Node::dir(meta)),
+                (None, Some((path, target))) => {
+                    let kind = Kind::Hardlink(target.parse().unwrap());
+                    (path, Node { meta, kind })
+                }
+                (None, None) => (*row, Node::file(meta, row.as_bytes())),
+            };
+            tree.insert(path.parse().unwrap(), node).unwrap();
+        }
+        tree
+    }
+
+    fn laid(below: &[&str], above: &[&str]) -> String {
+        let mut whole = tree(below);
+        lay(&mut whole, tree(above)).unwrap();
+        let shown = whole.iter().map(|(path, node)| match &node.kind {
+            Kind::Dir => format!("{path}/"),
+            Kind::Hardlink(target) => format!("{path}>{target}"),
+            _ => path.to_string(),
         });
-        let next = names.next();
-        let others: Vec<RelPath> = names.collect();
-        let Some(next) = next else { continue };
-        for other in others {
-            if let Some(node) = tree.get_mut(&other) {
-                node.kind = Kind::Hardlink(next.clone());
-            }
-        }
-        if let Some(node) = tree.get_mut(&next) {
-            node.kind = Kind::File(content);
-        }
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_is_hidden_is_gone_and_nothing_else() {
+        let below = ["a/", "a/b", "a/c/", "a/c/d", "e"];
+        assert_eq!(laid(&below, &["a/", "a/.wh.c", ".wh.e"]), "a/ a/b");
+        // What the layer itself has is not hidden by it, wherever it comes.
+        let above = ["a/", "a/+", "a/.wh..wh..opq", "a/c/", "a/c/x"];
+        assert_eq!(laid(&below, &above), "a/ a/+ a/c/ a/c/x e");
+        assert_eq!(laid(&below, &[".wh..wh..opq", "z"]), "z");
+        assert_eq!(laid(&below, &["a"]), "a e");
+    }
+
+    #[test]
+    fn other_names_of_a_file_stay() {
+        let below = ["a", "b>a", "c>a"];
+        assert_eq!(laid(&below, &[".wh.a"]), "b c>b");
+        assert_eq!(laid(&below, &["a"]), "a b c>b");
+        assert_eq!(laid(&below, &[".wh.a", ".wh.b"]), "c");
     }
 }

@@ -7,14 +7,12 @@
 use std::collections::BTreeSet;
 
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
-use boltworks_model::Sha256;
 
 use crate::Error;
+use crate::brought::has_same_bytes;
 use crate::known::Source;
+use crate::place::WHITEOUT;
 use crate::skeleton::MTIME;
-
-/// How the name begins of what hides a path of a layer below.
-const WHITEOUT: &str = ".wh.";
 
 /// An image's files, and whose they are.
 #[derive(Clone, Copy)]
@@ -50,9 +48,9 @@ pub fn above(own: Side<'_>, below: Side<'_>, is_layered: bool) -> Result<Tree, E
             .parent()
             .is_none_or(|parent| own.tree.get(&parent).is_some_and(Node::is_dir));
         if is_gone && is_top {
-            let name = [WHITEOUT.as_bytes(), path.file_name()].concat();
+            let name = [WHITEOUT, path.file_name()].concat();
             let hidden = match path.parent() {
-                Some(parent) => RelPath::new([parent.as_bytes(), b"/", &name].concat())?,
+                Some(parent) => parent.push(name)?,
                 None => RelPath::new(name)?,
             };
             let node = Node::file(Meta::new(0o644, MTIME), Vec::new());
@@ -110,40 +108,11 @@ fn is_same(
     if old_meta != node.meta {
         return Ok(false);
     }
-    Ok(match (&node.kind, &old.kind) {
-        (Kind::Dir, Kind::Dir) | (Kind::Fifo, Kind::Fifo) => true,
-        (Kind::Symlink(new), Kind::Symlink(old)) => new == old,
-        (Kind::Hardlink(new), Kind::Hardlink(old)) => new == old,
-        (
-            Kind::CharDevice { major, minor },
-            Kind::CharDevice {
-                major: old_major,
-                minor: old_minor,
-            },
-        )
-        | (
-            Kind::BlockDevice { major, minor },
-            Kind::BlockDevice {
-                major: old_major,
-                minor: old_minor,
-            },
-        ) => (major, minor) == (old_major, old_minor),
-        (Kind::File(new), Kind::File(old)) => {
-            let (one, other) = ((own.source)(path), (below.source)(path));
-            if one.is_some() && one == other {
-                true
-            } else {
-                let digest = |content: &boltworks_fsx::Content| -> Result<Sha256, Error> {
-                    content.sha256().map_err(|source| Error::Content {
-                        path: path.clone(),
-                        source,
-                    })
-                };
-                new.len() == old.len() && digest(new)? == digest(old)?
-            }
-        }
-        _ => false,
-    })
+    let (Kind::File(new), Kind::File(old)) = (&node.kind, &old.kind) else {
+        return Ok(node.kind.is_same_without_bytes(&old.kind));
+    };
+    let (one, other) = ((own.source)(path), (below.source)(path));
+    Ok(one.is_some() && one == other || has_same_bytes(path, old, new)?)
 }
 
 #[cfg(test)]

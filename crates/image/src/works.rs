@@ -1,5 +1,6 @@
 //! Where layers are made: those that are known are found, the others written and remembered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boltworks_fsx::RelPath;
@@ -7,11 +8,11 @@ use boltworks_store::{Batch, Store};
 
 use crate::build::ImageRequest;
 use crate::compatible;
-use crate::known::{Key, Source};
+use crate::known::{Found, Key, Source};
 use crate::layer::StoredLayer;
 use crate::layers::Part;
-use crate::memory::{Found, Memory};
-use crate::pieces::Note;
+use crate::memory::Memory;
+use crate::pieces::{Note, Pieces};
 use crate::tree::Composed;
 use crate::{Error, layer};
 
@@ -20,34 +21,10 @@ pub(crate) struct Works<'a> {
     pub(crate) store: &'a Store,
     pub(crate) memory: &'a Memory,
     pub(crate) batch: Batch<'a>,
-    /// Those that were not known, to be remembered when they are durable.
-    fresh: Vec<Fresh>,
-}
-
-/// A layer that was not known.
-struct Fresh {
-    /// What it is made of, where that is looked for.
-    key: Option<Key>,
-    note: Note,
-    stored: StoredLayer,
-}
-
-impl Fresh {
-    fn found(&self) -> Found {
-        (self.stored.layer.clone(), self.stored.unpacked)
-    }
-
-    fn remember(self, (store, batch): (&Store, &mut Batch<'_>)) -> Result<(), Error> {
-        let StoredLayer {
-            layer,
-            unpacked,
-            pieces,
-        } = self.stored;
-        self.note.write(layer.digest, &pieces, batch)?;
-        self.key.map_or(Ok(()), |key| {
-            key.remember((&layer, unpacked), (store, batch))
-        })
-    }
+    /// Those in the batch, by what they are made of: nobody else may rely on them yet.
+    fresh: BTreeMap<Key, Found>,
+    /// What a person should know that stops nothing.
+    note: Option<String>,
 }
 
 /// The package that a path is of, by its digest.
@@ -66,25 +43,16 @@ impl<'a> Works<'a> {
             store,
             memory,
             batch: store.batch(),
-            fresh: Vec::new(),
+            fresh: BTreeMap::new(),
+            note: None,
         }
     }
 
     /// Makes all of it durable. What a person should know of it that stops nothing.
     pub(crate) fn commit(self) -> Result<Option<String>, Error> {
-        let Self {
-            store,
-            mut batch,
-            fresh,
-            ..
-        } = self;
-        let mut note = None;
-        for fresh in fresh {
-            note = note.or(forgotten(fresh.remember((store, &mut batch))));
-        }
-        let (_, missing) = batch.commit_but_notes()?;
+        let (_, missing) = self.batch.commit_but_notes()?;
         let missing = missing.and_then(|error| forgotten(Err(error.into())));
-        Ok(note.or(missing))
+        Ok(self.note.or(missing))
     }
 
     /// The layer that is known to be made of this, or a new one.
@@ -97,27 +65,22 @@ impl<'a> Works<'a> {
         let key = Key::of(&part.tree, request.compression, |path| {
             source(composed, request, path)
         })?;
-        let mut fresh = self.fresh.iter();
-        let fresh = fresh.find(|fresh| fresh.key == Some(key));
-        let known = fresh.map(Fresh::found).or_else(|| self.memory.layer(&key));
-        if let Some(found) = known {
+        let fresh = self.fresh.get(&key).cloned();
+        if let Some(found) = fresh.or_else(|| self.memory.layer(&key)) {
             return Ok(found);
         }
         if let Some(found) = key.find(self.store) {
             self.memory.remember(key, &found);
             return Ok(found);
         }
-        let first = part.packages.first();
-        let first = first.and_then(|&at| request.locked.packages.get(at));
-        let first = first.map_or("", |package| package.name.as_str());
-        let of = format!("{} {} {first}", request.name, request.architecture);
-        let (note, known) = Note::read(&of, request.compression, self.store)?;
-        let stored = layer::write(&part.tree, Arc::new(known), self.store, &mut self.batch)?;
-        Ok(self.keep(Fresh {
-            key: Some(key),
-            note,
-            stored,
-        }))
+        let (note, known) = self.last(request, "", &part.packages)?;
+        let stored = layer::write(&part.tree, known, self.store, &mut self.batch)?;
+        let found = (stored.layer.clone(), stored.unpacked);
+        let places = (self.store, &mut self.batch);
+        let remembered = key.remember(&found, places);
+        self.keep(note, &stored, remembered);
+        self.fresh.insert(key, found.clone());
+        Ok(found)
     }
 
     /// A layer as apko lays it.
@@ -126,27 +89,37 @@ impl<'a> Works<'a> {
         request: &ImageRequest<'_>,
         (own, layer): (&compatible::Laid, usize),
     ) -> Result<Found, Error> {
-        let first = own.groups.get(layer).and_then(|group| group.first());
-        let first = first.and_then(|&at| request.locked.packages.get(at));
-        let first = first.map_or("", |package| package.name.as_str());
-        let of = format!(
-            "compatible {} {} {first}",
-            request.name, request.architecture
-        );
-        let (note, known) = Note::read(&of, request.compression, self.store)?;
+        let packages = own.groups.get(layer).map(Vec::as_slice);
+        let packages = packages.unwrap_or_default();
+        let (note, known) = self.last(request, "compatible ", packages)?;
         let places = (self.store, &mut self.batch);
-        let stored = own.write(layer, Arc::new(known), places)?;
-        Ok(self.keep(Fresh {
-            key: None,
-            note,
-            stored,
-        }))
+        let stored = own.write(layer, known, places)?;
+        self.keep(note, &stored, Ok(()));
+        Ok((stored.layer, stored.unpacked))
     }
 
-    fn keep(&mut self, fresh: Fresh) -> Found {
-        let found = fresh.found();
-        self.fresh.push(fresh);
-        found
+    /// What is known of the layer that was last in this one's place: of the image's that begins with
+    /// the same package.
+    fn last(
+        &self,
+        request: &ImageRequest<'_>,
+        kind: &str,
+        packages: &[usize],
+    ) -> Result<(Note, Arc<Pieces>), Error> {
+        let first = packages.first();
+        let first = first.and_then(|&at| request.locked.packages.get(at));
+        let first = first.map_or("", |package| package.name.as_str());
+        let of = format!("{kind}{} {} {first}", request.name, request.architecture);
+        let (note, known) = Note::read(&of, request.compression, self.store)?;
+        Ok((note, Arc::new(known)))
+    }
+
+    /// Remembers a layer that is in the batch; what is told of it comes behind it there.
+    fn keep(&mut self, note: Note, stored: &StoredLayer, remembered: Result<(), Error>) {
+        let StoredLayer { layer, pieces, .. } = stored;
+        let written = note.write(layer.digest, pieces, &mut self.batch);
+        let forgotten = forgotten(written.and(remembered));
+        self.note = self.note.take().or(forgotten);
     }
 }
 

@@ -158,6 +158,11 @@ impl<'a> BlobDraft<'a> {
         }
     }
 
+    /// How many bytes it has so far.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Adds everything that lies somewhere. Of many bytes in a file, one thread copies while
     /// another hashes.
     pub fn append(&mut self, content: &Content) -> Result<(), Error> {
