@@ -46,7 +46,8 @@ pub struct ImageRequest<'a> {
     pub upon: Option<&'a Self>,
     /// How layers are compressed.
     pub compression: Compression,
-    /// What decides layers as apko lays them, if they are to be laid so.
+    /// What decides layers as apko lays them, if they are to be laid so: not of one that stands upon
+    /// another.
     pub compatible: Option<&'a Compatible>,
 }
 

@@ -44,6 +44,10 @@ pub(crate) fn lay(
     works: &mut Works<'_>,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<Laid, Error> {
+    if request.upon.is_some() && request.compatible.is_some() {
+        let reason = "it cannot stand upon another and be laid as apko lays images";
+        return Err(Error::refused(format!("image {}", request.name), reason));
+    }
     let below = request.upon.map(|other| {
         let laid = lay(other, open, works, (ambient, step))?;
         Ok::<_, Error>((other, laid))
