@@ -13,19 +13,21 @@ use boltworks_fsx::{Meta, Tree};
 use boltworks_recipe::resolved::{Certificate, Image};
 use boltworks_rootfs::Opened;
 
-use crate::Error;
 use crate::keystore::{self, Trusted};
 use crate::place::{exists, put_file, read_file};
 use crate::skeleton::MTIME;
+use crate::{Error, pem};
 
-const FOLDER: &str = "usr/local/share/ca-certificates";
-const BUNDLES: [&str; 3] = [
+pub(crate) const FOLDER: &str = "usr/local/share/ca-certificates";
+pub(crate) const BUNDLES: [&str; 3] = [
     "etc/ssl/certs/ca-certificates.crt",
     "var/lib/ecs/deps/execute-command/certs/tls-ca-bundle.pem",
     "kaniko/ssl/certs/ca-certificates.crt",
 ];
 /// Java keeps its authorities in a form of its own.
-const JAVA: &str = "etc/ssl/certs/java/cacerts";
+pub(crate) const JAVA: &str = "etc/ssl/certs/java/cacerts";
+/// Why a name is refused.
+pub(crate) const NAME_REASON: &str = "its name is not letters, digits and . _ -";
 
 /// A certificate that is trusted.
 struct Authority {
@@ -61,15 +63,11 @@ fn own(tree: &mut Tree, certificates: &[Certificate]) -> Result<Vec<Authority>, 
     let mut all = Vec::new();
     for (at, certificate) in certificates.iter().enumerate() {
         let what = || format!("certificates.additional[{at}]");
-        let (pem, der) = only_certificate(&certificate.content)
+        let (pem, der) = only(&certificate.content)
             .ok_or_else(|| Error::refused(what(), "it is not one PEM certificate"))?;
         let name = certificate.name.as_deref().unwrap_or("additional");
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(is_name) {
-            return Err(Error::refused(
-                what(),
-                "its name is not letters, digits and . _ -",
-            ));
+        if name.starts_with('.') || !is_name(name) {
+            return Err(Error::refused(what(), NAME_REASON));
         }
         let alias = format!("{name}-{}", sha256(&der));
         let path = format!("{FOLDER}/{alias}.crt");
@@ -120,7 +118,7 @@ fn provided(
     for path in provided_files(providers, packages) {
         let text = read_file(tree, path)?.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
         // One that is none is the package's own matter.
-        if let Some((pem, der)) = text.and_then(|text| only_certificate(&text)) {
+        if let Some((pem, der)) = text.and_then(|text| only(&text)) {
             let alias = format!("pkg-{}", sha256(&der));
             let java = Trusted { alias, der };
             all.push(Authority { pem, java });
@@ -167,49 +165,14 @@ fn into_java(tree: &mut Tree, all: Vec<Authority>) -> Result<(), Error> {
 }
 
 /// The one certificate of a PEM text, written anew without anything around it, and its DER.
-fn only_certificate(text: &str) -> Option<(String, Vec<u8>)> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    let (_, rest) = text.split_once(BEGIN)?;
-    let (body, rest) = rest.split_once(END)?;
-    if rest.contains("-----BEGIN") {
-        return None;
-    }
-    let body: String = body.split_ascii_whitespace().collect();
-    let der = decode_base64(&body)?;
-    // A certificate is one DER sequence, as long as it says (RFC 5280, 4.1).
-    if der.first() != Some(&0x30) || der_length(&der)? != der.len() {
-        return None;
-    }
-    let mut pem = format!("{BEGIN}\n");
-    let mut line = body.as_str();
-    while !line.is_empty() {
-        let (head, tail) = line.split_at_checked(64).unwrap_or((line, ""));
-        pem.push_str(head);
-        pem.push('\n');
-        line = tail;
-    }
-    pem.push_str(END);
-    pem.push('\n');
-    Some((pem, der))
+pub(crate) fn only(text: &str) -> Option<(String, Vec<u8>)> {
+    pem::only(text, "CERTIFICATE")
 }
 
-/// The length of a DER value with its head.
-fn der_length(der: &[u8]) -> Option<usize> {
-    let (&first, rest) = der.get(1..)?.split_first()?;
-    if first < 0x80 {
-        return Some(usize::from(first) + 2);
-    }
-    let count = usize::from(first & 0x7f);
-    let digits = rest.get(..count).filter(|digits| digits.len() <= 4)?;
-    let length = digits
-        .iter()
-        .fold(0_usize, |sum, digit| sum << 8 | usize::from(*digit));
-    length.checked_add(2 + count)
-}
-
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    data_encoding::BASE64.decode(text.as_bytes()).ok()
+/// The files' names and the names in Java's store begin with such a name.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.chars().all(is_good)
 }
 
 #[cfg(test)]
@@ -237,7 +200,7 @@ mod tests {
         let authorities = own(&mut tree, &[certificate(pem())]).unwrap();
         into_bundles(&mut tree, &authorities).unwrap();
         let bundle = String::from_utf8(read_file(&tree, BUNDLES[0]).unwrap().unwrap().0).unwrap();
-        let (wanted, der) = only_certificate(&pem()).unwrap();
+        let (wanted, der) = only(&pem()).unwrap();
         assert_eq!(bundle, format!("first\n{wanted}\n"));
         let beside = format!("{FOLDER}/corp-{}.crt", sha256(&der));
         assert_eq!(

@@ -3,7 +3,8 @@
 //! Reading order:
 //!
 //! 1. [`build`](mod@build): [`ImageRequest`] → [`BuiltImage`]: tree, layer, documents, SBOMs, all in the store.
-//!    `laid`: its layers, and those of what it stands upon; `works`: where they are written.
+//!    `laid`: its layers, and those of what it stands upon; `works`: where they are written;
+//!    [`memory`]: what the images of one run remember of each other.
 //! 2. [`tree`]: the image's files: the packages' own, then what no package brings.
 //! 3. [`database`], [`skeleton`], [`accounts`], [`declaration`], [`paths`], [`certificates`],
 //!    [`services`]: one piece of that each, plain functions over a [`Tree`](boltworks_fsx::Tree).
@@ -14,11 +15,12 @@
 //!    another image, which this one stands upon.
 //! 6. [`process`]: how a container of the image starts.
 //! 7. [`contents`]: what the SBOMs are told of the packages.
-//! 8. `loader`: where glibc's loader finds libraries; `keystore`: Java's authorities; [`brought`]:
+//! 8. `loader`: where glibc's loader finds libraries; `keystore`: Java's authorities, `pem`: the others'; [`brought`]:
 //!    what of it is as the packages brought it, and so is theirs in the database;
 //!    [`warnings`]: what of it a person should look at.
 //! 9. [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
 //! 10. [`unpacked`](mod@unpacked): an image's files as a client finds them.
+//! 11. [`compatible`]: instead of 2 to 5, files and layers as apko lays them.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
@@ -42,6 +44,7 @@ pub mod layers;
 mod loader;
 pub mod memory;
 pub mod paths;
+mod pem;
 pub mod pieces;
 pub mod place;
 pub mod process;

@@ -11,22 +11,14 @@ use boltworks_rootfs::Opened;
 
 use super::files::{Fault, Files, Id, What};
 use super::names::{base, dir, join};
-use super::pem;
-use crate::Error;
-use crate::certificates::provided_files;
+use crate::certificates::{self, BUNDLES, FOLDER, JAVA, provided_files};
 use crate::keystore::{self, Trusted};
 use crate::place::verify_name;
+use crate::{Error, pem};
 
 /// No file that is read here to be changed or understood is larger.
 const TEXT_LIMIT: Limit = Limit::mib(64);
 const BUSYBOX: &[u8] = b"/bin/busybox";
-const CERTIFICATES: &str = "usr/local/share/ca-certificates";
-const BUNDLES: [&str; 3] = [
-    "etc/ssl/certs/ca-certificates.crt",
-    "var/lib/ecs/deps/execute-command/certs/tls-ca-bundle.pem",
-    "kaniko/ssl/certs/ca-certificates.crt",
-];
-const JAVA: &str = "etc/ssl/certs/java/cacerts";
 /// The home of who has none.
 const HOMELESS: &str = "/dev/null";
 /// What others may do with a file of which they are to be given nothing unasked.
@@ -270,7 +262,7 @@ pub(super) fn certificates(
     let mut added = own_certificates(files, image, time)?;
     for path in provided_files(&image.certificate_providers, opened) {
         let found = text(files, path)?.and_then(|bytes| String::from_utf8(bytes).ok());
-        if let Some((pem, der)) = found.and_then(|text| pem::only(&text, "CERTIFICATE")) {
+        if let Some((pem, der)) = found.and_then(|text| certificates::only(&text)) {
             let alias = format!("pkg-{}", sha256(&der));
             added.push((pem, Trusted { alias, der }));
         }
@@ -291,11 +283,11 @@ pub(super) fn certificates(
 }
 
 /// Puts certificates into the bundles and into Java's store.
-fn trust(files: &mut Files, added: Vec<(Vec<u8>, Trusted)>, time: i64) -> Result<(), Error> {
+fn trust(files: &mut Files, added: Vec<(String, Trusted)>, time: i64) -> Result<(), Error> {
     for bundle in BUNDLES {
         if let Some(mut bytes) = text(files, bundle)? {
             for (pem, _) in &added {
-                bytes.extend_from_slice(pem);
+                bytes.extend_from_slice(pem.as_bytes());
                 bytes.push(b'\n');
             }
             put(files, bundle, bytes, (0o644, time))?;
@@ -318,26 +310,22 @@ fn own_certificates(
     files: &mut Files,
     image: &Image,
     time: i64,
-) -> Result<Vec<(Vec<u8>, Trusted)>, Error> {
+) -> Result<Vec<(String, Trusted)>, Error> {
     let mut added = Vec::new();
     for (at, certificate) in image.certificates.iter().enumerate() {
         let what = format!("certificates.additional[{at}]");
-        let (pem, der) = pem::only(&certificate.content, "CERTIFICATE")
+        let (pem, der) = certificates::only(&certificate.content)
             .ok_or_else(|| Error::refused(what.as_str(), "it is not one PEM certificate"))?;
         let name = certificate.name.as_deref().unwrap_or_default();
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || !name.chars().all(is_name) {
-            return Err(Error::refused(
-                what,
-                "its name is not letters, digits and . _ -",
-            ));
+        if !certificates::is_name(name) {
+            return Err(Error::refused(what, certificates::NAME_REASON));
         }
         files
-            .make_dirs(CERTIFICATES.as_bytes(), 0o755)
+            .make_dirs(FOLDER.as_bytes(), 0o755)
             .map_err(fault(what.as_str()))?;
         let alias = format!("{name}-{}", sha256(&der));
-        let path = format!("{CERTIFICATES}/{alias}.crt");
-        put(files, &path, pem.clone(), (0o644, time))?;
+        let path = format!("{FOLDER}/{alias}.crt");
+        put(files, &path, pem.clone().into_bytes(), (0o644, time))?;
         added.push((pem, Trusted { alias, der }));
     }
     Ok(added)
@@ -374,7 +362,7 @@ pub(super) fn runtime_keys(files: &mut Files, image: &Image, time: i64) -> Resul
         if files.find(path.as_bytes()).is_ok() {
             return Err(Error::refused(what, "another key has that name"));
         }
-        put(files, &path, pem, (0o644, time))?;
+        put(files, &path, pem.into_bytes(), (0o644, time))?;
     }
     Ok(())
 }

@@ -56,13 +56,6 @@ pub(super) struct Entry {
     pub(super) sha1: Option<Sha1>,
 }
 
-/// What is known of the packages once they are laid.
-#[derive(Debug, Default)]
-pub(super) struct Installed {
-    /// What each of them has, without what another has replaced.
-    pub(super) entries: Vec<Vec<Entry>>,
-}
-
 /// What apko writes before it looks at packages.
 pub(super) fn skeleton(
     files: &mut Files,
@@ -106,8 +99,11 @@ pub(super) fn skeleton(
     Ok(())
 }
 
-/// Lays all packages.
-pub(super) fn packages(files: &mut Files, opened: &[Arc<Opened>]) -> Result<Installed, Error> {
+/// Lays all packages; what each of them has, without what another has replaced.
+pub(super) fn packages(
+    files: &mut Files,
+    opened: &[Arc<Opened>],
+) -> Result<Vec<Vec<Entry>>, Error> {
     let mut owners: BTreeMap<RelPath, usize> = BTreeMap::new();
     let mut all = Vec::new();
     for (at, package) in opened.iter().enumerate() {
@@ -142,7 +138,7 @@ pub(super) fn packages(files: &mut Files, opened: &[Arc<Opened>]) -> Result<Inst
     for (at, entries) in all.iter_mut().enumerate() {
         entries.retain(|entry| owners.get(&entry.path).is_none_or(|owner| *owner == at));
     }
-    Ok(Installed { entries: all })
+    Ok(all)
 }
 
 /// One package being laid.

@@ -8,15 +8,13 @@
 //!
 //! Reading order: `files` (a root in memory, with apko's way of reaching paths; `names` is Go's way of
 //! cutting them), `install` (what stands before packages, and packages), `changes` (what the image
-//! file changes; `pem` for keys and certificates), `database` (apk's lists), `walk` (order and
-//! layers).
+//! file changes), `database` (apk's lists), `walk` (order and layers).
 
 mod changes;
 mod database;
 mod files;
 mod install;
 mod names;
-mod pem;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -94,7 +92,7 @@ pub(crate) fn lay(material: &Material<'_>) -> Result<Laid, Error> {
     let mut files = Files::new();
     install::skeleton(&mut files, compatible, material.architecture.apk())?;
     let installed = install::packages(&mut files, opened)?;
-    let entries = opened.iter().zip(&installed.entries);
+    let entries = opened.iter().zip(&installed);
     let records: Vec<String> = entries
         .map(|(package, entries)| database::record(package, entries))
         .collect();
@@ -334,11 +332,9 @@ impl Laid {
 }
 
 fn tree(files: &Files, names: &[Name]) -> Result<Tree, Error> {
-    let mut tree = Tree::new();
-    for item in walk::whole(names) {
-        if let Some(name) = names.get(item.name) {
-            tree.insert(name.path.clone(), walk::node(files, name, item.mtime))?;
-        }
-    }
-    Ok(tree)
+    let nodes = names.iter().map(|name| {
+        let node = walk::node(files, name, name.mtime);
+        (name.path.clone(), node)
+    });
+    Ok(Tree::of(nodes.collect())?)
 }

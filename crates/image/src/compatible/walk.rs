@@ -21,7 +21,7 @@ const DATABASE: &[u8] = b"usr/lib/apk/db/installed";
 pub(super) struct Name {
     pub(super) path: RelPath,
     pub(super) id: Id,
-    mtime: i64,
+    pub(super) mtime: i64,
 }
 
 /// An entry of a layer.
