@@ -3,27 +3,10 @@
 use std::io;
 
 use boltworks_fsx::{Content, Opened};
+use object::elf::{self, FileFlags, Machine};
+use object::read::elf::{Dyn as _, FileHeader, SectionHeader as _};
+use object::{Endian as _, Endianness, pod};
 
-pub(super) const I386: u16 = 3;
-pub(super) const PPC64: u16 = 21;
-pub(super) const S390: u16 = 22;
-pub(super) const ARM: u16 = 40;
-pub(super) const X86_64: u16 = 62;
-pub(super) const AARCH64: u16 = 183;
-pub(super) const RISCV: u16 = 243;
-pub(super) const LOONGARCH: u16 = 258;
-pub(super) const ARM_HARD_FLOAT: u32 = 0x400;
-pub(super) const RISCV_FLOAT: u32 = 6;
-pub(super) const RISCV_DOUBLE: u32 = 4;
-pub(super) const LOONGARCH_FLOAT: u32 = 7;
-pub(super) const LOONGARCH_DOUBLE: u32 = 3;
-
-/// `ET_DYN`.
-const SHARED: u64 = 3;
-/// `SHT_DYNAMIC`.
-const DYNAMIC: u64 = 6;
-/// `DT_SONAME`.
-const SONAME: u64 = 14;
 /// No honest table is larger.
 const MAX_TABLE: u64 = 4 << 20;
 /// No name is longer.
@@ -32,8 +15,8 @@ const MAX_NAME: u64 = 4096;
 /// A shared library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Library {
-    pub(super) machine: u16,
-    pub(super) flags: u32,
+    pub(super) machine: Machine,
+    pub(super) flags: FileFlags,
     pub(super) is_64_bit: bool,
     pub(super) is_big_endian: bool,
     /// Empty where it has no name.
@@ -47,8 +30,15 @@ pub(super) struct Library {
 pub(super) fn read(content: &Content) -> io::Result<Option<Library>> {
     let bytes = by_position(content)?;
     let head = bytes.at(0, 64)?;
-    let library = Reader::new(&head, &bytes).map(|reader| reader.library());
-    let library = library.transpose()?.flatten();
+    let library = match head.get(4) {
+        Some(&class) if class == elf::ELFCLASS64.0 => {
+            parse::<elf::FileHeader64<Endianness>>(&head, &bytes)?
+        }
+        Some(&class) if class == elf::ELFCLASS32.0 => {
+            parse::<elf::FileHeader32<Endianness>>(&head, &bytes)?
+        }
+        _ => None,
+    };
     if library.is_some() && matches!(content, Content::Checked { .. }) {
         // What was looked at is what it must be: all of it is read once, and none of it kept.
         content.copy_to(&mut io::sink())?;
@@ -70,123 +60,70 @@ fn by_position(content: &Content) -> io::Result<Opened<'_>> {
     }
 }
 
-/// Reads numbers as the file has them.
-struct Reader<'a> {
-    head: &'a [u8],
-    bytes: &'a Opened<'a>,
-    is_64_bit: bool,
-    is_big_endian: bool,
+fn parse<H: FileHeader<Endian = Endianness>>(
+    head: &[u8],
+    bytes: &Opened<'_>,
+) -> io::Result<Option<Library>> {
+    let Ok(header) = H::parse(head) else {
+        return Ok(None);
+    };
+    let Ok(endian) = header.endian() else {
+        return Ok(None);
+    };
+    if header.e_type(endian) != elf::ET_DYN {
+        return Ok(None);
+    }
+    let soname = soname(header, endian, bytes)?;
+    Ok(soname.map(|soname| Library {
+        machine: header.e_machine(endian),
+        flags: header.e_flags(endian),
+        is_64_bit: header.is_type_64(),
+        is_big_endian: endian.is_big_endian(),
+        soname,
+    }))
 }
 
-impl<'a> Reader<'a> {
-    fn new(head: &'a [u8], bytes: &'a Opened<'a>) -> Option<Self> {
-        let &[0x7f, b'E', b'L', b'F', class, order, ..] = head else {
-            return None;
-        };
-        Some(Self {
-            head,
-            bytes,
-            is_64_bit: match class {
-                1 => false,
-                2 => true,
-                _ => return None,
-            },
-            is_big_endian: match order {
-                1 => false,
-                2 => true,
-                _ => return None,
-            },
-        })
+/// The name, empty if there is none; nothing at all where the tables are none.
+fn soname<H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    endian: Endianness,
+    bytes: &Opened<'_>,
+) -> io::Result<Option<String>> {
+    let count = usize::from(header.e_shnum(endian));
+    let each = size_of::<H::SectionHeader>();
+    if count > 0 && usize::from(header.e_shentsize(endian)) != each {
+        return Ok(None);
     }
-
-    fn library(&self) -> io::Result<Option<Library>> {
-        let (Some(kind), Some(machine)) =
-            (self.number(self.head, 16, 2), self.number(self.head, 18, 2))
-        else {
-            return Ok(None);
-        };
-        if kind != SHARED {
-            return Ok(None);
-        }
-        let flags = self.number(self.head, if self.is_64_bit { 48 } else { 36 }, 4);
-        let Some(soname) = self.soname()? else {
-            return Ok(None);
-        };
-        Ok(flags.map(|flags| Library {
-            machine: u16::try_from(machine).unwrap_or_default(),
-            flags: u32::try_from(flags).unwrap_or_default(),
-            is_64_bit: self.is_64_bit,
-            is_big_endian: self.is_big_endian,
-            soname,
-        }))
-    }
-
-    /// The name, empty if there is none; nothing at all where the tables are none.
-    fn soname(&self) -> io::Result<Option<String>> {
-        let (place, size, count) = if self.is_64_bit {
-            (self.number(self.head, 40, 8), 58, 60)
-        } else {
-            (self.number(self.head, 32, 4), 46, 48)
-        };
-        let size = self.number(self.head, size, 2);
-        let count = self.number(self.head, count, 2);
-        let (Some(place), Some(size), Some(count)) = (place, size, count) else {
-            return Ok(None);
-        };
-        let least = if self.is_64_bit { 64 } else { 40 };
-        let Ok(size) = usize::try_from(size.max(least)) else {
-            return Ok(None);
-        };
-        let sections = self.bytes.at(place, count.saturating_mul(size as u64))?;
-        let sections: Vec<&[u8]> = sections.chunks_exact(size).collect();
-        if sections.len() as u64 != count {
-            return Ok(None);
-        }
-        let dynamic = sections
-            .iter()
-            .find(|section| self.number(section, 4, 4) == Some(DYNAMIC));
-        let Some(dynamic) = dynamic else {
-            return Ok(Some(String::new()));
-        };
-        let link = self.number(dynamic, if self.is_64_bit { 40 } else { 24 }, 4);
-        let strings = link.and_then(|at| sections.get(usize::try_from(at).ok()?));
-        let (Some((place, len)), Some(strings)) = (self.extent(dynamic), strings) else {
-            return Ok(None);
-        };
-        let Some((start, size)) = self.extent(strings) else {
-            return Ok(None);
-        };
-        let table = self.bytes.at(place, len.min(MAX_TABLE))?;
-        let word = if self.is_64_bit { 8 } else { 4 };
-        let entry = table
-            .chunks_exact(2 * word)
-            .find(|entry| self.number(entry, 0, word) == Some(SONAME));
-        let Some(offset) = entry.and_then(|entry| self.number(entry, word, word)) else {
-            return Ok(Some(String::new()));
-        };
-        let most = size.saturating_sub(offset).min(MAX_NAME);
-        let name = self.bytes.at(start.saturating_add(offset), most)?;
-        let end = name.iter().position(|byte| *byte == 0);
-        let name = end.and_then(|end| name.get(..end)).unwrap_or_default();
-        Ok(String::from_utf8(name.to_vec()).ok())
-    }
-
-    /// Where a section lies and how long it is.
-    fn extent(&self, section: &[u8]) -> Option<(u64, u64)> {
-        if self.is_64_bit {
-            Some((self.number(section, 24, 8)?, self.number(section, 32, 8)?))
-        } else {
-            Some((self.number(section, 16, 4)?, self.number(section, 20, 4)?))
-        }
-    }
-
-    fn number(&self, bytes: &[u8], at: usize, len: usize) -> Option<u64> {
-        let digits = bytes.get(at..at.checked_add(len)?)?;
-        let add = |sum: u64, digit: &u8| sum << 8 | u64::from(*digit);
-        Some(if self.is_big_endian {
-            digits.iter().fold(0, add)
-        } else {
-            digits.iter().rev().fold(0, add)
-        })
-    }
+    let table = bytes.at(header.e_shoff(endian).into(), (count * each) as u64)?;
+    let Ok((sections, _)) = pod::slice_from_bytes::<H::SectionHeader>(&table, count) else {
+        return Ok(None);
+    };
+    let mut tables = sections.iter();
+    let Some(dynamic) = tables.find(|one| one.sh_type(endian) == elf::SHT_DYNAMIC) else {
+        return Ok(Some(String::new()));
+    };
+    let strings = usize::try_from(dynamic.sh_link(endian));
+    let Some(strings) = strings.ok().and_then(|at| sections.get(at)) else {
+        return Ok(None);
+    };
+    let len = dynamic.sh_size(endian).into().min(MAX_TABLE);
+    let table = bytes.at(dynamic.sh_offset(endian).into(), len)?;
+    let count = table.len() / size_of::<H::Dyn>();
+    let entries = pod::slice_from_bytes::<H::Dyn>(&table, count).map_or(&[][..], |(all, _)| all);
+    let Some(entry) = entries
+        .iter()
+        .find(|entry| entry.tag(endian) == elf::DT_SONAME)
+    else {
+        return Ok(Some(String::new()));
+    };
+    let (start, size): (u64, u64) = (
+        strings.sh_offset(endian).into(),
+        strings.sh_size(endian).into(),
+    );
+    let at = entry.val(endian);
+    let most = size.saturating_sub(at).min(MAX_NAME);
+    let name = bytes.at(start.saturating_add(at), most)?;
+    let end = name.iter().position(|byte| *byte == 0);
+    let name = end.and_then(|end| name.get(..end)).unwrap_or_default();
+    Ok(String::from_utf8(name.to_vec()).ok())
 }

@@ -12,6 +12,10 @@ use std::cmp::Ordering;
 use std::io;
 
 use boltworks_fsx::{Content, Kind, Meta, RelPath, Tree};
+use object::elf::{
+    EF_ARM_ABI_FLOAT_HARD, EF_LARCH_ABI_DOUBLE_FLOAT, EF_RISCV_FLOAT_ABI_DOUBLE, EM_386,
+    EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64,
+};
 
 use crate::Error;
 use crate::place::{exists, put_file, resolved};
@@ -135,23 +139,20 @@ fn stem(name: &str) -> Option<&str> {
 /// What the loader wants a library's entry to say of its architecture
 /// (`sysdeps/unix/sysv/linux/*/dl-cache.h`); nothing of architectures it does not run on.
 fn flags(library: &elf::Library) -> Option<u32> {
+    let flags = library.flags;
     let own = match (library.machine, library.is_64_bit) {
-        (elf::X86_64, true) => 0x0300,
-        (elf::X86_64, false) => 0x0800,
-        (elf::I386, false) => 0,
-        (elf::AARCH64, true) => 0x0a00,
-        (elf::ARM, false) if library.flags & elf::ARM_HARD_FLOAT != 0 => 0x0900,
-        (elf::ARM, false) => 0x0b00,
-        (elf::PPC64, true) => 0x0500,
-        (elf::S390, true) => 0x0400,
-        (elf::RISCV, true) => match library.flags & elf::RISCV_FLOAT {
-            elf::RISCV_DOUBLE => 0x1000,
-            _ => 0x0f00,
-        },
-        (elf::LOONGARCH, true) => match library.flags & elf::LOONGARCH_FLOAT {
-            elf::LOONGARCH_DOUBLE => 0x1200,
-            _ => 0x1100,
-        },
+        (EM_X86_64, true) => 0x0300,
+        (EM_X86_64, false) => 0x0800,
+        (EM_386, false) => 0,
+        (EM_AARCH64, true) => 0x0a00,
+        (EM_ARM, false) if flags.0 & EF_ARM_ABI_FLOAT_HARD != 0 => 0x0900,
+        (EM_ARM, false) => 0x0b00,
+        (EM_PPC64, true) => 0x0500,
+        (EM_S390, true) => 0x0400,
+        (EM_RISCV, true) if flags.riscv_float_abi() == EF_RISCV_FLOAT_ABI_DOUBLE => 0x1000,
+        (EM_RISCV, true) => 0x0f00,
+        (EM_LOONGARCH, true) if flags.larch_abi_modifier() == EF_LARCH_ABI_DOUBLE_FLOAT => 0x1200,
+        (EM_LOONGARCH, true) => 0x1100,
         _ => return None,
     };
     Some(LIBC6 | own)
