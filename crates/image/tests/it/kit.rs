@@ -115,12 +115,7 @@ impl Site {
             .build()
             .unwrap();
         let cancel = Cancel::default();
-        let ambient = Ambient {
-            clock: &Still,
-            entropy: &Still,
-            sink: &(),
-            cancel: &cancel,
-        };
+        let ambient = ambient(&cancel);
         pool.install(|| build(&self.request(image), &self.store, &self.scratch(), &ambient))
     }
 
@@ -143,6 +138,16 @@ impl Site {
 
     pub(crate) fn scratch(&self) -> Root {
         Root::create(&self.path().join("scratch")).unwrap()
+    }
+}
+
+/// What the machine gives to an image.
+pub(crate) fn ambient(cancel: &Cancel) -> Ambient<'_> {
+    Ambient {
+        clock: &Still,
+        entropy: &Still,
+        sink: &(),
+        cancel,
     }
 }
 

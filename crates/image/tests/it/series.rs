@@ -1,11 +1,12 @@
 //! Images that become durable together: as they would be alone, or not at all.
 
 use boltworks_fsx::{Limit, Root};
-use boltworks_image::{BuiltImage, Error, Memory, Series};
-use boltworks_model::{Ambient, Cancel, Sha256};
+use boltworks_image::compatible::Compatible;
+use boltworks_image::{BuiltImage, Error, ImageRequest, Memory, Series};
+use boltworks_model::{Cancel, Sha256};
 use boltworks_recipe::resolved::{Image, Layering, PathKind, PathMutation};
 
-use crate::kit::{Site, Still, image, rel};
+use crate::kit::{Site, ambient, image, rel};
 
 /// In layers, so that two of them can share some.
 fn starting(cmd: &str) -> Image {
@@ -36,13 +37,7 @@ fn refused() -> Image {
 
 fn make(series: &mut Series<'_>, site: &Site, image: &Image) -> Result<BuiltImage, Error> {
     let cancel = Cancel::default();
-    let ambient = Ambient {
-        clock: &Still,
-        entropy: &Still,
-        sink: &(),
-        cancel: &cancel,
-    };
-    series.build(&site.request(image), &ambient)
+    series.build(&site.request(image), &ambient(&cancel))
 }
 
 /// Everything that the image's name stands for.
@@ -95,6 +90,23 @@ fn images_of_a_series_are_those_that_are_made_alone() {
         assert_eq!(blobs(&alone), blobs(built));
         assert_eq!(alone.unpacked, built.unpacked);
     }
+}
+
+#[test]
+fn none_stands_upon_another_and_is_laid_as_by_apko() {
+    let (site, memory) = (Site::filled(), Memory::default());
+    let scratch = site.scratch();
+    let mut series = Series::new(&site.store, &scratch, &memory);
+    let (image, compatible) = (image(), Compatible::default());
+    let below = site.request(&image);
+    let both = ImageRequest {
+        upon: Some(&below),
+        compatible: Some(&compatible),
+        ..below
+    };
+    let cancel = Cancel::default();
+    let error = series.build(&both, &ambient(&cancel)).unwrap_err();
+    insta::assert_snapshot!(error, @"image web: it cannot stand upon another and be laid as apko lays images");
 }
 
 #[test]
