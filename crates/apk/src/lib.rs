@@ -39,7 +39,7 @@ pub use package::{
     Limits, OpenOptions, PackageFile, Parts, Program, Scratch, Sections, Unpacked, WriteOptions,
     Written, check_tree, read_programs, write_data, write_package,
 };
-pub use reach::{Reached, Shelf, Whole, reach};
+pub use reach::{Found, Names, Reached, Shelf, Whole, reach};
 pub use scripts::{ScriptKind, Scripts};
 pub use signature::{Signature, Signed, sign, unsign};
 

@@ -1,6 +1,7 @@
 //! The part of some indexes that a choice can depend on: small where the indexes are large.
 //!
-//! 1. [`Shelf`]: an index in which names are looked up, [`Columns`](crate::Columns) or [`Whole`].
+//! 1. [`Shelf`]: packages among which names are looked up, [`Columns`](crate::Columns), [`Whole`], or
+//!    what a solver has to choose from, with [`Names`].
 //! 2. [`reach`]: from what is wanted to everything that it may lead to.
 //!
 //! | taken | because |
@@ -9,26 +10,29 @@
 //! | what those depend on, and so on | it may be needed |
 //! | packages whose `install_if` names only what those have or provide | they may come with them |
 //! | whoever has or provides a name that one of those has or provides too | *beside*: it stands in the way of none, but a solver sees that the name is not one package's alone |
+//! | whoever has or provides a name that one of those conflicts with | *beside*: it is not chosen, but a solver that sees it may search in another order |
 //!
-//! Conflicts lead nowhere: what nothing else leads to is not chosen anyway. So a solver that is given this
+//! What is beside leads nowhere, and neither does a conflict of the world. So a solver that is given this
 //! part answers as if it was given everything, except where it tells why there is no answer. The tests
 //! of the solver hold that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use boltworks_version::apk::Dependency;
 
 use crate::columns::Damaged;
 use crate::index::{Index, IndexEntry};
 
-/// An index in which names are looked up.
+/// Packages among which names are looked up.
 pub trait Shelf {
     /// Who has or provides a name, and who may come with whoever does. The empty name, which nobody
     /// has, stands for what waits for nothing.
     fn look(&self, name: &str) -> Result<Found, Damaged>;
 
     /// The package at a place. Places follow the order of the index.
-    fn entry(&self, at: u32) -> Result<IndexEntry, Damaged>;
+    fn entry(&self, at: u32) -> Result<Cow<'_, IndexEntry>, Damaged>;
 }
 
 /// What is found under a name.
@@ -47,21 +51,6 @@ pub struct Trigger {
     pub at: u32,
     /// [`name_hash`] of the other names that it waits for.
     pub others: Vec<u32>,
-}
-
-/// Notes that the package at a place has or provides a name. Places come in order.
-pub(crate) fn note(names: &mut BTreeMap<String, Found>, name: &str, at: u32) {
-    if let Some(found) = names.get_mut(name) {
-        if found.offers.last() != Some(&at) {
-            found.offers.push(at);
-        }
-    } else {
-        let found = Found {
-            offers: vec![at],
-            triggers: Vec::new(),
-        };
-        names.insert(name.to_owned(), found);
-    }
 }
 
 /// A short name for a name (FNV-1a). Two names may have the same: then more is taken than is needed.
@@ -88,29 +77,61 @@ pub(crate) fn watched(
     })
 }
 
-/// An index in memory.
-pub struct Whole<'i> {
-    entries: &'i [IndexEntry],
-    names: BTreeMap<String, Found>,
+/// Who has or provides which name, of packages in memory. Only hashes of names are kept: whoever looks
+/// one up has the packages.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    offers: HashMap<u32, Vec<u32>>,
+    triggers: HashMap<u32, Vec<Trigger>>,
 }
 
-impl<'i> Whole<'i> {
-    /// Makes ready for looking up.
-    pub fn new(index: &'i Index) -> Self {
-        let mut names: BTreeMap<String, Found> = BTreeMap::new();
+impl Names {
+    /// Adds packages, the first of them with the place `first`, which is behind all before.
+    pub fn add(&mut self, first: u32, entries: &[IndexEntry]) {
         let mut triggered = Vec::new();
-        for (at, entry) in (0..).zip(&index.entries) {
+        for (at, entry) in (first..).zip(entries) {
             for name in entry.names() {
-                note(&mut names, name, at);
+                let offers = self.offers.entry(name_hash(name)).or_default();
+                if offers.last() != Some(&at) {
+                    offers.push(at);
+                }
             }
             if let Some(conditions) = entry.waits_for() {
                 triggered.push((at, conditions.into_iter().map(str::to_owned).collect()));
             }
         }
         for (name, at, others) in watched(&triggered) {
-            let found = names.entry(name.to_owned()).or_default();
-            found.triggers.push(Trigger { at, others });
+            let triggers = self.triggers.entry(name_hash(name)).or_default();
+            triggers.push(Trigger { at, others });
         }
+    }
+
+    /// What is found under a name, as far as there is a package at its place.
+    pub fn look<'e>(&self, name: &str, entry: impl Fn(u32) -> Option<&'e IndexEntry>) -> Found {
+        let hash = name_hash(name);
+        let is_meant =
+            |at: &&u32| entry(**at).is_some_and(|entry| entry.names().any(|one| one == name));
+        let is_there = |trigger: &&Trigger| entry(trigger.at).is_some();
+        let offers = self.offers.get(&hash).into_iter().flatten();
+        let triggers = self.triggers.get(&hash).into_iter().flatten();
+        Found {
+            offers: offers.filter(is_meant).copied().collect(),
+            triggers: triggers.filter(is_there).cloned().collect(),
+        }
+    }
+}
+
+/// An index in memory.
+pub struct Whole<'i> {
+    entries: &'i [IndexEntry],
+    names: Names,
+}
+
+impl<'i> Whole<'i> {
+    /// Makes ready for looking up.
+    pub fn new(index: &'i Index) -> Self {
+        let mut names = Names::default();
+        names.add(0, &index.entries);
         Self {
             entries: &index.entries,
             names,
@@ -120,11 +141,11 @@ impl<'i> Whole<'i> {
 
 impl Shelf for Whole<'_> {
     fn look(&self, name: &str) -> Result<Found, Damaged> {
-        Ok(self.names.get(name).cloned().unwrap_or_default())
+        Ok(self.names.look(name, |at| self.entries.get(at as usize)))
     }
 
-    fn entry(&self, at: u32) -> Result<IndexEntry, Damaged> {
-        let entry = self.entries.get(at as usize).cloned();
+    fn entry(&self, at: u32) -> Result<Cow<'_, IndexEntry>, Damaged> {
+        let entry = self.entries.get(at as usize).map(Cow::Borrowed);
         entry.ok_or(Damaged::Form("a package lies outside of it"))
     }
 }
@@ -146,27 +167,34 @@ impl IndexEntry {
 
 /// A package of the part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
+pub struct Reached<'s> {
+    /// Its place.
+    pub at: u32,
     /// The package.
-    pub entry: IndexEntry,
-    /// Whether nothing leads to it: it only shares a name with something.
+    pub entry: Cow<'s, IndexEntry>,
+    /// Whether nothing leads to it: it only shares a name with something, or something conflicts with it.
     pub is_beside: bool,
 }
 
-/// The part of each index that the choice of `wanted` from all of them can depend on, in the order of
-/// the index.
-pub fn reach(shelves: &[&dyn Shelf], wanted: &[Dependency]) -> Result<Vec<Vec<Reached>>, Damaged> {
+/// The part of each shelf that the choice of `wanted` from all of them can depend on, in the order of
+/// the shelf.
+pub fn reach<'s, 'w>(
+    shelves: &[&'s dyn Shelf],
+    wanted: impl IntoIterator<Item = &'w Dependency>,
+) -> Result<Vec<Vec<Reached<'s>>>, Damaged> {
     let mut way = Way {
         shelves,
         taken: vec![BTreeMap::new(); shelves.len()],
-        wanted: BTreeSet::new(),
-        open: Vec::new(),
-        offered: BTreeSet::new(),
+        wanted: Queue::default(),
+        offered: Queue::default(),
+        shunned: Queue::default(),
         hashes: BTreeSet::new(),
         waiting: Vec::new(),
     };
-    way.offer("")?;
-    way.want(wanted);
+    way.offered.add("");
+    for wanted in wanted.into_iter().filter(|wanted| !wanted.conflict) {
+        way.wanted.add(wanted.name.as_str());
+    }
     loop {
         way.follow()?;
         if !way.wake()? {
@@ -177,93 +205,100 @@ pub fn reach(shelves: &[&dyn Shelf], wanted: &[Dependency]) -> Result<Vec<Vec<Re
     Ok(taken.map(|taken| taken.into_values().collect()).collect())
 }
 
-/// How far the reach has come.
-struct Way<'s> {
-    shelves: &'s [&'s dyn Shelf],
-    taken: Vec<BTreeMap<u32, Reached>>,
-    /// The names that were asked for, and those of them that were not looked up yet.
-    wanted: BTreeSet<String>,
+/// Names, each to be looked up once.
+#[derive(Default)]
+struct Queue {
+    seen: BTreeSet<String>,
     open: Vec<String>,
-    /// The names that something taken has or provides, and their hashes.
-    offered: BTreeSet<String>,
+}
+
+impl Queue {
+    fn add(&mut self, name: &str) {
+        if !self.seen.contains(name) {
+            self.seen.insert(name.to_owned());
+            self.open.push(name.to_owned());
+        }
+    }
+}
+
+/// How far the reach has come.
+struct Way<'w, 's> {
+    shelves: &'w [&'s dyn Shelf],
+    taken: Vec<BTreeMap<u32, Reached<'s>>>,
+    /// What was asked for.
+    wanted: Queue,
+    /// What something taken has or provides: others may come with it, others may stand beside it.
+    offered: Queue,
+    /// What something taken conflicts with.
+    shunned: Queue,
+    /// [`name_hash`] of what is offered.
     hashes: BTreeSet<u32>,
     /// Packages that come with others, by shelf.
     waiting: Vec<(usize, Trigger)>,
 }
 
-impl Way<'_> {
-    fn want(&mut self, wanted: &[Dependency]) {
-        for wanted in wanted.iter().filter(|wanted| !wanted.conflict) {
-            let name = wanted.name.as_str();
-            if !self.wanted.contains(name) {
-                self.wanted.insert(name.to_owned());
-                self.open.push(name.to_owned());
-            }
-        }
-    }
-
+impl Way<'_, '_> {
+    /// Looks up names until all were.
     fn follow(&mut self) -> Result<(), Damaged> {
-        while let Some(name) = self.open.pop() {
-            for (number, shelf) in self.shelves.iter().enumerate() {
-                for at in shelf.look(&name)?.offers {
-                    self.take(number, at)?;
-                }
+        loop {
+            if let Some(name) = self.wanted.open.pop() {
+                self.look(&name, false)?;
+            } else if let Some(name) = self.offered.open.pop() {
+                self.hashes.insert(name_hash(&name));
+                let triggers = self.look(&name, true)?;
+                self.waiting.extend(triggers);
+            } else if let Some(name) = self.shunned.open.pop() {
+                self.look(&name, true)?;
+            } else {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    /// Takes a package, and what it leads to.
-    fn take(&mut self, shelf: usize, at: u32) -> Result<(), Damaged> {
-        if !self.put(shelf, at, false)? {
-            return Ok(());
-        }
-        let taken = self.taken.get(shelf).and_then(|taken| taken.get(&at));
-        let Some(Reached { entry, .. }) = taken else {
-            return Ok(());
-        };
-        let depends = entry.depends.clone();
-        let names: Vec<String> = entry.names().map(str::to_owned).collect();
-        self.want(&depends);
-        for name in names {
-            self.offer(&name)?;
-        }
-        Ok(())
-    }
-
-    /// Notes that a name is offered: others may come with it, others may stand beside it.
-    fn offer(&mut self, name: &str) -> Result<(), Damaged> {
-        if self.offered.contains(name) {
-            return Ok(());
-        }
-        self.offered.insert(name.to_owned());
-        self.hashes.insert(name_hash(name));
+    /// Takes whoever has or provides a name; who waits for it.
+    fn look(&mut self, name: &str, is_beside: bool) -> Result<Vec<(usize, Trigger)>, Damaged> {
+        let mut waiting = Vec::new();
         for (number, shelf) in self.shelves.iter().enumerate() {
             let found = shelf.look(name)?;
             for at in found.offers {
-                self.put(number, at, true)?;
+                self.take(number, at, is_beside)?;
             }
             let triggers = found.triggers.into_iter();
-            self.waiting
-                .extend(triggers.map(|trigger| (number, trigger)));
+            waiting.extend(triggers.map(|trigger| (number, trigger)));
         }
-        Ok(())
+        Ok(waiting)
     }
 
-    /// Puts the package at a place to the others; whether it was not there in this way before, nor
-    /// in a better one.
-    fn put(&mut self, shelf: usize, at: u32, is_beside: bool) -> Result<bool, Damaged> {
+    /// Takes a package, and what it leads to.
+    fn take(&mut self, shelf: usize, at: u32, is_beside: bool) -> Result<(), Damaged> {
         let (Some(taken), Some(from)) = (self.taken.get_mut(shelf), self.shelves.get(shelf)) else {
-            return Ok(false);
+            return Ok(());
         };
-        if let Some(known) = taken.get_mut(&at) {
-            let is_news = known.is_beside && !is_beside;
-            known.is_beside &= is_beside;
-            return Ok(is_news);
+        let reached = match taken.entry(at) {
+            Entry::Vacant(place) => place.insert(Reached {
+                at,
+                entry: from.entry(at)?,
+                is_beside,
+            }),
+            Entry::Occupied(known) if known.get().is_beside && !is_beside => known.into_mut(),
+            Entry::Occupied(_) => return Ok(()),
+        };
+        reached.is_beside = is_beside;
+        if is_beside {
+            return Ok(());
         }
-        let entry = from.entry(at)?;
-        taken.insert(at, Reached { entry, is_beside });
-        Ok(true)
+        for needed in &reached.entry.depends {
+            let names = if needed.conflict {
+                &mut self.shunned
+            } else {
+                &mut self.wanted
+            };
+            names.add(needed.name.as_str());
+        }
+        for name in reached.entry.names() {
+            self.offered.add(name);
+        }
+        Ok(())
     }
 
     /// Takes what waits for nothing any more; whether there was something.
@@ -277,7 +312,7 @@ impl Way<'_> {
             .partition(is_ready);
         self.waiting = waiting;
         for (shelf, trigger) in &ready {
-            self.take(*shelf, trigger.at)?;
+            self.take(*shelf, trigger.at, false)?;
         }
         Ok(!ready.is_empty())
     }

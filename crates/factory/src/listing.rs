@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use boltworks_apk::columns::FORMAT;
-use boltworks_apk::{Columns, Damaged, Index, IndexEntry, Reached, Shelf, Unusable, Whole, reach};
+use boltworks_apk::{Columns, Damaged, Index, IndexEntry, Reached, Shelf, Unusable, reach};
 use boltworks_crypto::{Keyring, Sha256Hasher, sha256};
 use boltworks_fsx::{Bounded, Limit, RelPath, Root};
 use boltworks_model::Sha256;
@@ -185,19 +185,24 @@ impl Listing {
     }
 }
 
+/// A package of a part, and whether it is only beside ([`Reached::is_beside`]).
+type Part = Vec<(IndexEntry, bool)>;
+
 /// What a choice from some listings, with `others` beside them, can depend on: a part of each listing.
 pub(crate) fn reached(
     listings: &[&Listing],
     wanted: &[Dependency],
-    others: &[&Index],
-) -> Result<Vec<Vec<Reached>>, Error> {
-    let others: Vec<Whole<'_>> = others.iter().map(|index| Whole::new(index)).collect();
+    others: &[&dyn Shelf],
+) -> Result<Vec<Part>, Error> {
+    let owned = |reached: Reached<'_>| (reached.entry.into_owned(), reached.is_beside);
     let from = |columns: &[&Columns]| {
         let columns = columns.iter().map(|columns| *columns as &dyn Shelf);
-        let others = others.iter().map(|whole| whole as &dyn Shelf);
-        let mut parts = reach(&columns.chain(others).collect::<Vec<_>>(), wanted)?;
-        parts.truncate(listings.len());
-        Ok(parts)
+        let shelves = columns.chain(others.iter().copied());
+        let parts = reach(&shelves.collect::<Vec<_>>(), wanted)?.into_iter();
+        let parts = parts.take(listings.len());
+        Ok(parts
+            .map(|part| part.into_iter().map(owned).collect())
+            .collect())
     };
     let columns: Vec<&Columns> = listings.iter().map(|listing| &listing.columns).collect();
     from(&columns).or_else(|reason: Damaged| {
@@ -213,11 +218,11 @@ pub(crate) fn reached(
 pub(crate) fn reached_indexes(
     listings: &[&Listing],
     wanted: &[Dependency],
-    others: &[&Index],
+    others: &[&dyn Shelf],
 ) -> Result<Vec<Index>, Error> {
-    let part = |part: Vec<Reached>| Index {
+    let part = |part: Part| Index {
         description: String::new(),
-        entries: part.into_iter().map(|reached| reached.entry).collect(),
+        entries: part.into_iter().map(|(entry, _)| entry).collect(),
     };
     let parts = reached(listings, wanted, others)?.into_iter();
     Ok(parts.map(part).collect())

@@ -12,7 +12,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, index::FILE_NAME};
+use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, Shelf, Whole, index::FILE_NAME};
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, FileKind, Limit, RelPath, Root, Stat};
 use boltworks_model::{Ambient, Architecture, Event, Material, PackageName, Sha1, Sha256};
@@ -233,15 +233,17 @@ impl Dock<'_> {
             return Ok(brought);
         }
         let listings: Vec<_> = repositories.iter().map(|one| &one.listing).collect();
-        let parts = reached(&listings, wanted, others)?;
+        let others: Vec<Whole<'_>> = others.iter().map(|index| Whole::new(index)).collect();
+        let others: Vec<_> = others.iter().map(|whole| whole as &dyn Shelf).collect();
+        let parts = reached(&listings, wanted, &others)?;
         let mut memory = Memory::load(self.memory, self.keyring)?;
         for (repository, part) in repositories.iter().zip(parts) {
             if let Some(text) = repository.left_out() {
                 ambient.sink.event(Event::Warning { text: &text });
             }
             let mut entries = Vec::new();
-            let part = part.into_iter().filter(|reached| !reached.is_beside);
-            for entry in part.map(|reached| reached.entry) {
+            let part = part.into_iter().filter(|(_, is_beside)| !is_beside);
+            for (entry, _) in part {
                 ambient.cancel.check()?;
                 match self.take(repository, &entry, &mut memory)? {
                     Some(digest) => {

@@ -7,7 +7,7 @@ use std::fmt;
 use boltworks_apk::IndexEntry;
 use boltworks_version::apk::{Dependency, Version};
 
-use crate::universe::{Options, Repository, Universe};
+use crate::universe::{Options, Place, Universe};
 
 /// A row of [`Table::packages`].
 pub(crate) type PackageIx = usize;
@@ -137,12 +137,7 @@ impl<'u> Row<'u> {
 impl<'u> Table<'u> {
     /// Of everything, what may be chosen and what may not.
     pub(crate) fn new(universe: &'u Universe, world: &[&Dependency], options: &Options) -> Self {
-        let all = universe.repositories.iter();
-        let rows = all.flat_map(|repository| {
-            let entries = repository.index.entries.iter();
-            entries.map(move |entry| (repository, entry))
-        });
-        Self::of(universe, rows, world, options)
+        Self::of(universe, universe.all(), world, options)
     }
 
     /// Of what a solution for the world can have: enough where there is one.
@@ -152,16 +147,12 @@ impl<'u> Table<'u> {
         options: &Options,
     ) -> Self {
         let rows = universe.reach(world.iter().copied(), options);
-        let rows = rows.into_iter().filter_map(|(repository, place)| {
-            let repository = universe.repositories.get(repository)?;
-            Some((repository, repository.index.entries.get(place)?))
-        });
-        Self::of(universe, rows, world, options)
+        Self::of(universe, rows.into_iter(), world, options)
     }
 
     fn of(
         universe: &'u Universe,
-        rows: impl Iterator<Item = (&'u Repository, &'u IndexEntry)>,
+        rows: impl Iterator<Item = Place<'u>>,
         world: &[&Dependency],
         options: &Options,
     ) -> Self {

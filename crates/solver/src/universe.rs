@@ -1,11 +1,11 @@
 //! What there is to choose from, and what may be chosen.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use boltworks_apk::{Index, IndexEntry};
+use boltworks_apk::{Damaged, Found, Index, IndexEntry, Names, Shelf, reach};
 use boltworks_model::{Architecture, Sha256};
 use boltworks_version::apk::Dependency;
 
@@ -17,14 +17,12 @@ const RULES: u32 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Universe {
     pub(crate) repositories: Vec<Repository>,
-    /// Who has or provides a name, by the name's hash.
-    names: HashMap<u64, Vec<Place>>,
-    /// The packages that others bring with them.
-    triggered: Vec<Place>,
+    /// Who has or provides a name. Places count through all repositories.
+    names: Names,
 }
 
-/// A package: the place of its repository, and its own there.
-pub(crate) type Place = (usize, usize);
+/// A package and its repository.
+pub(crate) type Place<'u> = (&'u Repository, &'u IndexEntry);
 
 /// One repository: its name, how much it is preferred, its packages.
 #[derive(Debug, Clone)]
@@ -35,6 +33,8 @@ pub(crate) struct Repository {
     pub(crate) tag: Option<String>,
     pub(crate) index: Arc<Index>,
     digest: Option<Sha256>,
+    /// The place of the first package.
+    first: u32,
 }
 
 impl Universe {
@@ -67,31 +67,16 @@ impl Universe {
     }
 
     fn add(&mut self, name: &str, index: Arc<Index>, preference: i32, digest: Option<Sha256>) {
-        let repository = self.repositories.len();
-        for (place, entry) in index.entries.iter().enumerate() {
-            for name in offered(entry) {
-                let places = self.names.entry(hash(name)).or_default();
-                if places.last() != Some(&(repository, place)) {
-                    places.push((repository, place));
-                }
-            }
-            if !entry.install_if.is_empty() {
-                self.triggered.push((repository, place));
-            }
-        }
+        let first = self.repositories.last().map_or(0, Repository::end);
+        self.names.add(first, &index.entries);
         self.repositories.push(Repository {
             name: name.to_owned(),
             preference,
             tag: None,
             index,
             digest,
+            first,
         });
-    }
-
-    /// What the repositories have.
-    pub fn indexes(&self) -> impl Iterator<Item = &Index> {
-        let repositories = self.repositories.iter();
-        repositories.map(|repository| repository.index.as_ref())
     }
 
     /// Gives the repositories of this name a tag: they serve wishes with that tag
@@ -106,86 +91,57 @@ impl Universe {
         }
     }
 
-    /// Every package that a solution for `world` can have, or can be kept from having: those that
-    /// may be chosen for it, for what these need, and for what they bring with them. In order.
-    pub(crate) fn reach<'a>(
-        &'a self,
-        world: impl IntoIterator<Item = &'a Dependency>,
-        options: &Options,
-    ) -> BTreeSet<Place> {
-        let mut reach = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&str> = wanted(world).collect();
-        loop {
-            while let Some(name) = open.pop() {
-                if !seen.insert(name) {
-                    continue;
-                }
-                let new = self.places(name, options);
-                for place in new.filter(|place| reach.insert(*place)) {
-                    open.extend(self.needs_of(place));
-                }
-            }
-            let is_near = |name: &str| {
-                let mut places = self.places(name, options);
-                places.any(|place| reach.contains(&place))
-            };
-            let brought: Vec<Place> = self
-                .triggered
-                .iter()
-                .copied()
-                .filter(|place| !reach.contains(place) && self.is_taken(*place, options))
-                .filter(|place| {
-                    let mut entry = self.entry(*place).into_iter();
-                    entry.any(|entry| wanted(&entry.install_if).all(is_near))
-                })
-                .collect();
-            if brought.is_empty() {
-                return reach;
-            }
-            for place in brought {
-                reach.insert(place);
-                open.extend(self.needs_of(place));
-            }
-        }
-    }
-
-    /// The names that a package needs or cannot stand beside: what the search sees of others.
-    fn needs_of(&self, place: Place) -> impl Iterator<Item = &str> {
-        let entry = self.entry(place).into_iter();
-        entry.flat_map(|entry| entry.depends.iter().map(|one| one.name.as_str()))
-    }
-
-    /// The packages that have or provide a name and may be chosen.
-    fn places(&self, name: &str, options: &Options) -> impl Iterator<Item = Place> {
-        let places = self.names.get(&hash(name)).into_iter().flatten().copied();
-        places.filter(move |place| {
-            let is_meant = |entry| offered(entry).any(|offered| offered == name);
-            self.is_taken(*place, options) && self.entry(*place).is_some_and(is_meant)
+    /// Every package.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Place<'_>> {
+        self.repositories.iter().flat_map(|repository| {
+            let entries = repository.index.entries.iter();
+            entries.map(move |entry| (repository, entry))
         })
     }
 
-    fn is_taken(&self, place: Place, options: &Options) -> bool {
-        let repository = self.repositories.get(place.0);
-        repository.is_some_and(|repository| options.takes_from(&repository.name))
-            && self
-                .entry(place)
-                .is_some_and(|entry| options.fits(&entry.arch))
+    /// Every package that may be chosen and that a solution for `world` can depend on, in order.
+    pub(crate) fn reach<'w>(
+        &self,
+        world: impl IntoIterator<Item = &'w Dependency>,
+        options: &Options,
+    ) -> Vec<Place<'_>> {
+        let shelf = self.shelf(options);
+        let parts = reach(&[&shelf], world);
+        let Ok(parts) = parts else {
+            // Nothing in memory is damaged; with everything the answer is the same.
+            return self.all().collect();
+        };
+        let parts = parts.iter().flatten();
+        parts.filter_map(|reached| self.place(reached.at)).collect()
     }
 
-    fn entry(&self, (repository, place): Place) -> Option<&IndexEntry> {
-        self.repositories.get(repository)?.index.entries.get(place)
+    /// The packages that may be chosen, to look names up among them.
+    pub fn shelf<'u>(&'u self, options: &'u Options) -> impl Shelf + 'u {
+        Choosable {
+            universe: self,
+            options,
+        }
+    }
+
+    fn place(&self, at: u32) -> Option<Place<'_>> {
+        let behind = self.repositories.partition_point(|one| one.first <= at);
+        let repository = self.repositories.get(behind.checked_sub(1)?)?;
+        let place = at.checked_sub(repository.first)?;
+        Some((repository, repository.index.entries.get(place as usize)?))
     }
 
     /// Everything that decides what [`solve`](crate::solve()) answers, as text; nothing, where
     /// only the packages themselves could say it.
     pub fn question(&self, world: &[Dependency], options: &Options) -> Option<String> {
         let mut text = format!("rules {RULES}\n{options:?}\n");
-        let reach = self.reach(world, options);
-        let mut touched: Vec<usize> = reach.iter().map(|&(repository, _)| repository).collect();
-        touched.dedup();
+        let mut touched: Vec<&Repository> = self
+            .reach(world, options)
+            .into_iter()
+            .map(|(repository, _)| repository)
+            .collect();
+        touched.dedup_by_key(|repository| repository.first);
         let mut repositories = Vec::new();
-        for repository in touched.iter().filter_map(|&at| self.repositories.get(at)) {
+        for repository in touched {
             let (digest, preference) = (repository.digest?, repository.preference);
             let tag = &repository.tag;
             repositories.push((&repository.name, preference, digest.to_string(), tag));
@@ -205,25 +161,38 @@ impl Universe {
     }
 }
 
-/// The names that dependencies ask for.
-fn wanted<'a>(
-    dependencies: impl IntoIterator<Item = &'a Dependency>,
-) -> impl Iterator<Item = &'a str> {
-    let wanted = dependencies.into_iter().filter(|one| !one.conflict);
-    wanted.map(|one| one.name.as_str())
+impl Repository {
+    /// The place behind its last package.
+    fn end(&self) -> u32 {
+        // More than these fit into no memory.
+        let count = u32::try_from(self.index.entries.len());
+        self.first.saturating_add(count.unwrap_or(u32::MAX))
+    }
 }
 
-/// Every name a package has or provides.
-fn offered(entry: &IndexEntry) -> impl Iterator<Item = &str> {
-    let provided = entry.provides.iter().map(|one| one.name.as_str());
-    std::iter::once(entry.name.as_str()).chain(provided)
+/// What of a universe may be chosen.
+struct Choosable<'u> {
+    universe: &'u Universe,
+    options: &'u Options,
 }
 
-/// Only to find names again in this process: nothing depends on what it is.
-fn hash(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
+impl<'u> Choosable<'u> {
+    fn get(&self, at: u32) -> Option<&'u IndexEntry> {
+        let (repository, entry) = self.universe.place(at)?;
+        let options = self.options;
+        (options.takes_from(&repository.name) && options.fits(&entry.arch)).then_some(entry)
+    }
+}
+
+impl Shelf for Choosable<'_> {
+    fn look(&self, name: &str) -> Result<Found, Damaged> {
+        Ok(self.universe.names.look(name, |at| self.get(at)))
+    }
+
+    fn entry(&self, at: u32) -> Result<Cow<'_, IndexEntry>, Damaged> {
+        let entry = self.get(at).map(Cow::Borrowed);
+        entry.ok_or(Damaged::Form("a package lies outside of it"))
+    }
 }
 
 /// What may be chosen.

@@ -24,6 +24,7 @@ mod pages;
 mod record;
 mod write;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -213,8 +214,8 @@ impl Shelf for Columns {
         Ok(Found::default())
     }
 
-    fn entry(&self, at: u32) -> Result<IndexEntry, Damaged> {
-        record::read(&self.record(at)?)
+    fn entry(&self, at: u32) -> Result<Cow<'_, IndexEntry>, Damaged> {
+        record::read(&self.record(at)?).map(Cow::Owned)
     }
 }
 
@@ -246,11 +247,10 @@ fn further(last: u32, step: u64) -> Result<u32, Damaged> {
 
 #[cfg(test)]
 mod tests {
-    use boltworks_model::Sha1;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::control;
+    use crate::index::entry;
     use crate::{Index, reach::Whole};
 
     const OF: Sha256 = Sha256::new([7; 32]);
@@ -320,7 +320,7 @@ mod tests {
         let [at] = found.offers[..] else {
             panic!("{found:?}");
         };
-        assert_eq!(columns.entry(at).unwrap(), entries[1234]);
+        assert_eq!(*columns.entry(at).unwrap(), entries[1234]);
         assert_eq!(found.triggers.len(), 1);
         assert_eq!(columns.look("so:l").unwrap().offers.len(), 3000);
         assert_eq!(columns.look("docs").unwrap().triggers.len(), 0);
@@ -355,21 +355,9 @@ mod tests {
         Ok(())
     }
 
-    prop_compose! {
-        fn entries()(
-            control in control::tests::controls(),
-            identity: [u8; 20],
-            size: u64,
-            installed_size: u64,
-        ) -> IndexEntry {
-            let entry = IndexEntry::from_control(&control, Sha1::new(identity), size);
-            IndexEntry { installed_size, ..entry }
-        }
-    }
-
     proptest! {
         #[test]
-        fn what_is_written_is_read(entries in prop::collection::vec(entries(), 0..6)) {
+        fn what_is_written_is_read(entries in prop::collection::vec(entry::tests::entries(), 0..6)) {
             let columns = opened(&entries);
             let again = read(&columns);
             prop_assert_eq!(&again, &entries);
@@ -381,7 +369,7 @@ mod tests {
                 let (ours, theirs) = (columns.look(name).unwrap(), whole.look(name).unwrap());
                 let packages = |shelf: &dyn Shelf, found: &Found| {
                     let offers = found.offers.iter();
-                    offers.map(|&at| shelf.entry(at).unwrap()).collect::<Vec<_>>()
+                    offers.map(|&at| shelf.entry(at).unwrap().into_owned()).collect::<Vec<_>>()
                 };
                 prop_assert_eq!(packages(&columns, &ours), packages(&whole, &theirs));
                 prop_assert_eq!(ours.triggers.len(), theirs.triggers.len());

@@ -10,7 +10,7 @@ use super::record::{self, put_number, put_sized};
 use super::{HEADER, MAGIC};
 use crate::error::Error;
 use crate::index::IndexEntry;
-use crate::reach::{Found, Trigger, name_hash, note, watched};
+use crate::reach::{Found, Trigger, name_hash, watched};
 
 /// So many names share a bucket, more or less.
 const NAMES_IN_BUCKET: usize = 8;
@@ -99,6 +99,21 @@ impl Writer {
         file.append(&mut body);
         file.extend(checks);
         Ok(file)
+    }
+}
+
+/// Notes that the package at a place has or provides a name. Places come in order.
+fn note(names: &mut BTreeMap<String, Found>, name: &str, at: u32) {
+    if let Some(found) = names.get_mut(name) {
+        if found.offers.last() != Some(&at) {
+            found.offers.push(at);
+        }
+    } else {
+        let found = Found {
+            offers: vec![at],
+            triggers: Vec::new(),
+        };
+        names.insert(name.to_owned(), found);
     }
 }
 

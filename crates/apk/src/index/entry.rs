@@ -340,7 +340,7 @@ impl FromStr for IndexEntry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -421,7 +421,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn entries()(
+        pub(crate) fn entries()(
             control in control::tests::controls(),
             identity: [u8; 20],
             size: u64,

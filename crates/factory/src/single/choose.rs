@@ -90,8 +90,8 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
         Answers::of(&universe, wish, &options)
     };
     let listings: Vec<_> = repositories.iter().map(|one| &one.listing).collect();
-    let others: Vec<&Index> = own.indexes().collect();
-    let mut answers = from(reached_indexes(&listings, &wish.wanted, &others)?);
+    let part = reached_indexes(&listings, &wish.wanted, &[&own.shelf(&options)])?;
+    let mut answers = from(part);
     if !answers.are_found() && !listings.is_empty() {
         let all = listings.iter().map(|listing| listing.index());
         answers = from(all.collect::<Result<_, _>>()?);

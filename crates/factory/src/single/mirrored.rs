@@ -119,14 +119,14 @@ fn chosen(
         .iter()
         .flat_map(|(_, wanted)| wanted.clone())
         .collect();
-    let others: Vec<&Index> = own.indexes().collect();
-    let part = universe(reached_indexes(&listings, &wanted, &others)?);
+    let options = Options::new(home.architecture());
+    let part = reached_indexes(&listings, &wanted, &[&own.shelf(&options)])?;
+    let part = universe(part);
     let addresses = given.repositories.iter().filter(|path| is_address(path));
     let mut chosen: BTreeMap<PathBuf, Vec<IndexEntry>> =
         addresses.map(|path| (path.clone(), Vec::new())).collect();
     let mut seen = BTreeSet::new();
     for (subject, wanted) in wants {
-        let options = Options::new(home.architecture());
         let mut solution = solve(&part, wanted, &options);
         if solution.is_err() {
             // All is looked at, so that whatever might help is known.

@@ -46,9 +46,16 @@ fn package() -> impl Strategy<Value = String> {
         })
 }
 
-/// Packages without two of the same name and version.
 fn packages() -> impl Strategy<Value = Vec<String>> {
-    prop::collection::vec(package(), 0..9).prop_map(|mut lines| {
+    packages_of(package(), 9)
+}
+
+/// Fewer than `most` packages without two of the same name and version.
+pub(crate) fn packages_of(
+    package: impl Strategy<Value = String>,
+    most: usize,
+) -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(package, 0..most).prop_map(|mut lines| {
         let key = |line: &str| {
             line.split(' ')
                 .take(2)

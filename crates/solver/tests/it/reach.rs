@@ -4,6 +4,7 @@ use boltworks_apk::{Index, Whole, reach};
 use boltworks_solver::{LikeApko, Solution, Universe, Unsolvable, explain, solve, solve_like_apko};
 use proptest::prelude::*;
 
+use super::properties::packages_of;
 use super::{entry, options, world};
 
 fn name() -> impl Strategy<Value = &'static str> {
@@ -36,17 +37,8 @@ fn package() -> impl Strategy<Value = String> {
 }
 
 fn repository() -> impl Strategy<Value = Index> {
-    prop::collection::vec(package(), 0..14).prop_map(|mut lines| {
-        let key = |line: &str| {
-            line.split(' ')
-                .take(2)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        lines.sort();
-        lines.dedup_by_key(|line| key(line));
-        Index::new("", lines.iter().map(|line| entry(line)).collect())
-    })
+    packages_of(package(), 14)
+        .prop_map(|lines| Index::new("", lines.iter().map(|line| entry(line)).collect()))
 }
 
 /// Two repositories, the second perhaps with a tag.
@@ -71,7 +63,10 @@ fn part(indexes: &[&Index], wishes: &str) -> Vec<Index> {
     parts
         .map(|part| Index {
             description: String::new(),
-            entries: part.into_iter().map(|reached| reached.entry).collect(),
+            entries: part
+                .into_iter()
+                .map(|reached| reached.entry.into_owned())
+                .collect(),
         })
         .collect()
 }
