@@ -24,7 +24,7 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
 
 /// What to do next: what is known of the reason, where it is to be seen, and how to be there.
 pub(crate) fn advice(failed: &Failed) -> String {
-    if !has_shell(failed) {
+    if !failed.has_shell {
         return "correct the image or its test".to_owned();
     }
     let shell = format!("A shell where it stands: {}", shell(failed));
@@ -50,11 +50,6 @@ pub(crate) fn shell(failed: &Failed) -> String {
     format!("{} shell {}", host::program(), host::word(workspace))
 }
 
-/// Whether a shell can be had where it failed: not in the container of an image, which may have none.
-pub(crate) fn has_shell(failed: &Failed) -> bool {
-    !failed.what.starts_with("test of image ")
-}
-
 /// The same for machines.
 pub(crate) fn document(failed: &Failed) -> Value {
     let stopped = &failed.stopped;
@@ -76,6 +71,6 @@ pub(crate) fn document(failed: &Failed) -> Value {
         "log": failed.log,
         "log-file": log_of(failed).as_deref().map(shown),
         "workspace": shown(&failed.workspace),
-        "shell": has_shell(failed).then(|| shell(failed)),
+        "shell": failed.has_shell.then(|| shell(failed)),
     })
 }

@@ -425,6 +425,7 @@ fn tested<'s>(
         tail,
         log,
         workspace,
+        has_shell: true,
     });
     Ok(Tested {
         package: package.to_owned(),

@@ -94,6 +94,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
             tail,
             log,
             workspace: path,
+            has_shell: true,
         })));
     }
     verify_licences(recipe, &what, &workspace)?;

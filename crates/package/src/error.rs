@@ -20,6 +20,8 @@ pub struct Failed {
     pub log: Sha256,
     /// The workspace that was kept.
     pub workspace: PathBuf,
+    /// Whether a person can have a shell there: the container of an image may have none.
+    pub has_shell: bool,
 }
 
 impl fmt::Display for Failed {

@@ -38,7 +38,8 @@ pub(crate) fn run(
 /// Tests an image of the factory.
 fn run_test(arguments: &Arguments, test: &ImageTest, output: &Output) -> Result<ExitCode, Failure> {
     let file = test.image.rsplit('/').next().unwrap_or_default();
-    let name = file.trim_end_matches(".yaml").trim_end_matches(".test");
+    let name = file.strip_suffix(".yaml").unwrap_or(file);
+    let name = name.strip_suffix(".test").unwrap_or(name);
     let line = session::open(arguments, None)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);

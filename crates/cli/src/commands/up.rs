@@ -94,7 +94,7 @@ fn failures(report: &Report) -> Vec<String> {
         if let Some(step) = step {
             let more = failed::lines(step).into_iter();
             lines.extend(more.map(|line| format!("  {line}")));
-            if failed::has_shell(step) {
+            if step.has_shell {
                 lines.push(format!("  a shell there: {}", failed::shell(step)));
             }
         }

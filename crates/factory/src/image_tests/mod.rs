@@ -166,6 +166,7 @@ impl Workshop<'_> {
             tail,
             log,
             workspace: self.image_workspace(name),
+            has_shell: false,
         };
         boltworks_package::Error::Step(Box::new(failed)).into()
     }
