@@ -10,6 +10,7 @@
 //! | what those depend on, and so on | it may be needed |
 //! | packages whose `install_if` names only what those have or provide | they may come with them |
 //! | whoever has or provides a name that one of those has or provides too | *beside*: it stands in the way of none, but a solver sees that the name is not one package's alone |
+//! | one package whose `install_if` names a name of those without a version, where another's names it with one | *beside*: apko, which sees the first, never asks for the second |
 //! | whoever has or provides a name that one of those conflicts with | *beside*: it is not chosen, but a solver that sees it may search in another order |
 //!
 //! What is beside leads nowhere, and neither does a conflict of the world. So a solver that is given this
@@ -42,6 +43,10 @@ pub struct Found {
     pub offers: Vec<u32>,
     /// Packages whose `install_if` names it. One that names several waits under one of them.
     pub triggers: Vec<Trigger>,
+    /// The first package whose `install_if` names it without a version.
+    pub plain: Option<u32>,
+    /// Whether the `install_if` of some package names it with a version.
+    pub is_pinned: bool,
 }
 
 /// A package that comes with others.
@@ -83,6 +88,8 @@ pub(crate) fn watched(
 pub struct Names {
     offers: HashMap<u32, Vec<u32>>,
     triggers: HashMap<u32, Vec<Trigger>>,
+    /// For each name who waits for it without a version, and who with one.
+    waiting: HashMap<u32, (Vec<u32>, Vec<u32>)>,
 }
 
 impl Names {
@@ -95,6 +102,16 @@ impl Names {
                 if offers.last() != Some(&at) {
                     offers.push(at);
                 }
+            }
+            for condition in entry.conditions() {
+                let hash = name_hash(condition.name.as_str());
+                let (plain, pinned) = self.waiting.entry(hash).or_default();
+                let places = if condition.constraint.is_some() {
+                    pinned
+                } else {
+                    plain
+                };
+                places.push(at);
             }
             if let Some(conditions) = entry.waits_for() {
                 triggered.push((at, conditions.into_iter().map(str::to_owned).collect()));
@@ -111,12 +128,20 @@ impl Names {
         let hash = name_hash(name);
         let is_meant =
             |at: &&u32| entry(**at).is_some_and(|entry| entry.names().any(|one| one == name));
-        let is_there = |trigger: &&Trigger| entry(trigger.at).is_some();
+        let is_there = |at: u32| entry(at).is_some();
         let offers = self.offers.get(&hash).into_iter().flatten();
         let triggers = self.triggers.get(&hash).into_iter().flatten();
+        let waiting = self.waiting.get(&hash);
+        let mut plain = waiting.into_iter().flat_map(|(plain, _)| plain).copied();
+        let mut pinned = waiting.into_iter().flat_map(|(_, pinned)| pinned).copied();
         Found {
             offers: offers.filter(is_meant).copied().collect(),
-            triggers: triggers.filter(is_there).cloned().collect(),
+            triggers: triggers
+                .filter(|trigger| is_there(trigger.at))
+                .cloned()
+                .collect(),
+            plain: plain.find(|&at| is_there(at)),
+            is_pinned: pinned.any(is_there),
         }
     }
 }
@@ -157,10 +182,15 @@ impl IndexEntry {
         std::iter::once(self.name.as_str()).chain(provides)
     }
 
+    /// What `install_if` waits for.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Dependency> {
+        self.install_if.iter().filter(|wanted| !wanted.conflict)
+    }
+
     /// The names that `install_if` waits for, each once; `None` without an `install_if`.
     pub(crate) fn waits_for(&self) -> Option<BTreeSet<&str>> {
-        let conditions = self.install_if.iter().filter(|wanted| !wanted.conflict);
-        let names = conditions.map(|wanted| wanted.name.as_str()).collect();
+        let names = self.conditions().map(|wanted| wanted.name.as_str());
+        let names = names.collect();
         (!self.install_if.is_empty()).then_some(names)
     }
 }
@@ -258,13 +288,19 @@ impl Way<'_, '_> {
     /// Takes whoever has or provides a name; who waits for it.
     fn look(&mut self, name: &str, is_beside: bool) -> Result<Vec<(usize, Trigger)>, Damaged> {
         let mut waiting = Vec::new();
+        let (mut plain, mut is_pinned) = (Vec::new(), false);
         for (number, shelf) in self.shelves.iter().enumerate() {
             let found = shelf.look(name)?;
+            plain.extend(found.plain.map(|at| (number, at)));
+            is_pinned |= found.is_pinned;
             for at in found.offers {
                 self.take(number, at, is_beside)?;
             }
             let triggers = found.triggers.into_iter();
             waiting.extend(triggers.map(|trigger| (number, trigger)));
+        }
+        for (number, at) in plain.into_iter().filter(|_| is_pinned) {
+            self.take(number, at, true)?;
         }
         Ok(waiting)
     }

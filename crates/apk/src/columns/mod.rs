@@ -39,9 +39,9 @@ use pages::{Pages, Place};
 use record::Bytes;
 
 /// Names the form: it goes up whenever bytes are laid out or understood in another way.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// How the form begins.
-const MAGIC: &[u8; 8] = b"bwindex\x01";
+const MAGIC: &[u8; 8] = b"bwindex\x02";
 /// The numbers in the header.
 const NUMBERS: usize = 6;
 /// The header's length, without the digest at its end.
@@ -236,6 +236,9 @@ fn found_in(mut bytes: Bytes<'_>) -> Result<Found, Damaged> {
         }
         found.triggers.push(Trigger { at: last, others });
     }
+    found.is_pinned = bytes.take(1)? != [0];
+    let plain = bytes.option()?.map(|at| further(0, at));
+    found.plain = plain.transpose()?;
     Ok(found)
 }
 
@@ -373,6 +376,11 @@ mod tests {
                 };
                 prop_assert_eq!(packages(&columns, &ours), packages(&whole, &theirs));
                 prop_assert_eq!(ours.triggers.len(), theirs.triggers.len());
+                prop_assert_eq!(ours.is_pinned, theirs.is_pinned);
+                let first = |shelf: &dyn Shelf, found: &Found| {
+                    found.plain.map(|at| shelf.entry(at).unwrap().into_owned())
+                };
+                prop_assert_eq!(first(&columns, &ours), first(&whole, &theirs));
             }
         }
 

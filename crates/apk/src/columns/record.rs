@@ -31,7 +31,7 @@ fn put_list<T: Display>(out: &mut Vec<u8>, list: &[T]) {
 }
 
 /// A number that may be missing, as one that may not.
-fn put_option(out: &mut Vec<u8>, number: Option<u64>) {
+pub(super) fn put_option(out: &mut Vec<u8>, number: Option<u64>) {
     out.push(u8::from(number.is_some()));
     if let Some(number) = number {
         put_number(out, number);
@@ -152,7 +152,7 @@ impl<'b> Bytes<'b> {
         parsed.map_err(|_| Damaged::Form("a field is not what it should be"))
     }
 
-    fn option(&mut self) -> Result<Option<u64>, Damaged> {
+    pub(super) fn option(&mut self) -> Result<Option<u64>, Damaged> {
         match self.take(1)? {
             [0] => Ok(None),
             _ => self.number().map(Some),

@@ -6,7 +6,7 @@ use boltworks_crypto::sha256;
 use boltworks_model::Sha256;
 
 use super::pages::{self, PAGE};
-use super::record::{self, put_number, put_sized};
+use super::record::{self, put_number, put_option, put_sized};
 use super::{HEADER, MAGIC};
 use crate::error::Error;
 use crate::index::IndexEntry;
@@ -39,6 +39,15 @@ impl Writer {
         let at = length(&self.records)?;
         for name in entry.names() {
             note(&mut self.names, name, at);
+        }
+        for condition in entry.conditions() {
+            let name = condition.name.as_str().to_owned();
+            let found = self.names.entry(name).or_default();
+            if condition.constraint.is_some() {
+                found.is_pinned = true;
+            } else {
+                found.plain.get_or_insert(at);
+            }
         }
         if let Some(conditions) = entry.waits_for() {
             let conditions = conditions.into_iter().map(str::to_owned).collect();
@@ -111,7 +120,7 @@ fn note(names: &mut BTreeMap<String, Found>, name: &str, at: u32) {
     } else {
         let found = Found {
             offers: vec![at],
-            triggers: Vec::new(),
+            ..Found::default()
         };
         names.insert(name.to_owned(), found);
     }
@@ -133,6 +142,8 @@ fn bytes_of(found: &Found) -> Vec<u8> {
         out.extend(others.iter().flat_map(|hash| hash.to_le_bytes()));
         last = *at;
     }
+    out.push(u8::from(found.is_pinned));
+    put_option(&mut out, found.plain.map(u64::from));
     out
 }
 

@@ -137,3 +137,13 @@ proptest! {
         );
     }
 }
+
+#[test]
+fn apko_sees_who_waits_without_a_version() {
+    let index = super::index("b 1 needs a\na 1\nt 1 if a docs\nu 1 if a=1");
+    let part = part(&[&index], "b");
+    let part = universe(&part.iter().collect::<Vec<_>>(), None);
+    let whole = universe(&[&index], None);
+    let told = |universe: &Universe| apkos(solve_like_apko(universe, &world("b"), &options(), &[]));
+    assert_eq!(told(&part), told(&whole));
+}
