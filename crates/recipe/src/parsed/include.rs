@@ -64,13 +64,14 @@ pub fn with_ground<E: From<Error>>(
         .first()
         .map(|own| own.origin.clone())
         .unwrap_or_default();
-    while let Some(include) = files.last().and_then(included) {
+    while let Some(own) = files.last()
+        && let Some((include, is_overlay)) = ground(own, &origin)?
+    {
         if files.len() > MAX_DEPTH {
             let rule = "is included by what it includes itself, or by too many";
             let problem = Problem::value("the file", &include, rule);
             return Err(Error::at(origin.place(&include), problem).into());
         }
-        let is_overlay = files.last().is_some_and(|own| own.overlay.is_some());
         let found = if is_overlay {
             read(Ground::Overlay(&include, origin.place(&include)))?
         } else {
@@ -87,9 +88,19 @@ pub fn with_ground<E: From<Error>>(
     Ok(merged)
 }
 
-fn included(image: &Image) -> Option<Text> {
-    let include = image.overlay.clone().or_else(|| image.include.clone());
-    include.filter(|include| !include.is_empty())
+/// What a file begins with, and whether it stands upon it.
+fn ground(image: &Image, origin: &Origin) -> Result<Option<(Text, bool)>, Error> {
+    let said = |text: &Option<Text>| text.clone().filter(|text| !text.is_empty());
+    match (said(&image.overlay), said(&image.include)) {
+        (Some(_), Some(include)) => {
+            let message = "what stands upon an image includes nothing";
+            let help = "take `include` away, and write here what is wanted of it";
+            let error = boltworks_yaml::Error::new(origin.place(&include), message.to_owned());
+            Err(error.helped(help).into())
+        }
+        (Some(overlay), None) => Ok(Some((overlay, true))),
+        (None, include) => Ok(include.map(|include| (include, false))),
+    }
 }
 
 /// Reads a file so that its lines are counted on from where those of `origin` end.
@@ -223,6 +234,8 @@ mod tests {
             "accounts:\n  users:\n  - {username: a, uid: 0}\n",
             "paths:\n- {path: /a, type: directory, permissions: 755}\n",
             "include: base\n",
+            "overlay: web\n",
+            "overlay: web\ninclude: other\n",
         ];
         let all: Vec<String> = all.into_iter().map(said).collect();
         insta::assert_snapshot!(all.join("\n"), @"
@@ -231,6 +244,8 @@ mod tests {
         base:3:24: the uid '0' is root's, which is there already
         base:2:44: the permissions '755' are read as a decimal number, and set other bits: write 0o and the digits
         base:1:10: the file 'base' is included by what it includes itself, or by too many
+        base:1:10: it stands upon image 'web' of a factory
+        base:2:10: what stands upon an image includes nothing
         ");
     }
 }
