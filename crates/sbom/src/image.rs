@@ -11,7 +11,7 @@ use crate::merge::{Merger, Own};
 use crate::package::{describe, remark, supplier};
 use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package};
 use crate::spdx3::Graph;
-use crate::{Error, Hash, IMAGE_WRITER_VERSION, purl};
+use crate::{Error, Hash, purl};
 
 /// What is known of an image when it is built.
 #[derive(Debug, Clone)]
@@ -119,12 +119,8 @@ pub struct ImageSbom {
 /// Describes an image: it CONTAINS its layers, its system and its packages, each with the
 /// elements of its own document. A package without one is in it all the same, and is a [`Gap`].
 pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error> {
-    let title = facts
-        .tag
-        .map_or(facts.name.to_owned(), |tag| format!("{}:{tag}", facts.name));
-    let title = format!("{title} {}", facts.architecture);
-    let mut document = Document::new(title, facts.vendor, facts.created);
-    document.made_by(IMAGE_WRITER_VERSION);
+    let title = format!("{} {}", tagged(facts.name, facts.tag), facts.architecture);
+    let document = Document::of_image(title, facts.vendor, facts.created);
     let mut merger = Merger::new(document);
     let image = image_element(&mut merger, facts);
     merger.relate(DOCUMENT_ID, "DESCRIBES", &image);
@@ -175,28 +171,40 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
 }
 
 fn image_element(merger: &mut Merger, facts: &ImageFacts<'_>) -> String {
-    let mut element = Package::new(merger.idents.make("Image", facts.name), facts.name);
-    element.version_info = Some(facts.manifest.prefixed());
-    element.supplier = Some(supplier(facts.vendor));
-    element.checksums = checksums(facts.manifest, facts.manifest_sha512);
-    element.primary_package_purpose = Some("CONTAINER".to_owned());
+    let id = merger.idents.make("Image", facts.name);
+    let element = Package::new(id.clone(), facts.name);
+    let mut element = container(element, facts.vendor, facts.manifest, image_purl(facts));
     element
-        .external_refs
-        .push(ExternalRef::purl(image_purl(facts)));
-    let id = element.id.clone();
+        .checksums
+        .push(Checksum::from(facts.manifest_sha512));
     merger.add(element);
     id
 }
 
+/// An image, or an index of images, by its digest.
+pub(crate) fn container(
+    mut element: Package,
+    vendor: &str,
+    digest: Sha256,
+    address: String,
+) -> Package {
+    element.version_info = Some(digest.prefixed());
+    element.supplier = Some(supplier(vendor));
+    element.checksums.push(Checksum::from(digest));
+    element.primary_package_purpose = Some("CONTAINER".to_owned());
+    element.external_refs.push(ExternalRef::purl(address));
+    element
+}
+
+/// `web:1.4`, or `web` where there is no tag.
+pub(crate) fn tagged(name: &str, tag: Option<&str>) -> String {
+    tag.map_or(name.to_owned(), |tag| format!("{name}:{tag}"))
+}
+
 /// The image's purl.
 pub(crate) fn image_purl(facts: &ImageFacts<'_>) -> String {
-    purl::oci(
-        facts.name,
-        &facts.manifest,
-        facts.architecture.go(),
-        facts.tag,
-        None,
-    )
+    let architecture = Some(facts.architecture.go());
+    purl::oci(facts.name, &facts.manifest, architecture, facts.tag)
 }
 
 fn layer_element(merger: &mut Merger, layer: LayerFact) -> String {

@@ -2,9 +2,9 @@
 
 use boltworks_model::{Architecture, Sha256, Timestamp};
 
-use crate::package::supplier;
-use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package};
-use crate::{Error, Hash, IMAGE_WRITER_VERSION, purl};
+use crate::image::{container, tagged};
+use crate::spdx::{DOCUMENT_ID, Document, Package};
+use crate::{Error, Hash, purl};
 
 /// What is known of an index when its images are built.
 #[derive(Debug, Clone)]
@@ -25,31 +25,20 @@ pub struct IndexFacts<'a> {
 
 /// Describes an index: it is a `VARIANT_OF` each of its images, as apko writes it.
 pub fn for_index(facts: &IndexFacts<'_>, hash: Hash) -> Result<Document, Error> {
-    let title = facts
-        .tag
-        .map_or(facts.name.to_owned(), |tag| format!("{}:{tag}", facts.name));
-    let mut document = Document::new(title, facts.vendor, facts.created);
-    document.made_by(IMAGE_WRITER_VERSION);
-    let element = |digest: Sha256, address: String| {
+    let title = tagged(facts.name, facts.tag);
+    let mut document = Document::of_image(title, facts.vendor, facts.created);
+    let element = |digest: Sha256, architecture: Option<&str>| {
         let name = digest.prefixed();
         let id = format!("SPDXRef-Package-{}", name.replace(':', "-"));
-        let mut element = Package::new(id, name.clone());
-        element.version_info = Some(name);
-        element.supplier = Some(supplier(facts.vendor));
-        element.checksums.push(Checksum::from(digest));
-        element.primary_package_purpose = Some("CONTAINER".to_owned());
-        element.external_refs.push(ExternalRef::purl(address));
-        element
+        let address = purl::oci(facts.name, &digest, architecture, facts.tag);
+        container(Package::new(id, name), facts.vendor, digest, address)
     };
-    let address = purl::index(facts.name, &facts.index, facts.tag);
-    let mut index = element(facts.index, address);
+    let mut index = element(facts.index, None);
     index.description = Some("an index of images for several architectures".to_owned());
     document.relate(DOCUMENT_ID, "DESCRIBES", &index.id);
     let mut images = Vec::new();
     for (architecture, digest) in facts.images {
-        let architecture = architecture.go();
-        let address = purl::oci(facts.name, digest, architecture, facts.tag, None);
-        let image = element(*digest, address);
+        let image = element(*digest, Some(architecture.go()));
         document.relate(&index.id, "VARIANT_OF", &image.id);
         images.push(image);
     }

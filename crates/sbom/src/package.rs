@@ -8,7 +8,7 @@ use boltworks_model::{Sha256, SourceKind, Timestamp};
 
 use crate::ident::Idents;
 use crate::licence::{Licence, NO_ASSERTION};
-use crate::spdx::{self, Checksum, DOCUMENT_ID, Document, ExternalRef, Relationship};
+use crate::spdx::{self, Checksum, DOCUMENT_ID, Document, ExternalRef};
 use crate::{Error, Hash, purl};
 
 /// What is known of a package when it is built.
@@ -84,14 +84,10 @@ pub fn spdx_for_package(
     let address = purl::apk(facts.vendor, facts.name, facts.version, facts.architecture);
     package.external_refs.push(ExternalRef::purl(address));
     document.packages.push(package);
-    document
-        .relationships
-        .push(Relationship::new(DOCUMENT_ID, "DESCRIBES", &id));
+    document.relate(DOCUMENT_ID, "DESCRIBES", &id);
     for source in facts.sources {
         let element = source_element(source, &mut idents);
-        document
-            .relationships
-            .push(Relationship::new(&id, "GENERATED_FROM", &element.id));
+        document.relate(&id, "GENERATED_FROM", &element.id);
         document.packages.push(element);
     }
     if let Some(digest) = facts.recipe {
@@ -101,9 +97,7 @@ pub fn spdx_for_package(
             &mut recipe,
             "the checksum is of the recipe as resolved, not of its text",
         );
-        document
-            .relationships
-            .push(Relationship::new(&id, "DESCRIBED_BY", &recipe.id));
+        document.relate(&id, "DESCRIBED_BY", &recipe.id);
         document.packages.push(recipe);
     }
     document.has_extracted_licensing_infos = licence.extracted;
@@ -175,7 +169,12 @@ pub(crate) fn describe(package: &mut spdx::Package, description: &str, url: &str
 
 /// Adds a sentence to a package's comment.
 pub(crate) fn remark(package: &mut spdx::Package, text: &str) {
-    let comment = package.comment.get_or_insert_default();
+    add_to(&mut package.comment, text);
+}
+
+/// The same to any comment.
+pub(crate) fn add_to(comment: &mut Option<String>, text: &str) {
+    let comment = comment.get_or_insert_default();
     if !comment.is_empty() {
         comment.push_str("; ");
     }

@@ -14,25 +14,14 @@ pub fn apk(vendor: &str, name: &str, version: &str, architecture: &str) -> Strin
     )
 }
 
-/// `pkg:oci/<name>@sha256:<digest>?arch=…&tag=…&repository_url=…`.
-pub fn oci(
-    name: &str,
-    digest: &Sha256,
-    architecture: &str,
-    tag: Option<&str>,
-    repository: Option<&str>,
-) -> String {
+/// `pkg:oci/<name>@sha256:<digest>?arch=…&tag=…`; without an architecture, of an index of images.
+pub fn oci(name: &str, digest: &Sha256, architecture: Option<&str>, tag: Option<&str>) -> String {
     let name = name.to_ascii_lowercase();
-    let mut qualifiers = vec![("arch", architecture)];
-    qualifiers.extend(tag.map(|tag| ("tag", tag)));
-    qualifiers.extend(repository.map(|url| ("repository_url", url)));
-    build("oci", None, &name, &digest.prefixed(), &qualifiers)
-}
-
-/// `pkg:oci/<name>@sha256:<digest>?tag=…` of an index of images.
-pub fn index(name: &str, digest: &Sha256, tag: Option<&str>) -> String {
-    let name = name.to_ascii_lowercase();
-    let qualifiers: Vec<_> = tag.map(|tag| ("tag", tag)).into_iter().collect();
+    let qualifiers = [("arch", architecture), ("tag", tag)];
+    let qualifiers = qualifiers.into_iter();
+    let qualifiers: Vec<_> = qualifiers
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
     build("oci", None, &name, &digest.prefixed(), &qualifiers)
 }
 
@@ -83,7 +72,7 @@ mod tests {
         insta::assert_snapshot!(apk("Web", "libstdc++", "14.2.0-r1", "x86_64"), @"pkg:apk/web/libstdc%2B%2B@14.2.0-r1?arch=x86_64");
         insta::assert_snapshot!(apk("", "zlib", "1.3.1-r0", "x86_64"), @"pkg:apk/zlib@1.3.1-r0?arch=x86_64");
         let digest = Sha256::new([0xab; 32]);
-        insta::assert_snapshot!(oci("Web", &digest, "amd64", Some("1.4"), None), @"pkg:oci/web@sha256:abababababababababababababababababababababababababababababababab?arch=amd64&tag=1.4");
+        insta::assert_snapshot!(oci("Web", &digest, Some("amd64"), Some("1.4")), @"pkg:oci/web@sha256:abababababababababababababababababababababababababababababababab?arch=amd64&tag=1.4");
         insta::assert_snapshot!(generic("zlib", "1.3.1", &digest, Some(("download_url", "https://zlib.example/zlib-1.3.1.tar.gz"))), @"pkg:generic/zlib@1.3.1?checksum=sha256:abababababababababababababababababababababababababababababababab&download_url=https:%2F%2Fzlib.example%2Fzlib-1.3.1.tar.gz");
     }
 }

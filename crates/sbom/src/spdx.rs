@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::licence::NO_ASSERTION;
-use crate::{Error, Hash, WRITER_VERSION, ident};
+use crate::{Error, Hash, IMAGE_WRITER_VERSION, WRITER_VERSION, ident};
 
 /// The id every document has itself.
 pub const DOCUMENT_ID: &str = "SPDXRef-DOCUMENT";
@@ -272,9 +272,18 @@ impl Relationship {
 }
 
 impl Document {
-    /// A document without elements.
+    /// A package's document without elements.
     pub fn new(name: String, organization: &str, created: Timestamp) -> Self {
-        let mut creators = vec![format!("Tool: boltworks-{WRITER_VERSION}")];
+        Self::by(WRITER_VERSION, name, organization, created)
+    }
+
+    /// The same of an image or an index.
+    pub(crate) fn of_image(name: String, organization: &str, created: Timestamp) -> Self {
+        Self::by(IMAGE_WRITER_VERSION, name, organization, created)
+    }
+
+    fn by(writer: &str, name: String, organization: &str, created: Timestamp) -> Self {
+        let mut creators = vec![format!("Tool: boltworks-{writer}")];
         if !organization.is_empty() {
             creators.push(format!("Organization: {organization}"));
         }
@@ -303,14 +312,6 @@ impl Document {
     /// Adds a relation.
     pub(crate) fn relate(&mut self, from: &str, kind: &str, to: &str) {
         self.relationships.push(Relationship::new(from, kind, to));
-    }
-
-    /// Says which writer made it, in the place of this room's.
-    pub(crate) fn made_by(&mut self, writer: &str) {
-        let tool = self.creation_info.creators.first_mut();
-        if let Some(tool) = tool.filter(|tool| tool.starts_with("Tool: ")) {
-            *tool = format!("Tool: boltworks-{writer}");
-        }
     }
 
     /// Gives the document the namespace that its content has, and no other content.

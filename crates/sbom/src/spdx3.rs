@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::licence::NO_ASSERTION;
+use crate::package::add_to;
 use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package, Relationship, address};
 
 /// What the elements' terms mean (SPDX 3.0.1, serialization).
@@ -149,17 +150,14 @@ impl Maker {
         let id = self.id(&package.id);
         let mut element = begin("software_Package", &id);
         put(&mut element, "name", &package.name);
-        let mut comment = package.comment.clone().unwrap_or_default();
+        let mut comment = package.comment.clone();
         let homepage = package.homepage.as_deref().filter(|url| is_claim(url));
-        if let Some(url) = homepage
-            && address(url).is_none()
-        {
-            comment = [comment, format!("home page: {url}")].join("; ");
+        if let Some(url) = homepage.filter(|url| address(url).is_none()) {
+            add_to(&mut comment, &format!("home page: {url}"));
         }
-        let comment = comment.trim_start_matches("; ");
         for (key, text) in [
             ("description", package.description.as_deref()),
-            ("comment", Some(comment)),
+            ("comment", comment.as_deref()),
             ("software_packageVersion", package.version_info.as_deref()),
             ("software_homePage", homepage.and_then(address)),
             (
