@@ -243,7 +243,8 @@ fn a_key_at_an_address_is_trusted_from_the_first_time_on() -> Result<()> {
     let again = build(2)?.ok()?;
     ensure!(!again.stderr.contains("trusts key"), "{again}");
     let scan = desk.melange("scan -r packages recipes/echo.yaml -k");
-    scan.arg(&address).env("no_proxy", "127.0.0.1").fails(1)?;
+    let scan = scan.arg(&address).env("no_proxy", "127.0.0.1").fails(1)?;
+    scan.says("is signed by key")?;
     // Another key is none that was agreed to, and a file of its name is.
     desk.melange("keygen --key-size 2048 other.rsa").ok()?;
     std::fs::copy(desk.path("other.rsa.pub"), &trusted)?;

@@ -287,7 +287,7 @@ fn a_released_image_has_passed_its_tests() -> Result<()> {
     let test = "check: { shell: false, packages: { present: [one] } }\n";
     small.write("images/small.test.yaml", test)?;
     let output = small.command(["up"])?.ok()?;
-    output.says("judged: materials, sbom, signature, origin")?;
+    output.says("judged: materials, sbom, signature, origin, tests")?;
     let known = small.explain("small")?;
     ensure!(
         known
