@@ -1,5 +1,6 @@
 //! The recipe's steps, run one by one in the sandbox.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use boltworks_model::{Ambient, Event};
@@ -213,10 +214,11 @@ impl Runner<'_> {
             cwd: HOME.to_owned(),
             limits: self.limits.clone(),
         };
-        let mut kept = Ok(());
+        let printed = RefCell::new((log, Ok(())));
         let mut output = |_, bytes: &[u8]| {
+            let (log, kept) = &mut *printed.borrow_mut();
             if kept.is_ok() {
-                kept = log.bytes(bytes);
+                *kept = log.bytes(bytes);
             }
         };
         let (exit, shell) = match self.attendant {
@@ -232,12 +234,20 @@ impl Runner<'_> {
                     seat: attendant.seat,
                     argv,
                     environment,
-                    opened: &mut || offer(&self.what, name, ambient),
+                    opened: &mut |end| {
+                        let (log, kept) = &mut *printed.borrow_mut();
+                        if kept.is_ok() {
+                            *kept = log.flush();
+                        }
+                        let command = log.told().and_then(|told| command(told, script));
+                        self.offer(name, end, command.as_ref(), ambient);
+                    },
                 };
                 let sandbox = self.sandbox;
                 sandbox.run_with_rescue(self.guest, &mut rescue, &mut output, ambient)?
             }
         };
+        let (log, kept) = printed.into_inner();
         kept?;
         log.flush()?;
         let is_mended = shell == Some(End::Code(0));
@@ -252,6 +262,24 @@ impl Runner<'_> {
         self.used.cpu_milliseconds = self.used.cpu_milliseconds.saturating_add(milliseconds);
         Ok((exit, is_mended))
     }
+
+    /// Says to a person how the step ended, and what they have before them. What it printed they have
+    /// seen.
+    fn offer(&self, step: &str, end: End, command: Option<&Command>, ambient: &Ambient<'_>) {
+        let Self { what, count, .. } = self;
+        let Count { begun, of } = count;
+        let how = worded(end).unwrap_or_default();
+        let at = command.map(|Command { line, text }| {
+            format!(", at or after line {line} of its script: {text}")
+        });
+        let at = at.unwrap_or_default();
+        let failed = format!("the {what} failed at step '{step}' ({begun} of {of}): {how}{at}");
+        let offered = "this is a shell in its guest as it stands. `exit 0` goes on with the next step, \
+                       `exit 1` ends it; $STEP is the step's script";
+        for text in [&failed, offered] {
+            ambient.sink.event(Event::Warning { text });
+        }
+    }
 }
 
 /// A script that is about to run.
@@ -261,15 +289,6 @@ struct Scripted<'a> {
     script: &'a str,
     directory: &'a str,
     environment: &'a BTreeMap<String, String>,
-}
-
-/// Says to a person what they have before them.
-fn offer(what: &str, step: &str, ambient: &Ambient<'_>) {
-    let text = format!(
-        "the {what} failed at step '{step}': this is a shell in its guest as it stands. `exit 0` goes on \
-         with the next step, `exit 1` ends it; $STEP is the step's script"
-    );
-    ambient.sink.event(Event::Warning { text: &text });
 }
 
 /// How the lines begin in which a shell tells where a script ended: by a line, or by a command.
@@ -353,11 +372,19 @@ pub(crate) fn quoted(text: &str) -> String {
 
 fn failure(exit: &Exit) -> Option<String> {
     match exit.end {
+        End::OutOfMemory => Some(format!("over its memory limit ({})", exit.limits)),
+        end => worded(end),
+    }
+}
+
+/// How a step failed, in words.
+fn worded(end: End) -> Option<String> {
+    match end {
         End::Code(0) => None,
         End::Code(code) => Some(format!("exit code {code}")),
         End::Signal(signal) => Some(format!("killed by signal {signal}")),
         End::Timeout => Some("over its time limit".to_owned()),
-        End::OutOfMemory => Some(format!("over its memory limit ({})", exit.limits)),
+        End::OutOfMemory => Some("over its memory limit".to_owned()),
     }
 }
 

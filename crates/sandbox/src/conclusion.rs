@@ -13,6 +13,18 @@ pub(crate) struct Used {
     pub(crate) cpu: std::time::Duration,
 }
 
+/// What shells answer for a program that cannot be started.
+const NOT_STARTED: i32 = 127;
+
+/// How a program of a guest that is there ended.
+pub(crate) const fn end(outcome: &Outcome) -> End {
+    match outcome {
+        Outcome::Code(code) => End::Code(*code),
+        Outcome::Signal(signal) => End::Signal(*signal),
+        _ => End::Code(NOT_STARTED),
+    }
+}
+
 /// What a report means.
 pub(crate) fn conclude(
     ended: Ended,

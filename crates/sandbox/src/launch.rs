@@ -1,7 +1,7 @@
 //! Starting a guest's first process, and listening to it until it is gone.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use crate::terminal::{self, Moves, Relay, Seat};
 use crate::wire::{self, MESSAGE_LIMIT, Order, Report};
-use crate::{HELPER_WORD, Stream, sys};
+use crate::{End, HELPER_WORD, Stream, sys};
 
 /// How much output is taken at once.
 const CHUNK: usize = 64 * 1024;
@@ -177,6 +177,9 @@ impl Guest {
                     output(Stream::Stderr, bytes);
                 })?;
             }
+            if visit.is_opened_by(ready.moves) {
+                self.catch_up(&mut chunk, output)?;
+            }
             visit.go_on(ready.moves)?;
             if ready.control {
                 let read = read_some(&mut &self.control, &mut chunk)?;
@@ -189,6 +192,35 @@ impl Guest {
             report: wire::receive(message.as_slice()).ok(),
             status,
         })
+    }
+
+    /// Hands on what the step printed before a shell is opened.
+    fn catch_up(
+        &mut self,
+        chunk: &mut [u8],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> io::Result<()> {
+        let has_more = |from: Option<BorrowedFd<'_>>| -> io::Result<bool> {
+            let Some(from) = from else { return Ok(false) };
+            let mut wait = [PollFd::from_borrowed_fd(from, PollFlags::IN)];
+            match poll(&mut wait, Some(&Timespec::default())) {
+                Ok(ready) => Ok(ready > 0),
+                Err(Errno::INTR) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        // No pipe holds more than a chunk, and what the step left running may print for ever.
+        if has_more(self.stdout.as_ref().map(AsFd::as_fd))? {
+            forward(&mut self.stdout, chunk, |bytes| {
+                output(Stream::Stdout, bytes);
+            })?;
+        }
+        if has_more(self.stderr.as_ref().map(AsFd::as_fd))? {
+            forward(&mut self.stderr, chunk, |bytes| {
+                output(Stream::Stderr, bytes);
+            })?;
+        }
+        Ok(())
     }
 
     /// Asks for the end; after a while, brings it about.
@@ -281,7 +313,7 @@ pub(crate) struct Visit<'a> {
     /// What carries bytes between them.
     pub(crate) relay: Option<Relay<'a>>,
     /// What is done before they have the guest.
-    pub(crate) opened: &'a mut dyn FnMut(),
+    pub(crate) opened: &'a mut dyn FnMut(End),
 }
 
 impl<'a> Visit<'a> {
@@ -298,6 +330,12 @@ impl<'a> Visit<'a> {
 
     fn is_open(&self) -> bool {
         self.relay.as_ref().is_some_and(Relay::is_open)
+    }
+
+    /// Whether the guest is about to be the person's.
+    fn is_opened_by(&self, moves: Moves) -> bool {
+        let relay = self.relay.as_ref();
+        relay.is_some_and(|relay| relay.is_opened_by(moves))
     }
 
     fn go_on(&mut self, moves: Moves) -> io::Result<()> {
@@ -376,7 +414,7 @@ mod tests {
         for program in mounted.iter().chain([&copied]) {
             let mut nobody = Visit {
                 relay: None,
-                opened: &mut || {},
+                opened: &mut |_| {},
             };
             let guest = Guest::start(program).unwrap();
             let ended = guest.listen(&Cancel::default(), &mut nobody, &mut |_, _| {});

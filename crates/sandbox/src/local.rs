@@ -10,7 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::cgroup::{Counted, Group, Hierarchy};
-use crate::conclusion::conclude;
+use crate::conclusion::{self, conclude};
 use crate::identity::Identity;
 use crate::launch::{Ended, Guest, SealedProgram, Visit};
 use crate::terminal::Seat;
@@ -97,7 +97,7 @@ impl Local {
             guest.order(&order, None)?;
             let mut nobody = Visit {
                 relay: None,
-                opened: &mut || {},
+                opened: &mut |_| {},
             };
             guest.listen(&Cancel::default(), &mut nobody, &mut |_, bytes| {
                 said.extend(bytes.iter().take(1000_usize.saturating_sub(said.len())));
@@ -149,7 +149,7 @@ impl Local {
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
         let run = Run::new(guest, step);
-        Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
+        Ok(self.carry_out(run, &mut |_| {}, output, ambient)?.0)
     }
 
     /// Runs one step as [`Local::run`] does, with a program beside it that is ready first. A step without
@@ -166,7 +166,7 @@ impl Local {
             beside: Some(beside),
             ..Run::new(guest, step)
         };
-        Ok(self.carry_out(run, &mut || {}, output, ambient)?.0)
+        Ok(self.carry_out(run, &mut |_| {}, output, ambient)?.0)
     }
 
     /// Runs one step as [`Local::run`] does; and where it fails, a person gets a shell in the guest
@@ -204,13 +204,13 @@ impl Local {
             ..Run::new(guest, step)
         };
         let nothing_else = &mut |_, _: &[u8]| {};
-        Ok(self.carry_out(run, &mut || {}, nothing_else, ambient)?.0)
+        Ok(self.carry_out(run, &mut |_| {}, nothing_else, ambient)?.0)
     }
 
     fn carry_out(
         &self,
         run: Run<'_>,
-        opened: &mut dyn FnMut(),
+        opened: &mut dyn FnMut(End),
         output: &mut dyn FnMut(Stream, &[u8]),
         ambient: &Ambient<'_>,
     ) -> Result<(Exit, Option<End>), Error> {
@@ -270,14 +270,10 @@ impl Local {
             clear(&beside.scratch)?;
         }
         ambient.cancel.check()?;
-        let shell = ended.report.as_ref().and_then(|report| {
-            let shell = report.shell.as_ref()?;
-            Some(match shell {
-                Outcome::Code(code) => End::Code(*code),
-                Outcome::Signal(signal) => End::Signal(*signal),
-                _ => End::Code(NOT_STARTED),
-            })
-        });
+        let shell = ended
+            .report
+            .as_ref()
+            .and_then(|report| Some(conclusion::end(report.shell.as_ref()?)));
         let (end, used) = conclude(ended, counted.out_of_memory, step)?;
         let exit = Exit {
             end,
@@ -423,9 +419,6 @@ struct Attended<'a> {
     terminal: Option<OwnedFd>,
     limits: &'a Limits,
 }
-
-/// What shells answer for a program that cannot be started.
-const NOT_STARTED: i32 = 127;
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)

@@ -15,10 +15,13 @@ use rustix::io::Errno;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{OptionalActions, Termios, Winsize};
 
-use crate::StepSpec;
+use crate::wire::Outcome;
+use crate::{End, StepSpec, conclusion};
 
 /// How much is carried at once.
 const CHUNK: usize = 4096;
+/// No greeting is longer.
+const GREETING: usize = 1024;
 /// What a terminal's input ends with.
 const END_OF_INPUT: &[u8] = b"\x04";
 
@@ -49,8 +52,9 @@ pub struct Rescue<'a> {
     pub argv: Vec<String>,
     /// Its whole environment.
     pub environment: BTreeMap<String, String>,
-    /// What is done before they have it: whoever else writes to that terminal must stop.
-    pub opened: &'a mut dyn FnMut(),
+    /// What is done before they have it, with how the step ended: whoever else writes to that terminal
+    /// must stop.
+    pub opened: &'a mut dyn FnMut(End),
 }
 
 /// The guest's end of a new terminal, and what carries bytes to and from ours.
@@ -67,6 +71,7 @@ pub(crate) fn open(seat: Seat<'_>) -> io::Result<(OwnedFd, Relay<'_>)> {
         typed: Vec::new(),
         listens: true,
         before: None,
+        greeting: Vec::new(),
     };
     relay.follow_size()?;
     Ok((theirs, relay))
@@ -86,6 +91,15 @@ pub(crate) struct Relay<'a> {
     listens: bool,
     /// How the person's terminal was, while the guest has it.
     before: Option<Termios>,
+    /// What came of the [`greeting`].
+    greeting: Vec<u8>,
+}
+
+/// The line that a guest's terminal shows first: how the step ended.
+pub(crate) fn greeting(outcome: &Outcome) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(outcome)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// What of a relay can go on.
@@ -100,6 +114,11 @@ impl Relay<'_> {
     /// Whether the guest's end may still be open.
     pub(crate) const fn is_open(&self) -> bool {
         self.ours.is_some()
+    }
+
+    /// Whether the guest is about to be the person's.
+    pub(crate) const fn is_opened_by(&self, moves: Moves) -> bool {
+        moves.shown && !self.is_active()
     }
 
     /// Whether the person has the guest now.
@@ -164,8 +183,8 @@ impl Relay<'_> {
     }
 
     /// Carries what can be carried. `opened` is called before the first byte that the guest shows:
-    /// only what a person is to have shows any.
-    pub(crate) fn carry(&mut self, moves: Moves, opened: &mut dyn FnMut()) -> io::Result<()> {
+    /// only what a person is to have shows any, and before that its [`greeting`].
+    pub(crate) fn carry(&mut self, moves: Moves, opened: &mut dyn FnMut(End)) -> io::Result<()> {
         if moves.shown {
             self.show(opened)?;
         }
@@ -178,7 +197,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    fn show(&mut self, opened: &mut dyn FnMut()) -> io::Result<()> {
+    fn show(&mut self, opened: &mut dyn FnMut(End)) -> io::Result<()> {
         let Some(ours) = &self.ours else {
             return Ok(());
         };
@@ -187,16 +206,34 @@ impl Relay<'_> {
             // Nobody has the guest's end open any more.
             Ok(0) | Err(Errno::IO) => self.ours = None,
             Ok(read) => {
+                let mut shown = chunk.get(..read).unwrap_or_default();
                 if !self.is_active() {
-                    opened();
+                    let Some((end, rest)) = self.greeted(shown)? else {
+                        return Ok(());
+                    };
+                    opened(end);
                     self.activate()?;
+                    shown = rest;
                 }
-                write_all(self.seat.output, chunk.get(..read).unwrap_or_default())?;
+                write_all(self.seat.output, shown)?;
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// How the step ended, and what was shown after that; nothing, before that is told.
+    fn greeted<'b>(&mut self, shown: &'b [u8]) -> io::Result<Option<(End, &'b [u8])>> {
+        let end = shown.iter().position(|byte| *byte == b'\n');
+        let (line, rest) = shown.split_at(end.unwrap_or(shown.len()));
+        let rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+        self.greeting.extend_from_slice(line);
+        if end.is_none() && self.greeting.len() < GREETING {
+            return Ok(None);
+        }
+        let outcome: Outcome = serde_json::from_slice(&self.greeting)?;
+        Ok(Some((conclusion::end(&outcome), rest)))
     }
 
     fn hear(&mut self) -> io::Result<()> {

@@ -83,7 +83,13 @@ fn who_mends_a_step_goes_on_with_the_next() -> Result<()> {
         ),
     ];
     let output = attended(&small, &build, &turns)?.ok()?;
-    output.says("the build of broken failed at step 'breaks'")?;
+    let why = "the build of broken failed at step 'breaks' (2 of 3): exit code 1, at or after line 2 of \
+               its script: test -e mended";
+    output.says(why)?;
+    // It is told before the shell is there.
+    let order = ["at or after line 2", "a shell in its guest", "guest$ "];
+    let places = order.map(|words| output.stdout.find(words));
+    ensure!(places.is_sorted() && places[0].is_some(), "{output}");
     output.says("=/home/build/deep=said=own=here=over=33")?;
     output.says("test -e mended")?;
     output.says("goes on by hand: step 'breaks' was finished in a shell")?;

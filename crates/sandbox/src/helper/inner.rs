@@ -15,8 +15,8 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 
 use super::mounts::{self, Sources};
 use super::{beside, check, walls};
-use crate::sys;
 use crate::wire::{At, Failure, Order, Outcome, Program, Stage, Terminal};
+use crate::{sys, terminal};
 
 /// What process 1 inherits.
 pub(super) struct Inner {
@@ -55,16 +55,17 @@ pub(super) fn main(order: &Order, inner: Inner) -> io::Result<()> {
     {
         outcome.flush()?;
         let words = Words { argv, environment };
-        let result = run_shell(words, terminal).unwrap_or_else(Outcome::Failed);
+        let result = run_shell(&result, words, terminal).unwrap_or_else(Outcome::Failed);
         serde_json::to_writer(&outcome, &result)?;
     }
     Ok(())
 }
 
 /// Runs what a person has when a step has failed. What the step left running goes on meanwhile.
-fn run_shell(words: Words<'_>, terminal: &OwnedFd) -> Result<Outcome, Failure> {
-    // The first byte says to whoever watches that the terminal is in use.
-    rustix::io::write(terminal, b"\n").at(Stage::Supervise)?;
+fn run_shell(step: &Outcome, words: Words<'_>, terminal: &OwnedFd) -> Result<Outcome, Failure> {
+    // It says to whoever watches that the terminal is in use, and why.
+    let greeting = terminal::greeting(step).at(Stage::Supervise)?;
+    rustix::io::write(terminal, &greeting).at(Stage::Supervise)?;
     match start_at(terminal, words) {
         Ok(main) => reap(main),
         Err(error) => Ok(not_started(&error)),
