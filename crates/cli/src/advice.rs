@@ -123,6 +123,7 @@ fn factory_advice(error: &FactoryError) -> Vec<String> {
         FactoryError::Fsx(error) => one(file_advice(error)),
         FactoryError::Package(PackageError::Step(failed)) => one(failed::advice(failed)),
         FactoryError::Package(error) => one(error.help().unwrap_or_else(|| package_advice(error))),
+        FactoryError::Tests { .. } => one("correct the recipe, or its tests"),
         FactoryError::Image(_) => one("correct the image file, or the packages it names"),
         FactoryError::Registry(error) => one(error.advice()),
         FactoryError::Inconsistent { .. }

@@ -4,12 +4,14 @@
 use std::io;
 use std::process::ExitCode;
 
+use boltworks_factory::testing::Tested;
 use boltworks_factory::{Error as FactoryError, attempt};
 use boltworks_package::{Error as PackageError, Failed};
 use boltworks_source::Error as SourceError;
 use serde_json::{Value, json};
 
 use crate::advice::advice;
+use crate::commands::test;
 use crate::excerpt::{Place, excerpt};
 use crate::output::Output;
 use crate::{failed, host, signals};
@@ -112,6 +114,7 @@ pub(crate) fn document(failure: &Failure) -> Value {
         "help": all,
         "tail": step(failure).map_or(&[][..], |step| &step.tail),
         "step": step(failure).map(failed::document),
+        "tests": tests(failure).iter().map(test::document).collect::<Vec<_>>(),
         "exit": code,
     }})
 }
@@ -151,7 +154,7 @@ pub(crate) fn report_usage(error: &clap::Error, output: &Output) -> ExitCode {
     }
     let (message, help) = usage_words(&error.to_string(), error.kind());
     output.json(&json!({"error": {
-        "message": message, "help": help, "tail": [], "step": null, "exit": code,
+        "message": message, "help": help, "tail": [], "step": null, "tests": [], "exit": code,
     }}));
     ExitCode::from(code)
 }
@@ -196,14 +199,25 @@ fn shown(failure: &Failure) -> String {
         return excerpt(&place);
     }
     let mut text = format!("error: {}", whole(failure));
-    for line in step(failure).map(failed::lines).unwrap_or_default() {
+    let tests = tests(failure);
+    let step = step(failure).filter(|_| tests.is_empty());
+    let lines = step.map(failed::lines).unwrap_or_default().into_iter();
+    for line in lines.chain(tests.iter().flat_map(test::told)) {
         text.push_str("\n  ");
         text.push_str(&line);
     }
     text
 }
 
-/// The step that failed, where it was one.
+/// The tests that failed, where it were some of several.
+fn tests(failure: &Failure) -> &[Tested] {
+    match failure {
+        Failure::Factory(error) => attempt::tests(error),
+        _ => &[],
+    }
+}
+
+/// The step that failed, where it was one; of several the first.
 fn step(failure: &Failure) -> Option<&Failed> {
     match failure {
         Failure::Factory(error) => attempt::step(error),

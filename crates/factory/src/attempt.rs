@@ -7,6 +7,7 @@ use boltworks_package::Failed;
 use boltworks_records::FailureRecord;
 
 use crate::Error;
+use crate::testing::Tested;
 
 /// Does a job of many between its announcement and the word that it is over; `note` says how it ended.
 pub fn announced<T>(
@@ -88,11 +89,19 @@ pub fn failure(subject: String, action: ActionId, error: &Error, at: Timestamp) 
     }
 }
 
-/// The step that failed, where it was one.
+/// The step that failed, where it was one; of several the first.
 pub fn step(error: &Error) -> Option<&Failed> {
     match error.cause() {
         Error::Package(boltworks_package::Error::Step(failed)) => Some(failed),
-        _ => None,
+        error => tests(error).iter().find_map(|test| test.failed.as_ref()),
+    }
+}
+
+/// The tests that failed, where it were some of several.
+pub fn tests(error: &Error) -> &[Tested] {
+    match error.cause() {
+        Error::Tests { failed, .. } => failed,
+        _ => &[],
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use boltworks_model::{Cancelled, ChannelName, chain};
 
+use crate::testing::Tested;
+
 /// Why the factory could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[expect(
@@ -154,6 +156,14 @@ pub enum Error {
     /// The list of licences is not understood.
     #[error(transparent)]
     Licences(#[from] boltworks_sbom::Error),
+    /// Tests of a recipe failed, and others may have passed.
+    #[error("{} of {of} tests failed: {}", failed.len(), names(failed))]
+    Tests {
+        /// Those that failed or could not be run.
+        failed: Vec<Tested>,
+        /// How many there were.
+        of: usize,
+    },
     /// An image could not be assembled.
     #[error(transparent)]
     Image(#[from] boltworks_image::Error),
@@ -184,6 +194,12 @@ pub enum Error {
     /// Somebody pressed the button.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+/// The packages of tests.
+fn names(tests: &[Tested]) -> String {
+    let names: Vec<&str> = tests.iter().map(|test| test.package.as_str()).collect();
+    names.join(", ")
 }
 
 impl Error {

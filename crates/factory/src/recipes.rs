@@ -27,7 +27,7 @@ use crate::planning::{
     ACTION_DOCUMENT, INDEX_DOCUMENT, LINT_DOCUMENT, SBOM_DOCUMENTS, Standing, TESTS_DOCUMENT,
 };
 use crate::tested::Report;
-use crate::testing::{AfterFailure, Tested, Tests, placed, tests_of};
+use crate::testing::{Tested, Tests, placed, tests_of};
 
 /// How the names of subjects end that are built apart.
 pub(crate) const APART: &str = " (apart)";
@@ -240,8 +240,8 @@ impl Workshop<'_> {
         })
     }
 
-    /// Runs every test of the recipe, each in a guest with the new packages in it. The first that
-    /// fails is the error.
+    /// Runs every test of the recipe, each in a guest with the new packages in it. Those that fail are
+    /// the error.
     fn run_tests(
         &self,
         recipe: &Recipe,
@@ -260,14 +260,23 @@ impl Workshop<'_> {
             world: &world,
             recipe,
             local_files: order.local_files,
-            after: AfterFailure::End,
             attendant: self.attendant,
             unsolvable: &BTreeMap::new(),
+            made_by: None,
         };
-        let mut tested = session.run(&tests, ambient)?;
-        match tested.iter_mut().find_map(|test| test.failed.take()) {
-            Some(failed) => Err(boltworks_package::Error::Step(Box::new(failed)).into()),
-            None => Ok(tested),
+        let tested = session.run(&tests, ambient)?;
+        let of = tested.len();
+        let (passed, mut failed): (Vec<Tested>, _) =
+            tested.into_iter().partition(Tested::has_passed);
+        if let [only] = failed.as_mut_slice()
+            && let Some(step) = only.failed.take()
+        {
+            return Err(boltworks_package::Error::Step(Box::new(step)).into());
+        }
+        if failed.is_empty() {
+            Ok(passed)
+        } else {
+            Err(Error::Tests { failed, of })
         }
     }
 

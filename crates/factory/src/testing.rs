@@ -36,21 +36,12 @@ pub(crate) struct Tests<'a> {
     pub(crate) recipe: &'a Recipe,
     /// The files beside it.
     pub(crate) local_files: Option<&'a LocalFiles>,
-    /// What happens when one fails.
-    pub(crate) after: AfterFailure,
     /// Who gets a shell where one fails: then they run one by one.
     pub(crate) attendant: Option<Attendant<'a>>,
     /// Tests of which it is known already that their packages cannot be chosen, and why.
     pub(crate) unsolvable: &'a BTreeMap<String, String>,
-}
-
-/// What happens to other tests when one fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AfterFailure {
-    /// They are run all the same, also where one of several cannot be set up or started.
-    GoOn,
-    /// Those that were not begun are not.
-    End,
+    /// What builds the recipe's packages, where nobody has done that just now.
+    pub(crate) made_by: Option<&'a str>,
 }
 
 /// A test that was run, or was to be.
@@ -98,7 +89,8 @@ pub(crate) fn tests_of(recipe: &Recipe) -> Vec<Named<'_>> {
 }
 
 impl Tests<'_> {
-    /// Runs these tests; what became of each that was run, in their order.
+    /// Runs these tests, all of them, whatever fails, also where one of several cannot be set up or
+    /// started; what became of each, in their order.
     pub(crate) fn run(
         &self,
         tests: &[Named<'_>],
@@ -176,7 +168,7 @@ impl Tests<'_> {
     fn lock(&self, package: &str, test: &Test) -> Result<Locked, Error> {
         let unsolvable = |why: String| Error::Unsolvable {
             subject: format!("the {}", what(package)),
-            why,
+            why: self.unbuilt(test, &why).unwrap_or(why),
         };
         if let Some(why) = self.unsolvable.get(package) {
             return Err(unsolvable(why.clone()));
@@ -191,6 +183,29 @@ impl Tests<'_> {
         locked(&picks, self.world)
     }
 
+    /// Why packages cannot be chosen, where that is because a package of the recipe itself is not there
+    /// in the version that is asked for.
+    fn unbuilt(&self, test: &Test, why: &str) -> Option<String> {
+        let made_by = self.made_by?;
+        let own = own_names(self.recipe);
+        let mut own = test.packages.iter().filter(|one| own.contains(&one.name));
+        own.find_map(|wanted| {
+            let name = &wanted.name;
+            let is_said = |line: &str| line == format!("no repository has {name}");
+            let others = format!("repositories have {name} ");
+            let have = why.lines().find_map(|line| line.strip_prefix(&others));
+            let instead = match have {
+                None if why.lines().any(is_said) => String::new(),
+                Some(have) if wanted.constraint.is_some() => format!(", there is {have}"),
+                _ => return None,
+            };
+            let package = wanted.to_string().replacen('=', "-", 1);
+            Some(format!(
+                "package {package} is not there{instead}\nhelp: build it first: {made_by}"
+            ))
+        })
+    }
+
     /// What becomes of one of several tests; why it could not be run, where the others are.
     fn borne<T>(
         &self,
@@ -201,15 +216,9 @@ impl Tests<'_> {
     ) -> Result<Result<T, String>, Error> {
         match result {
             Ok(value) => Ok(Ok(value)),
-            Err(error) if self.ends(&error, of, ambient) => Err(error),
+            Err(error) if ends(&error, of, ambient) => Err(error),
             Err(error) => Ok(Err(self.said(test, &error))),
         }
-    }
-
-    /// Whether an error of a test ends all of them.
-    fn ends(&self, error: &Error, of: usize, ambient: &Ambient<'_>) -> bool {
-        let is_ours = matches!(error, Error::Fault { .. });
-        self.after == AfterFailure::End || of < 2 || is_ours || ambient.cancel.is_pressed()
     }
 
     /// An error of a test, with the line of the package that is the reason, and what helps.
@@ -296,25 +305,14 @@ impl Tests<'_> {
         let at = lock(queue).next()?;
         let test = tests.get(at)?;
         let result = caught(|| self.check(test, scratch, &turns.of(at), ambient));
-        if self.is_end(&result, tests.len(), ambient) {
+        if let Err(error) = &result
+            && ends(error, tests.len(), ambient)
+        {
             let mut queue = lock(queue);
             queue.start = queue.end;
         }
         turns.end(at);
         Some((at, result))
-    }
-
-    /// Whether no further test is begun.
-    fn is_end(
-        &self,
-        result: &Result<Checked<'_>, Error>,
-        of: usize,
-        ambient: &Ambient<'_>,
-    ) -> bool {
-        match result {
-            Ok(checked) => self.after == AfterFailure::End && checked.stopped.is_some(),
-            Err(error) => self.ends(error, of, ambient),
-        }
     }
 
     fn check<'s>(
@@ -357,6 +355,12 @@ impl Tests<'_> {
         });
         result.map_err(|error| placed(error, &ready.test.environment))
     }
+}
+
+/// Whether an error of a test ends all of them.
+fn ends(error: &Error, of: usize, ambient: &Ambient<'_>) -> bool {
+    let is_ours = matches!(error, Error::Fault { .. });
+    of < 2 || is_ours || ambient.cancel.is_pressed()
 }
 
 /// What is wrong with accounts or the text of a licence, shown where the recipe names it.

@@ -19,6 +19,7 @@ use crate::attempt::{self, announced, caught};
 use crate::means::Means;
 use crate::planning::{Planner, Standing};
 use crate::recipes::{Basis, Workshop};
+use crate::testing::Tested;
 
 /// No more images than that become durable together.
 const TOGETHER: usize = 32;
@@ -58,8 +59,10 @@ pub enum RowOutcome {
     Failed {
         /// One line.
         reason: String,
-        /// The step that failed, where it was one.
+        /// The step that failed, where it was one; of several the first.
         step: Option<Box<Failed>>,
+        /// The tests that failed, where it were some of several.
+        tests: Vec<Tested>,
     },
     /// It was not tried, because of something else.
     Skipped {
@@ -73,6 +76,7 @@ impl RowOutcome {
         Self::Failed {
             reason: why.to_owned(),
             step: None,
+            tests: Vec::new(),
         }
     }
 
@@ -406,6 +410,7 @@ impl Run<'_> {
         let name = subject.to_string();
         let now = self.ambient.clock.now();
         let failure = attempt::failure(name, action, &error, now);
+        let tests = attempt::tests(&error).to_vec();
         let step = attempt::step(&error).cloned();
         let recorded = self.means.home.records().record_failure(&failure);
         self.failed.insert(subject.clone(), failure.reason);
@@ -416,7 +421,11 @@ impl Run<'_> {
             reason = format!("{reason}\nthis failure could not be recorded: {more}");
         }
         let step = step.map(Box::new);
-        let outcome = RowOutcome::Failed { reason, step };
+        let outcome = RowOutcome::Failed {
+            reason,
+            step,
+            tests,
+        };
         self.done.insert(subject, outcome);
         Ok(())
     }

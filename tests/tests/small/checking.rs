@@ -333,3 +333,30 @@ fn a_test_that_cannot_be_run_stops_no_other() -> Result<()> {
     alone.fails(1)?.says("nowhere")?;
     Ok(())
 }
+
+#[test]
+fn who_tests_what_was_never_built_is_told_what_builds_it() -> Result<()> {
+    let small = Small::new()?;
+    let tested = "test:\n  environment: { contents: { packages: [shell] } }\n  \
+                  pipeline: [{ runs: 'true' }]\n";
+    let text = boltworks_tests::small::recipe("one", "", "true");
+    let test = |text: &str| -> Result<_> {
+        small.write("recipes/one.yaml", &format!("{text}{tested}"))?;
+        small.command(["test", "recipes/one.yaml"])?.fails(1)
+    };
+    let never = test(&text)?;
+    never.says("package one-1-r0 is not there\n")?;
+    never.says("help: build it first: boltworks build recipes/one.yaml")?;
+    let split = format!("{text}subpackages: [{{ name: one-more, test: {{ pipeline: [] }} }}]\n");
+    small.write("recipes/one.yaml", &split)?;
+    small.command(["build", "recipes/one.yaml"])?.ok()?;
+    let older = test(&split.replace("epoch: 0", "epoch: 1"))?;
+    older.says("package one-1-r1 is not there, there is 1-r0 (os)")?;
+    older.says("help: build it first: boltworks build recipes/one.yaml")?;
+    // As melange is called, any version does, and packages come from folders.
+    let other = boltworks_tests::small::recipe("two", "", "true") + tested;
+    small.write("two.yaml", &other)?;
+    let melange = small.command(["melange", "test", "two.yaml"])?.fails(1)?;
+    melange.says("package two is not there\n")?;
+    melange.says("help: build it first: melange build two.yaml, and name its out-dir")
+}

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use boltworks_tests::Report;
 use boltworks_tests::factory::names;
 use boltworks_tests::small::{Small, writes};
+use serde_json::Value;
 
 /// Says three hundred lines and fails.
 const FAILS: &str = "for n in $(seq 300); do echo line $n of many; done\nexit 3";
@@ -49,6 +50,66 @@ fn a_failed_recipe_does_not_stop_the_others() -> Result<()> {
         "{again}"
     );
     cured(&small)
+}
+
+/// Three packages with tests, of which two fail and one passes.
+const TESTED: &str = "\
+subpackages:
+  - name: tested-first
+    test:
+      environment: { contents: { packages: [shell] } }
+      pipeline: [{ name: early, runs: echo first words; exit 4 }]
+  - name: tested-second
+    test:
+      environment: { contents: { packages: [shell, nowhere] } }
+      pipeline: [{ runs: 'true' }]
+  - name: tested-third
+    test:
+      environment: { contents: { packages: [shell] } }
+      pipeline: [{ runs: 'true' }]
+test:
+  environment: { contents: { packages: [shell] } }
+  pipeline: [{ name: late, runs: echo last words; exit 5 }]
+";
+
+#[test]
+fn all_tests_of_a_build_run_whatever_fails() -> Result<()> {
+    let small = Small::new()?;
+    let text = boltworks_tests::small::recipe("tested", "", "true") + TESTED;
+    small.write("recipes/tested.yaml", &text)?;
+    let build = ["build", "recipes/tested.yaml"];
+    let output = small.command(build)?.fails(1)?;
+    let words = [
+        "error: 3 of 4 tests failed: tested, tested-first, tested-second",
+        "✗ tested: step 'late': exit code 5",
+        "last words",
+        "✗ tested-first: step 'early': exit code 4",
+        "first words",
+        "✗ tested-second: it could not be run",
+        "no repository has nowhere",
+        "✓ test tested-third: passed",
+        "boltworks shell",
+    ];
+    for words in words {
+        output.says(words)?;
+    }
+    let error = small.command(build)?.arg("--json").fails(1)?.json()?["error"].clone();
+    let packages: Vec<_> = error["tests"].as_array().into_iter().flatten().collect();
+    let faults = packages.iter().map(|test| test["fault"]["code"].clone());
+    let faults: Vec<_> = faults.collect();
+    ensure!(faults == [5.into(), 4.into(), Value::Null], "{error}");
+    ensure!(error["step"]["code"] == 5, "{error}");
+    // Nothing is delivered, and one failure alone is told as ever.
+    ensure!(!small.path().join("packages").exists(), "it is delivered");
+    let one = text.replace("exit 5", "exit 0").replace(", nowhere", "");
+    small.write("recipes/tested.yaml", &one)?;
+    let output = small.command(build)?.fails(1)?;
+    output.says("error: test of tested-first failed at step 'early': exit code 4")?;
+    // The line goes on as well.
+    small.write("recipes/tested.yaml", &text)?;
+    let output = small.command(["up"])?.fails(1)?;
+    output.says("failed: 3 of 4 tests failed: tested, tested-first, tested-second")?;
+    output.says("✗ tested-first: step 'early': exit code 4")
 }
 
 /// With the recipe cured, only what failed or waited is made.

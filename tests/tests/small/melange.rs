@@ -116,7 +116,7 @@ fn a_makefile_of_melange_runs_without_a_factory() -> Result<()> {
         .says("1 test passed")?;
     desk.with_os(test)
         .fails(1)?
-        .says("no repository has echo")?;
+        .says("package echo is not there")?;
     let whole = std::fs::read_to_string(desk.path("recipes/echo.yaml"))?;
     std::fs::write(desk.path("recipes/lost.yaml"), whole + LOST)?;
     let lost = "test recipes/lost.yaml -k local.rsa.pub -r packages";

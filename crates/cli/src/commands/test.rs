@@ -62,27 +62,7 @@ pub(crate) fn has_passed(checked: &Checked) -> bool {
 
 pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     let mut lines = Vec::new();
-    for test in &checked.tests {
-        let package = &test.package;
-        if let Some(why) = &test.unready {
-            lines.push(format!("✗ {package}: it could not be run"));
-            lines.extend(why.lines().map(|line| format!("  {line}")));
-            continue;
-        }
-        let Some(failed) = &test.failed else {
-            let how = if test.by_hand { ", by hand" } else { "" };
-            lines.push(format!("✓ {package}{how}"));
-            continue;
-        };
-        let stopped = &failed.stopped;
-        lines.push(format!(
-            "✗ {package}: step '{}': {}",
-            stopped.step, stopped.how
-        ));
-        let more = failed::lines(failed).into_iter();
-        lines.extend(more.map(|line| format!("  {line}")));
-        lines.push(format!("  a shell there: {}", failed::shell(failed)));
-    }
+    lines.extend(checked.tests.iter().flat_map(told));
     let failed = checked.tests.iter().filter(|test| !test.has_passed());
     let failed = failed.count();
     let report = checked.report.map(|report| home.blob_path(&report));
@@ -95,7 +75,31 @@ pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     lines.join("\n")
 }
 
-fn document(test: &Tested) -> Value {
+/// What became of a test, for people.
+pub(crate) fn told(test: &Tested) -> Vec<String> {
+    let package = &test.package;
+    let mut lines = Vec::new();
+    if let Some(why) = &test.unready {
+        lines.push(format!("✗ {package}: it could not be run"));
+        lines.extend(why.lines().map(|line| format!("  {line}")));
+    } else if let Some(failed) = &test.failed {
+        let stopped = &failed.stopped;
+        lines.push(format!(
+            "✗ {package}: step '{}': {}",
+            stopped.step, stopped.how
+        ));
+        let more = failed::lines(failed).into_iter();
+        lines.extend(more.map(|line| format!("  {line}")));
+        lines.push(format!("  a shell there: {}", failed::shell(failed)));
+    } else {
+        let how = if test.by_hand { ", by hand" } else { "" };
+        lines.push(format!("✓ {package}{how}"));
+    }
+    lines
+}
+
+/// The same for machines.
+pub(crate) fn document(test: &Tested) -> Value {
     let packages: Vec<Used> = test.used.packages.iter().map(Used::from).collect();
     json!({
         "package": test.package,

@@ -9,7 +9,7 @@ use boltworks_plan::inputs::told;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Up};
-use crate::commands::session;
+use crate::commands::{session, test};
 use crate::failed;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -85,13 +85,19 @@ fn first_line(text: &str) -> &str {
 fn failures(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for Row { subject, outcome } in &report.rows {
-        let (reason, step) = match outcome {
-            RowOutcome::Failed { reason, step } => (reason, step.as_deref()),
-            RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, None),
+        let (reason, step, tests) = match outcome {
+            RowOutcome::Failed {
+                reason,
+                step,
+                tests,
+            } => (reason, step.as_deref(), tests.as_slice()),
+            RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, None, &[][..]),
             _ => continue,
         };
         lines.push(format!("\n{subject}: {reason}"));
-        if let Some(step) = step {
+        let told = tests.iter().flat_map(test::told);
+        lines.extend(told.map(|line| format!("  {line}")));
+        if let Some(step) = step.filter(|_| tests.is_empty()) {
             let more = failed::lines(step).into_iter();
             lines.extend(more.map(|line| format!("  {line}")));
             if step.has_shell {
@@ -112,12 +118,13 @@ fn document(report: &Report, released: &Released) -> Value {
                 RowOutcome::Made { reasons, changed, seconds } => {
                     json!({"outcome": "made", "reasons": reasons, "changed": changed, "seconds": seconds})
                 }
-                RowOutcome::Failed { reason, step } => json!({
+                RowOutcome::Failed { reason, step, tests } => json!({
                     "outcome": "failed",
                     "reason": reason,
                     "tail": step.as_ref().map_or(&[][..], |step| &step.tail),
                     "log": step.as_ref().map(|step| step.log),
                     "step": step.as_deref().map(failed::document),
+                    "tests": tests.iter().map(test::document).collect::<Vec<_>>(),
                 }),
                 RowOutcome::Skipped { reason } => json!({"outcome": "skipped", "reason": reason}),
             };

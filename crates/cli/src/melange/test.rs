@@ -47,11 +47,10 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     subjects.apply_to(&mut recipe);
     let mut wants = wants(&recipe, &reading);
     let mut unsolvable = BTreeMap::new();
-    let is_only = wants.len() < 2;
     let given = loop {
         match single::mirrored(&home, named.clone(), &wants, &ambient) {
-            // The others are run all the same.
-            Err(Error::Unsolvable { subject, why }) if !is_only => {
+            // The others are run all the same; who runs them tells of this one.
+            Err(Error::Unsolvable { subject, why }) => {
                 wants.retain(|(other, _)| *other != subject);
                 let package = subject.strip_prefix(SUBJECT).unwrap_or(&subject).to_owned();
                 unsolvable.insert(package, why);

@@ -16,7 +16,7 @@ use crate::equipment::Equipment;
 use crate::recipes::{Basis, Workshop};
 use crate::repository::Given;
 use crate::tested::Report;
-use crate::testing::{AfterFailure, Named, Tested, Tests, tests_of};
+use crate::testing::{Named, Tested, Tests, tests_of};
 use crate::{Error, Home};
 
 /// One recipe to test.
@@ -32,6 +32,19 @@ pub struct CheckOrder {
     pub given: Given,
     /// The packages of which it is known that those of their test cannot be chosen, and why.
     pub unsolvable: BTreeMap<String, String>,
+}
+
+impl CheckOrder {
+    /// The command that builds the packages under test.
+    fn made_by(&self) -> String {
+        let file = self.file.display();
+        match self.subjects {
+            Subjects::Any(_) => {
+                format!("melange build {file}, and name its out-dir: -r ./packages")
+            }
+            Subjects::All | Subjects::One(_) => format!("boltworks build {file}"),
+        }
+    }
 }
 
 /// Which of a recipe's tests are run, and against which packages.
@@ -125,14 +138,15 @@ pub fn check(
         attendant,
     };
     let local = source.take_files(&workshop.scratch()?)?;
+    let made_by = order.made_by();
     let session = Tests {
         workshop: &workshop,
         world: &world,
         recipe,
         local_files: local.as_ref(),
-        after: AfterFailure::GoOn,
         attendant,
         unsolvable: &order.unsolvable,
+        made_by: Some(&made_by),
     };
     let tests = session.run(&tests, ambient)?;
     let report = bench.home.report_tests(recipe, &tests, ambient)?;
