@@ -29,10 +29,15 @@ pub(crate) mod test;
 mod unread;
 mod up;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+use crate::apko::APKO;
 use crate::arguments::{Arguments, Command, StoreCommand};
+use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::melange::MELANGE;
 use crate::output::Output;
 
 /// Carries the command out.
@@ -56,10 +61,49 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Fa
         Command::Store(StoreCommand::Verify { set_aside }) => {
             store::verify(arguments, *set_aside, output)
         }
-        Command::Melange { words } => Ok(crate::melange::MELANGE.run(words.iter().cloned())),
-        Command::Apko { words } => Ok(crate::apko::APKO.run(words.iter().cloned())),
+        Command::Melange { words } => other(arguments, &MELANGE, words),
+        Command::Apko { words } => other(arguments, &APKO, words),
         Command::Schema => generated::schema(output),
         Command::Completion { shell } => Ok(generated::completion(*shell, output)),
         Command::Man { folder } => generated::manual(folder, output),
+    }
+}
+
+/// Carries out another program's command line. That has no flags of ours: none is left out silently.
+fn other(
+    arguments: &Arguments,
+    dialect: &Dialect,
+    words: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let name = dialect.name;
+    let ours = [
+        (
+            arguments.json,
+            "--json",
+            "its commands print text: without that word, `boltworks build`, `test`, `recipe`, `image` and \
+             `apk` print JSON",
+        ),
+        (
+            arguments.factory != Path::new("boltworks.yaml"),
+            "--factory",
+            "run it in the folder of the factory's file",
+        ),
+        (
+            arguments.offline,
+            "--offline",
+            "say it of commands of our own: `boltworks --offline build`",
+        ),
+        (
+            arguments.verbose > 0,
+            "-v",
+            "say --log-level debug behind the command",
+        ),
+    ];
+    match ours.into_iter().find(|(is_given, ..)| *is_given) {
+        Some((_, flag, help)) => Err(Failure::Usage {
+            what: format!("`boltworks {name}` takes {name}'s flags alone, and {flag} is ours"),
+            help: help.to_owned(),
+        }),
+        None => Ok(dialect.run(words.iter().cloned())),
     }
 }

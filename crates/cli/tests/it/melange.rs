@@ -130,6 +130,32 @@ fn what_is_unknown_or_refused_ends_with_two() {
 }
 
 #[test]
+fn flags_of_ours_are_not_left_out_silently() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    for flag in ["--factory other.yaml", "--offline", "-v"] {
+        for program in ["melange", "apko"] {
+            let answer = desk.run(&format!("{flag} {program} version")).with_code(2);
+            let said = format!("takes {program}'s flags alone, and {}", &flag[..2]);
+            assert!(answer.err.contains(&said), "{answer:?}");
+            assert!(answer.err.contains("help: "), "{answer:?}");
+        }
+    }
+    // Who asks for a document gets one.
+    for words in [
+        "--json melange package-version hello.yaml",
+        "melange --json version",
+    ] {
+        let answer = desk.run(words).with_code(2);
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(message.contains("--json is ours"), "{answer:?}");
+    }
+    // Behind the command the word is melange's.
+    let version = desk.run("melange version --json").with_code(0);
+    assert_eq!(version.json()["program"], "boltworks");
+}
+
+#[test]
 fn indexes_are_merged_from_their_source() {
     let desk = Desk::new();
     desk.package("a.apk", "web", "a 1-r0");
