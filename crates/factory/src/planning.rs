@@ -45,11 +45,19 @@ pub struct Stage0 {
     pub digest: Option<Sha256>,
     /// The file behind each, and behind each package of `given`.
     pub files: BTreeMap<Sha1, Sha256>,
-    /// Further repositories, for one command, each with the digest of its text: the first is
-    /// preferred.
-    pub given: Vec<(Arc<Index>, Sha256)>,
+    /// Further repositories, for one command: the first is preferred.
+    pub given: Vec<Shared>,
     /// The keys that were fetched to trust those.
     pub keys: Vec<Material>,
+}
+
+/// A repository of a command line.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Its index, and the digest of that one's text.
+    pub index: (Arc<Index>, Sha256),
+    /// Its tag.
+    pub tag: Option<String>,
 }
 
 /// Everything a plan is made from, beside the records.
@@ -176,11 +184,18 @@ impl Stage0 {
     /// Adds further repositories, the first of which is preferred.
     pub(crate) fn give(&mut self, brought: Brought) -> Result<(), Error> {
         self.files.extend(brought.files);
-        for index in brought.indexes {
+        for (index, tag) in brought.indexes {
             let digest = boltworks_crypto::sha256(index.to_text()?.as_bytes());
-            self.given.push((Arc::new(index), digest));
+            let index = (Arc::new(index), digest);
+            self.given.push(Shared { index, tag });
         }
         Ok(())
+    }
+
+    /// The tags that repositories have.
+    pub(crate) fn tags(&self) -> BTreeSet<String> {
+        let tags = self.given.iter().filter_map(|given| given.tag.clone());
+        tags.collect()
     }
 
     /// A world with nothing that the factory made.
@@ -195,7 +210,15 @@ impl Stage0 {
         }
         for (preference, given) in (GIVEN_PREFERENCE..).zip(self.given.iter().rev()) {
             let universe = &mut world.universe;
-            universe.share_repository(GIVEN, given.clone(), preference);
+            let Shared { index, tag } = given;
+            match tag {
+                None => universe.share_repository(GIVEN, index.clone(), preference),
+                Some(tag) => {
+                    let name = format!("{GIVEN} @{tag}");
+                    universe.share_repository(&name, index.clone(), preference);
+                    universe.tag_repository(&name, tag);
+                }
+            }
         }
         world
     }

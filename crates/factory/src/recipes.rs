@@ -68,7 +68,7 @@ impl Workshop<'_> {
         };
         let started = ambient.clock.now();
         let recipe = &item.recipe;
-        recipe.verify_guests()?;
+        recipe.verify_guests(&self.means.stage0.tags())?;
         let sources = self.fetch(recipe, &recipe.sources, ambient)?;
         let locked = self.locked(&inputs.packages)?;
         let tree = self.lay_out(&locked)?;

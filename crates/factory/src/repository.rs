@@ -8,7 +8,9 @@
 //! file lies there, the store's copy is taken, and the file is not read again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Seek as _, SeekFrom};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,10 +36,34 @@ pub fn is_address(named: &Path) -> bool {
     named.to_string_lossy().contains("://")
 }
 
+/// The tag before a repository, as in apk's list of repositories, and the repository: `@edge packages`.
+pub fn parted(named: &Path) -> (Option<String>, PathBuf) {
+    let bytes = named.as_os_str().as_bytes();
+    let parts = bytes.strip_prefix(b"@").and_then(|rest| {
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        let tag = std::str::from_utf8(rest.get(..end)?).ok()?;
+        let rest = rest.get(end..)?.trim_ascii_start();
+        (!tag.is_empty() && !rest.is_empty()).then(|| (tag.to_owned(), OsStr::from_bytes(rest)))
+    });
+    match parts {
+        Some((tag, rest)) => (Some(tag), rest.into()),
+        None => (None, named.to_owned()),
+    }
+}
+
+/// The same, put together.
+pub(crate) fn with_tag(tag: Option<&str>, path: PathBuf) -> PathBuf {
+    let Some(tag) = tag else { return path };
+    let mut text = OsString::from(format!("@{tag} "));
+    text.push(path);
+    text.into()
+}
+
 /// What a command line says of packages that are there already.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
-    /// Repositories: folders. The first is preferred.
+    /// Repositories: folders. The first is preferred. One with a tag before it (`@edge packages`) serves
+    /// wishes with that tag, and what those need.
     pub repositories: Vec<PathBuf>,
     /// Public keys that are trusted beside the factory's own.
     pub keys: Vec<PathBuf>,
@@ -55,6 +81,12 @@ impl Given {
             keyring.insert(name, key.clone());
         }
         Ok(keyring)
+    }
+
+    /// The tags that repositories have.
+    pub fn tags(&self) -> BTreeSet<String> {
+        let tags = self.repositories.iter().map(|named| parted(named).0);
+        tags.flatten().collect()
     }
 
     /// Opens the repositories. What their indexes say is kept in `memory`, if there is one.
@@ -80,6 +112,8 @@ impl Given {
 pub struct Repository {
     /// The folder, as the person named it.
     pub path: PathBuf,
+    /// Its tag.
+    pub(crate) tag: Option<String>,
     /// What it lists.
     pub(crate) listing: Listing,
     folder: Root,
@@ -88,15 +122,17 @@ pub struct Repository {
 
 impl Repository {
     pub(crate) fn open(
-        path: &Path,
+        named: &Path,
         architecture: Architecture,
         keep: &Arc<Keep>,
     ) -> Result<Self, Error> {
+        let (tag, path) = parted(named);
         let text = path.to_string_lossy();
-        if is_address(path) || text.starts_with('@') {
+        if is_address(&path) || text.starts_with('@') {
             return Err(Error::asked(
                 format!("'{text}' is not a folder"),
-                "packages are taken from folders that hold ARCH/APKINDEX.tar.gz: bring them to one",
+                "packages are taken from folders that hold ARCH/APKINDEX.tar.gz: bring them to one; a \
+                 tag before it is written '@TAG FOLDER'",
             ));
         }
         let beneath = path.join(architecture.apk());
@@ -120,7 +156,8 @@ impl Repository {
             ));
         };
         Ok(Self {
-            path: path.to_owned(),
+            path,
+            tag,
             listing: Listing::open(&file, &file, keep)?,
             folder,
             architecture,
@@ -211,8 +248,8 @@ impl<'a> Memory<'a> {
 /// Packages that were brought in.
 #[derive(Debug, Default)]
 pub struct Brought {
-    /// One index for each repository: of what was brought.
-    pub indexes: Vec<Index>,
+    /// One index for each repository: of what was brought, and the repository's tag.
+    pub indexes: Vec<(Index, Option<String>)>,
     /// The file behind each package.
     pub files: BTreeMap<Sha1, Sha256>,
 }
@@ -258,7 +295,8 @@ impl Dock<'_> {
                     }),
                 }
             }
-            brought.indexes.push(Index::new("", entries));
+            let index = Index::new("", entries);
+            brought.indexes.push((index, repository.tag.clone()));
         }
         memory.save()?;
         Ok(brought)

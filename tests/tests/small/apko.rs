@@ -13,6 +13,7 @@ use boltworks_tests::small::Small;
 use boltworks_tests::tools::need;
 
 use crate::melange::Desk;
+use crate::offline::upstream;
 
 const BASE: &str = "\
 contents:
@@ -91,6 +92,30 @@ fn an_image_of_apkos_is_locked_built_and_unpacked() -> Result<()> {
     let other = lock.replace("\"checksum\": \"Q1", "\"checksum\": \"Q1x");
     std::fs::write(desk.path("web.lock.json"), other)?;
     apko(&desk, build).fails(2)?.says("and the lock says Q1x")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_pinned_to_a_tag_comes_from_an_address_too() -> Result<()> {
+    let desk = desk()?;
+    let (_server, port) = upstream(&desk.path("."))?;
+    let address = format!("http://127.0.0.1:{port}/packages");
+    for repository in [address.as_str(), "packages"] {
+        let base = BASE.replace("[packages]", &format!("['@edge {repository}']"));
+        std::fs::write(desk.path("base.yaml"), base)?;
+        let image = IMAGE.replace("[echo]", "[echo@edge]");
+        std::fs::write(desk.path("web.yaml"), &image)?;
+        let run = |words: &str| apko(&desk, words).env("no_proxy", "127.0.0.1");
+        let chosen = run("show-packages web.yaml --format name=version-source").ok()?;
+        chosen.says(&format!("echo=1-r0 {repository}/x86_64/echo-1-r0.apk"))?;
+        run("lock web.yaml").ok()?;
+        run("build web.yaml web:1 layout --lockfile web.lock.json").ok()?;
+        let pinned = image.replace("@edge", "@other");
+        std::fs::write(desk.path("web.yaml"), pinned)?;
+        run("build web.yaml web:1 layout")
+            .fails(1)?
+            .says("@other")?;
+    }
     Ok(())
 }
 

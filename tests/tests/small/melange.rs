@@ -225,6 +225,46 @@ fn a_repository_may_be_at_an_address() -> Result<()> {
 }
 
 #[test]
+fn a_repository_may_have_a_tag() -> Result<()> {
+    let desk = Desk::new()?;
+    let (_server, port) = upstream(desk.folder.path())?;
+    desk.melange("keygen --key-size 2048 local.rsa").ok()?;
+    desk.with_os("build recipes/echo.yaml --signing-key local.rsa --out-dir edge")
+        .ok()?;
+    let build = |package: &str, repository: &str| -> Result<Command> {
+        let text = recipe("user", package, "test -s /usr/share/echo");
+        let named = format!(
+            "contents:\n    keyring: [local.rsa.pub]\n    repositories: ['{repository}']\n"
+        );
+        let text = text.replace("contents:\n", &named);
+        std::fs::write(desk.path("user.yaml"), text)?;
+        let build = "build user.yaml --signing-key local.rsa --out-dir out";
+        Ok(desk.with_os(build).env("no_proxy", "127.0.0.1"))
+    };
+    let address = format!("@edge http://127.0.0.1:{port}/edge");
+    for repository in [&address, "@edge edge"] {
+        build("echo@edge", repository)?.ok()?;
+        let unpinned = build("echo", repository)?.fails(1)?;
+        unpinned.says("help: write echo@edge")?;
+        let other = build("echo@other", repository)?.fails(1)?;
+        other.says("echo is pinned to @other, and repositories have @edge")?;
+    }
+    let outside = build("echo@edge", "@edge ../edge")?.fails(2)?;
+    outside.says("--repository-append '@edge ../edge'")?;
+    build("echo", "@edge")?
+        .fails(2)?
+        .says("'@edge' is a tag without a repository")?;
+    // The command line's are as good.
+    let given = desk.with_os("build user.yaml --signing-key local.rsa -k local.rsa.pub -r");
+    std::fs::write(
+        desk.path("user.yaml"),
+        recipe("user", "echo@edge", "test -s /usr/share/echo"),
+    )?;
+    given.arg("@edge edge").ok()?;
+    Ok(())
+}
+
+#[test]
 fn a_key_at_an_address_is_trusted_from_the_first_time_on() -> Result<()> {
     let desk = Desk::new()?;
     let (server, port) = upstream(desk.folder.path())?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use boltworks_apk::index::FILE_NAME;
 use boltworks_config::{Bytes, Span};
 use boltworks_factory::files::Place;
-use boltworks_factory::repository::{Given, is_address};
+use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
 use boltworks_fsx::{Limit, Root};
@@ -240,7 +240,8 @@ fn withheld(words: &Words<'_>, recipe: &Path) -> Vec<PathBuf> {
     ];
     let several = ["keyring-append", "repository-append"];
     let mut withheld: Vec<PathBuf> = single.iter().filter_map(|name| words.path(name)).collect();
-    withheld.extend(several.iter().flat_map(|name| words.paths(name)));
+    let several = several.iter().flat_map(|name| words.paths(name));
+    withheld.extend(several.map(|named| parted(&named).1));
     withheld.push(PathBuf::from(BUILD_LOG));
     if words.path("source-dir").is_none() {
         let folder = parent(recipe);
@@ -315,7 +316,7 @@ pub(super) fn packages(
     named.add_to(&mut given, (architecture, output))?;
     let mut listed = Vec::new();
     for repository in given.repositories {
-        let folder = repository.join(architecture.apk());
+        let folder = parted(&repository).1.join(architecture.apk());
         if has_index(&repository, &folder)? {
             listed.push(repository);
         } else {

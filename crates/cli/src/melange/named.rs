@@ -4,11 +4,12 @@
 //! folder that the command runs in, where its examples have `./packages` and `local-melange.rsa.pub`;
 //! anything else is not even opened. What the command line names is nobody else's business.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use boltworks_factory::files::led_beneath;
-use boltworks_factory::repository::{Given, is_address};
+use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::{Error, keys};
 use boltworks_fsx::Root;
 use boltworks_model::Architecture;
@@ -73,7 +74,7 @@ impl<'a> Named<'a> {
         for (field, environment) in &self.environments {
             let named = environment.repositories.iter();
             for repository in named.chain(&environment.build_repositories) {
-                let place = Path::new(repository).join(architecture.apk());
+                let place = parted(Path::new(repository)).1.join(architecture.apk());
                 let spot = Spot {
                     field: format!("{field}.contents.repositories"),
                     named: repository,
@@ -106,14 +107,15 @@ impl<'a> Named<'a> {
         let Spot {
             field, named, flag, ..
         } = spot;
-        if is_address(Path::new(named)) || named.starts_with('@') || self.is_here(place)? {
+        if is_address(Path::new(named)) || self.is_here(place)? {
             return Ok(true);
         }
         let what = format!(
             "{}: {field} names {named}, which lies outside of the recipe's folder and of this one",
             self.whose
         );
-        let help = format!("if it is meant, name it yourself: {flag} {named}");
+        let word = host::word(OsStr::new(named));
+        let help = format!("if it is meant, name it yourself: {flag} {word}");
         if self.folder.is_some() {
             let what = match spot.places.of(named) {
                 Some(_) => format!(
@@ -183,17 +185,19 @@ fn is_beneath(folder: &Path, path: &Path) -> Result<bool, Failure> {
 
 /// Adds a repository.
 pub(super) fn add_repository(given: &mut Given, named: &str) -> Result<(), Failure> {
-    let is_http = named.starts_with("http://") || named.starts_with("https://");
-    if is_address(Path::new(named)) && !is_http {
+    let (_, untagged) = parted(Path::new(named));
+    let place = untagged.to_string_lossy();
+    let is_http = place.starts_with("http://") || place.starts_with("https://");
+    if is_address(&untagged) && !is_http {
         return Err(usage(
             format!("packages are not fetched from {named}"),
             "name a folder, or an address that begins with https:// or http://",
         ));
     }
-    if named.starts_with('@') {
+    if place.starts_with('@') {
         return Err(usage(
-            format!("'{named}': repositories have no tags here"),
-            "name the folder alone, and packages without @TAG",
+            format!("'{named}' is a tag without a repository"),
+            "write '@TAG FOLDER' or '@TAG https://…', with one space between",
         ));
     }
     let path = PathBuf::from(named);

@@ -188,7 +188,7 @@ fn understood(home: &Home, order: &BuildOrder) -> Result<(RecipeItem, RecipeSour
     if !order.tests {
         without_tests(&mut item.recipe);
     }
-    item.recipe.verify_guests()?;
+    item.recipe.verify_guests(&order.given.tags())?;
     Ok((item, source))
 }
 

@@ -109,8 +109,9 @@ pub fn check(
     order.reading.add_to_tests(&mut item.recipe);
     let recipe = &item.recipe;
     let tests = chosen(recipe, &order.subjects)?;
+    let tags = order.given.tags();
     for (_, test) in &tests {
-        test.environment.verify_guest()?;
+        test.environment.verify_guest(&tags)?;
     }
     if tests.is_empty() {
         return Ok(Checked::default());

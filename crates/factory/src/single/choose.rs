@@ -27,8 +27,7 @@ pub struct Wish {
     pub for_image: bool,
     /// For which architecture.
     pub architecture: Architecture,
-    /// Packages that are there beside the factory's. A folder may have a tag before it, as in
-    /// apk's list of repositories: `@edge packages`.
+    /// Packages that are there beside the factory's.
     pub given: Given,
     /// Whose choice it is to be.
     pub solver: Solver,
@@ -64,7 +63,7 @@ pub struct Choice {
 /// choice, all is, so that whatever might help is known.
 pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
     let keys = home.map(Home::known_keys).transpose()?.flatten();
-    let (given, tags) = without_tags(&wish.given);
+    let given = &wish.given;
     let keyring = given.keyring(keys.as_ref())?;
     let memory = match (home, &wish.memory) {
         (Some(home), _) => Some(home.state_folder(listing::FOLDER)?),
@@ -79,11 +78,11 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
     let own = own_packages(home, keys.as_ref(), wish)?;
     let from = |indexes: Vec<Index>| {
         let mut universe = own.clone();
-        let tagged = repositories.iter().zip(&tags).zip(indexes);
-        for (((repository, tag), index), preference) in tagged.rev().zip(PREFERENCE..) {
+        let all = repositories.iter().zip(indexes).rev();
+        for ((repository, index), preference) in all.zip(PREFERENCE..) {
             let name = repository.path.display().to_string();
             universe.give_repository(&name, index, preference);
-            if let Some(tag) = tag {
+            if let Some(tag) = &repository.tag {
                 universe.tag_repository(&name, tag);
             }
         }
@@ -127,23 +126,6 @@ fn own_packages(home: Option<&Home>, keys: Option<&Keys>, wish: &Wish) -> Result
         home.add_packages(&record, &mut world)?;
     }
     Ok(world.universe)
-}
-
-/// Takes the tags off the folders.
-fn without_tags(given: &Given) -> (Given, Vec<Option<String>>) {
-    let mut given = given.clone();
-    let mut tags = Vec::with_capacity(given.repositories.len());
-    for folder in &mut given.repositories {
-        let text = folder.to_string_lossy();
-        let parts = text.strip_prefix('@').and_then(|text| text.split_once(' '));
-        let parts = parts.map(|(tag, rest)| (tag.to_owned(), PathBuf::from(rest.trim_start())));
-        let (tag, rest) = parts.unzip();
-        if let Some(rest) = rest {
-            *folder = rest;
-        }
-        tags.push(tag);
-    }
-    (given, tags)
 }
 
 /// What the one solver answers that was asked, and the other, if it was too.

@@ -16,7 +16,7 @@ use super::choose::Solver;
 use super::own::{Takes, with_files_own};
 use super::{Configuration, Wish, choose, mirrored};
 use crate::files::{Place, TEXT_LIMIT};
-use crate::repository::{Given, is_address};
+use crate::repository::{Given, is_address, parted};
 use crate::{Error, Home};
 
 /// No lock is larger.
@@ -348,7 +348,7 @@ impl ResolveOrder {
         // The index of what was fetched is signed with the factory's key.
         let with = (!home.is_makeshift || given.repositories != names).then_some(home);
         let places = names.iter().zip(&given.repositories);
-        let places = places.map(|(name, folder)| (without_tag(name), without_tag(folder).into()));
+        let places = places.map(|(name, folder)| (without_tag(name), parted(folder).1));
         let places = places.collect();
         let mut wish = Wish {
             wanted: image.packages.clone(),
@@ -379,10 +379,7 @@ impl ResolveOrder {
 
 /// A repository's path or address, without a tag before it.
 fn without_tag(named: &Path) -> String {
-    let text = named.to_string_lossy();
-    let parts = text.strip_prefix('@').and_then(|text| text.split_once(' '));
-    let rest = parts.map(|(_, rest)| rest.trim_start().to_owned());
-    rest.unwrap_or_else(|| text.into_owned())
+    parted(named).1.to_string_lossy().into_owned()
 }
 
 /// Makes the lock of an image file. It lists the repositories and keys that the file names; those of the

@@ -30,7 +30,7 @@ use crate::catalog::Loaded;
 use crate::equipment::Reach;
 use crate::listing::{Keep, Listing, reached_indexes};
 use crate::planning::{GIVEN_PREFERENCE, Stage0};
-use crate::repository::{Given, Repository, is_address};
+use crate::repository::{Given, Repository, is_address, parted, with_tag};
 use crate::{Error, Home, listing};
 
 /// No index is larger, compressed.
@@ -68,7 +68,7 @@ pub fn mirrored(
     let mut listings = Vec::new();
     for path in &given.repositories {
         listings.push(if is_address(path) {
-            harbour.index(path, ambient)?
+            harbour.index(&parted(path).1, ambient)?
         } else {
             Repository::open(path, home.architecture(), &harbour.keep)?.listing
         });
@@ -80,7 +80,9 @@ pub fn mirrored(
             Some(entries) => {
                 let index = Index::new("", entries.clone());
                 let index = index.write(&keys.signer, home.epoch().0)?;
-                harbour.bring(path, entries, &index, ambient)?
+                let (tag, path) = parted(path);
+                let folder = harbour.bring(&path, entries, &index, ambient)?;
+                with_tag(tag.as_deref(), folder)
             }
             None => path.clone(),
         });
@@ -110,7 +112,11 @@ fn chosen(
         let mut universe = own.clone();
         let all = given.repositories.iter().zip(indexes).rev();
         for ((path, index), preference) in all.zip(GIVEN_PREFERENCE..) {
-            universe.give_repository(&path.to_string_lossy(), index, preference);
+            let name = path.to_string_lossy();
+            universe.give_repository(&name, index, preference);
+            if let (Some(tag), _) = parted(path) {
+                universe.tag_repository(&name, &tag);
+            }
         }
         universe
     };

@@ -80,7 +80,7 @@ fn a_tag_is_refused_where_a_guest_is_made() {
     let verified = |text: &str| {
         let told = |error: Error| format!("{error}: {}", error.help().unwrap_or_default());
         good(text)
-            .verify_guests()
+            .verify_guests(&["next".to_owned()].into())
             .err()
             .map(told)
             .unwrap_or_default()
@@ -88,8 +88,11 @@ fn a_tag_is_refused_where_a_guest_is_made() {
     let build = verified("environment: {contents: {packages: [a, b@edge]}}\n");
     assert_eq!(
         build,
-        "demo.yaml:5:41: b@edge is pinned to @edge, and no repository has a tag: write b without @edge"
+        "demo.yaml:5:41: b@edge is pinned to @edge, and no repository has that tag: write b without \
+         @edge, or name a repository that has it: '@edge FOLDER'"
     );
+    let known = verified("environment: {contents: {packages: [a, b@next]}}\n");
+    assert_eq!(known, "");
     let test = "test: {environment: {contents: {packages: [b@edge]}}, pipeline: [{runs: a}]}\n";
     assert!(
         verified(test).starts_with("demo.yaml:5:45: "),

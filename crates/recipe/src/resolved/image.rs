@@ -1,6 +1,6 @@
 //! An image as understood. Also what a recipe's build or test runs in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
@@ -64,22 +64,25 @@ pub struct Image {
 }
 
 impl Image {
-    /// That a guest can be made of it: it is built upon no other image, and no package has a tag, since
-    /// the repositories of recipes have none.
+    /// That a guest can be made of it: it is built upon no other image, and no package has a tag but
+    /// these, which repositories have.
     ///
     /// # Errors
     /// At the place of the first that cannot be.
-    pub fn verify_guest(&self) -> Result<(), Error> {
+    pub fn verify_guest(&self, tags: &BTreeSet<String>) -> Result<(), Error> {
         self.verify_no_base()?;
         for package in &self.packages {
             let text = package.to_string();
-            if let (Some(tag), Some(place)) = (&package.tag, self.written.of(&text)) {
+            let unknown = package.tag.as_ref().filter(|tag| !tags.contains(*tag));
+            if let (Some(tag), Some(place)) = (unknown, self.written.of(&text)) {
                 let plain = Dependency {
                     tag: None,
                     ..package.clone()
                 };
-                let rule = format!("is pinned to @{tag}, and no repository has a tag");
-                let help = format!("write {plain} without @{tag}");
+                let rule = format!("is pinned to @{tag}, and no repository has that tag");
+                let help = format!(
+                    "write {plain} without @{tag}, or name a repository that has it: '@{tag} FOLDER'"
+                );
                 return Err(boltworks_yaml::Error::new(place, format!("{text} {rule}"))
                     .helped(help)
                     .into());

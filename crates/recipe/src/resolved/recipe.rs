@@ -48,14 +48,15 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// That guests can be made for its build, and for its tests that have steps.
+    /// That guests can be made for its build, and for its tests that have steps, where repositories have
+    /// these tags.
     ///
     /// # Errors
     /// At the place of what cannot be had in one.
-    pub fn verify_guests(&self) -> Result<(), Error> {
-        self.environment.verify_guest()?;
+    pub fn verify_guests(&self, tags: &BTreeSet<String>) -> Result<(), Error> {
+        self.environment.verify_guest(tags)?;
         let mut tests = self.tests().filter(|test| !test.pipeline.is_empty());
-        tests.try_for_each(|test| test.environment.verify_guest())
+        tests.try_for_each(|test| test.environment.verify_guest(tags))
     }
 
     /// Every test: its own, then those of its subpackages.
