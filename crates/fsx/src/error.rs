@@ -55,6 +55,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// An EROFS image breaks the format or a limit.
+    #[error("read the EROFS image at inode {inode}: {reason}")]
+    Erofs {
+        /// The inode's number.
+        inode: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
 }
 
 impl Error {

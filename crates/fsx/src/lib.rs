@@ -1,5 +1,5 @@
-//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar,
-//! gzip and zstd.
+//! Escape-proof directories, bounded reads, durable writes, the file tree, deterministic tar and
+//! EROFS, gzip and zstd.
 //!
 //! Reading order:
 //!
@@ -10,12 +10,14 @@
 //!    [`Durable`], writes that survive a crash whole or not at all; [`Lock`].
 //! 5. [`tree`]: [`Tree`], files with all their attributes in memory, read from and laid out on disk.
 //! 6. [`tar`]: the strict reader and the deterministic writer.
-//! 7. [`pieces`]: compression on all processors, the same bytes whatever their number, in one
+//! 7. [`erofs`]: the kernel's read-only file system as one file, written and read.
+//! 8. [`pieces`]: compression on all processors, the same bytes whatever their number, in one
 //!    [`gzip`] member or [`zstd`] frames.
 //!
-//! Nothing here interprets a file's content, except tar.
+//! Nothing here interprets a file's content, except archives and images of files.
 
 pub mod bounded;
+pub mod erofs;
 pub mod error;
 pub mod gzip;
 pub mod path;

@@ -7,6 +7,7 @@
 )]
 
 mod arbitrary;
+mod erofs;
 mod root;
 mod tar_foreign;
 mod tar_hostile;
