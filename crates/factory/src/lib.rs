@@ -14,7 +14,7 @@
 //! 5. [`evidence`], [`origin`] and [`programs`]: what is said of an artifact before it is judged.
 //! 6. [`releasing`]: what was made is judged, and channels are moved;
 //!    `candidates`: images before that; [`released`]: the channels after it.
-//! 7. [`up`](up::up): everything stale made, in parallel, to the end.
+//! 7. [`up`]: everything stale made, in parallel, to the end.
 //! 8. [`stage`], [`equipment`] and [`means`]: stage 0, and what work needs beside the factory
 //!    itself.
 //! 9. [`mod@line`]: all of it behind one type, [`Line`], that the door's commands call.
@@ -69,4 +69,4 @@ pub mod up;
 pub use error::Error;
 pub use home::{Home, Host};
 pub use line::Line;
-pub use up::{Report, Row, up};
+pub use up::{Report, Row};

@@ -14,7 +14,7 @@ use crate::planning::{Planner, Stage0, fresh_recipes};
 use crate::recipes::{Basis, Workshop};
 use crate::released::Released;
 use crate::releasing::release;
-use crate::up::{Report, up};
+use crate::up::{Planned, Report, up};
 use crate::{Error, Home};
 
 /// A factory and its catalog.
@@ -120,11 +120,16 @@ impl Line {
             key: keys.fingerprint,
             stage0: &stage0,
         };
-        let plan = planner.plan(&BTreeMap::new())?;
-        if plan.ready().next().is_none() {
+        let planned = Planned::now(&planner, &BTreeMap::new(), ambient)?;
+        if !planned.has_work() {
+            let plan = planned.into_plan()?;
             return Ok((Report::of(&plan, &loaded.catalog), plan));
         }
         let equipment = Equipment::open(home)?;
-        up(&equipment.means(home, loaded, keys, &stage0), ambient)
+        up(
+            &equipment.means(home, loaded, keys, &stage0),
+            planned,
+            ambient,
+        )
     }
 }

@@ -1,8 +1,7 @@
 //! The plan, from catalog, records and stage 0.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
@@ -91,6 +90,10 @@ impl From<Plan> for Standing {
     }
 }
 
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The actions of the recipes that a plan found fresh.
 pub fn fresh_recipes(plan: &Plan) -> Vec<ActionId> {
     plan.items
@@ -105,17 +108,17 @@ pub fn fresh_recipes(plan: &Plan) -> Vec<ActionId> {
 impl Planner<'_> {
     /// Plans. `failed` names what is not to be tried (again), and why.
     pub fn plan(&self, failed: &BTreeMap<Subject, String>) -> Result<Plan, Error> {
-        let fault = RefCell::new(None);
-        let lost = RefCell::new(BTreeMap::new());
-        let forgotten = RefCell::new(BTreeSet::new());
+        let fault = Mutex::new(None);
+        let lost = Mutex::new(BTreeMap::new());
+        let forgotten = Mutex::new(BTreeSet::new());
         let last = |subject: &Subject| match self.last_action(subject) {
             Ok(inputs) => inputs,
             Err(error) if is_lost(&error) => {
-                forgotten.borrow_mut().insert(subject.clone());
+                held(&forgotten).insert(subject.clone());
                 None
             }
             Err(error) => {
-                fault.borrow_mut().get_or_insert(error);
+                held(&fault).get_or_insert(error);
                 None
             }
         };
@@ -123,11 +126,11 @@ impl Planner<'_> {
             Ok(Found::Whole) => true,
             Ok(Found::Never) => false,
             Ok(Found::Lost(why)) => {
-                lost.borrow_mut().insert(*action, why);
+                held(&lost).insert(*action, why);
                 false
             }
             Err(error) => {
-                fault.borrow_mut().get_or_insert(error);
+                held(&fault).get_or_insert(error);
                 false
             }
         };
@@ -145,10 +148,10 @@ impl Planner<'_> {
             sha256: boltworks_crypto::sha256,
         };
         let mut plan = boltworks_plan::evaluate(&self.loaded.catalog, &known, self.stage0.world());
-        if let Some(error) = fault.into_inner() {
+        if let Some(error) = held(&fault).take() {
             return Err(error);
         }
-        let (lost, forgotten) = (lost.into_inner(), forgotten.into_inner());
+        let (lost, forgotten) = (held(&lost), held(&forgotten));
         let failures = self.home.records().unresolved_failures()?;
         for item in &mut plan.items {
             let State::Stale(action, reasons) = &mut item.state else {

@@ -2,9 +2,10 @@
 //!
 //! The plan is made anew as items are finished, because what an item's packages turn out to be
 //! decides whether those that need it are stale: when nothing that is ready is left, and before that
-//! as often as planning takes little of the time. The last plan is made when nothing runs any more, so
-//! that how often it was made before decides nothing. Items that wait for nothing run side by side, at
-//! most [`Host::jobs`](crate::Host) at once; a failed one takes with it only what needs it.
+//! as often as planning takes little of the time. An image that nothing waits for decides nothing. So
+//! the last plan is made when nothing runs any more that could change it, and how often it was made
+//! before decides nothing either. Items that wait for nothing run side by side, at most
+//! [`Host::jobs`](crate::Host) at once; a failed one takes with it only what needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
@@ -147,9 +148,13 @@ struct Finished {
     result: Result<bool, Error>,
 }
 
-/// Makes everything that is stale; how it all stands then, and the last plan. The error is one that
-/// came before anything was made, or the stop button.
-pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Error> {
+/// Makes everything that is stale by a plan; how it all stands then, and the last plan. The error is
+/// one that came before anything was made, or the stop button.
+pub(crate) fn up(
+    means: &Means<'_>,
+    mut planned: Planned,
+    ambient: &Ambient<'_>,
+) -> Result<(Report, Plan), Error> {
     let planner = Planner::from(means);
     let mut run = Run {
         means,
@@ -157,7 +162,6 @@ pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Er
         failed: BTreeMap::new(),
         done: BTreeMap::new(),
     };
-    let mut planned = Planned::now(&planner, &run.failed, ambient)?;
     let mut fault = None;
     let jobs = means.home.host.jobs;
     std::thread::scope(|scope| {
@@ -186,7 +190,9 @@ pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Er
             busy -= 1;
             for finished in finished {
                 running.remove(&finished.subject);
-                run.take(finished)?;
+                let subject = finished.subject.clone();
+                let state = run.take(finished)?;
+                planned.ended.insert(subject, state);
             }
             if planned.is_due(ambient) {
                 // What was made is shown even where planning on is impossible.
@@ -198,24 +204,23 @@ pub fn up(means: &Means<'_>, ambient: &Ambient<'_>) -> Result<(Report, Plan), Er
         }
         Ok::<(), Error>(())
     })?;
-    let report = run.report(&planned.standing.plan, fault);
-    let standing = Arc::try_unwrap(planned.standing).map_err(|_| Error::Inconsistent {
-        what: "a job that ended holds the plan".to_owned(),
-    })?;
-    Ok((report, standing.plan))
+    let plan = planned.into_plan()?;
+    Ok((run.report(&plan, fault), plan))
 }
 
 /// A plan, and how much of it was handed out.
-struct Planned {
+pub(crate) struct Planned {
     standing: Arc<Standing>,
     /// The first item that was not looked at yet.
     next: usize,
     /// When it was finished, and how long it took.
     made: (Duration, Duration),
+    /// Where items stand that ended since.
+    ended: BTreeMap<Subject, State>,
 }
 
 impl Planned {
-    fn now(
+    pub(crate) fn now(
         planner: &Planner<'_>,
         failed: &BTreeMap<Subject, String>,
         ambient: &Ambient<'_>,
@@ -227,7 +232,35 @@ impl Planned {
             standing: Arc::new(Standing::from(plan)),
             next: 0,
             made: (finished, finished.saturating_sub(started)),
+            ended: BTreeMap::new(),
         })
+    }
+
+    /// The plan as it stands when no job runs.
+    pub(crate) fn into_plan(self) -> Result<Plan, Error> {
+        let Self {
+            standing,
+            mut ended,
+            ..
+        } = self;
+        let standing = Arc::try_unwrap(standing).map_err(|_| Error::Inconsistent {
+            what: "a job that ended holds the plan".to_owned(),
+        })?;
+        let mut plan = standing.plan;
+        for item in &mut plan.items {
+            if let Some(state) = ended.remove(&item.subject) {
+                if matches!(state, State::Blocked(_)) {
+                    item.inputs = None;
+                }
+                item.state = state;
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Whether anything is left that can be made.
+    pub(crate) fn has_work(&self) -> bool {
+        self.ready().next().is_some()
     }
 
     /// What is ready, from here on.
@@ -262,7 +295,14 @@ impl Planned {
     fn is_due(&self, ambient: &Ambient<'_>) -> bool {
         let (at, took) = self.made;
         let is_old = ambient.clock.elapsed().saturating_sub(at) >= took * PLANNING;
-        is_old || self.ready().next().is_none()
+        (is_old || !self.has_work()) && !self.is_known()
+    }
+
+    /// Whether another plan would say of nothing else than what ended since where it stands.
+    fn is_known(&self) -> bool {
+        let waits = |item: &Item| matches!(item.state, State::Pending(_));
+        let is_image = |subject: &Subject| subject.kind == ActionKind::Image;
+        self.ended.keys().all(is_image) && !self.standing.plan.items.iter().any(waits)
     }
 }
 
@@ -381,8 +421,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Takes note of a finished job. A failure is recorded; only a stop on request ends the run.
-    fn take(&mut self, finished: Finished) -> Result<(), Error> {
+    /// Takes note of a finished job; where it stands now. A failure is recorded; only a stop on
+    /// request ends the run.
+    fn take(&mut self, finished: Finished) -> Result<State, Error> {
         let Finished {
             subject,
             action,
@@ -400,7 +441,7 @@ impl Run<'_> {
                         seconds,
                     },
                 );
-                return Ok(());
+                return Ok(State::Fresh(action));
             }
             Err(error) => error,
         };
@@ -413,6 +454,7 @@ impl Run<'_> {
         let tests = attempt::tests(&error).to_vec();
         let step = attempt::step(&error).cloned();
         let recorded = self.means.home.records().record_failure(&failure);
+        let state = State::Blocked(failure.reason.clone());
         self.failed.insert(subject.clone(), failure.reason);
         let mut reason = error.told();
         // On a full disk both may fail: the first cause is the one to know.
@@ -427,7 +469,7 @@ impl Run<'_> {
             tests,
         };
         self.done.insert(subject, outcome);
-        Ok(())
+        Ok(state)
     }
 
     fn report(mut self, plan: &Plan, fault: Option<String>) -> Report {

@@ -6,6 +6,7 @@ use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_recipe::resolved::Accounts;
 use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
+use rayon::prelude::*;
 
 use crate::catalog::{Catalog, Layout, RecipeItem};
 use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject, Upon};
@@ -20,13 +21,14 @@ pub struct World {
 }
 
 /// The inputs of the last good action for something.
-pub type Last<'a> = dyn Fn(&Subject) -> Option<ActionInputs> + 'a;
+pub type Last<'a> = dyn Fn(&Subject) -> Option<ActionInputs> + Sync + 'a;
 
 /// Whether an action was carried out well; if so, its packages are added to the world.
-pub type Made<'a> = dyn Fn(&ActionId, &mut World) -> bool + 'a;
+pub type Made<'a> = dyn Fn(&ActionId, &mut World) -> bool + Sync + 'a;
 
 /// Chooses packages of a world for what is asked for.
-pub type Choose<'a> = dyn Fn(&World, &[Dependency], &Options) -> Result<Vec<Pick>, Unchosen> + 'a;
+pub type Choose<'a> =
+    dyn Fn(&World, &[Dependency], &Options) -> Result<Vec<Pick>, Unchosen> + Sync + 'a;
 
 /// Why no packages are chosen, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl Plan {
 }
 
 /// Plans, in a world that holds stage 0. Cost: one choice of packages for each recipe and image that
-/// waits for nothing.
+/// waits for nothing; those of images on all cores.
 pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
     let Layout {
         needs,
@@ -122,89 +124,108 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
         ..
     } = catalog.layout();
     let unread = |kind| catalog.unread_of(kind).cloned();
-    let subjects = unread(ActionKind::Recipe)
-        .chain(order.into_iter().map(Subject::recipe))
-        .chain(catalog.images_in_order().into_iter().map(Subject::image))
-        .chain(unread(ActionKind::Image));
-    let mut states: BTreeMap<Subject, State> = BTreeMap::new();
-    let images = catalog.images.values();
-    let stood_upon: BTreeSet<&str> = images.filter_map(|item| item.upon.as_deref()).collect();
-    let mut grounds = BTreeMap::new();
-    let mut plan = Plan {
-        items: Vec::new(),
-        world,
+    let recipes = order.into_iter().map(Subject::recipe);
+    let images = catalog.images_in_order().into_iter().map(Subject::image);
+    let mut evaluation = Evaluation {
+        catalog,
+        known,
+        needs: &needs,
+        faults: &faults,
+        states: BTreeMap::new(),
+        stood_upon: catalog
+            .images
+            .values()
+            .filter_map(|item| item.upon.as_deref())
+            .collect(),
+        grounds: BTreeMap::new(),
+        plan: Plan {
+            items: Vec::new(),
+            world,
+        },
     };
-    for subject in subjects {
-        let nothing = BTreeSet::new();
-        let upstream = needs.get(&subject).unwrap_or(&nothing);
-        let mut evaluation = Evaluation {
-            catalog,
-            known,
-            faults: &faults,
-            states: &states,
-            grounds: &grounds,
-            world: &mut plan.world,
+    for subject in unread(ActionKind::Recipe).chain(recipes) {
+        let asked = evaluation.ask(&subject);
+        evaluation.judge(subject, asked);
+    }
+    let images: Vec<Subject> = images.chain(unread(ActionKind::Image)).collect();
+    // What can be chosen is known now, and images add nothing to it.
+    let is_grounded = |subject: &Subject| {
+        let item = catalog.images.get(&subject.name);
+        item.is_none_or(|item| item.upon.is_none())
+    };
+    let asked = images.par_iter().map(|subject| {
+        let asked = is_grounded(subject).then(|| evaluation.ask(subject));
+        (subject, asked)
+    });
+    let asked: Vec<_> = asked.collect();
+    for (subject, asked) in asked {
+        let asked = asked.unwrap_or_else(|| evaluation.ask(subject));
+        evaluation.judge(subject.clone(), asked);
+    }
+    evaluation.plan
+}
+
+/// The inputs of the action that would make something, or where it stands without any.
+type Asked = Result<ActionInputs, State>;
+
+struct Evaluation<'a> {
+    catalog: &'a Catalog,
+    known: &'a Known<'a>,
+    needs: &'a BTreeMap<Subject, BTreeSet<String>>,
+    faults: &'a BTreeMap<String, String>,
+    states: BTreeMap<Subject, State>,
+    /// The images that others stand upon.
+    stood_upon: BTreeSet<&'a str>,
+    /// Those of them that are made.
+    grounds: BTreeMap<String, (ActionId, Vec<Pick>)>,
+    plan: Plan,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Takes note of where something stands.
+    fn judge(&mut self, subject: Subject, asked: Asked) {
+        let (state, inputs) = match asked {
+            Ok(inputs) => (self.state(&inputs), Some(inputs)),
+            Err(state) => (state, None),
         };
-        let (state, inputs) = evaluation.judge(&subject, upstream);
         if let (State::Fresh(action), Some(inputs)) = (&state, &inputs)
             && subject.kind == ActionKind::Image
-            && stood_upon.contains(subject.name.as_str())
+            && self.stood_upon.contains(subject.name.as_str())
         {
-            grounds.insert(subject.name.clone(), (*action, inputs.packages.clone()));
+            let picks = inputs.packages.clone();
+            self.grounds.insert(subject.name.clone(), (*action, picks));
         }
-        states.insert(subject.clone(), state.clone());
-        plan.items.push(Item {
+        self.states.insert(subject.clone(), state.clone());
+        self.plan.items.push(Item {
             subject,
             state,
             inputs,
         });
     }
-    plan
-}
 
-struct Evaluation<'a> {
-    catalog: &'a Catalog,
-    known: &'a Known<'a>,
-    faults: &'a BTreeMap<String, String>,
-    states: &'a BTreeMap<Subject, State>,
-    /// The images that are made: others may stand upon them.
-    grounds: &'a BTreeMap<String, (ActionId, Vec<Pick>)>,
-    world: &'a mut World,
-}
-
-impl<'a> Evaluation<'a> {
-    fn judge(
-        &mut self,
-        subject: &Subject,
-        upstream: &BTreeSet<String>,
-    ) -> (State, Option<ActionInputs>) {
+    /// What it would be made of, if it waits for nothing and can be made.
+    fn ask(&self, subject: &Subject) -> Asked {
         let fault = match subject.kind {
             ActionKind::Recipe => self.faults.get(&subject.name),
             ActionKind::Image => None,
         };
         let unread = self.catalog.unread.get(subject);
         if let Some(why) = unread.or(fault).or(self.known.failed.get(subject)) {
-            return (State::Blocked(why.clone()), None);
+            return Err(State::Blocked(why.clone()));
         }
-        if let Some(state) = self.waiting(upstream.iter().map(String::as_str)) {
-            return (state, None);
+        let upstream = self.needs.get(subject).into_iter().flatten();
+        if let Some(state) = self.waiting(upstream.map(String::as_str)) {
+            return Err(state);
         }
-        let upon = match self.upon(subject) {
-            Ok(upon) => upon,
-            Err(state) => return (state, None),
-        };
-        let Some(wanted) = self.wanted(subject) else {
-            return (State::Blocked("it is not in the catalog".to_owned()), None);
-        };
-        let packages = match self.choose(subject, wanted, upon) {
-            Ok(packages) => packages,
-            Err(Unchosen::Unsolvable(why)) => return (self.unsolvable(why), None),
-            Err(Unchosen::Unknown(why)) => return (State::Blocked(why), None),
-        };
-        match self.inputs(subject, packages) {
-            Ok(inputs) => (self.state(&inputs), Some(inputs)),
-            Err(why) => (State::Blocked(why), None),
-        }
+        let upon = self.upon(subject)?;
+        let wanted = self.wanted(subject);
+        let wanted = wanted.ok_or_else(|| State::Blocked("it is not in the catalog".to_owned()))?;
+        let packages = self.choose(subject, wanted, upon);
+        let packages = packages.map_err(|unchosen| match unchosen {
+            Unchosen::Unsolvable(why) => self.unsolvable(why),
+            Unchosen::Unknown(why) => State::Blocked(why),
+        })?;
+        self.inputs(subject, packages).map_err(State::Blocked)
     }
 
     /// The image that something stands upon; its state, where that is not made.
@@ -236,13 +257,13 @@ impl<'a> Evaluation<'a> {
         let options = self.options(subject);
         let ground = upon.and_then(|name| Some((name, self.grounds.get(name)?)));
         let Some((name, (_, picks))) = ground else {
-            return (self.known.choose)(self.world, wanted, &options);
+            return (self.known.choose)(&self.plan.world, wanted, &options);
         };
         let pinned = picks
             .iter()
             .filter_map(|pick| format!("{}={}", pick.name, pick.version).parse().ok());
         let wanted: Vec<Dependency> = wanted.iter().cloned().chain(pinned).collect();
-        (self.known.choose)(self.world, &wanted, &options).map_err(|unchosen| match unchosen {
+        (self.known.choose)(&self.plan.world, &wanted, &options).map_err(|unchosen| match unchosen {
             Unchosen::Unsolvable(why) => Unchosen::Unsolvable(format!(
                 "{why}\n  it stands upon image {name}, whose packages stay in their versions: what \
                  asks for others belongs into the file of image {name}"
@@ -257,6 +278,7 @@ impl<'a> Evaluation<'a> {
         let unmade = self
             .states
             .iter()
+            .filter(|(subject, _)| subject.kind == ActionKind::Recipe)
             .filter(|(_, state)| matches!(state, State::Stale(..) | State::Pending(_)))
             .map(|(subject, _)| subject.clone())
             .collect::<Vec<_>>();
@@ -367,7 +389,7 @@ impl<'a> Evaluation<'a> {
 
     fn state(&mut self, inputs: &ActionInputs) -> State {
         let action = ActionId((self.known.sha256)(&inputs.canonical_json()));
-        if (self.known.made)(&action, self.world) {
+        if (self.known.made)(&action, &mut self.plan.world) {
             return State::Fresh(action);
         }
         let reasons = match (self.known.last)(&inputs.subject) {
