@@ -11,6 +11,7 @@ use boltworks_model::{
 use boltworks_plan::{Item, Plan, State, Subject};
 use boltworks_records::ActionRecord;
 use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish, publish_all};
+use rayon::prelude::*;
 
 use crate::candidates::Nominee;
 use crate::catalog::Loaded;
@@ -196,10 +197,15 @@ impl Office<'_> {
         images: impl Iterator<Item = (&'c ChannelName, &'c str)>,
         released: &mut Released,
     ) -> Result<(), Error> {
+        let images: Vec<_> = images.collect();
+        let named = images.into_par_iter();
+        let named = named.map(|(channel, image)| (channel, image, self.nominee(image)));
         let mut nominees = Vec::new();
-        for (channel, image) in images {
-            match self.nominee(channel, image, released) {
-                Ok(nominee) => nominees.extend(nominee.map(|nominee| (channel, image, nominee))),
+        for (channel, image, nominee) in named.collect::<Vec<_>>() {
+            match nominee {
+                Ok(Nomination::Of(nominee)) => nominees.push((channel, image, nominee)),
+                Ok(Nomination::Refused(why)) => released.refused.push(refused(channel, why)),
+                Ok(Nomination::Unmade(why)) => released.unmade.push(refused(channel, why)),
                 Err(error) => released.keep_going(channel, Err(error))?,
             }
         }
@@ -208,16 +214,21 @@ impl Office<'_> {
         let candidates = Candidate::images(&self.home.store, &requests)?;
         let mut moves = Vec::new();
         let mut moved = BTreeMap::new();
-        for ((channel, image, nominee), candidate) in nominees.iter().zip(candidates) {
+        let judged = nominees.par_iter().zip(candidates);
+        let judged = judged.map(|((channel, image, nominee), candidate)| {
             let policy = self.policy_of(image);
-            let clear =
-                |candidate| self.clear(channel, (&policy, candidate), &nominee.evidence, released);
-            match candidate.map_err(Error::from).and_then(clear) {
-                Ok(None) => {}
-                Ok(Some((before, cleared, told))) => {
-                    moves.push((*channel, before, cleared));
-                    moved.insert(*channel, told);
+            let cleared = candidate
+                .map_err(Error::from)
+                .and_then(|candidate| self.clear(channel, (&policy, candidate), &nominee.evidence));
+            (*channel, cleared)
+        });
+        for (channel, cleared) in judged.collect::<Vec<_>>() {
+            match cleared {
+                Ok(Ok((before, cleared, told))) => {
+                    moves.push((channel, before, cleared));
+                    moved.insert(channel, told);
                 }
+                Ok(Err(why)) => released.refused.push(refused(channel, why)),
                 Err(error) => released.keep_going(channel, Err(error))?,
             }
         }
@@ -232,41 +243,25 @@ impl Office<'_> {
     }
 
     /// The image that a channel is to point at, if it was made and what it stands upon can be released.
-    fn nominee(
-        &self,
-        channel: &ChannelName,
-        image: &str,
-        released: &mut Released,
-    ) -> Result<Option<Nominee>, Error> {
+    fn nominee(&self, image: &str) -> Result<Nomination, Error> {
         let Some(item) = self.items.get(&Subject::image(image)) else {
-            released.refused.push(RefusedMove {
-                channel: channel.clone(),
-                why: format!("there is no image '{image}'"),
-            });
-            return Ok(None);
+            return Ok(Nomination::Refused(format!("there is no image '{image}'")));
         };
         let State::Fresh(action) = item.state else {
             let why = match &item.state {
-                State::Blocked(why) => why.clone(),
-                _ => "it could not be made".to_owned(),
+                State::Blocked(why) => why,
+                _ => "it could not be made",
             };
-            released.unmade.push(RefusedMove {
-                channel: channel.clone(),
-                why: format!("its image is not made: {why}"),
-            });
-            return Ok(None);
+            return Ok(Nomination::Unmade(format!("its image is not made: {why}")));
         };
         let Some(made) = self.made(&action)? else {
-            return Ok(None);
+            let what = format!("image {image} is made, and nothing is known of it");
+            return Err(Error::Inconsistent { what });
         };
         if let Some(why) = self.refusal_below(&made.inputs)? {
-            released.refused.push(RefusedMove {
-                channel: channel.clone(),
-                why,
-            });
-            return Ok(None);
+            return Ok(Nomination::Refused(why));
         }
-        self.nominated(made).map(Some)
+        self.nominated(made).map(Nomination::Of)
     }
 
     /// What is required of an image: its tests too, where it has some.
@@ -289,36 +284,30 @@ impl Office<'_> {
         evidence: &[Evidence],
         released: &mut Released,
     ) -> Result<(), Error> {
-        let cleared = self.clear(channel, candidate, evidence, released)?;
-        if let Some((before, cleared, moved)) = cleared {
-            let now = self.ambient.clock.now();
-            publish(&mut self.home.records(), channel, before, cleared, now)?;
-            released.moved.push(moved);
+        match self.clear(channel, candidate, evidence)? {
+            Ok((before, cleared, moved)) => {
+                let now = self.ambient.clock.now();
+                publish(&mut self.home.records(), channel, before, cleared, now)?;
+                released.moved.push(moved);
+            }
+            Err(why) => released.refused.push(refused(channel, why)),
         }
         Ok(())
     }
 
-    /// Whether the gate clears it; if not, that is told.
+    /// What the gate clears, or why it does not.
     fn clear(
         &self,
         channel: &ChannelName,
         (policy, candidate): (&Policy, Candidate),
         evidence: &[Evidence],
-        released: &mut Released,
-    ) -> Result<Option<Ready>, Error> {
+    ) -> Result<Result<Ready, String>, Error> {
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
         let packages = candidate.origins().map_or(0, <[Origin]>::len);
         let cleared = match judge(policy, candidate, evidence, self.ambient.clock.now()) {
             Ok(cleared) => cleared,
-            Err(refused) => {
-                let why = refused.to_string();
-                released.refused.push(RefusedMove {
-                    channel: channel.clone(),
-                    why,
-                });
-                return Ok(None);
-            }
+            Err(refused) => return Ok(Err(refused.to_string())),
         };
         let (judged, not_judged) = kinds(policy, cleared.judgement());
         let before = self.home.records().current(channel)?;
@@ -332,7 +321,7 @@ impl Office<'_> {
             judged,
             not_judged,
         };
-        Ok(Some((before, cleared, moved)))
+        Ok(Ok((before, cleared, moved)))
     }
 
     /// The current action's record; where there is none, the last good one.
@@ -343,6 +332,22 @@ impl Office<'_> {
             Some(State::Fresh(action)) => records.action(action)?,
             _ => records.latest_good_for(&subject.to_string())?,
         })
+    }
+}
+
+/// What a channel is to point at.
+enum Nomination {
+    Of(Nominee),
+    /// Nothing, since it may not.
+    Refused(String),
+    /// Nothing, since there is nothing.
+    Unmade(String),
+}
+
+fn refused(channel: &ChannelName, why: String) -> RefusedMove {
+    RefusedMove {
+        channel: channel.clone(),
+        why,
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
 use boltworks_model::{Artifact, ArtifactKind, Sha256};
 use boltworks_oci::{Descriptor, Manifest, media_type, read_config, read_index, read_manifest};
 use boltworks_records::{ReleasedBlob, Role};
-use boltworks_store::{Batch, Store};
+use boltworks_store::Store;
+use rayon::prelude::*;
 
 use crate::{Attachment, Candidate, Error, Inside};
 
@@ -33,38 +35,38 @@ pub struct ImageRequest<'a> {
 impl Candidate {
     /// Reads an image, finds and hashes every blob of it, and stores a referrer for each document.
     pub fn image(store: &Store, request: &ImageRequest<'_>) -> Result<Self, Error> {
+        let (candidate, documents) = Self::walked(store, request)?;
         let mut referrers = store.batch();
-        let candidate = Self::walked(store, request, &mut referrers)?;
+        for bytes in &documents {
+            referrers.put_bytes(bytes)?;
+        }
         referrers.commit()?;
         Ok(candidate)
     }
 
-    /// The same for many, whose referrers become durable together. The error is one for all of them.
+    /// The same for many, on all cores; their referrers become durable together. The error is one for
+    /// all of them.
     pub fn images(
         store: &Store,
         requests: &[ImageRequest<'_>],
     ) -> Result<Vec<Result<Self, Error>>, Error> {
         store.hash_ahead(&blobs_of(store, requests));
+        let walked = requests
+            .par_iter()
+            .map(|request| Self::walked(store, request));
+        let walked: Vec<_> = walked.collect();
         let mut referrers = store.batch();
-        let candidates = requests
-            .iter()
-            .map(|request| Self::walked(store, request, &mut referrers))
-            .collect();
+        for bytes in walked.iter().flatten().flat_map(|(_, documents)| documents) {
+            referrers.put_bytes(bytes)?;
+        }
         referrers.commit()?;
-        Ok(candidates)
+        let candidates = walked.into_iter();
+        Ok(candidates.map(|walked| Ok(walked?.0)).collect())
     }
 
-    fn walked<'a>(
-        store: &'a Store,
-        request: &ImageRequest<'_>,
-        referrers: &mut Batch<'a>,
-    ) -> Result<Self, Error> {
-        let mut walk = Walk {
-            store,
-            image: request.artifact.digest,
-            blobs: Vec::new(),
-            referrers,
-        };
+    /// The candidate, and what is to be stored for it.
+    fn walked(store: &Store, request: &ImageRequest<'_>) -> Result<(Self, Vec<Vec<u8>>), Error> {
+        let mut walk = Walk::new(store, request);
         if request.artifact.coordinate.kind != ArtifactKind::Image {
             return Err(walk.problem("the artifact is no image"));
         }
@@ -76,12 +78,13 @@ impl Candidate {
         let mut blobs = walk.blobs;
         blobs.sort_unstable();
         blobs.dedup();
-        Ok(Self {
+        let candidate = Self {
             artifact: request.artifact.clone(),
             members: members.cloned().collect(),
             origins: request.packages.iter().map(Inside::origin).collect(),
             blobs,
-        })
+        };
+        Ok((candidate, walk.documents))
     }
 }
 
@@ -99,14 +102,24 @@ fn blobs_of(store: &Store, requests: &[ImageRequest<'_>]) -> Vec<Sha256> {
 }
 
 /// Goes through an image.
-struct Walk<'a, 'b> {
+struct Walk<'a> {
     store: &'a Store,
     image: Sha256,
     blobs: Vec<ReleasedBlob>,
-    referrers: &'b mut Batch<'a>,
+    /// What is to be stored: referrers, and the configuration they have.
+    documents: Vec<Vec<u8>>,
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'a> {
+    const fn new(store: &'a Store, request: &ImageRequest<'_>) -> Self {
+        Self {
+            store,
+            image: request.artifact.digest,
+            blobs: Vec::new(),
+            documents: Vec::new(),
+        }
+    }
+
     /// The document that the channel will point at.
     fn top(&mut self, artifact: &Artifact) -> Result<(), Error> {
         let bytes = self
@@ -182,14 +195,14 @@ impl Walk<'_, '_> {
         let subject = Descriptor::new(subject.media_type.as_str(), subject.digest, subject.size);
         let size = self.store.open_blob(&attachment.digest)?.size();
         let document = Descriptor::new(attachment.media_type.as_str(), attachment.digest, size);
-        let empty = self.referrers.put_bytes(EMPTY)?;
+        let empty = self.keep(EMPTY.to_vec());
         let empty = Descriptor::new(media_type::EMPTY, empty, EMPTY.len() as u64);
         let mut manifest = Manifest::new(empty.clone(), vec![document.clone()]);
         manifest.artifact_type = Some(attachment.media_type.clone());
         manifest.subject = Some(subject);
         let bytes = manifest.to_bytes()?;
-        let digest = self.referrers.put_bytes(&bytes)?;
-        let referrer = Descriptor::new(media_type::MANIFEST, digest, bytes.len() as u64);
+        let size = bytes.len() as u64;
+        let referrer = Descriptor::new(media_type::MANIFEST, self.keep(bytes), size);
         self.blobs.push(released(&empty, Role::Config));
         self.blobs.push(released(&document, Role::Attachment));
         let about = Some(attachment.about);
@@ -198,6 +211,13 @@ impl Walk<'_, '_> {
             ..released(&referrer, Role::Referrer)
         });
         Ok(())
+    }
+
+    /// The digest of what is to be stored.
+    fn keep(&mut self, bytes: Vec<u8>) -> Sha256 {
+        let digest = sha256(&bytes);
+        self.documents.push(bytes);
+        digest
     }
 
     /// Finds and hashes a blob.
