@@ -202,8 +202,8 @@ fn of_packages(
     for document in [&parts.config, &parts.manifest, &parts.index] {
         batch.put_bytes(&document.bytes)?;
     }
-    let spdx = batch.put_bytes(&sbom.spdx.to_json()?)?;
-    let spdx3 = batch.put_bytes(&sbom.spdx3.to_json()?)?;
+    let spdx = batch.put_bytes(&sbom.spdx_json)?;
+    let spdx3 = batch.put_bytes(sbom.spdx3.as_json())?;
     let cyclonedx = batch.put_bytes(&sbom.cyclonedx.to_json()?)?;
     let mut notes = sbom.notes;
     notes.extend(laid_notes);

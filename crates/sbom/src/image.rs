@@ -106,6 +106,8 @@ impl fmt::Display for Gap {
 pub struct ImageSbom {
     /// SPDX 2.3.
     pub spdx: Document,
+    /// The same as [`Document::to_json`] gives it.
+    pub spdx_json: Vec<u8>,
     /// SPDX 3.0.1.
     pub spdx3: Graph,
     /// `CycloneDX` 1.6.
@@ -158,11 +160,12 @@ pub fn for_image(facts: &ImageFacts<'_>, hash: Hash) -> Result<ImageSbom, Error>
         });
     }
     relate_dependencies(&mut merger, &parts);
-    let spdx = merger.document.seal(hash)?;
-    let spdx3 = Graph::of(&spdx, &unknown);
+    let (spdx, spdx_json) = merger.document.sealed(hash)?;
+    let spdx3 = Graph::of(&spdx, &unknown)?;
     let cyclonedx = Bom::for_image(facts, &parts, &spdx, &gaps, hash)?;
     Ok(ImageSbom {
         spdx,
+        spdx_json,
         spdx3,
         cyclonedx,
         gaps,

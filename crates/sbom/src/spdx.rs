@@ -315,10 +315,25 @@ impl Document {
     }
 
     /// Gives the document the namespace that its content has, and no other content.
-    pub(crate) fn seal(mut self, hash: Hash) -> Result<Self, Error> {
+    pub(crate) fn seal(self, hash: Hash) -> Result<Self, Error> {
+        Ok(self.sealed(hash)?.0)
+    }
+
+    /// The same, and the document as JSON.
+    pub(crate) fn sealed(mut self, hash: Hash) -> Result<(Self, Vec<u8>), Error> {
+        const NONE: &[u8] = b"\"documentNamespace\":\"\"";
         self.namespace.clear();
-        self.namespace = ident::namespace(&self.name, &hash(&self.to_json()?));
-        Ok(self)
+        let mut json = self.to_json()?;
+        self.namespace = ident::namespace(&self.name, &hash(&json));
+        // In texts there is a stroke before such quotes.
+        let place = json.windows(NONE.len()).position(|part| part == NONE);
+        let Some(place) = place.map(|place| place + NONE.len() - 2) else {
+            let json = self.to_json()?;
+            return Ok((self, json));
+        };
+        let namespace = serde_json::to_vec(&self.namespace)?;
+        json.splice(place..place + 2, namespace);
+        Ok((self, json))
     }
 
     /// The document as compact JSON and a line end: equal documents are equal bytes.

@@ -5,10 +5,10 @@
 //! that means the same, turned round where the newer model has only the other direction. Licences
 //! become elements of their own, and what nobody claims is left out instead of asserted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::Error;
 use crate::licence::NO_ASSERTION;
@@ -25,39 +25,61 @@ const NOTHING: &str = "https://spdx.org/rdf/3.0.1/terms/Core/NoneElement";
 /// The one creation information of all elements.
 const CREATION: &str = "_:creation";
 
-/// A document as JSON-LD.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Graph {
-    #[serde(rename = "@context")]
-    context: &'static str,
-    #[serde(rename = "@graph")]
-    elements: Vec<Value>,
-}
+/// A document as JSON-LD: equal documents are equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph(Vec<u8>);
 
 impl Graph {
     /// What a sealed document says. `unknown` are the ids of packages of which nobody knows what
     /// is in them.
-    pub fn of(document: &Document, unknown: &BTreeSet<String>) -> Self {
+    pub fn of(document: &Document, unknown: &BTreeSet<String>) -> Result<Self, Error> {
         Maker::new(document).run(document, unknown)
     }
 
-    /// The document as compact JSON and a line end: equal documents are equal bytes.
-    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = serde_json::to_vec(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+    /// Compact JSON and a line end.
+    pub fn as_json(&self) -> &[u8] {
+        &self.0
     }
 }
 
 /// A graph while it grows.
 struct Maker {
     namespace: String,
-    elements: Vec<Value>,
+    /// The elements, each with a comma in front.
+    elements: Vec<u8>,
     ids: Vec<String>,
     agents: BTreeMap<String, String>,
     licences: BTreeMap<String, String>,
     list_version: Option<String>,
     relations: usize,
+}
+
+/// An element while it grows: JSON without its last brace.
+struct Element {
+    id: String,
+    text: Vec<u8>,
+}
+
+impl Element {
+    fn new(kind: &str, id: String) -> Result<Self, Error> {
+        let mut element = Self {
+            text: Vec::with_capacity(256),
+            id: String::new(),
+        };
+        element.text.extend_from_slice(b"{\"type\":");
+        serde_json::to_writer(&mut element.text, kind)?;
+        element.put("spdxId", &id)?;
+        element.put("creationInfo", CREATION)?;
+        element.id = id;
+        Ok(element)
+    }
+
+    fn put<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Error> {
+        self.text.push(b',');
+        serde_json::to_writer(&mut self.text, key)?;
+        self.text.push(b':');
+        Ok(serde_json::to_writer(&mut self.text, value)?)
+    }
 }
 
 impl Maker {
@@ -75,81 +97,82 @@ impl Maker {
         }
     }
 
-    fn run(mut self, document: &Document, unknown: &BTreeSet<String>) -> Graph {
-        let creators = self.creators(document);
+    fn add(&mut self, mut element: Element) {
+        self.elements.push(b',');
+        self.elements.append(&mut element.text);
+        self.elements.push(b'}');
+        self.ids.push(element.id);
+    }
+
+    fn run(mut self, document: &Document, unknown: &BTreeSet<String>) -> Result<Graph, Error> {
+        let creators = self.creators(document)?;
         for licence in &document.has_extracted_licensing_infos {
             let id = self.id(&licence.license_id);
-            let mut element = begin("simplelicensing_SimpleLicensingText", &id);
-            put(&mut element, "name", &licence.license_id);
-            put(
-                &mut element,
-                "simplelicensing_licenseText",
-                &licence.extracted_text,
-            );
+            let mut element = Element::new("simplelicensing_SimpleLicensingText", id)?;
+            element.put("name", &licence.license_id)?;
+            element.put("simplelicensing_licenseText", &licence.extracted_text)?;
             self.add(element);
         }
         for package in &document.packages {
-            self.package(package);
+            self.package(package)?;
         }
-        self.relationships(document, unknown);
+        self.relationships(document, unknown)?;
         let roots: Vec<String> = document.described().iter().map(|id| self.id(id)).collect();
-        let (sbom, whole) = (self.id("Sbom"), self.id("Document"));
-        let mut element = begin("software_Sbom", &sbom);
-        put(&mut element, "name", &document.name);
-        element.insert("software_sbomType".to_owned(), json!(["build"]));
-        element.insert("rootElement".to_owned(), json!(roots));
-        element.insert("element".to_owned(), json!(self.ids));
+        let mut element = Element::new("software_Sbom", self.id("Sbom"))?;
+        element.put("name", &document.name)?;
+        element.put("software_sbomType", &["build"])?;
+        element.put("rootElement", &roots)?;
+        element.put("element", &self.ids)?;
+        let sbom = [element.id.clone()];
         self.add(element);
-        let mut element = begin("SpdxDocument", &whole);
-        put(&mut element, "name", &document.name);
-        let licence = "https://spdx.org/licenses/CC0-1.0";
-        put(&mut element, "dataLicense", licence);
+        let mut element = Element::new("SpdxDocument", self.id("Document"))?;
+        element.put("name", &document.name)?;
+        element.put("dataLicense", "https://spdx.org/licenses/CC0-1.0")?;
         let profiles = ["core", "software", "simpleLicensing"];
-        element.insert("profileConformance".to_owned(), json!(profiles));
-        element.insert("rootElement".to_owned(), json!([sbom]));
-        element.insert("element".to_owned(), json!(self.ids));
+        element.put("profileConformance", &profiles)?;
+        element.put("rootElement", &sbom)?;
+        element.put("element", &self.ids)?;
         self.add(element);
-        let mut elements = vec![creators];
-        elements.append(&mut self.elements);
-        Graph {
-            context: CONTEXT,
-            elements,
-        }
+        let head = format!("{{\"@context\":\"{CONTEXT}\",\"@graph\":[{creators}");
+        let mut text = head.into_bytes();
+        text.append(&mut self.elements);
+        text.extend_from_slice(b"]}\n");
+        Ok(Graph(text))
     }
 
     /// Who made the document and when.
-    fn creators(&mut self, document: &Document) -> Value {
+    fn creators(&mut self, document: &Document) -> Result<Value, Error> {
         let info = &document.creation_info;
         let (mut by, mut using) = (Vec::new(), Vec::new());
         for creator in &info.creators {
             match creator.strip_prefix("Tool: ") {
                 Some(tool) => {
                     let id = self.id(&format!("Tool-{}", using.len() + 1));
-                    let mut element = begin("Tool", &id);
-                    put(&mut element, "name", tool);
+                    let mut element = Element::new("Tool", id.clone())?;
+                    element.put("name", tool)?;
                     self.add(element);
                     using.push(id);
                 }
-                None => by.extend(self.agent(creator)),
+                None => by.extend(self.agent(creator)?),
             }
         }
         if by.is_empty() {
-            by.extend(self.agent("SoftwareAgent: boltworks"));
+            by.extend(self.agent("SoftwareAgent: boltworks")?);
         }
-        json!({
+        Ok(json!({
             "type": "CreationInfo",
             "@id": CREATION,
             "specVersion": VERSION,
             "created": info.created,
             "createdBy": by,
             "createdUsing": using,
-        })
+        }))
     }
 
-    fn package(&mut self, package: &Package) {
+    fn package(&mut self, package: &Package) -> Result<(), Error> {
         let id = self.id(&package.id);
-        let mut element = begin("software_Package", &id);
-        put(&mut element, "name", &package.name);
+        let mut element = Element::new("software_Package", id.clone())?;
+        element.put("name", &package.name)?;
         let mut comment = package.comment.clone();
         let homepage = package.homepage.as_deref().filter(|url| is_claim(url));
         if let Some(url) = homepage.filter(|url| address(url).is_none()) {
@@ -169,78 +192,76 @@ impl Maker {
             ("software_packageUrl", package.purl()),
         ] {
             if let Some(text) = text.filter(|text| !text.is_empty() && is_claim(text)) {
-                put(&mut element, key, text);
+                element.put(key, text)?;
             }
         }
         if let Some(purpose) = &package.primary_package_purpose {
-            put(&mut element, "software_primaryPurpose", purpose_of(purpose));
+            element.put("software_primaryPurpose", purpose_of(purpose))?;
         }
-        let hashes: Vec<Value> = package.checksums.iter().map(hash).collect();
+        let hashes: Vec<Hash<'_>> = package.checksums.iter().map(hash).collect();
+        if !hashes.is_empty() {
+            element.put("verifiedUsing", &hashes)?;
+        }
         let (names, places) = external(&package.external_refs);
-        for (key, list) in [
-            ("verifiedUsing", hashes),
-            ("externalIdentifier", names),
-            ("externalRef", places),
-        ] {
-            if !list.is_empty() {
-                element.insert(key.to_owned(), Value::Array(list));
-            }
+        if !names.is_empty() {
+            element.put("externalIdentifier", &names)?;
         }
-        let supplier = package.supplier.as_deref();
-        if let Some(agent) = supplier.and_then(|text| self.agent(text)) {
-            put(&mut element, "suppliedBy", &agent);
+        if !places.is_empty() {
+            element.put("externalRef", &places)?;
         }
-        if let Some(agent) = package
-            .originator
-            .as_deref()
-            .and_then(|text| self.agent(text))
-        {
-            element.insert("originatedBy".to_owned(), json!([agent]));
+        let agent = |maker: &mut Self, text: Option<&String>| {
+            let agent = text.map(|text| maker.agent(text)).transpose()?;
+            Ok::<_, Error>(agent.flatten())
+        };
+        if let Some(agent) = agent(self, package.supplier.as_ref())? {
+            element.put("suppliedBy", &agent)?;
+        }
+        if let Some(agent) = agent(self, package.originator.as_ref())? {
+            element.put("originatedBy", &[agent])?;
         }
         self.add(element);
         for (kind, expression) in [
             ("hasDeclaredLicense", &package.license_declared),
             ("hasConcludedLicense", &package.license_concluded),
         ] {
-            let expression = expression.as_deref().filter(|text| is_claim(text));
-            if let Some(licence) = expression.map(|text| self.licence(text)) {
-                self.relate((&id, kind, &[licence]), None);
+            if let Some(text) = expression.as_deref().filter(|text| is_claim(text)) {
+                let licence = self.licence(text)?;
+                self.relate((&id, kind, &[licence]), None)?;
             }
         }
+        Ok(())
     }
 
     /// `Organization: web` as an element; none where nobody is named.
-    fn agent(&mut self, text: &str) -> Option<String> {
-        let (kind, name) = text.split_once(": ")?;
+    fn agent(&mut self, text: &str) -> Result<Option<String>, Error> {
+        let Some((kind, name)) = text.split_once(": ") else {
+            return Ok(None);
+        };
         let kind = match kind {
             "Organization" => "Organization",
             "Person" => "Person",
             _ => "SoftwareAgent",
         };
         if let Some(known) = self.agents.get(text) {
-            return Some(known.clone());
+            return Ok(Some(known.clone()));
         }
         let id = self.id(&format!("Agent-{}", self.agents.len() + 1));
-        let mut element = begin(kind, &id);
-        put(&mut element, "name", name);
+        let mut element = Element::new(kind, id.clone())?;
+        element.put("name", name)?;
         self.add(element);
         self.agents.insert(text.to_owned(), id.clone());
-        Some(id)
+        Ok(Some(id))
     }
 
-    fn licence(&mut self, expression: &str) -> String {
+    fn licence(&mut self, expression: &str) -> Result<String, Error> {
         if let Some(known) = self.licences.get(expression) {
-            return known.clone();
+            return Ok(known.clone());
         }
         let id = self.id(&format!("Licence-{}", self.licences.len() + 1));
-        let mut element = begin("simplelicensing_LicenseExpression", &id);
-        put(
-            &mut element,
-            "simplelicensing_licenseExpression",
-            expression,
-        );
+        let mut element = Element::new("simplelicensing_LicenseExpression", id.clone())?;
+        element.put("simplelicensing_licenseExpression", expression)?;
         if let Some(version) = &self.list_version {
-            put(&mut element, "simplelicensing_licenseListVersion", version);
+            element.put("simplelicensing_licenseListVersion", version)?;
         }
         let is_idchar = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
         let words: BTreeSet<&str> = expression.split(|c| !is_idchar(c)).collect();
@@ -249,17 +270,21 @@ impl Maker {
             |word: &&str| json!({"type": "DictionaryEntry", "key": word, "value": self.id(word)});
         let own: Vec<Value> = own.map(entry).collect();
         if !own.is_empty() {
-            element.insert("simplelicensing_customIdToUri".to_owned(), json!(own));
+            element.put("simplelicensing_customIdToUri", &own)?;
         }
         self.add(element);
         self.licences.insert(expression.to_owned(), id.clone());
-        id
+        Ok(id)
     }
 
     /// One element for all that an element has the same relation to.
-    fn relationships(&mut self, document: &Document, unknown: &BTreeSet<String>) {
-        let mut order = Vec::new();
-        let mut targets: BTreeMap<(String, Relation), Vec<String>> = BTreeMap::new();
+    fn relationships(
+        &mut self,
+        document: &Document,
+        unknown: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let mut places: HashMap<(&str, Relation<'_>), usize> = HashMap::new();
+        let mut rows: Vec<((&str, Relation<'_>), Vec<String>)> = Vec::new();
         for relation in &document.relationships {
             if relation.kind == "DESCRIBES" && relation.from == DOCUMENT_ID {
                 continue;
@@ -270,43 +295,46 @@ impl Maker {
             } else {
                 (&relation.from, &relation.to)
             };
-            let key = (from.clone(), kind);
-            let to = self.target(to);
-            targets
-                .entry(key)
-                .or_insert_with_key(|key| {
-                    order.push(key.clone());
-                    Vec::new()
-                })
-                .push(to);
+            let key = (from.as_str(), kind);
+            let place = *places.entry(key).or_insert_with(|| {
+                rows.push((key, Vec::new()));
+                rows.len() - 1
+            });
+            if let Some((_, targets)) = rows.get_mut(place) {
+                targets.push(self.target(to));
+            }
         }
-        for key in order {
-            let to = targets.remove(&key).unwrap_or_default();
-            let (from, kind) = key;
-            let from = self.target(&from);
-            self.relate((&from, kind.name, &to), kind.comment.as_deref());
+        for ((from, kind), to) in rows {
+            let from = self.target(from);
+            self.relate((&from, kind.name, &to), kind.comment)?;
         }
         for id in unknown {
             let from = self.id(id);
             let comment = "what is in it is not known";
-            self.relate((&from, "contains", &[UNKNOWN.to_owned()]), Some(comment));
+            self.relate((&from, "contains", &[UNKNOWN.to_owned()]), Some(comment))?;
         }
+        Ok(())
     }
 
-    fn relate(&mut self, (from, kind, to): (&str, &str, &[String]), comment: Option<&str>) {
+    fn relate(
+        &mut self,
+        (from, kind, to): (&str, &str, &[String]),
+        comment: Option<&str>,
+    ) -> Result<(), Error> {
         self.relations += 1;
         let id = self.id(&format!("Relationship-{}", self.relations));
-        let mut element = begin("Relationship", &id);
-        put(&mut element, "from", from);
-        put(&mut element, "relationshipType", kind);
-        element.insert("to".to_owned(), json!(to));
+        let mut element = Element::new("Relationship", id)?;
+        element.put("from", from)?;
+        element.put("relationshipType", kind)?;
+        element.put("to", to)?;
         if to.iter().any(|id| id == UNKNOWN) {
-            put(&mut element, "completeness", "noAssertion");
+            element.put("completeness", "noAssertion")?;
         }
         if let Some(comment) = comment {
-            put(&mut element, "comment", comment);
+            element.put("comment", comment)?;
         }
         self.add(element);
+        Ok(())
     }
 
     /// An element's address.
@@ -322,24 +350,6 @@ impl Maker {
             local => self.id(local),
         }
     }
-
-    fn add(&mut self, element: Map<String, Value>) {
-        let id = element.get("spdxId").and_then(Value::as_str);
-        self.ids.extend(id.map(str::to_owned));
-        self.elements.push(Value::Object(element));
-    }
-}
-
-fn begin(kind: &str, id: &str) -> Map<String, Value> {
-    let mut element = Map::new();
-    put(&mut element, "type", kind);
-    put(&mut element, "spdxId", id);
-    put(&mut element, "creationInfo", CREATION);
-    element
-}
-
-fn put(element: &mut Map<String, Value>, key: &str, text: &str) {
-    element.insert(key.to_owned(), text.into());
 }
 
 /// Whether a text of SPDX 2.3 says anything.
@@ -347,7 +357,21 @@ fn is_claim(text: &str) -> bool {
     text != NO_ASSERTION && text != "NONE"
 }
 
-fn hash(checksum: &Checksum) -> Value {
+#[derive(Serialize)]
+struct Hash<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    algorithm: &'static str,
+    #[serde(rename = "hashValue")]
+    value: &'a str,
+}
+
+/// The algorithms that both models call the same.
+const KNOWN: [&str; 11] = [
+    "sha1", "sha224", "sha256", "sha384", "sha512", "md2", "md4", "md5", "md6", "blake3", "adler32",
+];
+
+fn hash(checksum: &Checksum) -> Hash<'_> {
     let algorithm = checksum.algorithm.to_ascii_lowercase();
     let algorithm = match algorithm.as_str() {
         "sha3-256" => "sha3_256",
@@ -356,11 +380,13 @@ fn hash(checksum: &Checksum) -> Value {
         "blake2b-256" => "blake2b256",
         "blake2b-384" => "blake2b384",
         "blake2b-512" => "blake2b512",
-        known @ ("sha1" | "sha224" | "sha256" | "sha384" | "sha512" | "md2" | "md4" | "md5"
-        | "md6" | "blake3" | "adler32") => known,
-        _ => "other",
+        known => KNOWN.iter().find(|one| **one == known).unwrap_or(&"other"),
     };
-    json!({"type": "Hash", "algorithm": algorithm, "hashValue": checksum.checksum_value})
+    Hash {
+        kind: "Hash",
+        algorithm,
+        value: &checksum.checksum_value,
+    }
 }
 
 /// Names of a package elsewhere, and places that tell of it.
@@ -413,16 +439,16 @@ fn purpose_of(purpose: &str) -> &'static str {
 }
 
 /// What a relation is called in the newer model.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Relation {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Relation<'a> {
     name: &'static str,
     /// Whether it is said the other way round.
     turned: bool,
-    comment: Option<String>,
+    comment: Option<&'a str>,
 }
 
 /// SPDX 3.0.1, annex "Diffs from previous editions".
-fn relation_of(relation: &Relationship) -> Relation {
+fn relation_of(relation: &Relationship) -> Relation<'_> {
     let (name, turned) = match relation.kind.as_str() {
         "AMENDS" => ("amendedBy", true),
         "ANCESTOR_OF" => ("ancestorOf", false),
@@ -450,7 +476,7 @@ fn relation_of(relation: &Relationship) -> Relation {
             return Relation {
                 name: "other",
                 turned: false,
-                comment: Some(relation.kind.clone()),
+                comment: Some(&relation.kind),
             };
         }
     };

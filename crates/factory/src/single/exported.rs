@@ -143,7 +143,8 @@ pub(super) fn write_index_sboms(
         documents.push(("sbom-index.spdx.json".to_owned(), document.to_json()?));
     }
     if spdx3 {
-        let bytes = Graph::of(&document, &BTreeSet::new()).to_json()?;
+        let graph = Graph::of(&document, &BTreeSet::new())?;
+        let bytes = graph.as_json().to_vec();
         documents.push(("sbom-index.spdx3.json".to_owned(), bytes));
     }
     keep(&documents, order)
