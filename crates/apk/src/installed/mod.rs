@@ -7,8 +7,8 @@
 pub mod side;
 pub mod text;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use boltworks_crypto::Sha1Hasher;
 use boltworks_fsx::{Meta, Node, RelPath};
@@ -151,25 +151,21 @@ impl InstalledPackage {
         nodes: impl IntoIterator<Item = (&'n RelPath, &'n Node)>,
         checksum: impl Fn(&RelPath) -> Option<Sha1>,
     ) -> Self {
-        // By components, so that a directory's content follows it at once.
-        let mut directories: BTreeMap<Vec<Vec<u8>>, Directory> = BTreeMap::new();
+        let mut directories: BTreeMap<Components<'n>, Directory> = BTreeMap::new();
         for (path, node) in nodes {
             let owner = Owner::of(&node.meta);
             if node.is_dir() {
-                let directory = directories.entry(key(Some(path)));
+                let directory = directories.entry(Components(path.as_bytes()));
                 directory
                     .or_insert_with(|| Directory::new(Some(path.clone())))
                     .owner = owner;
                 continue;
             }
-            let parent = path.parent();
-            let directory = match directories.entry(key(parent.as_ref())) {
-                Entry::Occupied(slot) => slot.into_mut(),
-                Entry::Vacant(slot) => slot.insert(Directory::new(parent)),
-            };
-            let name = path.file_name().to_vec();
+            let parent = path.above().next_back();
+            let directory = directories.entry(Components(parent.unwrap_or_default()));
+            let directory = directory.or_insert_with(|| Directory::new(path.parent()));
             directory.files.push(InstalledFile {
-                name,
+                name: path.file_name().to_vec(),
                 owner,
                 checksum: checksum(path),
             });
@@ -184,9 +180,22 @@ impl InstalledPackage {
     }
 }
 
-fn key(path: Option<&RelPath>) -> Vec<Vec<u8>> {
-    path.map(|path| path.components().map(<[u8]>::to_vec).collect())
-        .unwrap_or_default()
+/// A path's bytes, ordered by components: a directory's content follows it at once.
+#[derive(PartialEq, Eq)]
+struct Components<'p>(&'p [u8]);
+
+impl Ord for Components<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0
+            .split(|&byte| byte == b'/')
+            .cmp(other.0.split(|&byte| byte == b'/'))
+    }
+}
+
+impl PartialOrd for Components<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Directory {
