@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use boltworks_fsx::RelPath;
+use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_store::{Batch, Store};
 
 use crate::build::ImageRequest;
@@ -13,8 +13,9 @@ use crate::layer::StoredLayer;
 use crate::layers::Part;
 use crate::memory::Memory;
 use crate::pieces::{Note, Pieces};
+use crate::skeleton::MTIME;
 use crate::tree::Composed;
-use crate::{Error, layer};
+use crate::{Error, erofs, layer};
 
 /// Where layers are made.
 pub(crate) struct Works<'a> {
@@ -95,6 +96,23 @@ impl<'a> Works<'a> {
         let places = (self.store, &mut self.batch);
         let stored = own.write(layer, known, places)?;
         self.keep(note, &stored, Ok(()));
+        Ok((stored.layer, stored.unpacked))
+    }
+
+    /// All files as one layer of EROFS, as apko lays them or not.
+    pub(crate) fn erofs_layer(
+        &mut self,
+        tree: &Tree,
+        own: Option<&compatible::Laid>,
+    ) -> Result<Found, Error> {
+        let places = (self.store, &mut self.batch);
+        let stored = if let Some(own) = own {
+            let (root, tree) = own.inodes()?;
+            erofs::write((&tree, &root), own.time, places)?
+        } else {
+            let root = Node::dir(Meta::new(0o755, MTIME));
+            erofs::write((tree, &root), MTIME, places)?
+        };
         Ok((stored.layer, stored.unpacked))
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boltworks_model::Sha256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::descriptor::prefixed_list;
+use crate::descriptor::{list_or_null, prefixed_list};
 
 /// An image configuration (image-spec 1.1, image configuration).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,14 @@ pub struct Config {
     pub variant: Option<String>,
     /// The system.
     pub os: String,
+    /// What the system must be able to do: `erofs`, where layers are of that.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "list_or_null",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub os_features: Vec<String>,
     /// What runs in a container.
     #[serde(default, rename = "config", skip_serializing_if = "Process::is_empty")]
     pub process: Process,

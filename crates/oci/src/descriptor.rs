@@ -65,12 +65,32 @@ pub struct Platform {
     pub architecture: String,
     /// The system: `linux`.
     pub os: String,
+    /// What the system must be able to do: `erofs`, where layers are of that.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "list_or_null",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub os_features: Vec<String>,
     /// The processor's variant: `v7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
 impl Platform {
+    /// Whether both are the same system on the same processor, whatever it must be able to do.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let parts = |one: &Self| {
+            (
+                one.architecture.clone(),
+                one.os.clone(),
+                one.variant.clone(),
+            )
+        };
+        parts(self) == parts(other)
+    }
+
     /// The architecture as a part of a tag: `amd64`, `arm_v7`.
     pub fn suffix(&self) -> String {
         match &self.variant {
@@ -85,9 +105,15 @@ impl From<Architecture> for Platform {
         Self {
             architecture: architecture.go().to_owned(),
             os: "linux".to_owned(),
+            os_features: Vec::new(),
             variant: architecture.variant().map(str::to_owned),
         }
     }
+}
+
+/// A list; some writers put `null` where there is none.
+pub(crate) fn list_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// `sha256:<64 lower-case hexadecimal digits>`, and nothing else.

@@ -257,6 +257,7 @@ mod tests {
             architecture: "amd64".into(),
             variant: None,
             os: "linux".into(),
+            os_features: Vec::new(),
             process: Process {
                 user: Some("65532".into()),
                 env: vec!["PATH=/bin".into()],

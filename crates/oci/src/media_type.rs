@@ -12,6 +12,8 @@ pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 /// A layer: a tar as it is.
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// A layer: an EROFS image as it is (erofs-image-spec, a draft).
+pub const LAYER_EROFS: &str = "application/vnd.erofs";
 /// The two bytes `{}`: the configuration of an artifact that has none.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// An SPDX document in JSON.
@@ -44,7 +46,17 @@ mod tests {
     #[test]
     fn forms_are_told_apart() {
         for good in [
-            MANIFEST, INDEX, CONFIG, LAYER_GZIP, LAYER_ZSTD, LAYER, EMPTY, SPDX, SPDX3, CYCLONEDX,
+            MANIFEST,
+            INDEX,
+            CONFIG,
+            LAYER_GZIP,
+            LAYER_ZSTD,
+            LAYER,
+            LAYER_EROFS,
+            EMPTY,
+            SPDX,
+            SPDX3,
+            CYCLONEDX,
         ] {
             assert!(is_media_type(good), "{good}");
         }

@@ -51,7 +51,8 @@ pub fn pull(
     if root.is_index() {
         let children = read_index(&root.bytes)?.manifests;
         let wanted = children.into_iter().filter(|child| {
-            let is_other = |wanted: &Platform| child.platform.as_ref() != Some(wanted);
+            let platform = child.platform.as_ref();
+            let is_other = |wanted: &Platform| !platform.is_some_and(|one| one.is_like(wanted));
             !limits.platform.as_ref().is_some_and(is_other)
         });
         for child in wanted {

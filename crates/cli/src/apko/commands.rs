@@ -157,12 +157,6 @@ const LOGIN: &[Flag] = &[
     text("username", "The name").short('u'),
 ];
 
-/// Why nothing is done with EROFS, and what to do.
-const EROFS: (&str, &str) = (
-    "there are no EROFS layers here yet",
-    "build with layers of tar, the default",
-);
-
 pub(super) const COMMANDS: &[Command] = &[
     command(
         "build",
@@ -242,15 +236,31 @@ pub(super) const COMMANDS: &[Command] = &[
         LOGIN,
         "Keep a login for a registry where docker keeps them",
     ),
-    command("erofs mount", "SOURCE FOLDER", 2, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
-    command("erofs umount", "FOLDER", 1, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
-    command("erofs ls", "SOURCE", 1, EROFS_FLAGS, "Not taken").refused(EROFS.0, EROFS.1),
+    command(
+        "erofs mount",
+        "IMAGE FOLDER",
+        2,
+        &[EROFS_ARCH, EROFS_MODE, EROFS_RW],
+        "Mount an image of EROFS, or a file that is one layer of it",
+    ),
+    command(
+        "erofs umount",
+        "FOLDER",
+        1,
+        &[EROFS_ARCH.idle(), EROFS_MODE.idle(), EROFS_RW.idle()],
+        "Take down what is mounted at a folder",
+    ),
+    command(
+        "erofs ls",
+        "IMAGE",
+        1,
+        &[EROFS_ARCH, EROFS_MODE.idle(), EROFS_RW.idle()],
+        "List what is in an image of EROFS, without mounting it",
+    ),
     VERSION,
     COMPLETION,
 ];
 
-const EROFS_FLAGS: &[Flag] = &[
-    text("arch", "The architecture of the image").or("host"),
-    text("mode", "How it is mounted").or("auto"),
-    switch("rw", "Whether it can be written to"),
-];
+const EROFS_ARCH: Flag = text("arch", "The architecture of the image").or("host");
+const EROFS_MODE: Flag = text("mode", "How it is mounted: auto or kernel").or("auto");
+const EROFS_RW: Flag = switch("rw", "Write to it: what is written lies beside it");

@@ -33,7 +33,10 @@ pub(super) const BUILD_REPOSITORY_APPEND: Flag = list(
 )
 .short('b');
 pub(super) const CACHE_DIR: Flag = text("cache-dir", "Packages are kept with the state").idle();
-pub(super) const FORMAT: Flag = text("format", "The form of layers: tar");
+pub(super) const FORMAT: Flag = text(
+    "format",
+    "The form of layers, whatever the file says: tar or erofs",
+);
 pub(super) const IGNORE_SIGNATURES: Flag = switch(
     "ignore-signatures",
     "Take packages from repositories whoever signed them",

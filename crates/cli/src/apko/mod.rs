@@ -11,6 +11,7 @@ mod build;
 mod commands;
 mod config;
 mod dot;
+mod erofs;
 mod flags;
 mod given;
 mod lock;
@@ -33,7 +34,7 @@ pub(crate) const APKO: Dialect = Dialect {
     name: "apko",
     about: "Builds images from apk packages: the command line of apko, the work of Boltworks",
     commands: COMMANDS,
-    groups: &[("erofs", "Images of EROFS layers")],
+    groups: &[("erofs", "Images with layers of EROFS")],
     everywhere: EVERYWHERE,
     work,
 };
@@ -53,6 +54,9 @@ fn work(command: &str, words: &Words<'_>, output: &Output) -> Result<ExitCode, F
         "show-config" => config::run(words, output),
         "show-packages" => packages::run(words, output),
         "dot" => dot::run(words, output),
+        "erofs mount" => erofs::mount(words, output),
+        "erofs umount" => erofs::unmount(words, output),
+        "erofs ls" => erofs::list(words, output),
         "version" => other::version(&APKO, words, output),
         _ => other::completion(&APKO, words, output),
     }

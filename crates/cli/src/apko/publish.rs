@@ -6,7 +6,7 @@ use boltworks_factory::registries::{self, Login};
 use boltworks_factory::single::{ImageOrder, Lock, PublishOrder};
 use boltworks_oci::Reference;
 
-use super::build::{annotations, format, order, sboms};
+use super::build::{annotations, order, sboms, set_format};
 use super::given;
 use crate::commands;
 use crate::dialect::flag::Words;
@@ -37,15 +37,15 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             "apko publish IMAGE.yaml REGISTRY/NAME:TAG",
         ));
     };
-    format(words)?;
     let lock = words.path("lockfile");
     let out = host::temporary().join("image");
-    let image = ImageOrder {
+    let mut image = ImageOrder {
         lock: lock.as_deref().map(Lock::load).transpose()?,
         annotations: annotations(words)?,
         sboms: sboms(words)?,
         ..order(words, &first.to_string(), &out)?
     };
+    set_format(words, &mut image.configuration)?;
     let order = PublishOrder {
         image,
         architectures: given::architectures(words)?,

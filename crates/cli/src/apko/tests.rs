@@ -49,7 +49,11 @@ fn what_would_change_something_is_refused() {
         ("apko login r.test", "needs a registry and a name"),
         ("apko login r.test -u me", "needs a password"),
         ("apko clean --dry-run", "apko clean is not taken"),
-        ("apko erofs ls x", "apko erofs ls is not taken"),
+        ("apko erofs ls", "apko erofs ls needs more"),
+        (
+            "apko erofs mount x y --mode fuse",
+            "--mode fuse is not taken",
+        ),
         ("apko dot --web x.yaml", "--web is not taken"),
         ("apko --log-level loud version", "'loud' is no log level"),
     ] {

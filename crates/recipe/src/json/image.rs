@@ -4,7 +4,7 @@ use boltworks_version::apk::Dependency;
 use serde_json::{Map, Value, json};
 
 use super::{FORM, Object, View, map, sorted, texts};
-use crate::resolved::{EntrypointKind, Image, PathMutation};
+use crate::resolved::{EntrypointKind, Format, Image, PathMutation};
 use crate::words;
 
 impl Image {
@@ -96,6 +96,7 @@ fn whole_image(image: &Image, view: View) -> Map<String, Value> {
             .as_ref()
             .map(|layering| json!({ "strategy": layering.strategy, "budget": layering.budget })),
     );
+    object.put("format", (image.format == Format::Erofs).then_some("erofs"));
     let certificates = image.certificates.iter();
     let certificates: Value = certificates
         .map(|certificate| json!({ "name": certificate.name, "content": certificate.content }))

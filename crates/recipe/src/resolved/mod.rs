@@ -7,8 +7,8 @@ pub mod step;
 pub mod update;
 
 pub use image::{
-    Accounts, Base, Certificate, EntrypointKind, Group, Image, Layering, PathKind, PathMutation,
-    RuntimeKey, User,
+    Accounts, Base, Certificate, EntrypointKind, Format, Group, Image, Layering, PathKind,
+    PathMutation, RuntimeKey, User,
 };
 pub use recipe::{
     BuildOption, Capability, CapabilitySets, Copyright, Cpe, Dependencies, Package, PackageOptions,

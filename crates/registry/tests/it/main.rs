@@ -137,6 +137,7 @@ fn platform(architecture: &str) -> Platform {
     Platform {
         architecture: architecture.to_owned(),
         os: "linux".to_owned(),
+        os_features: Vec::new(),
         variant: None,
     }
 }
