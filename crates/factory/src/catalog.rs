@@ -11,7 +11,7 @@ use boltworks_package::local::{Beside, LocalFile, LocalFiles};
 use boltworks_package::workspace::RESULTS;
 use boltworks_plan::{ActionKind, Catalog, ImageItem, Pin, RecipeItem, Subject};
 use boltworks_recipe::parsed::{Ground, Included, with_ground};
-use boltworks_recipe::resolved::{KnownBy, Layering, Recipe, SourceRef};
+use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{
     ImageTest, Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe,
 };
@@ -335,7 +335,13 @@ fn read_image(
         included,
     };
     let mut image = boltworks_recipe::resolve_image(&image)?;
-    image.layering.get_or_insert_with(Layering::of_each_origin);
+    if let Some(base) = &image.base {
+        let what = "a base image is taken with a lock file, and a factory has none";
+        let help = "name an image of the factory with `overlay`, or build this one by itself: \
+                    boltworks image build --lockfile";
+        return Err(base.error(what, help).into());
+    }
+    image.part_by_origin();
     let item = ImageItem {
         name: stem(path).to_owned(),
         image: with_packages(&image, &added).map_err(|why| Error::asked(why, "correct it"))?,

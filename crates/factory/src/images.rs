@@ -216,6 +216,7 @@ impl Workshop<'_> {
             keyring: &self.means.keys.keyring,
             created: Some(story.inputs.epoch),
             upon,
+            base: None,
             compression: compression(self.means.home.config.compression),
             compatible: None,
         };

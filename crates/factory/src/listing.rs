@@ -9,6 +9,7 @@
 //! runs this and nobody else may write it, as with everything else in the state. What is damaged is made
 //! again, and that it could not be kept is nobody's concern. Few are kept, the newest.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -175,6 +176,21 @@ impl Listing {
             description: String::new(),
             entries,
         })
+    }
+
+    /// The packages that have this name.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<IndexEntry>, Error> {
+        let look = |columns: &Columns| -> Result<Vec<IndexEntry>, Damaged> {
+            let offers = columns.look(name)?.offers.into_iter();
+            let entries = offers.map(|at| columns.entry(at).map(Cow::into_owned));
+            entries
+                .filter(|entry| !matches!(entry, Ok(entry) if entry.name.as_str() != name))
+                .collect()
+        };
+        match look(&self.columns) {
+            Ok(found) => Ok(found),
+            Err(_) => Ok(look(&self.again()?).map_err(boltworks_apk::Error::from)?),
+        }
     }
 
     fn again(&self) -> Result<Columns, Error> {

@@ -201,14 +201,14 @@ pub struct Dock<'a> {
 
 /// What was judged before with the same keys: the package in the store by what an index calls it.
 #[derive(Debug)]
-struct Memory<'a> {
+pub(crate) struct Judged<'a> {
     folder: Option<&'a Root>,
     file: RelPath,
     known: BTreeMap<Sha1, Sha256>,
     is_new: bool,
 }
 
-impl<'a> Memory<'a> {
+impl<'a> Judged<'a> {
     /// What cannot be read is as not remembered.
     fn load(folder: Option<&'a Root>, keyring: Option<&Keyring>) -> Result<Self, Error> {
         let mut keys = String::new();
@@ -232,11 +232,16 @@ impl<'a> Memory<'a> {
         })
     }
 
-    fn insert(&mut self, identity: Sha1, digest: Sha256) {
+    /// A package that was judged, if it was.
+    pub(crate) fn get(&self, identity: Sha1) -> Option<Sha256> {
+        self.known.get(&identity).copied()
+    }
+
+    pub(crate) fn insert(&mut self, identity: Sha1, digest: Sha256) {
         self.is_new |= self.known.insert(identity, digest) != Some(digest);
     }
 
-    fn save(&self) -> Result<(), Error> {
+    pub(crate) fn save(&self) -> Result<(), Error> {
         if let Some(folder) = self.folder.filter(|_| self.is_new) {
             let text = serde_json::to_vec(&self.known).unwrap_or_default();
             folder.write(&self.file, &text, 0o600)?;
@@ -273,7 +278,7 @@ impl Dock<'_> {
         let others: Vec<Whole<'_>> = others.iter().map(|index| Whole::new(index)).collect();
         let others: Vec<_> = others.iter().map(|whole| whole as &dyn Shelf).collect();
         let parts = reached(&listings, wanted, &others)?;
-        let mut memory = Memory::load(self.memory, self.keyring)?;
+        let mut memory = self.judged()?;
         for (repository, part) in repositories.iter().zip(parts) {
             if let Some(text) = repository.left_out() {
                 ambient.sink.event(Event::Warning { text: &text });
@@ -306,7 +311,7 @@ impl Dock<'_> {
         &self,
         repository: &Repository,
         entry: &IndexEntry,
-        memory: &mut Memory<'_>,
+        memory: &mut Judged<'_>,
     ) -> Result<Option<Sha256>, Error> {
         let name = RelPath::try_from(entry.file_name().as_str())?;
         let stat = repository.folder.stat(&name)?;
@@ -335,7 +340,34 @@ impl Dock<'_> {
         Ok(Some(digest))
     }
 
+    /// What was judged before.
+    pub(crate) fn judged(&self) -> Result<Judged<'_>, Error> {
+        Judged::load(self.memory, self.keyring)
+    }
+
     fn keep(&self, file: std::fs::File, entry: &IndexEntry) -> Result<Sha256, Error> {
+        self.keep_if(file, &|package| {
+            let control = package.control();
+            let found = (&control.name, &control.version, package.identity());
+            if found == (&entry.name, &entry.version, entry.identity) {
+                return Ok(());
+            }
+            let words = |name: &PackageName, version: &Version, identity: Sha1| {
+                format!("{name}-{version} {}", identity.to_q1())
+            };
+            Err(Error::NotListed {
+                found: words(&control.name, &control.version, package.identity()),
+                listed: words(&entry.name, &entry.version, entry.identity),
+            })
+        })
+    }
+
+    /// Copies a package, judges it there and keeps it if it is the one that is meant.
+    pub(crate) fn keep_if(
+        &self,
+        file: std::fs::File,
+        is_meant: &dyn Fn(&PackageFile) -> Result<(), Error>,
+    ) -> Result<Sha256, Error> {
         let unreadable = |source| boltworks_fsx::Error::Stream {
             action: "copy the package",
             source,
@@ -348,17 +380,7 @@ impl Dock<'_> {
             ..OpenOptions::default()
         };
         let package = PackageFile::open(Arc::clone(&copy), &options)?;
-        let control = package.control();
-        let found = (&control.name, &control.version, package.identity());
-        if found != (&entry.name, &entry.version, entry.identity) {
-            let words = |name: &PackageName, version: &Version, identity: Sha1| {
-                format!("{name}-{version} {}", identity.to_q1())
-            };
-            return Err(Error::NotListed {
-                found: words(&control.name, &control.version, package.identity()),
-                listed: words(&entry.name, &entry.version, entry.identity),
-            });
-        }
+        is_meant(&package)?;
         let mut reader = &*copy;
         reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         Ok(self.store.put(reader, PACKAGE_LIMIT)?.digest)

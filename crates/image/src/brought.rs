@@ -22,12 +22,19 @@ pub struct Brought<'a> {
     pub assembly: &'a Assembly,
     /// The packages, in install order.
     pub members: &'a [Member<'a>],
+    /// How many of them are none, but the image below.
+    pub below: usize,
 }
 
 impl Brought<'_> {
     /// Name and version of the package that a path came from.
     pub fn package(&self, path: &RelPath) -> Option<String> {
-        let control = self.members.get(*self.assembly.origin.get(path)?)?.control;
+        let place = *self.assembly.origin.get(path)?;
+        let control = self
+            .members
+            .get(place)
+            .filter(|_| place >= self.below)?
+            .control;
         Some(format!("{}-{}", control.name, control.version))
     }
 

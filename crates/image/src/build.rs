@@ -16,6 +16,7 @@ use boltworks_sbom::{Gap, ImageFacts, ImageSbom, LayerFact};
 use boltworks_store::Store;
 
 use crate::Error;
+use crate::base::Base;
 use crate::compatible::Compatible;
 use crate::contents::{PackageContents, System};
 use crate::laid::{Laid, Open, lay};
@@ -44,6 +45,9 @@ pub struct ImageRequest<'a> {
     pub created: Option<Timestamp>,
     /// The image it stands upon: the layers of that are its first ones, and one more is above them.
     pub upon: Option<&'a Self>,
+    /// The image that somebody else made and that this one is laid upon: not of one that stands upon
+    /// another.
+    pub base: Option<&'a Base>,
     /// How layers are compressed.
     pub compression: Compression,
     /// What decides layers as apko lays them, if they are to be laid so: not of one that stands upon
@@ -214,7 +218,7 @@ fn of_packages(
         spdx,
         spdx3,
         cyclonedx,
-        packages: opened.len(),
+        packages: opened.len() + request.base.map_or(0, |base| base.controls.len()),
         unpacked,
         gaps: sbom.gaps,
         notes,
@@ -242,9 +246,13 @@ fn describe(
     parts: &ImageParts,
     created: Timestamp,
 ) -> Result<ImageSbom, Error> {
-    let packages = PackageContents::read(&request.locked.packages, opened, memory)?;
+    let own = (request.locked.packages.as_slice(), opened);
+    let packages = PackageContents::read(request.base, own, memory)?;
     let packages: Vec<_> = packages.iter().map(PackageContents::facts).collect();
-    let system = System::read(tree)?;
+    let system = match (System::read(tree)?, request.base) {
+        (None, Some(base)) => System::read(&base.tree)?,
+        (found, _) => found,
+    };
     let layers: Vec<LayerFact> = parts
         .layers
         .iter()

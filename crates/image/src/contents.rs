@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use boltworks_apk::Control;
 use boltworks_fsx::{Limit, RelPath, Tree};
-use boltworks_model::Sha512;
+use boltworks_model::{Sha256, Sha512};
 use boltworks_rootfs::{LockedPackage, Opened};
-use boltworks_sbom::{ImagePackage, OsFacts};
+use boltworks_sbom::{ImagePackage, OsFacts, Own};
 use boltworks_version::apk::Version;
 
 use crate::Error;
+use crate::base::Base;
 use crate::declaration::os_release;
 use crate::memory::{Document, Memory};
 use crate::place::read_file;
@@ -21,29 +22,43 @@ const SBOM_LIMIT: Limit = Limit(16 << 20);
 /// What is known of one package.
 #[derive(Debug)]
 pub struct PackageContents<'a> {
-    locked: &'a LockedPackage,
+    /// Absent of a package whose file nobody has.
+    digests: Option<(Sha256, Sha512)>,
     control: &'a Control,
-    sha512: Sha512,
     version: String,
     depends_on: Vec<usize>,
     document: Document,
 }
 
 impl<'a> PackageContents<'a> {
-    /// The packages of an image, in install order.
+    /// The packages of an image, in install order; before them those of the image below.
     pub(crate) fn read(
-        locked: &'a [LockedPackage],
-        opened: &'a [Arc<Opened>],
+        base: Option<&'a Base>,
+        (locked, opened): (&'a [LockedPackage], &'a [Arc<Opened>]),
         memory: &Memory,
     ) -> Result<Vec<Self>, Error> {
-        let providers = Providers::of(opened);
+        let below = base.map_or(&[][..], |base| &base.controls);
+        let own = opened.iter().map(|one| &one.control);
+        let controls: Vec<&Control> = below.iter().chain(own).collect();
+        let providers = Providers::of(&controls);
         let mut all = Vec::new();
+        for control in below {
+            let tree = base.map(|base| &base.tree);
+            let document = tree.map(|tree| document(tree, control)).transpose()?;
+            let document = document.flatten();
+            all.push(Self {
+                digests: None,
+                control,
+                version: control.version.to_string(),
+                depends_on: providers.of_package(control),
+                document: document.map(|bytes| Arc::new(Own::read(&bytes))),
+            });
+        }
         for (locked, opened) in locked.iter().zip(opened) {
             let control = &opened.control;
             all.push(Self {
-                locked,
+                digests: Some((locked.sha256, opened.sha512)),
                 control,
-                sha512: opened.sha512,
                 version: control.version.to_string(),
                 depends_on: providers.of_package(control),
                 document: memory
@@ -63,8 +78,7 @@ impl<'a> PackageContents<'a> {
             url: &self.control.url,
             licences: &self.control.licenses,
             maintainer: &self.control.maintainer,
-            sha256: self.locked.sha256,
-            sha512: self.sha512,
+            digests: self.digests,
             depends_on: self.depends_on.clone(),
             document: self.document.as_deref(),
         }
@@ -99,10 +113,9 @@ fn document(tree: &Tree, control: &Control) -> Result<Option<Vec<u8>>, Error> {
 struct Providers<'a>(BTreeMap<&'a str, Vec<(usize, Option<&'a Version>)>>);
 
 impl<'a> Providers<'a> {
-    fn of(opened: &'a [Arc<Opened>]) -> Self {
+    fn of(controls: &[&'a Control]) -> Self {
         let mut names: BTreeMap<&str, Vec<(usize, Option<&Version>)>> = BTreeMap::new();
-        for (at, package) in opened.iter().enumerate() {
-            let control = &package.control;
+        for (at, control) in controls.iter().enumerate() {
             let own = (control.name.as_str(), Some(&control.version));
             let provided = control.provides.iter();
             let provided = provided.map(|one| (one.name.as_str(), one.version.as_ref()));

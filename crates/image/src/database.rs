@@ -9,9 +9,10 @@ use std::sync::Arc;
 use boltworks_apk::IndexEntry;
 use boltworks_apk::installed::{self, Database, InstalledPackage, side};
 use boltworks_fsx::{Content, Kind, Meta, RelPath, Tree};
-use boltworks_rootfs::{Assembly, Opened};
+use boltworks_rootfs::Opened;
 
 use crate::Error;
+use crate::base::Base;
 use crate::brought::Brought;
 use crate::build::ImageRequest;
 use crate::place::{ensure_dir, put_file, replace_file, resolved};
@@ -22,9 +23,9 @@ pub const FOLDER: &str = "usr/lib/apk/db";
 
 /// The installed packages and who owns which path of the finished image; nobody those that it
 /// has `replaced`.
-fn of(
+fn of<'a>(
     packages: &[Arc<Opened>],
-    assembly: &Assembly,
+    belongings: impl Iterator<Item = &'a BTreeMap<RelPath, RelPath>>,
     tree: &Tree,
     replaced: &BTreeSet<RelPath>,
 ) -> Database {
@@ -38,7 +39,7 @@ fn of(
         InstalledPackage::new(&package.control, package.identity, package.size)
             .with_paths(nodes, checksum)
     };
-    let packages = packages.iter().zip(&assembly.belongings).map(installed);
+    let packages = packages.iter().zip(belongings).map(installed);
     Database {
         packages: packages.collect(),
     }
@@ -129,13 +130,13 @@ pub fn verify_place(brought: &Brought<'_>) -> Result<(), Error> {
 }
 
 /// Writes the database and what belongs to it into the tree. Its list is empty until the image
-/// is finished: see [`list`].
+/// is finished: see [`list`]. What a person should know of the image below.
 pub fn add(
     tree: &mut Tree,
     brought: &Brought<'_>,
     packages: &[Arc<Opened>],
     request: &ImageRequest<'_>,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     link_database(tree, brought)?;
     let folder = Meta::new(0o755, MTIME);
     for path in [
@@ -151,14 +152,26 @@ pub fn add(
         .iter()
         .map(|one| IndexEntry::from_control(&one.control, one.identity, one.size));
     let entries: Vec<_> = entries.collect();
+    let beside = request
+        .base
+        .map(Base::beside)
+        .transpose()?
+        .unwrap_or_default();
+    let below = request.base.map_or(&[][..], |base| &base.database.packages);
+    let below = below.iter().filter_map(|one| {
+        let scripts = beside.scripts.get(&one.entry.identity)?;
+        Some((&one.entry, scripts))
+    });
     let scripts = entries.iter().zip(packages.iter().map(|one| &one.scripts));
-    let scripts = side::write_scripts(scripts, MTIME).map_err(Error::Database)?;
+    let scripts = side::write_scripts(below.chain(scripts), MTIME).map_err(Error::Database)?;
     let triggers = packages.iter().map(|one| {
         let triggers = one.control.triggers.as_slice();
         (one.identity, triggers)
     });
-    let triggers = side::write_triggers(triggers).map_err(Error::Database)?;
-    let world = side::write_world(&request.image.packages);
+    let below = beside.triggers.iter();
+    let below = below.map(|(identity, triggers)| (*identity, triggers.as_slice()));
+    let triggers = side::write_triggers(below.chain(triggers)).map_err(Error::Database)?;
+    let world = side::write_world(&[beside.world, request.image.packages.clone()].concat());
     let file = |mode| Meta::new(mode, MTIME);
     for (path, mode, bytes) in [
         (installed::DATABASE, 0o644, Vec::new()),
@@ -174,18 +187,24 @@ pub fn add(
         installed::ARCH,
         file(0o644),
         side::write_arch(&[request.architecture]),
-    )
+    )?;
+    Ok(beside.warnings)
 }
 
 /// Writes down which packages there are and which paths of the finished image are theirs: all
-/// that they brought, but for what the image has `replaced`. Gives the list, and where it is.
+/// that they brought, but for what the image has `replaced`. Packages that are `below` are in it, too.
+/// Gives the list, and where it is.
 pub fn list(
     tree: &mut Tree,
     packages: &[Arc<Opened>],
-    assembly: &Assembly,
+    (brought, below): (&Brought<'_>, Option<Database>),
     replaced: &BTreeSet<RelPath>,
 ) -> Result<(Database, RelPath), Error> {
-    let database = of(packages, assembly, tree, replaced);
+    let belongings = brought.assembly.belongings.iter().skip(brought.below);
+    let mut database = of(packages, belongings, tree, replaced);
+    database
+        .packages
+        .extend(below.into_iter().flat_map(|one| one.packages));
     let bytes = database.write().map_err(Error::Database)?;
     // The image file may have given it another name, which is to say the same.
     let path = RelPath::try_from(installed::DATABASE)?;

@@ -1,6 +1,6 @@
 //! What the image says of itself: `/etc/apko.json`, and for apk `/etc/apk/{repositories,keys}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_crypto::Keyring;
 use boltworks_fsx::{Meta, Tree};
@@ -9,8 +9,11 @@ use boltworks_recipe::resolved::{EntrypointKind, Image};
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::place::put_file;
+use crate::place::{put_file, read_file};
 use crate::skeleton::MTIME;
+
+/// Where apk is told of where packages are.
+const REPOSITORIES: &str = "etc/apk/repositories";
 
 /// Writes the image file as understood, as apko does, readable and not writable.
 pub fn add_configuration(
@@ -33,7 +36,7 @@ pub fn add_repositories(tree: &mut Tree, image: &Image, keyring: &Keyring) -> Re
         text.push_str(&repository);
         text.push('\n');
     }
-    put_file(tree, "etc/apk/repositories", Meta::new(0o644, MTIME), text)?;
+    put_file(tree, REPOSITORIES, Meta::new(0o644, MTIME), text)?;
     for (name, key) in keyring.iter() {
         add_key(tree, "keyring", name, &key.to_pem().map_err(Error::Key)?)?;
     }
@@ -41,6 +44,26 @@ pub fn add_repositories(tree: &mut Tree, image: &Image, keyring: &Keyring) -> Re
         add_key(tree, "contents.runtime_keyring", &key.name, &key.content)?;
     }
     Ok(())
+}
+
+/// Puts the repositories of the image below before those of this one, each once.
+pub fn add_repositories_below(tree: &mut Tree, below: &str) -> Result<(), Error> {
+    let own = repositories_of(tree)?;
+    let mut text = String::new();
+    let mut seen = BTreeSet::new();
+    for line in below.lines().chain(own.lines()) {
+        if !line.trim().is_empty() && seen.insert(line) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    put_file(tree, REPOSITORIES, Meta::new(0o644, MTIME), text)
+}
+
+/// What apk is told of where packages are.
+pub fn repositories_of(tree: &Tree) -> Result<String, Error> {
+    let text = read_file(tree, REPOSITORIES)?.map(|(bytes, _)| bytes);
+    Ok(String::from_utf8_lossy(&text.unwrap_or_default()).into_owned())
 }
 
 fn add_key(tree: &mut Tree, what: &str, name: &str, pem: &str) -> Result<(), Error> {

@@ -52,6 +52,9 @@ pub enum Error {
     /// The package database could not be written.
     #[error("write the package database")]
     Database(#[source] boltworks_apk::Error),
+    /// What is said to be in an image is not understood.
+    #[error("read which packages are in it")]
+    List(#[source] boltworks_apk::Error),
     /// A key could not be written down.
     #[error("write a public key")]
     Key(#[source] boltworks_crypto::Error),

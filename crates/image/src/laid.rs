@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use boltworks_crypto::sha256;
 use boltworks_model::{Ambient, Timestamp};
-use boltworks_oci::{ImageParts, ImagePlan};
+use boltworks_oci::{ImageParts, ImagePlan, media_type};
+use boltworks_recipe::resolved::Format;
 use boltworks_rootfs::{Locked, Opened};
 use boltworks_store::Store;
 
+use crate::base::{Base, upon};
 use crate::build::ImageRequest;
 use crate::compatible::{self, Material};
 use crate::layers::Part;
 use crate::tree::Composed;
 use crate::upper::{self, Side};
 use crate::works::{Works, source};
-use crate::{Error, layers, process, tree};
+use crate::{Error, layers, tree};
 
 /// Who made the image, in its configuration and history.
 const AUTHOR: &str = "boltworks";
@@ -44,10 +46,8 @@ pub(crate) fn lay(
     works: &mut Works<'_>,
     (ambient, step): (&Ambient<'_>, &dyn Fn(&str)),
 ) -> Result<Laid, Error> {
-    if request.upon.is_some() && request.compatible.is_some() {
-        let reason = "it cannot stand upon another and be laid as apko lays images";
-        return Err(Error::refused(format!("image {}", request.name), reason));
-    }
+    verify_ground(request)?;
+    upon::verify(request)?;
     let below = request.upon.map(|other| {
         let laid = lay(other, open, works, (ambient, step))?;
         Ok::<_, Error>((other, laid))
@@ -61,37 +61,44 @@ pub(crate) fn lay(
         Some(own) => Composed::of_tree(own.tree()?)?,
         None => tree::compose(request, &opened)?,
     };
-    let created = created(request.created, &opened)?;
-    let mut annotations = process::annotations(request.image, created);
+    let created = created(request, &opened)?;
+    let mut annotations = upon::annotations(request, created);
     if let Some((_, below)) = &below {
         let digest = below.parts.manifest.digest.prefixed();
         annotations.entry(BASE_DIGEST.to_owned()).or_insert(digest);
     }
-    let process = process::process(request.image, annotations.clone())?;
+    let process = upon::process(request, created, &annotations)?;
     step("compress");
+    let is_erofs = request.image.format == Format::Erofs;
     let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
         (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
         _ => None,
     };
     let wanted = match &below {
-        None if own.is_some() => Vec::new(),
-        None => parts(request, &composed, &opened)?,
+        None if own.is_some() || is_erofs => Vec::new(),
+        None => match request.base {
+            Some(base) => vec![upon::part(request, (&composed, opened.len()), base)?],
+            None => parts(request, &composed, &opened)?,
+        },
         Some(below) => vec![above(request, (&composed, opened.len()), below)?],
     };
     let (mut layers, mut unpacked) = match below {
         Some((_, laid)) => (laid.parts.layers, laid.unpacked),
-        None => (Vec::new(), 0),
+        None => upon::layers(request),
     };
     let mut all = Vec::new();
     for part in wanted {
         all.push(works.layer(request, &composed, &part)?);
         ambient.cancel.check()?;
     }
-    for layer in 0..own.as_ref().map_or(0, |own| own.groups.len()) {
-        if let Some(own) = &own {
+    if is_erofs {
+        all.push(works.erofs_layer(&composed.tree, own.as_ref())?);
+    }
+    for own in own.iter().filter(|_| !is_erofs) {
+        for layer in 0..own.groups.len() {
             all.push(works.own_layer(request, (own, layer))?);
+            ambient.cancel.check()?;
         }
-        ambient.cancel.check()?;
     }
     for (layer, bytes) in all {
         unpacked += bytes;
@@ -104,6 +111,9 @@ pub(crate) fn lay(
         author: AUTHOR.to_owned(),
         process,
         annotations,
+        below: request
+            .base
+            .map_or_else(Vec::new, |base| base.config.history.clone()),
     };
     let parts = ImageParts::new(&plan, layers, sha256)?;
     Ok(Laid {
@@ -114,6 +124,24 @@ pub(crate) fn lay(
         unpacked,
         notes: own.map(|own| own.notes).unwrap_or_default(),
     })
+}
+
+/// Refuses to lay what cannot be laid upon another image.
+fn verify_ground(request: &ImageRequest<'_>) -> Result<(), Error> {
+    let is_erofs = |one: &ImageRequest<'_>| one.image.format == Format::Erofs;
+    let stands = request.upon.is_some() || request.base.is_some();
+    let mut parts = [Some(request), request.upon].into_iter().flatten();
+    let (below, _) = upon::layers(request);
+    let mut kinds = below.iter().map(|layer| layer.media_type);
+    let has_erofs = parts.any(is_erofs) || kinds.any(|kind| kind == media_type::LAYER_EROFS);
+    let reason = if request.upon.is_some() && request.compatible.is_some() {
+        "it cannot stand upon another and be laid as apko lays images"
+    } else if stands && has_erofs {
+        "of EROFS there is one layer: neither can it stand upon another image nor another upon it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::refused(format!("image {}", request.name), reason))
 }
 
 /// The files as apko lays them, if they are to be laid so.
@@ -129,6 +157,7 @@ fn as_apko(
         locked: request.locked,
         opened,
         store,
+        base: request.base,
     });
     material
         .map(|material| compatible::lay(&material))
@@ -183,14 +212,18 @@ fn parts<'c>(
 /// The time of the image: the one asked for, or when its newest package was built. It stands in the
 /// configuration, the annotations and the SBOMs; what the layer holds has times of its own. One that
 /// no package can have is refused: some readers of those documents have no room for it.
-fn created(asked: Option<Timestamp>, opened: &[Arc<Opened>]) -> Result<Timestamp, Error> {
+fn created(request: &ImageRequest<'_>, opened: &[Arc<Opened>]) -> Result<Timestamp, Error> {
     let of_package = |one: &Arc<Opened>| {
         let control = &one.control;
         let what = format!("the build date of {}-{}", control.name, control.version);
         Some((Timestamp(control.build_date?), what))
     };
-    let newest = || opened.iter().filter_map(of_package).max();
-    let asked = asked.map(|time| (time, "the image's time".to_owned()));
+    let below = request.base.and_then(Base::newest);
+    let below = below.map(|time| (Timestamp(time), "a build date of the base image".to_owned()));
+    let newest = || opened.iter().filter_map(of_package).chain(below).max();
+    let asked = request
+        .created
+        .map(|time| (time, "the image's time".to_owned()));
     let Some((time, what)) = asked.or_else(newest) else {
         return Ok(Timestamp::EPOCH);
     };

@@ -18,14 +18,16 @@
 //! 8. `loader`: where glibc's loader finds libraries; `keystore`: Java's authorities, `pem`: the others'; [`brought`]:
 //!    what of it is as the packages brought it, and so is theirs in the database;
 //!    [`warnings`]: what of it a person should look at.
-//! 9. [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
+//! 9. `erofs`: instead of 5, one layer that a kernel mounts; [`export`]: a built image as an OCI layout or an archive; [`cpio`]: only its files.
 //! 10. [`unpacked`](mod@unpacked): an image's files as a client finds them.
 //! 11. [`compatible`]: instead of 2 to 5, files and layers as apko lays them.
+//! 12. [`mod@base`]: an image that somebody else made, and that this one is laid upon.
 //!
 //! Equal packages, image file and time give equal bytes, whatever the machine; the image's
 //! name is the digest of its manifest. Nothing is run: scripts are stored, never started.
 
 pub mod accounts;
+pub mod base;
 pub mod brought;
 pub mod build;
 pub mod certificates;
@@ -34,6 +36,7 @@ pub mod contents;
 pub mod cpio;
 pub mod database;
 pub mod declaration;
+mod erofs;
 pub mod error;
 pub mod export;
 mod keystore;
@@ -56,6 +59,7 @@ pub mod upper;
 pub mod warnings;
 mod works;
 
+pub use base::{Base, read_list};
 pub use build::{BuiltImage, ImageRequest, Series, build};
 pub use cpio::write_cpio;
 pub use error::Error;

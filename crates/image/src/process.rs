@@ -1,6 +1,6 @@
 //! How a container of the image starts: entry point, environment, user, labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_model::Timestamp;
 use boltworks_oci::Process;
@@ -66,6 +66,34 @@ pub fn process(image: &Image, labels: BTreeMap<String, String>) -> Result<Proces
         stop_signal: image.stop_signal.clone(),
         ..Process::default()
     })
+}
+
+/// The process of a base image with what the image upon it says: volumes if it has any, and labels. As apko
+/// does it nothing is left of the base's variables and labels; else they stay where the other says nothing.
+pub(crate) fn upon(base: &Process, own: Process, is_as_apko: bool) -> Process {
+    let volumes = if own.volumes.is_empty() {
+        base.volumes.clone()
+    } else {
+        own.volumes
+    };
+    let (mut env, mut labels) = (own.env, own.labels);
+    if !is_as_apko {
+        let name = |line: &String| line.split('=').next().unwrap_or_default().to_owned();
+        let below: BTreeSet<String> = base.env.iter().map(name).collect();
+        // A file says nothing of variables upon a base image: its own are the defaults.
+        env.retain(|line| !below.contains(&name(line)));
+        env.extend(base.env.iter().cloned());
+        env.sort();
+        for (key, value) in &base.labels {
+            labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Process {
+        volumes,
+        env,
+        labels,
+        ..base.clone()
+    }
 }
 
 #[cfg(test)]

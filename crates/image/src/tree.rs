@@ -6,15 +6,17 @@
 //! 4. certificates, services, busybox's links, the loader's cache
 //! 5. the database's list of what is still the packages'
 //!
-//! That is apko's order: a path may change what a package or an account made.
+//! That is apko's order: a path may change what a package or an account made. Where the image is laid upon
+//! one that is there already, the files of that are beneath all of it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use boltworks_apk::installed::{DATABASE, Database};
-use boltworks_fsx::{RelPath, Tree};
-use boltworks_rootfs::{Assembly, Member, Opened, assemble};
+use boltworks_fsx::{Node, RelPath, Tree};
+use boltworks_rootfs::{Member, Opened, assemble};
 
+use crate::base::Ground;
 use crate::brought::Brought;
 use crate::build::ImageRequest;
 use crate::{
@@ -64,19 +66,31 @@ impl Composed {
 /// The files of the image that is asked for, made of these packages, in install order.
 pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<Composed, Error> {
     let image = request.image;
-    let members: Vec<Member<'_>> = packages.iter().map(|one| one.member()).collect();
+    let ground = request.base.map(|base| Ground::of(base, packages));
+    let ground = ground.transpose()?;
+    let members: Vec<Member<'_>> = match &ground {
+        Some(ground) => ground.members(packages),
+        None => packages.iter().map(|one| one.member()).collect(),
+    };
     let assembly = assemble(&members)?;
     let brought = Brought {
         assembly: &assembly,
         members: &members,
+        below: members.len() - packages.len(),
     };
     let mut tree = assembly.tree.clone();
     database::verify_place(&brought)?;
     skeleton::add(&mut tree)?;
-    database::add(&mut tree, &brought, packages, request)?;
-    accounts::add(&mut tree, &image.accounts)?;
+    let mut warnings = database::add(&mut tree, &brought, packages, request)?;
+    if ground.is_none() {
+        accounts::add(&mut tree, &image.accounts)?;
+    }
     declaration::add_configuration(&mut tree, image, request.architecture)?;
     declaration::add_repositories(&mut tree, image, request.keyring)?;
+    if let Some(ground) = &ground {
+        let below = declaration::repositories_of(ground.below())?;
+        declaration::add_repositories_below(&mut tree, &below)?;
+    }
     paths::apply(&mut tree, &image.paths)?;
     certificates::add(&mut tree, image, packages)?;
     services::add_services(&mut tree, image)?;
@@ -85,25 +99,31 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<C
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
     let replaced = brought.replaced(&tree)?;
-    let (database, database_path) = database::list(&mut tree, packages, &assembly, &replaced)?;
-    let warnings = warnings::warnings(&brought, &tree, &replaced);
+    let below = ground.as_ref().map(|ground| ground.database(&replaced));
+    let (database, database_path) =
+        database::list(&mut tree, packages, (&brought, below), &replaced)?;
+    let is_new =
+        |path: &RelPath, node: &Node| ground.as_ref().is_none_or(|ground| !ground.has(path, node));
+    warnings.extend(warnings::warnings(&brought, &tree, (&replaced, &is_new)));
     Ok(Composed {
+        brought: brought_still(&brought, &replaced),
         tree,
         warnings,
         database,
         database_path,
-        brought: brought_still(&assembly, &replaced),
     })
 }
 
 fn brought_still(
-    assembly: &Assembly,
+    brought: &Brought<'_>,
     replaced: &BTreeSet<RelPath>,
 ) -> HashMap<RelPath, (usize, RelPath)> {
+    let assembly = brought.assembly;
     let all = assembly.origin.iter();
     let still = all.filter(|(path, _)| !replaced.contains(*path));
     let with_name = still.filter_map(|(path, &package)| {
         let own = assembly.belongings.get(package)?.get(path)?;
+        let package = package.checked_sub(brought.below)?;
         Some((path.clone(), (package, own.clone())))
     });
     with_name.collect()

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek};
 use std::sync::Arc;
 
+use boltworks_crypto::Hashing;
 use boltworks_fsx::tar::{Policy, read_tree};
-use boltworks_fsx::{Bounded, Limit, Node, RelPath, Root, Tree};
-use boltworks_oci::{Descriptor, media_type};
+use boltworks_fsx::{Bounded, Limit, Node, RelPath, Root, Tree, erofs};
+use boltworks_model::Sha256;
+use boltworks_oci::{Descriptor, Layer, media_type};
 use boltworks_store::Store;
 use flate2::bufread::MultiGzDecoder;
 use zstd::Decoder;
@@ -16,35 +18,91 @@ use crate::place::{WHITEOUT, unlink_all};
 
 /// What of such a name stands for all that is below in the folder.
 const OPAQUE: &[u8] = b".wh..opq";
-/// The most that one layer has unpacked.
+/// The most that all layers have unpacked.
 const MOST: Limit = Limit(64 << 30);
 
 /// The files of layers in a store, the lowest first. Contents lie in files of `scratch` that have no
 /// name.
 pub fn unpacked(layers: &[Descriptor], store: &Store, scratch: &Root) -> Result<Tree, Error> {
-    let mut whole = Tree::new();
+    let mut whole = Whole::default();
     for layer in layers {
-        let blob = store.open_blob(&layer.digest)?;
+        whole.add((&layer.digest, &layer.media_type), (store, scratch))?;
+    }
+    Ok(whole.tree)
+}
+
+/// The same of layers that must be unpacked what is told of them; and how many bytes their tars have.
+pub(crate) fn unpacked_as_told(
+    layers: &[Layer],
+    store: &Store,
+    scratch: &Root,
+) -> Result<(Tree, u64), Error> {
+    let mut whole = Whole::default();
+    for layer in layers {
+        let found = whole.add((&layer.digest, layer.media_type), (store, scratch))?;
+        if found != layer.diff_id {
+            let reason = format!(
+                "unpacked it is {}, and the configuration says {}",
+                found.prefixed(),
+                layer.diff_id.prefixed()
+            );
+            return Err(Error::refused(named(&layer.digest), reason));
+        }
+    }
+    Ok((whole.tree, whole.bytes))
+}
+
+fn named(layer: &Sha256) -> String {
+    format!("layer {}", layer.prefixed())
+}
+
+/// The layers that were unpacked so far.
+#[derive(Default)]
+struct Whole {
+    tree: Tree,
+    bytes: u64,
+}
+
+impl Whole {
+    /// Unpacks one more layer; the digest of its tar.
+    fn add(
+        &mut self,
+        (digest, kind): (&Sha256, &str),
+        (store, scratch): (&Store, &Root),
+    ) -> Result<Sha256, Error> {
+        let blob = store.open_blob(digest)?;
+        if kind == media_type::LAYER_EROFS && self.tree.is_empty() {
+            // Of EROFS there is one layer, and nothing below that it could hide.
+            let reader = erofs::Reader::open(Arc::clone(blob.file()), erofs::Policy::default())?;
+            self.tree = reader.tree(scratch.scratch()?)?;
+            self.bytes = blob.size();
+            return Ok(*digest);
+        }
         let packed = BufReader::new(blob.reader());
-        let plain: Box<dyn Read + '_> = match layer.media_type.as_str() {
+        let plain: Box<dyn Read + '_> = match kind {
             media_type::LAYER => Box::new(packed),
             media_type::LAYER_GZIP => Box::new(MultiGzDecoder::new(packed)),
             media_type::LAYER_ZSTD => Box::new(Decoder::with_buffer(packed).map_err(failed)?),
             other => {
-                let what = format!("layer {}", layer.digest.prefixed());
-                return Err(Error::refused(what, format!("'{other}' is not read")));
+                return Err(Error::refused(
+                    named(digest),
+                    format!("'{other}' is not read"),
+                ));
             }
         };
-        let mut file = scratch.scratch()?;
-        let copied = io::copy(&mut Bounded::new(plain, MOST), &mut file);
-        copied.and_then(|_| file.rewind()).map_err(failed)?;
+        let left = Limit(MOST.0.saturating_sub(self.bytes));
+        let mut hashing = Hashing::new(scratch.scratch()?);
+        let copied = io::copy(&mut Bounded::new(plain, left), &mut hashing);
+        self.bytes += copied.map_err(failed)?;
+        let (mut file, diff_id, _) = hashing.finish();
+        file.rewind().map_err(failed)?;
         let policy = Policy {
             devices: true,
             ..Policy::default()
         };
-        lay(&mut whole, read_tree(&Arc::new(file), policy)?)?;
+        lay(&mut self.tree, read_tree(&Arc::new(file), policy)?)?;
+        Ok(diff_id)
     }
-    Ok(whole)
 }
 
 fn failed(source: io::Error) -> Error {

@@ -15,11 +15,18 @@ use crate::brought::Brought;
 /// Packages bring these for the image's own accounts to go into.
 const ACCOUNTS: &[&[u8]] = &[b"etc/group", b"etc/passwd", b"etc/shadow"];
 
+/// Whether a path of the image is none of the image below, as it is there.
+pub type IsNew<'a> = dyn Fn(&RelPath, &Node) -> bool + 'a;
+
 /// One line for each path of the finished image, in byte order; `replaced` are the packages'
-/// paths at which it has something else. The text depends on nothing but the image.
-pub fn warnings(brought: &Brought<'_>, tree: &Tree, replaced: &BTreeSet<RelPath>) -> Vec<String> {
+/// paths at which it has something else, and nothing is told of what is not `is_new`. The text depends on nothing but the image.
+pub fn warnings(
+    brought: &Brought<'_>,
+    tree: &Tree,
+    (replaced, is_new): (&BTreeSet<RelPath>, &IsNew<'_>),
+) -> Vec<String> {
     let mut lines = Vec::new();
-    for (path, node) in tree.iter() {
+    for (path, node) in tree.iter().filter(|(path, node)| is_new(path, node)) {
         let package = brought.package(path);
         let before = brought.node(path);
         if let Some(package) = package.as_ref().filter(|_| replaced.contains(path))

@@ -9,6 +9,9 @@ use crate::{
     Config, Descriptor, Error, Hash, History, Index, Manifest, Platform, Process, json, media_type,
 };
 
+/// What a system must be able to do that is to read layers of EROFS.
+const EROFS: &str = "erofs";
+
 /// A layer as it lies in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
@@ -16,9 +19,9 @@ pub struct Layer {
     pub digest: Sha256,
     /// How many compressed bytes there are.
     pub size: u64,
-    /// The digest of the tar.
+    /// The digest of what it is before compression.
     pub diff_id: Sha256,
-    /// How it is compressed.
+    /// What it is, and how it is compressed.
     pub media_type: &'static str,
     /// What is in it, for the image's history.
     pub comment: Option<String>,
@@ -69,6 +72,8 @@ pub struct ImagePlan {
     pub process: Process,
     /// Said of the manifest and of the index.
     pub annotations: BTreeMap<String, String>,
+    /// How the lowest layers came about, where somebody else made them.
+    pub below: Vec<History>,
 }
 
 /// Everything of one image but the layers' bytes. The image's name is the manifest's digest.
@@ -89,7 +94,12 @@ pub struct ImageParts {
 impl ImageParts {
     /// Makes configuration, manifest and index. Equal arguments give equal bytes.
     pub fn new(plan: &ImagePlan, layers: Vec<Layer>, hash: Hash) -> Result<Self, Error> {
-        let platform = Platform::from(plan.architecture);
+        let is_erofs = |layer: &Layer| layer.media_type == media_type::LAYER_EROFS;
+        let features = layers.iter().any(is_erofs).then(|| EROFS.to_owned());
+        let platform = Platform {
+            os_features: features.into_iter().collect(),
+            ..Platform::from(plan.architecture)
+        };
         let created = plan.created.to_string();
         let history = |layer: &Layer| History {
             created: Some(created.clone()),
@@ -98,15 +108,23 @@ impl ImageParts {
             comment: layer.comment.clone(),
             empty_layer: None,
         };
+        let made = |entry: &&History| entry.empty_layer != Some(true);
+        let made_before = plan.below.iter().filter(made).count();
         let config = Config {
             created: Some(created.clone()),
             author: Some(plan.author.clone()),
             architecture: platform.architecture.clone(),
             variant: platform.variant.clone(),
             os: platform.os.clone(),
+            os_features: platform.os_features.clone(),
             process: plan.process.clone(),
             rootfs: RootFs::layers(layers.iter().map(|layer| layer.diff_id).collect()),
-            history: layers.iter().map(history).collect(),
+            history: plan
+                .below
+                .iter()
+                .cloned()
+                .chain(layers.iter().skip(made_before).map(history))
+                .collect(),
         };
         let config = Document::new(
             media_type::CONFIG,
@@ -160,6 +178,7 @@ impl ImageParts {
                 media_type::LAYER_GZIP,
                 media_type::LAYER_ZSTD,
                 media_type::LAYER,
+                media_type::LAYER_EROFS,
             ];
             let media_type = known.into_iter().find(|known| *known == layer.media_type);
             let media_type = media_type
@@ -176,6 +195,7 @@ impl ImageParts {
         let platform = Platform {
             architecture: settings.architecture,
             os: settings.os,
+            os_features: settings.os_features,
             variant: settings.variant,
         };
         let manifest = Document::new(media_type::MANIFEST, manifest, hash);
@@ -264,6 +284,7 @@ pub(crate) mod tests {
                 "web".to_owned(),
             )]
             .into(),
+            below: Vec::new(),
         }
     }
 
@@ -319,6 +340,22 @@ pub(crate) mod tests {
             refused.to_string(),
             "manifest: it names another configuration"
         );
+    }
+
+    #[test]
+    fn who_cannot_read_erofs_is_told() {
+        let mut layers = parts().layers;
+        layers[0].media_type = media_type::LAYER_EROFS;
+        let parts = ImageParts::new(&plan(), layers, toy_hash).unwrap();
+        let config = read_config(&parts.config.bytes).unwrap();
+        assert_eq!(config.os_features, ["erofs"]);
+        let index = read_index(&parts.index.bytes).unwrap();
+        let platform = index.manifests[0].platform.as_ref().unwrap();
+        assert_eq!(platform.os_features, ["erofs"]);
+        assert!(platform.is_like(&Platform::from(Architecture::X86_64)));
+        let (manifest, config) = (parts.manifest.bytes.clone(), parts.config.bytes.clone());
+        let again = ImageParts::from_documents(manifest, config, toy_hash);
+        assert_eq!(again.unwrap(), parts);
     }
 
     #[test]

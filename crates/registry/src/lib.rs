@@ -29,5 +29,5 @@ mod several;
 pub use credentials::{Credentials, Held, with_login};
 pub use error::Error;
 pub use pull::{Limits, pull};
-pub use push::{Pushed, push};
+pub use push::{Pushed, push, push_document};
 pub use registry::{Access, Registry};

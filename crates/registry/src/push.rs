@@ -42,8 +42,24 @@ pub fn push(
     root: &Sha256,
     tags: &[&str],
 ) -> Result<Pushed, Error> {
+    let bytes = store.read_bytes(root, Limit(MAX_MANIFEST))?.into_inner();
+    push_document(registry, store, bytes, tags)
+}
+
+/// The same of a manifest or index that is in no store; what it names is.
+///
+/// # Errors
+/// Those of [`push`].
+pub fn push_document(
+    registry: &Registry<'_>,
+    store: &Store,
+    bytes: Vec<u8>,
+    tags: &[&str],
+) -> Result<Pushed, Error> {
+    let document = Document::new(bytes);
+    let digest = document.descriptor.digest;
     let mut plan = Plan::default();
-    plan.add(store, root, DEPTH)?;
+    plan.add_document(store, document, DEPTH)?;
     // A registry that does not let us in says why only where an answer has a body.
     registry.check()?;
     let mut missing = Vec::new();
@@ -66,7 +82,7 @@ pub fn push(
         }
     }
     let mut pushed = Pushed {
-        digest: *root,
+        digest,
         sent: 0,
         bytes: 0,
         mounted: 0,
@@ -115,11 +131,19 @@ impl Plan {
             return Ok(());
         }
         let bytes = store.read_bytes(digest, Limit(MAX_MANIFEST))?.into_inner();
-        let document = Document::new(bytes);
+        self.add_document(store, Document::new(bytes), depth)
+    }
+
+    fn add_document(
+        &mut self,
+        store: &Store,
+        document: Document,
+        depth: usize,
+    ) -> Result<(), Error> {
         if document.is_index() {
             if depth == 0 {
                 return Err(Error::Unfit {
-                    digest: *digest,
+                    digest: document.descriptor.digest,
                     reason: format!("indexes in it are nested more than {DEPTH} deep"),
                 });
             }

@@ -343,7 +343,10 @@ fn package_component(
         name: package.name.to_owned(),
         version: Some(package.version.to_owned()),
         description: (!package.description.is_empty()).then(|| package.description.to_owned()),
-        hashes: vec![sha256(&package.sha256), sha512(&package.sha512)],
+        hashes: match &package.digests {
+            Some((first, second)) => vec![sha256(first), sha512(second)],
+            None => Vec::new(),
+        },
         licenses: licences(&part.licence),
         purl: Some(reference.to_owned()),
         external_references: website

@@ -75,10 +75,8 @@ pub struct ImagePackage<'a> {
     pub licences: &'a [String],
     /// Who looks after it, as it says itself, or empty.
     pub maintainer: &'a str,
-    /// The digest of the package file.
-    pub sha256: Sha256,
-    /// A second digest of it.
-    pub sha512: Sha512,
+    /// Two digests of the package file; absent where nobody has the file.
+    pub digests: Option<(Sha256, Sha512)>,
     /// The places in [`ImageFacts::packages`] of the packages that satisfy its dependencies.
     pub depends_on: Vec<usize>,
     /// The document found in it, if there is one.
@@ -244,9 +242,7 @@ fn package_elements(
                 let is_ours =
                     |one: &Checksum| matches!(one.algorithm.as_str(), "SHA256" | "SHA512");
                 element.checksums.retain(|one| !is_ours(one));
-                element
-                    .checksums
-                    .extend(checksums(package.sha256, package.sha512));
+                element.checksums.extend(checksums(package));
                 if element.purl().is_none() {
                     element.external_refs.push(ExternalRef::purl(address));
                 }
@@ -263,7 +259,7 @@ fn package_elements(
             element.supplier = Some(supplier(vendor));
             describe(&mut element, package.description, package.url);
             element.license_declared = Some(licence.expression.clone());
-            element.checksums = checksums(package.sha256, package.sha512);
+            element.checksums = checksums(package);
             element.originator = originator(package.maintainer);
             element.external_refs.push(ExternalRef::purl(address));
             remark(&mut element, &reason);
@@ -274,8 +270,9 @@ fn package_elements(
     }
 }
 
-fn checksums(sha256: Sha256, sha512: Sha512) -> Vec<Checksum> {
-    vec![Checksum::from(sha256), Checksum::from(sha512)]
+fn checksums(package: &ImagePackage<'_>) -> Vec<Checksum> {
+    let both = |(sha256, sha512)| vec![Checksum::from(sha256), Checksum::from(sha512)];
+    package.digests.map(both).unwrap_or_default()
 }
 
 /// `Name <address>` as SPDX 2.3 writes a person (7.6): `Person: Name (address)`.

@@ -108,8 +108,10 @@ fn image(documents: &[(&str, Option<&[u8]>)]) -> ImageSbom {
             url: "not an address",
             licences: &licences,
             maintainer: "Ann (at) Home <ann@home.example>",
-            sha256: Sha256::new([u8::try_from(at).unwrap(); 32]),
-            sha512: Sha512::new([u8::try_from(at).unwrap(); 64]),
+            digests: Some((
+                Sha256::new([u8::try_from(at).unwrap(); 32]),
+                Sha512::new([u8::try_from(at).unwrap(); 64]),
+            )),
             depends_on: vec![0, 0, at],
             document: document.as_ref(),
         });

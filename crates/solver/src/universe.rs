@@ -115,6 +115,16 @@ impl Universe {
         parts.filter_map(|reached| self.place(reached.at)).collect()
     }
 
+    /// Whether a package may be chosen in this version.
+    pub fn has(&self, options: &Options, name: &str, version: &str) -> bool {
+        self.all().any(|(repository, entry)| {
+            entry.name.as_str() == name
+                && entry.version.as_str() == version
+                && options.takes_from(&repository.name)
+                && options.fits(&entry.arch)
+        })
+    }
+
     /// The packages that may be chosen, to look names up among them.
     pub fn shelf<'u>(&'u self, options: &'u Options) -> impl Shelf + 'u {
         Choosable {

@@ -73,6 +73,7 @@ fn finish(tree: &mut Tree, image: &Image) -> Result<(), Error> {
     let brought = Brought {
         assembly: &assembly,
         members: &[],
+        below: 0,
     };
     skeleton::add(tree)?;
     accounts::add(tree, &image.accounts)?;

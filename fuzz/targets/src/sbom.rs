@@ -46,8 +46,7 @@ fn check_image(data: &[u8], is_document: bool) {
         url: "https://zlib.example",
         licences: &licences,
         maintainer: "Somebody <somebody@zlib.example>",
-        sha256: Sha256::new([3; 32]),
-        sha512: Sha512::new([3; 64]),
+        digests: Some((Sha256::new([3; 32]), Sha512::new([3; 64]))),
         depends_on: vec![1],
         document: Some(&own),
     };

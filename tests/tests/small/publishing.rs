@@ -145,6 +145,60 @@ fn an_image_is_published_and_read_back() -> Result<()> {
 }
 
 #[test]
+fn of_several_images_in_a_layout_a_tag_chooses() -> Result<()> {
+    let (desk, registry) = (desk()?, Registry::open()?);
+    let here = desk.path(".");
+    let to = &registry.address;
+    std::fs::create_dir(desk.path("layout"))?;
+    let build = |tag: &str, date: &str| -> Result<String> {
+        let words = format!(
+            "build web.yaml web:{tag} layout -k local.rsa.pub --sbom=false --json --build-date {date}"
+        );
+        let said = image(&here, &words)?.ok()?.json()?;
+        Ok(said["digest"].as_str().context("a digest")?.to_owned())
+    };
+    let index = |name: &str| -> Result<String> {
+        let path = desk.path("layout/index.json");
+        let text = std::fs::read_to_string(path)?;
+        let (_, rest) = text
+            .split_once("\"manifests\":[")
+            .context(name.to_owned())?;
+        let (entries, _) = rest.rsplit_once("]").context(name.to_owned())?;
+        Ok(entries.to_owned())
+    };
+    let one = build("1", "2026-01-02T00:00:00Z")?;
+    let first = index("1")?;
+    let two = build("2", "2026-01-03T00:00:00Z")?;
+    let second = index("2")?;
+    let other = second.replace("\"2\"", "\"3\"");
+    let arm = first.replace("\"1\"", "\"3\"").replace("amd64", "arm64");
+    ensure!(one != two && first.contains(&one) && arm.contains("arm64"));
+    let all = format!("{first},{second},{other},{arm}");
+    let text = format!("{{\"schemaVersion\":2,\"manifests\":[{all}]}}");
+    std::fs::write(desk.path("layout/index.json"), text)?;
+
+    let push = |from: &str, tag: &str| image(&here, &format!("push {from} {to}/web:{tag} --json"));
+    let refused = push("layout", "none")?.fails(2)?;
+    refused.says(
+        "holds several images: 1 (linux/amd64), 2 (linux/amd64), 3 (linux/amd64, linux/arm64)",
+    )?;
+    refused.says("name one by its tag: layout:1")?;
+    push("layout:4", "none")?
+        .fails(2)?
+        .says("layout holds no image of the tag 4: there are 1")?;
+    let pushed = push("layout:2", "two")?.ok()?.json()?;
+    ensure!(pushed["digest"] == two, "{pushed}");
+    // Those of one tag for several platforms are pushed as an index of them.
+    push("layout:3", "three")?.ok()?;
+    let inspect = format!("inspect --tls-verify=false --raw docker://{to}/web:three");
+    let raw = skopeo(&inspect)?.ok()?;
+    raw.says(&one)?;
+    raw.says(&two)?;
+    ensure!(!raw.to_string().contains("ref.name"), "{raw}");
+    Ok(())
+}
+
+#[test]
 fn logins_come_from_where_clients_keep_them() -> Result<()> {
     let (folder, registry) = (Folder::new()?, Registry::closed()?);
     let here = folder.path();
@@ -281,6 +335,27 @@ fn what_the_factory_released_is_pulled_and_pushed() -> Result<()> {
         from_layout == from_factory,
         "{from_layout} is not {from_factory}"
     );
+    // The factory's has its SBOMs with it, unless they are not wanted.
+    let digits = from_factory.rsplit(':').next().context("digits")?;
+    let about = format!(
+        "inspect --tls-verify=false --raw docker://{}/small:sha256-{digits}",
+        registry.address
+    );
+    let referrers = skopeo(&about)?.ok()?;
+    for kind in [
+        "application/spdx+json",
+        "application/ld+json",
+        "application/vnd.cyclonedx+json",
+    ] {
+        referrers.says(kind)?;
+    }
+    let other = Registry::open()?;
+    let bare = format!(
+        "push small {}/small:bare --attach-sboms=false",
+        other.address
+    );
+    small.command(["image"])?.args(bare.split(' ')).ok()?;
+    skopeo(&about.replace(&registry.address, &other.address))?.fails(1)?;
     image(here, &format!("pull {}/small:2 gone", server.address))?
         .fails(1)?
         .says("the registry does not have it")?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use boltworks_factory::single::image::Shape;
 use boltworks_factory::single::{self, ImageOrder, Lock};
 use boltworks_model::Architecture;
+use boltworks_recipe::parsed::Text;
 use boltworks_version::apk::Dependency;
 
 use super::given;
@@ -28,14 +29,14 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
             "apko build IMAGE.yaml NAME:TAG OUT.tar, or a folder that is there",
         ));
     };
-    format(words)?;
     let lock = words.path("lockfile");
-    let order = ImageOrder {
+    let mut order = ImageOrder {
         lock: lock.as_deref().map(Lock::load).transpose()?,
         annotations: annotations(words)?,
         sboms: sboms(words)?,
         ..order(words, &tag.to_string_lossy(), out)?
     };
+    set_format(words, &mut order.configuration)?;
     carry_out(words, &order, &given::architectures(words)?, output)
 }
 
@@ -88,6 +89,7 @@ pub(super) fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOr
         created: given::created(words)?,
         sboms: single::image::Sboms::default(),
         laying: Some(given::laying(words)?),
+        together: Vec::new(),
     })
 }
 
@@ -158,16 +160,20 @@ pub(super) fn sboms(words: &Words<'_>) -> Result<single::image::Sboms, Failure> 
     })
 }
 
-pub(super) fn format(words: &Words<'_>) -> Result<(), Failure> {
-    match words.text("format").as_deref() {
-        None | Some("tar") => Ok(()),
-        Some("erofs") => Err(usage(
-            "--format erofs is not taken: there are no EROFS layers here yet",
-            "leave it out: layers are of tar",
-        )),
+/// Sets what layers are, whatever the file says.
+pub(super) fn set_format(
+    words: &Words<'_>,
+    configuration: &mut single::Configuration,
+) -> Result<(), Failure> {
+    match words.text("format") {
+        None => Ok(()),
+        Some(form) if matches!(form.as_str(), "tar" | "erofs") => {
+            configuration.image.format = Some(Text::unplaced(form));
+            Ok(())
+        }
         Some(other) => Err(usage(
             format!("'{other}' is no form of layers"),
-            "leave it out: layers are of tar",
+            "there are tar and erofs",
         )),
     }
 }

@@ -67,11 +67,23 @@ pub(crate) struct ImagePublish {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImagePush {
-    /// The folder of an OCI layout, or the name of an image of the factory.
+    /// The folder of an OCI layout, with :TAG behind it where it holds several images; or the name of an
+    /// image of the factory.
     pub image: PathBuf,
     /// Where it goes, like registry.example/team/web:1; several may be given.
     #[arg(required = true)]
     pub tags: Vec<Reference>,
+    /// What is said about it goes along, as referrers: SBOMs of an image of the factory, whatever a layout has.
+    #[arg(
+        long,
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub attach_sboms: bool,
     /// Also write the name by digest into this file.
     #[arg(long, value_name = "FILE")]
     pub image_refs: Option<PathBuf>,
@@ -97,6 +109,10 @@ pub(crate) struct ImageContents {
     /// A package in the image beside those of the file.
     #[arg(short, long, value_delimiter = ',', value_name = "PACKAGE")]
     pub package_append: Vec<Dependency>,
+    /// The packages of this lock file, by checksum and no others; no index is asked for. `boltworks apko lock`
+    /// makes one.
+    #[arg(long, value_name = "FILE")]
+    pub lockfile: Option<PathBuf>,
     /// An annotation beside those of the file; it wins over theirs.
     #[arg(long, value_parser = annotation, value_delimiter = ',', value_name = "KEY:VALUE")]
     pub annotations: Vec<(String, String)>,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut, Laying};
+use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut, Laying, Lock};
 use boltworks_image::BuiltImage;
 use boltworks_model::Timestamp;
 use boltworks_oci::Reference;
@@ -93,7 +93,7 @@ pub(crate) fn order(
     let wants = |form| contents.sbom && contents.sbom_formats.contains(&form);
     Ok(ImageOrder {
         configuration: single::configuration(file, &[])?,
-        lock: None,
+        lock: contents.lockfile.as_deref().map(Lock::load).transpose()?,
         as_apko: false,
         name: name.clone(),
         out,
@@ -119,6 +119,7 @@ pub(crate) fn order(
         laying: (contents.layers == Layers::Compatible)
             .then(|| laying(contents))
             .transpose()?,
+        together: Vec::new(),
     })
 }
 

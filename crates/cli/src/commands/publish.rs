@@ -64,7 +64,8 @@ pub(crate) fn run_push(
     let machine = session::machine()?;
     let watcher = session::watcher(false);
     let ambient = machine.ambient(watcher.as_ref());
-    let published = single::push_image(home.as_ref(), &host, &push.image, &push.tags, &ambient)?;
+    let from = (push.image.as_path(), push.attach_sboms);
+    let published = single::push_image(home.as_ref(), &host, from, &push.tags, &ambient)?;
     drop(watcher);
     tell(&published, push.image_refs.as_deref(), output)
 }

@@ -16,7 +16,7 @@ use crate::repository::{Given, Repository};
 use crate::{Error, Home, listing};
 
 /// How much repositories of the command line are preferred to everything else.
-const PREFERENCE: i32 = 20;
+pub(super) const PREFERENCE: i32 = 20;
 
 /// What is to be chosen, and from what.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
     if wish.for_image {
         options = options.without(STAGE0);
     }
-    let own = own_packages(home, keys.as_ref(), wish)?;
+    let own = own_packages(home, keys.as_ref(), wish.for_image)?;
     let from = |indexes: Vec<Index>| {
         let mut universe = own.clone();
         let all = repositories.iter().zip(indexes).rev();
@@ -89,7 +89,8 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
         Answers::of(&universe, wish, &options)
     };
     let listings: Vec<_> = repositories.iter().map(|one| &one.listing).collect();
-    let part = reached_indexes(&listings, &wish.wanted, &[&own.shelf(&options)])?;
+    let shelf = own.shelf(&options);
+    let part = reached_indexes(&listings, &wish.wanted, &[&shelf])?;
     let mut answers = from(part);
     if !answers.are_found() && !listings.is_empty() {
         let all = listings.iter().map(|listing| listing.index());
@@ -110,7 +111,11 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
 }
 
 /// What the factory has itself.
-fn own_packages(home: Option<&Home>, keys: Option<&Keys>, wish: &Wish) -> Result<Universe, Error> {
+pub(super) fn own_packages(
+    home: Option<&Home>,
+    keys: Option<&Keys>,
+    for_image: bool,
+) -> Result<Universe, Error> {
     let Some(home) = home else {
         return Ok(Stage0::default().world().universe);
     };
@@ -118,7 +123,7 @@ fn own_packages(home: Option<&Home>, keys: Option<&Keys>, wish: &Wish) -> Result
     let stage0 = match known.transpose() {
         Ok(stage0) => stage0.flatten(),
         // An image takes nothing from it; it would only make an explanation better.
-        Err(_) if wish.for_image => None,
+        Err(_) if for_image => None,
         Err(error) => return Err(error),
     };
     let mut world = stage0.unwrap_or_default().world();

@@ -9,6 +9,7 @@ use boltworks_model::{Architecture, Timestamp};
 use boltworks_plan::World;
 use boltworks_recipe::json::Surroundings;
 use boltworks_recipe::resolved::{EntrypointKind, Image};
+use boltworks_rootfs::Locked;
 use boltworks_solver::{Options, Solution, solve_like_apko};
 use boltworks_version::apk::Dependency;
 
@@ -42,22 +43,14 @@ pub(super) fn further(image: &Image) -> Option<Dependency> {
 }
 
 /// The packages in apko's order of installation, where layers are laid as apko lays them: that of its
-/// choice from exactly these, or the lock's.
+/// choice from exactly these.
 pub(super) fn in_order(
-    mut solution: Solution,
+    solution: Solution,
     order: &ImageOrder,
     world: &World,
     (wanted, architecture): (&[Dependency], Architecture),
 ) -> Solution {
     if order.laying.is_none() {
-        return solution;
-    }
-    if order.lock.is_some() {
-        // apko installs what the lock has and nothing that would come along with it.
-        let place = |name: &str| wanted.iter().position(|one| one.name.as_str() == name);
-        let packages = &mut solution.packages;
-        packages.retain(|one| place(one.entry.name.as_str()).is_some());
-        packages.sort_by_key(|one| place(one.entry.name.as_str()));
         return solution;
     }
     let options = Options::new(architecture).without(STAGE0);
@@ -66,18 +59,21 @@ pub(super) fn in_order(
 }
 
 /// Everything the image room needs to lay layers as apko does, if it is to. `keys` are the files of the
-/// keys, in their order.
+/// keys, in their order; of the packages those that the image is made of come first, then those that are
+/// below.
 pub(super) fn compatible(
     order: &ImageOrder,
     (image, architecture): (&Image, Architecture),
-    (solution, keys): (&Solution, &[PathBuf]),
+    (chosen, below): (&Locked, &[Dependency]),
+    keys: &[PathBuf],
 ) -> Result<Option<Compatible>, Error> {
     let Some(laying) = &order.laying else {
         return Ok(None);
     };
-    let chosen = solution.packages.iter().map(|one| &one.entry);
     let mut packages: Vec<String> = chosen
-        .map(|entry| format!("{}={}", entry.name, entry.version))
+        .packages
+        .iter()
+        .map(|one| format!("{}={}", one.name, one.version))
         .collect();
     if order.lock.is_none() {
         packages.sort();
@@ -101,6 +97,7 @@ pub(super) fn compatible(
         .cloned()
         .chain(asked)
         .chain(further)
+        .chain(below.iter().map(ToString::to_string))
         .collect();
     let named = image.repositories.iter().chain(&image.runtime_repositories);
     let named = named.map(|text| text.trim_end_matches('/').to_owned());

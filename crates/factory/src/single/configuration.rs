@@ -18,6 +18,8 @@ pub struct Configuration {
     pub image: Image,
     /// The digest of its bytes and of those it includes, one after the other, as locks have it.
     pub checksum: String,
+    /// The layout of the base image and the folder of its lists, where they were found.
+    pub base: Option<(PathBuf, PathBuf)>,
 }
 
 /// Reads an image file and what it includes. A path is looked for where it leads from the folder that
@@ -37,7 +39,12 @@ pub fn configuration(file: &Path, folders: &[PathBuf]) -> Result<Configuration, 
     let image = parse_image(&own.file, &own.text)?;
     let image = with_included(image, &mut |include| read(Path::new(include)))?;
     check_image(&image)?;
+    let base = image.contents.baseimage.as_ref().map(|base| {
+        let path = |text: &str| found(Path::new(text), folders);
+        (path(&base.image), path(&base.apkindex))
+    });
     Ok(Configuration {
+        base,
         file: file.to_owned(),
         image,
         checksum: sha256(&bytes).integrity(),

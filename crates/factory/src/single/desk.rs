@@ -10,7 +10,7 @@ use boltworks_plan::World;
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
-use super::last_records;
+use super::{Resolved, last_records};
 use crate::catalog::Loaded;
 use crate::files;
 use crate::keys::Keys;
@@ -39,6 +39,8 @@ pub(super) struct Desk {
     pub(super) architecture: Option<Architecture>,
     /// What a failure is explained with.
     pub(super) stage0: Stage0,
+    /// What was chosen for all architectures at once.
+    pub(super) resolved: Vec<Resolved>,
     /// The file behind each of the factory's packages.
     files: BTreeMap<Sha1, Sha256>,
     /// The factory's packages.
@@ -74,6 +76,7 @@ impl Desk {
             epoch: Some(home.epoch()),
             architecture: Some(home.architecture()),
             stage0: Stage0::default(),
+            resolved: Vec::new(),
             keys,
             files,
             indexes,
@@ -104,6 +107,7 @@ impl Desk {
             epoch: None,
             architecture: None,
             stage0: Stage0::default(),
+            resolved: Vec::new(),
             files: BTreeMap::new(),
             indexes: Vec::new(),
             _folder: None,

@@ -11,20 +11,23 @@ use boltworks_model::{Ambient, Architecture, Sha256, Timestamp};
 use boltworks_oci::Reference;
 use boltworks_plan::{World, picks};
 use boltworks_recipe::resolve_image;
-use boltworks_recipe::resolved::{Image, Layering};
+use boltworks_recipe::resolved::{Format, Image};
+use boltworks_rootfs::Locked;
 use boltworks_solver::{Options, Solution, solve};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
 
+use super::below::Below;
 use super::compatible::{self, Laying};
 use super::desk::Desk;
 use super::exported::{self, write_index_sboms, write_sboms};
+use super::keyring::with_keys;
 use super::own::{Takes, with_files_own};
-use super::{Configuration, Lock, ResolveOrder, mirrored, resolved};
+use super::{Configuration, Lock, ResolveOrder, Resolved, below, locked as from_lock, resolved};
 use crate::files::parent;
 use crate::planning::STAGE0;
 use crate::recipes::locked;
-use crate::repository::{Dock, Given};
+use crate::repository::{Dock, Given, parted};
 use crate::{Error, Home, listing};
 
 /// One image to assemble.
@@ -58,6 +61,8 @@ pub struct ImageOrder {
     pub sboms: Sboms,
     /// What there is to know where its layers are to be as apko lays them.
     pub laying: Option<Laying>,
+    /// The architectures that are made in one, whose packages are chosen together: set by who makes them.
+    pub together: Vec<Architecture>,
 }
 
 /// What of an image is wanted.
@@ -120,9 +125,12 @@ pub fn image(
 ) -> Result<ImageOut, Error> {
     let mut desk = None;
     let (mut images, mut notes) = (Vec::new(), Vec::new());
-    for architecture in wanted(order, architectures) {
+    let wanted = wanted(order, architectures);
+    let together: Vec<Architecture> = wanted.iter().copied().flatten().collect();
+    for architecture in wanted {
         let own = ImageOrder {
             architecture,
+            together: together.clone(),
             ..order.clone()
         };
         let assembled = assemble(home, &own, &mut desk, ambient)?;
@@ -195,65 +203,60 @@ pub(super) fn assemble<'d>(
     image.annotations.extend(annotations);
     if order.shape != Shape::Image {
         image.layering = None;
-    } else if !order.as_apko {
-        image.layering.get_or_insert_with(Layering::of_each_origin);
+        image.format = Format::Tar;
+    } else if !order.as_apko && image.base.is_none() {
+        image.part_by_origin();
     }
+    refuse_layering(order, &image)?;
     let mut notes = Vec::new();
     let takes = if order.as_apko {
         Takes::Addresses
     } else {
         Takes::Folders
     };
-    let mut given = with_files_own(&order.given, &image, takes, &mut notes);
+    let given = with_files_own(&order.given, &image, takes, &mut notes);
     let desk = match (&mut *desk, home) {
         (Some(_), _) => desk.as_mut(),
         (None, Some(home)) => Some(desk.insert(Desk::of_factory(home)?)),
-        (None, None) if given.repositories.is_empty() => None,
+        (None, None) if given.repositories.is_empty() && order.lock.is_none() => None,
         (None, None) => Some(desk.insert(Desk::apart(parent(&order.out))?)),
     };
     let desk = desk.ok_or_else(nowhere)?;
     let architecture = architecture(order, &image, desk.architecture, &mut notes)?;
-    let wanted = asked_for(home, order, (&image, architecture), (&mut notes, ambient))?;
-    if let Some(home) = home.filter(|_| order.as_apko) {
-        let wants = [(format!("image {}", order.name), wanted.clone())];
-        given = mirrored(home, given, &wants, ambient)?;
-    }
-    let own = home.map(Home::known_keys).transpose()?.flatten();
-    let keyring = given.keyring(own.as_ref())?;
-    let indexes = home.map(|home| home.state_folder(listing::FOLDER));
-    let repositories = given.open(architecture, &keyring, indexes.transpose()?)?;
-    let dock = Dock {
-        store: &desk.store,
-        scratch: &desk.scratch,
-        keyring: (!given.ignore_signatures).then_some(&keyring),
-        memory: None,
+    let below = Below::of(&order.configuration, &image, architecture)?;
+    let making = Making {
+        home,
+        order,
+        image: &image,
+        architecture,
+        below: below.as_ref(),
     };
-    let mut world = desk.world(&dock, &repositories, &wanted, ambient)?;
-    let mut solution = chosen(&world, &wanted, architecture, &order.name);
-    if let (Err(_), Some(home), Some(keys)) = (&solution, home, &desk.keys) {
-        // It only makes the explanation better, so a failure of its own does not matter.
-        desk.stage0 = home.known_stage0(keys).ok().flatten().unwrap_or_default();
-        world = desk.world(&dock, &repositories, &wanted, ambient)?;
-        solution = chosen(&world, &wanted, architecture, &order.name);
-    }
-    let solution = compatible::in_order(solution?, order, &world, (&wanted, architecture));
-    if let Some(lock) = &order.lock {
-        lock.verify(architecture, &solution)?;
-    }
+    let (locked, given) = match &order.lock {
+        Some(lock) => making.of_lock(lock, desk, given, (&mut notes, ambient))?,
+        None => making.of_choice(desk, given, (&mut notes, ambient))?,
+    };
     let keyring = given.keyring(desk.keys.as_ref())?;
-    let from = (&solution, given.keys.as_slice());
-    let laid = compatible::compatible(order, (&image, architecture), from)?;
-    let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
+    let beneath = below.as_ref().map(Below::wanted).transpose()?;
+    let beneath = beneath.unwrap_or_default();
+    let laid = compatible::compatible(
+        order,
+        (&image, architecture),
+        (&locked, &beneath),
+        &given.keys,
+    )?;
+    let base = below.map(|below| below.open(architecture, (&desk.store, &desk.scratch)));
+    let base = base.transpose()?;
     let request = ImageRequest {
         name: order.name.short_name(),
         tag: order.name.tag(),
         vendor: &desk.vendor,
         image: &image,
         architecture,
-        locked: &locked(&picks, &world)?,
+        locked: &locked,
         keyring: &keyring,
         created: order.created.or(desk.epoch),
         upon: None,
+        base: base.as_ref(),
         compression: order.compression,
         compatible: laid.as_ref(),
     };
@@ -267,21 +270,108 @@ pub(super) fn assemble<'d>(
     })
 }
 
-/// What is asked for: what the lock says, what apko would choose, or what the file says.
-fn asked_for(
-    home: Option<&Home>,
-    order: &ImageOrder,
-    (image, architecture): (&Image, Architecture),
-    told: (&mut Vec<String>, &Ambient<'_>),
-) -> Result<Vec<Dependency>, Error> {
-    match (&order.lock, home.filter(|_| order.as_apko)) {
-        (Some(lock), _) => {
-            lock.verify_made_from(&order.configuration)?;
-            // What is not in the lock is told of when the choice is compared with it.
-            Ok([lock.wanted(architecture)?, order.packages.clone()].concat())
+/// Upon a base image there is one layer more.
+fn refuse_layering(order: &ImageOrder, image: &Image) -> Result<(), Error> {
+    match &image.base {
+        Some(base) if order.configuration.image.layering.is_some() => {
+            let what = "upon a base image there is one layer more, and the file asks for layering";
+            Err(base.error(what, "leave layering out").into())
         }
-        (None, Some(home)) => as_apko(home, order, architecture, told),
-        (None, None) => Ok(image.packages.clone()),
+        _ => Ok(()),
+    }
+}
+
+/// An image whose packages are to be found.
+struct Making<'a> {
+    home: Option<&'a Home>,
+    order: &'a ImageOrder,
+    image: &'a Image,
+    architecture: Architecture,
+    below: Option<&'a Below<'a>>,
+}
+
+impl Making<'_> {
+    /// The packages that a lock names; no index is asked for.
+    fn of_lock(
+        &self,
+        lock: &Lock,
+        desk: &Desk,
+        given: Given,
+        (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
+    ) -> Result<(Locked, Given), Error> {
+        lock.verify_made_from(&self.order.configuration)?;
+        let fetching = self.home.filter(|_| self.order.as_apko);
+        let given = match fetching {
+            Some(home) => with_keys(home, given, ambient)?,
+            None => given,
+        };
+        let keyring = given.keyring(desk.keys.as_ref())?;
+        let memory = self.home.map(|home| home.state_folder("brought"));
+        let memory = memory.transpose()?;
+        let dock = Dock {
+            store: &desk.store,
+            scratch: &desk.scratch,
+            keyring: (!given.ignore_signatures).then_some(&keyring),
+            memory: memory.as_ref(),
+        };
+        let order = from_lock::Order {
+            home: fetching,
+            lock,
+            architecture: self.architecture,
+            below: self.below,
+            further: &self.order.packages,
+        };
+        let packages = from_lock::taken(&order, &dock, (notes, ambient))?;
+        Ok((packages, given))
+    }
+
+    /// The packages that are chosen now.
+    fn of_choice(
+        &self,
+        desk: &mut Desk,
+        mut given: Given,
+        (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
+    ) -> Result<(Locked, Given), Error> {
+        let Self {
+            home,
+            order,
+            architecture,
+            ..
+        } = *self;
+        if let Some(base) = &self.image.base {
+            return Err(below::needs_lock(base));
+        }
+        let mut wanted = self.image.packages.clone();
+        if let Some(home) = home.filter(|_| order.as_apko) {
+            let resolved = as_apko((home, desk), order, architecture, ambient)?;
+            wanted = resolved.wanted()?;
+            notes.extend(resolved.notes.iter().cloned());
+            given = untagged(resolved.given.clone());
+        }
+        let own = home.map(Home::known_keys).transpose()?.flatten();
+        let keyring = given.keyring(own.as_ref())?;
+        let indexes = home.map(|home| home.state_folder(listing::FOLDER));
+        let repositories = given.open(architecture, &keyring, indexes.transpose()?)?;
+        let bring = |desk: &Desk| {
+            let dock = Dock {
+                store: &desk.store,
+                scratch: &desk.scratch,
+                keyring: (!given.ignore_signatures).then_some(&keyring),
+                memory: None,
+            };
+            desk.world(&dock, &repositories, &wanted, ambient)
+        };
+        let mut world = bring(desk)?;
+        let mut solution = chosen(&world, &wanted, architecture, &order.name);
+        if let (Err(_), Some(home), Some(keys)) = (&solution, home, &desk.keys) {
+            // It only makes the explanation better, so a failure of its own does not matter.
+            desk.stage0 = home.known_stage0(keys).ok().flatten().unwrap_or_default();
+            world = bring(desk)?;
+            solution = chosen(&world, &wanted, architecture, &order.name);
+        }
+        let solution = compatible::in_order(solution?, order, &world, (&wanted, architecture));
+        let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
+        Ok((locked(&picks, &world)?, given))
     }
 }
 
@@ -292,30 +382,44 @@ fn nowhere() -> Error {
     )
 }
 
-/// What apko would choose, each package in its version.
-fn as_apko(
-    home: &Home,
+/// What apko would choose. All architectures are chosen for at once, for the first one.
+fn as_apko<'d>(
+    (home, desk): (&Home, &'d mut Desk),
     order: &ImageOrder,
     architecture: Architecture,
-    (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
-) -> Result<Vec<Dependency>, Error> {
-    let image = resolve_image(&order.configuration.image)?;
-    let further = compatible::further(&image).into_iter();
-    let resolve = ResolveOrder {
-        configuration: order.configuration.clone(),
-        architectures: vec![architecture],
-        repositories: order.given.repositories.clone(),
-        build_repositories: Vec::new(),
-        packages: further.chain(order.packages.iter().cloned()).collect(),
-        keys: order.given.keys.clone(),
-        ignore_signatures: order.given.ignore_signatures,
-    };
-    let mut wanted = Vec::new();
-    for resolved in resolved(home, &resolve, ambient)? {
-        wanted.extend(resolved.wanted()?);
-        notes.extend(resolved.notes);
+    ambient: &Ambient<'_>,
+) -> Result<&'d Resolved, Error> {
+    if desk.resolved.is_empty() {
+        let image = resolve_image(&order.configuration.image)?;
+        let further = compatible::further(&image).into_iter();
+        let mut architectures = order.together.clone();
+        if !architectures.contains(&architecture) {
+            architectures = vec![architecture];
+        }
+        let resolve = ResolveOrder {
+            configuration: order.configuration.clone(),
+            architectures,
+            repositories: order.given.repositories.clone(),
+            build_repositories: Vec::new(),
+            packages: further.chain(order.packages.iter().cloned()).collect(),
+            keys: order.given.keys.clone(),
+            ignore_signatures: order.given.ignore_signatures,
+        };
+        desk.resolved = resolved(home, &resolve, ambient)?;
     }
-    Ok(wanted)
+    let mut all = desk.resolved.iter();
+    let own = all.find(|one| one.architecture == architecture);
+    own.ok_or_else(|| Error::Inconsistent {
+        what: format!("nothing was chosen for {architecture}"),
+    })
+}
+
+/// The repositories without tags: what is chosen from them is chosen.
+fn untagged(mut given: Given) -> Given {
+    for path in &mut given.repositories {
+        *path = parted(path).1;
+    }
+    given
 }
 
 /// The one architecture that is asked for or left.

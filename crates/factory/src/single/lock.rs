@@ -1,5 +1,6 @@
 //! The lock file of an image, version 1 of apko's form: which packages it is made of, by digest.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,14 +8,15 @@ use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_fsx::Limit;
 use boltworks_model::{Ambient, Architecture, Sha1};
 use boltworks_recipe::resolve_image;
-use boltworks_recipe::resolved::Image;
 use boltworks_solver::{Chosen, Solution};
 use boltworks_version::apk::Dependency;
 use serde::{Deserialize, Serialize};
 
-use super::choose::Solver;
+use super::below::Below;
+use super::keyring::with_keys;
 use super::own::{Takes, with_files_own};
-use super::{Configuration, Wish, choose, mirrored};
+use super::together::{self, Market};
+use super::{Configuration, below};
 use crate::files::{Place, TEXT_LIMIT};
 use crate::repository::{Given, is_address, parted};
 use crate::{Error, Home};
@@ -160,56 +162,41 @@ impl Lock {
         }
     }
 
-    fn of(&self, architecture: Architecture) -> impl Iterator<Item = &LockedFile> {
-        let packages = self.contents.packages.iter();
-        packages.filter(move |package| package.architecture == architecture.apk())
-    }
-
-    /// What is asked for, where the lock decides: every package in its version.
-    pub fn wanted(&self, architecture: Architecture) -> Result<Vec<Dependency>, Error> {
-        let wanted: Vec<Dependency> = self
-            .of(architecture)
-            .map(|package| pinned(&package.name, &package.version))
-            .collect::<Result<_, _>>()?;
-        if wanted.is_empty() {
+    /// The packages for an architecture. Upon a base image none need be missing.
+    pub(super) fn packages_for(
+        &self,
+        architecture: Architecture,
+        is_upon: bool,
+    ) -> Result<Vec<&LockedFile>, Error> {
+        let packages: Vec<&LockedFile> = self.of(architecture).collect();
+        let mut repositories = self.contents.repositories.iter();
+        let mut is_known = || repositories.any(|one| one.architecture == architecture.apk());
+        if packages.is_empty() && !(is_upon && is_known()) {
             return Err(Error::asked(
                 format!("the lock has no packages for {architecture}"),
                 "make it anew, for this architecture too: boltworks apko lock IMAGE.yaml",
             ));
         }
-        Ok(wanted)
+        Ok(packages)
     }
 
-    /// Checks that what was chosen is what the lock says, byte for byte.
-    pub fn verify(&self, architecture: Architecture, solution: &Solution) -> Result<(), Error> {
-        for Chosen { entry, .. } in &solution.packages {
-            let name = entry.name.as_str();
-            let version = entry.version.to_string();
-            let locked = self.of(architecture);
-            let locked = locked
-                .into_iter()
-                .find(|package| package.name == name && package.version == version);
-            let what = match locked.map(|package| package.differs_from(entry.identity)) {
-                None => format!("{name}-{version} is needed and not in the lock"),
-                Some(Some((said, found))) => {
-                    format!("{name}-{version} is {found}, and the lock says {said}")
-                }
-                Some(None) => continue,
-            };
-            return Err(Error::asked(
-                what,
-                "put back the package that the lock was made with, or make the lock anew: \
-                 boltworks apko lock IMAGE.yaml",
-            ));
-        }
-        Ok(())
+    fn of(&self, architecture: Architecture) -> impl Iterator<Item = &LockedFile> {
+        let packages = self.contents.packages.iter();
+        packages.filter(move |package| package.is_for(architecture))
     }
 }
 
 impl LockedFile {
+    /// Whether it is for an architecture. One that is for all is written down for each, from its folder.
+    fn is_for(&self, architecture: Architecture) -> bool {
+        let arch = architecture.apk();
+        let folder = || self.url.rsplit('/').nth(1);
+        self.architecture == arch || self.architecture == "noarch" && folder() == Some(arch)
+    }
+
     /// What the lock says of the package's control section and what it is instead, where these are
     /// two. Locks of old say it in one place only.
-    fn differs_from(&self, identity: Sha1) -> Option<(&str, String)> {
+    pub(super) fn differs_from(&self, identity: Sha1) -> Option<(&str, String)> {
         let said = [
             (&self.checksum, identity.to_q1()),
             (&self.control.checksum, identity.integrity()),
@@ -222,7 +209,7 @@ impl LockedFile {
 }
 
 /// A package in one version.
-fn pinned(name: &str, version: &str) -> Result<Dependency, Error> {
+pub(super) fn pinned(name: &str, version: &str) -> Result<Dependency, Error> {
     let text = format!("{name}={version}");
     text.parse().map_err(|_| {
         Error::asked(
@@ -258,16 +245,29 @@ pub struct Resolved {
     pub architecture: Architecture,
     /// The choice.
     pub solution: Solution,
-    /// Each repository as it is named, and the folder its packages are in.
-    places: Vec<(String, PathBuf)>,
+    /// The repositories, with folders in the place of addresses.
+    pub given: Given,
+    places: Vec<PlaceOf>,
+    /// The names of the packages that the base image has.
+    below: BTreeSet<String>,
     /// What a person should know.
     pub notes: Vec<String>,
+}
+
+/// Where the packages of a repository lie.
+#[derive(Debug, Clone)]
+struct PlaceOf {
+    /// What the choice calls it.
+    repository: String,
+    /// As it is named, without a tag.
+    named: String,
+    folder: PathBuf,
 }
 
 impl Resolved {
     /// The path or the address of a chosen package.
     pub fn url(&self, chosen: &Chosen) -> String {
-        let place = self.place(chosen).map(|(named, _)| named.as_str());
+        let place = self.place(chosen).map(|place| place.named.as_str());
         let arch = self.architecture.apk();
         let file = chosen.entry.file_name();
         format!("{}/{arch}/{file}", place.unwrap_or_default())
@@ -286,14 +286,14 @@ impl Resolved {
             .collect()
     }
 
-    fn place(&self, chosen: &Chosen) -> Option<&(String, PathBuf)> {
+    fn place(&self, chosen: &Chosen) -> Option<&PlaceOf> {
         let mut places = self.places.iter();
-        places.find(|(_, folder)| folder.display().to_string() == chosen.repository)
+        places.find(|place| place.repository == chosen.repository)
     }
 }
 
-/// Chooses the packages of an image file as apko does, for each architecture by itself. Those at
-/// addresses are fetched, as far as they are chosen.
+/// Chooses the packages of an image file as apko does, for all architectures together. Those at addresses
+/// are fetched, as far as they are chosen.
 pub fn resolved(
     home: &Home,
     order: &ResolveOrder,
@@ -306,75 +306,122 @@ pub fn resolved(
     } else {
         &order.architectures
     };
-    let mut all = Vec::new();
+    let mut notes = Vec::new();
+    let repositories = [&order.build_repositories, &order.repositories];
+    let given = Given {
+        repositories: repositories.into_iter().flatten().cloned().collect(),
+        keys: order.keys.clone(),
+        ignore_signatures: order.ignore_signatures,
+        ..Given::default()
+    };
+    let given = with_files_own(&given, &image, Takes::Everything, &mut notes);
+    let given = with_keys(home, given, ambient)?;
+    let own = together::own(home)?;
+    let mut markets = Vec::new();
     for architecture in architectures.iter().copied() {
         ambient.cancel.check()?;
-        all.push(order.resolve(home, (&image, architecture), ambient)?);
+        let below = Below::of(&order.configuration, &image, architecture)?;
+        let wanted = (image.packages.as_slice(), below);
+        let market = Market::open(home, &given, wanted, (&own, architecture, ambient))?;
+        markets.push(market);
     }
+    let bargains = together::bargain(home, &given, (&markets, &own), ambient)?;
+    let mut all = Vec::new();
+    for (market, bargain) in markets.iter().zip(bargains) {
+        notes.extend(bargain.notes);
+        all.push(Resolved {
+            architecture: market.architecture,
+            solution: bargain.solution,
+            places: places(&given, &bargain.given, market.below.as_ref()),
+            below: market
+                .below
+                .iter()
+                .flat_map(Below::names)
+                .map(str::to_owned)
+                .collect(),
+            given: bargain.given,
+            notes: std::mem::take(&mut notes),
+        });
+    }
+    verify_agreement(&image.packages, &all)?;
     Ok(all)
 }
 
-impl ResolveOrder {
-    fn resolve(
-        &self,
-        home: &Home,
-        (image, architecture): (&Image, Architecture),
-        ambient: &Ambient<'_>,
-    ) -> Result<Resolved, Error> {
-        let mut notes = Vec::new();
-        let repositories = [&self.build_repositories, &self.repositories];
-        let given = Given {
-            repositories: repositories.into_iter().flatten().cloned().collect(),
-            keys: self.keys.clone(),
-            ignore_signatures: self.ignore_signatures,
-            ..Given::default()
-        };
-        let named = with_files_own(&given, image, Takes::Everything, &mut notes);
-        let own = home.architecture();
-        if architecture != own && named.repositories.iter().any(|path| is_address(path)) {
-            return Err(Error::asked(
-                format!("packages for {architecture} are not fetched: this machine is {own}"),
-                format!(
-                    "say --arch {}, or bring the repository into a folder",
-                    own.apk()
-                ),
-            ));
+/// Where packages lie: what the choice calls it, how it is named, and the folder.
+fn places(named: &Given, given: &Given, below: Option<&Below<'_>>) -> Vec<PlaceOf> {
+    let places = named.repositories.iter().zip(&given.repositories);
+    let places = places.map(|(name, folder)| PlaceOf {
+        repository: name.to_string_lossy().into_owned(),
+        named: without_tag(name),
+        folder: parted(folder).1,
+    });
+    let base = below.map(|below| {
+        let lists = below.lists.to_string_lossy();
+        PlaceOf {
+            repository: below::NAME.to_owned(),
+            named: lists.trim_end_matches('/').to_owned(),
+            folder: below.lists.clone(),
         }
-        let names = named.repositories.iter();
-        let names: Vec<PathBuf> = names.cloned().collect();
-        let subject = self.configuration.file.display().to_string();
-        let wants = [(subject, image.packages.clone())];
-        let given = mirrored(home, named, &wants, ambient)?;
-        // The index of what was fetched is signed with the factory's key.
-        let with = (!home.is_makeshift || given.repositories != names).then_some(home);
-        let places = names.iter().zip(&given.repositories);
-        let places = places.map(|(name, folder)| (without_tag(name), parted(folder).1));
-        let places = places.collect();
-        let mut wish = Wish {
-            wanted: image.packages.clone(),
-            for_image: true,
-            architecture,
-            given,
-            solver: Solver::Apko,
-            compare: false,
-            memory: Some(home.state.clone()),
+    });
+    places.chain(base).collect()
+}
+
+/// What is asked for must be the same for all architectures, as apko will have it: one package in one
+/// version, or offered by such a one.
+fn verify_agreement(asked: &[Dependency], all: &[Resolved]) -> Result<(), Error> {
+    let versions = |name: &str| -> Vec<Option<String>> {
+        let of = |resolved: &Resolved| {
+            let mut packages = resolved.solution.packages.iter();
+            let found = packages.find(|one| one.entry.name.as_str() == name);
+            found.map(|one| one.entry.version.to_string())
         };
-        let choice = match choose(with, &wish) {
-            Err(Error::Unsolvable { .. }) => {
-                wish.solver = Solver::Boltworks;
-                let choice = choose(with, &wish)?;
-                notes.push("apko would find no choice: this one is ours".to_owned());
-                choice
-            }
-            other => other?,
+        all.iter().map(of).collect()
+    };
+    let is_one = |versions: &[Option<String>]| {
+        let mut versions = versions.iter();
+        let first = versions.next().and_then(Option::as_ref);
+        first.is_some_and(|first| versions.all(|other| other.as_ref() == Some(first)))
+    };
+    let is_offered = |wanted: &Dependency| {
+        let Some(first) = all.first() else {
+            return true;
         };
-        Ok(Resolved {
-            architecture,
-            solution: choice.solution,
-            places,
-            notes,
+        first.solution.packages.iter().any(|one| {
+            let name = one.entry.name.as_str();
+            let offers = |resolved: &Resolved| {
+                let mut packages = resolved.solution.packages.iter();
+                let found = packages.find(|one| one.entry.name.as_str() == name);
+                let mut provides = found.into_iter().flat_map(|one| &one.entry.provides);
+                provides.any(|offer| offer.name == wanted.name)
+            };
+            all.iter().all(offers) && is_one(&versions(name))
         })
+    };
+    let offers_none = |wanted: &Dependency| {
+        let packages = all.iter().flat_map(|one| &one.solution.packages);
+        let mut provides = packages.flat_map(|one| &one.entry.provides);
+        !provides.any(|offer| offer.name == wanted.name)
+    };
+    for wanted in asked.iter().filter(|wanted| !wanted.conflict) {
+        let found = versions(wanted.name.as_str());
+        let is_nowhere = found.iter().all(Option::is_none) && offers_none(wanted);
+        if is_nowhere || is_one(&found) || is_offered(wanted) {
+            continue;
+        }
+        let told = all.iter().zip(found).map(|(resolved, version)| {
+            let version = version.unwrap_or_else(|| "offered by others".to_owned());
+            format!("{version} for {}", resolved.architecture)
+        });
+        return Err(Error::asked(
+            format!(
+                "{} is not the same for all architectures: {}",
+                wanted.name,
+                told.collect::<Vec<_>>().join(", ")
+            ),
+            "ask for a version that all have, or for one architecture at a time with --arch",
+        ));
     }
+    Ok(())
 }
 
 /// A repository's path or address, without a tag before it.
@@ -402,7 +449,8 @@ pub fn lock(home: &Home, order: &ResolveOrder, ambient: &Ambient<'_>) -> Result<
     contents.keyring.sort_by(|a, b| a.name.cmp(&b.name));
     for resolved in resolved(home, order, ambient)? {
         let arch = resolved.architecture.apk();
-        for chosen in &resolved.solution.packages {
+        let packages = resolved.solution.packages.iter();
+        for chosen in packages.filter(|one| !resolved.below.contains(one.entry.name.as_str())) {
             contents.packages.push(locked_file(&resolved, chosen)?);
         }
         let of = |named: &String| locked_repository(named, arch);
@@ -439,7 +487,7 @@ fn locked_repository(named: &str, arch: &str) -> LockedRepository {
 fn locked_file(resolved: &Resolved, chosen: &Chosen) -> Result<LockedFile, Error> {
     let entry = &chosen.entry;
     let arch = resolved.architecture.apk();
-    let Some((_, folder)) = resolved.place(chosen) else {
+    let Some(PlaceOf { folder, .. }) = resolved.place(chosen) else {
         return Err(Error::asked(
             format!(
                 "{}-{} lies in no repository that is named",

@@ -11,6 +11,7 @@
 //! more than what theirs said: whoever reads it holds the key to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use boltworks_apk::index::FILE_NAME;
 use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile};
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, Draft, Limit, RelPath, Root};
-use boltworks_model::{Ambient, Event, chain};
+use boltworks_model::{Ambient, Architecture, Event, chain};
 use boltworks_net::{Address, Download, Have, Part, Retry, download, download_unless};
 use boltworks_solver::{Options, solve};
 use boltworks_version::apk::Dependency;
@@ -54,26 +55,97 @@ pub fn mirrored(
     if !given.repositories.iter().any(|path| is_address(path)) {
         return Ok(given);
     }
+    let architecture = home.architecture();
+    let listed = listed(home, &given, architecture, ambient)?;
+    let listings: Vec<&Listing> = listed.iter().map(|one| &one.listing).collect();
+    let chosen = chosen(home, (&given, &listings), wants)?;
+    brought(home, &given, (architecture, &chosen), ambient)
+}
+
+/// A repository, and what it lists for an architecture.
+pub(super) struct Listed {
+    /// As it is named, with its tag.
+    pub(super) named: PathBuf,
+    pub(super) listing: Listing,
+    left_out: Option<String>,
+}
+
+impl Listed {
+    /// Says how many packages it lists that are left out, if any are.
+    pub(super) fn left_out(&self) -> Option<String> {
+        self.left_out.clone()
+    }
+}
+
+/// What all repositories list for an architecture: those that are folders, and those at addresses, which
+/// are asked for it.
+pub(super) fn listed(
+    home: &Home,
+    given: &Given,
+    architecture: Architecture,
+    ambient: &Ambient<'_>,
+) -> Result<Vec<Listed>, Error> {
+    let is_far = given.repositories.iter().any(|path| is_address(path));
+    let keys = if is_far {
+        Some(home.keys()?)
+    } else {
+        home.known_keys()?
+    };
+    let keyring = given.keyring(keys.as_ref())?;
+    let keyring = (!given.ignore_signatures).then_some(&keyring);
+    let keep = Keep::new(Some(home.state_folder(listing::FOLDER)?), keyring)?;
+    let reach = is_far.then(|| Reach::new(home)).transpose()?;
+    let mut listed = Vec::new();
+    for named in &given.repositories {
+        let (listing, left_out) = match &reach {
+            Some(reach) if is_address(named) => {
+                let harbour = Harbour {
+                    home,
+                    reach,
+                    keyring,
+                    keep: Arc::clone(&keep),
+                    mirrors: home.state_folder("mirrors")?,
+                    architecture,
+                };
+                (harbour.index(&parted(named).1, ambient)?, None)
+            }
+            _ => {
+                let repository = Repository::open(named, architecture, &keep)?;
+                let left_out = repository.left_out();
+                (repository.listing, left_out)
+            }
+        };
+        listed.push(Listed {
+            named: named.clone(),
+            listing,
+            left_out,
+        });
+    }
+    Ok(listed)
+}
+
+/// Fetches what is chosen from addresses; the repositories then, with folders in their places.
+pub(super) fn brought(
+    home: &Home,
+    given: &Given,
+    (architecture, chosen): (Architecture, &BTreeMap<PathBuf, Vec<IndexEntry>>),
+    ambient: &Ambient<'_>,
+) -> Result<Given, Error> {
+    if chosen.is_empty() {
+        return Ok(given.clone());
+    }
     let keys = home.keys()?;
     let keyring = given.keyring(Some(&keys))?;
-    let reach = Reach::new(home)?;
     let keyring = (!given.ignore_signatures).then_some(&keyring);
+    let reach = Reach::new(home)?;
     let harbour = Harbour {
         home,
         reach: &reach,
         keyring,
-        keep: Keep::new(Some(home.state_folder(listing::FOLDER)?), keyring)?,
+        keep: Keep::new(None, keyring)?,
         mirrors: home.state_folder("mirrors")?,
+        architecture,
     };
-    let mut listings = Vec::new();
-    for path in &given.repositories {
-        listings.push(if is_address(path) {
-            harbour.index(&parted(path).1, ambient)?
-        } else {
-            Repository::open(path, home.architecture(), &harbour.keep)?.listing
-        });
-    }
-    let chosen = chosen(home, (&given, &listings), wants)?;
     let mut repositories = Vec::new();
     for path in &given.repositories {
         repositories.push(match chosen.get(path) {
@@ -89,14 +161,14 @@ pub fn mirrored(
     }
     Ok(Given {
         repositories,
-        ..given
+        ..given.clone()
     })
 }
 
 /// The packages that are chosen from each address.
 fn chosen(
     home: &Home,
-    (given, listings): (&Given, &[Listing]),
+    (given, listings): (&Given, &[&Listing]),
     wants: &[(String, Vec<Dependency>)],
 ) -> Result<BTreeMap<PathBuf, Vec<IndexEntry>>, Error> {
     let keys = home.known_keys()?;
@@ -120,13 +192,13 @@ fn chosen(
         }
         universe
     };
-    let listings: Vec<&Listing> = listings.iter().collect();
     let wanted: Vec<Dependency> = wants
         .iter()
         .flat_map(|(_, wanted)| wanted.clone())
         .collect();
     let options = Options::new(home.architecture());
-    let part = reached_indexes(&listings, &wanted, &[&own.shelf(&options)])?;
+    let shelf = own.shelf(&options);
+    let part = reached_indexes(listings, &wanted, &[&shelf])?;
     let part = universe(part);
     let addresses = given.repositories.iter().filter(|path| is_address(path));
     let mut chosen: BTreeMap<PathBuf, Vec<IndexEntry>> =
@@ -162,19 +234,19 @@ struct Harbour<'a> {
     keyring: Option<&'a Keyring>,
     keep: Arc<Keep>,
     mirrors: Root,
+    architecture: Architecture,
 }
 
 impl Harbour<'_> {
     /// The folder of what was ever taken from an address.
     fn pool(&self, named: &Path) -> Result<Root, Error> {
-        let whole = format!("{}\n{}", named.display(), self.home.architecture());
-        let name = sha256(whole.as_bytes()).to_string();
-        Ok(self.mirrors.make_dir(&RelPath::try_from(name.as_str())?)?)
+        let named = named.to_string_lossy();
+        pool(&self.mirrors, &named, self.architecture)
     }
 
     fn address(&self, named: &Path, file: &str) -> Result<Address, Error> {
         let named = named.to_string_lossy();
-        let arch = self.home.architecture().apk();
+        let arch = self.architecture.apk();
         let text = format!("{}/{arch}/{file}", named.trim_end_matches('/'));
         Ok(text.parse().map_err(boltworks_source::Error::from)?)
     }
@@ -290,7 +362,7 @@ impl Harbour<'_> {
     ) -> Result<PathBuf, Error> {
         let pool = self.pool(named)?;
         let choice = sha256(index).to_string();
-        let arch = RelPath::try_from(self.home.architecture().apk())?;
+        let arch = RelPath::try_from(self.architecture.apk())?;
         let folder = self
             .mirrors
             .make_dir(&RelPath::try_from(choice.as_str())?)?;
@@ -321,12 +393,32 @@ impl Harbour<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<(), Error> {
         let address = self.address(named, &entry.file_name())?;
+        let is_listed = |package: &PackageFile| {
+            if package.identity() == entry.identity {
+                return Ok(());
+            }
+            Err(Error::NotListed {
+                found: package.identity().to_q1(),
+                listed: entry.identity.to_q1(),
+            })
+        };
+        self.take(&address, pool, &is_listed, ambient)
+    }
+
+    /// Fetches one package, and keeps it if it is the one that is meant.
+    fn take(
+        &self,
+        address: &Address,
+        pool: &Root,
+        is_meant: &Check<'_>,
+        ambient: &Ambient<'_>,
+    ) -> Result<(), Error> {
         let of_address = |error: Error| error.of_file(Path::new(&address.to_string()));
-        let fetched = self.fetch(&address, PACKAGE_LIMIT, (pool, None), ambient)?;
+        let fetched = self.fetch(address, PACKAGE_LIMIT, (pool, None), ambient)?;
         let Some(mut draft) = fetched.draft else {
             return Ok(());
         };
-        let file = draft.file().and_then(std::fs::File::try_clone);
+        let file = draft.file().and_then(File::try_clone);
         let file = file.map_err(|source| boltworks_fsx::Error::Stream {
             action: "read the package",
             source,
@@ -337,15 +429,52 @@ impl Harbour<'_> {
         };
         let package = PackageFile::open(Arc::new(file), &options);
         let package = package.map_err(|error| of_address(error.into()))?;
-        if package.identity() != entry.identity {
-            return Err(of_address(Error::NotListed {
-                found: package.identity().to_q1(),
-                listed: entry.identity.to_q1(),
-            }));
-        }
+        is_meant(&package).map_err(of_address)?;
         draft.commit()?;
         Ok(())
     }
+}
+
+/// Whether a package is the one that is meant.
+type Check<'a> = dyn Fn(&PackageFile) -> Result<(), Error> + 'a;
+
+/// The folder of what was ever taken from an address for an architecture.
+fn pool(mirrors: &Root, named: &str, architecture: Architecture) -> Result<Root, Error> {
+    let whole = format!("{named}\n{architecture}");
+    let name = sha256(whole.as_bytes()).to_string();
+    Ok(mirrors.make_dir(&RelPath::try_from(name.as_str())?)?)
+}
+
+/// A package of a lock that lies at an address: the one that was fetched before, or fetched now.
+pub(super) fn of_lock(
+    home: &Home,
+    (url, architecture): (&str, Architecture),
+    (keyring, is_meant): (Option<&Keyring>, &Check<'_>),
+    ambient: &Ambient<'_>,
+) -> Result<File, Error> {
+    let (folder, file) = url.rsplit_once('/').unwrap_or_default();
+    let named = folder.rsplit_once('/').map_or(folder, |(named, _)| named);
+    let reach = Reach::new(home)?;
+    let harbour = Harbour {
+        home,
+        reach: &reach,
+        keyring,
+        keep: Keep::new(None, keyring)?,
+        mirrors: home.state_folder("mirrors")?,
+        architecture,
+    };
+    let pool = pool(&harbour.mirrors, named, architecture)?;
+    let name = RelPath::try_from(file)?;
+    if let Ok(kept) = pool.open_file(&name)
+        && let Ok(again) = kept.try_clone()
+        && let Ok(package) = PackageFile::open(Arc::new(again), &OpenOptions::default())
+        && is_meant(&package).is_ok()
+    {
+        return Ok(kept);
+    }
+    let address: Address = url.parse().map_err(boltworks_source::Error::from)?;
+    harbour.take(&address, &pool, is_meant, ambient)?;
+    Ok(pool.open_file(&name)?)
 }
 
 /// A file that was fetched, unless it did not change, and with what to ask whether it does.

@@ -19,8 +19,11 @@
 //! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //! 14. [`mod@compile`]: many recipes, only understood.
 //! 15. [`mod@configuration`]: an image file with what it includes.
-//! 16. [`mod@lock`]: its packages, chosen and written down.
-//! 17. [`mod@publish`]: it, brought to registries. [`pulled`]: the way back.
+//! 16. [`mod@lock`]: its packages, chosen and written down; `together`: for all architectures;
+//!     `locked`: taken as they were. `below`: the base
+//!     image that they are laid upon.
+//! 17. [`erofs`]: it with layers of EROFS, listed and mounted.
+//! 18. [`mod@publish`]: it, brought to registries, `layouts`: also out of a layout. [`pulled`]: the way back.
 //!
 //! All of them see the factory's packages, stage 0 (an image does not), and the repositories that
 //! the command line names.
@@ -29,6 +32,7 @@
 //! finds it made. Anything else is built *apart*: it is recorded under a name of its own, so that
 //! neither a plan nor a release ever takes it for the factory's.
 
+mod below;
 pub mod build;
 pub mod bump;
 pub mod cached;
@@ -39,12 +43,15 @@ pub mod compile;
 pub mod configuration;
 mod deliver;
 mod desk;
+pub mod erofs;
 mod exported;
 pub mod image;
 mod keyring;
+mod layouts;
 pub mod licences;
 pub mod linting;
 pub mod lock;
+mod locked;
 pub mod mirrored;
 mod own;
 pub mod publish;
@@ -53,6 +60,7 @@ pub mod reading;
 pub mod rebuild;
 pub mod scanning;
 pub mod shell;
+mod together;
 pub mod worktree;
 
 use std::collections::BTreeSet;

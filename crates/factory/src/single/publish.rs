@@ -7,22 +7,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use boltworks_crypto::sha256;
-use boltworks_fsx::Limit;
 use boltworks_image::BuiltImage;
 use boltworks_model::{Ambient, Architecture, Sha256};
-use boltworks_oci::{Descriptor, Manifest, Reference, common_index, media_type, read_index};
-use boltworks_registry::{Access, Pushed, push};
+use boltworks_oci::{Descriptor, Manifest, Reference, common_index, media_type};
+use boltworks_registry::{Access, Pushed, push, push_document};
+use boltworks_release::Attachment;
 use boltworks_store::Store;
 
 use super::ImageOrder;
 use super::exported::{write_index_sboms, write_sboms};
 use super::image::{assemble, wanted};
-use crate::files::{Place, folder};
+use super::layouts::{self, Meant, Top};
 use crate::registries::Registries;
+use crate::releasing::attachments;
 use crate::{Error, Home, Host};
-
-/// No index of a layout is larger.
-const INDEX_LIMIT: Limit = Limit::mib(4);
 
 /// An image to bring to registries.
 #[derive(Debug, Clone)]
@@ -71,9 +69,12 @@ pub fn publish(
     let registries = Registries::new(host, *ambient)?;
     let mut desk = None;
     let (mut notes, mut sboms, mut images) = (Vec::new(), Vec::new(), Vec::new());
-    for architecture in wanted(&order.image, &order.architectures) {
+    let wanted = wanted(&order.image, &order.architectures);
+    let together: Vec<Architecture> = wanted.iter().copied().flatten().collect();
+    for architecture in wanted {
         let own = ImageOrder {
             architecture,
+            together: together.clone(),
             ..order.image.clone()
         };
         let assembled = assemble(home, &own, &mut desk, ambient)?;
@@ -103,11 +104,12 @@ pub fn publish(
     let store = &desk.store;
     let index = index_of(&images)?;
     let digest = store.put_bytes(&index)?.digest;
-    let mut roots = vec![digest];
+    let mut about = Vec::new();
     if order.with_sboms {
-        roots.extend(referrers(store, &images)?);
+        about.extend(referrers(store, &images)?);
     }
-    let repositories = bring(&registries, store, &roots, &destinations)?;
+    let top = Top::Stored(digest);
+    let repositories = bring(&registries, store, (&top, &about), &destinations)?;
     let place = |digest: &Sha256| format!("{}@{}", destinations.first(), digest.prefixed());
     Ok(Published {
         digest,
@@ -122,25 +124,31 @@ pub fn publish(
     })
 }
 
-/// Brings what an OCI layout holds, or what the factory last made of an image, to the registries.
+/// Brings what an OCI layout holds, or what the factory last made of an image, to the registries. What is
+/// said about it goes along if that is wanted: SBOMs, and whatever else a layout has.
 ///
 /// # Errors
 /// A layout of which it is not clear what is meant; then those of the registries.
 pub fn push_image(
     home: Option<&Home>,
     host: &Host,
-    from: &Path,
+    (from, with_documents): (&Path, bool),
     tags: &[Reference],
     ambient: &Ambient<'_>,
 ) -> Result<Published, Error> {
     let destinations = destinations(tags)?;
     let registries = Registries::new(host, *ambient)?;
-    let (store, digest) = match (folder(from).is_ok(), home, from.to_str()) {
-        (true, ..) => of_layout(from)?,
-        (_, Some(home), Some(name)) => (home.store.clone(), of_factory(home, name)?),
+    let Meant { store, top, about } = match (layouts::meant(from)?, home, from.to_str()) {
+        (Some(meant), ..) => meant,
+        (None, Some(home), Some(name)) => of_factory(home, name)?,
         _ => return Err(no_image(&from.to_string_lossy())),
     };
-    let repositories = bring(&registries, &store, &[digest], &destinations)?;
+    let about = if with_documents { about } else { Vec::new() };
+    let repositories = bring(&registries, &store, (&top, &about), &destinations)?;
+    let digest = match &top {
+        Top::Stored(digest) => *digest,
+        Top::Index(bytes) => sha256(bytes),
+    };
     let reference = format!("{}@{}", destinations.first(), digest.prefixed());
     Ok(Published {
         digest,
@@ -152,24 +160,26 @@ pub fn push_image(
     })
 }
 
-/// The one image or index of a layout, whose blobs lie as a store's do.
-fn of_layout(path: &Path) -> Result<(Store, Sha256), Error> {
-    let text = Place::of(&path.join("index.json"))?.read_text(INDEX_LIMIT)?;
-    let index = read_index(text.as_bytes()).map_err(boltworks_registry::Error::from)?;
-    match index.manifests.as_slice() {
-        [one] => Ok((Store::open_read_only(&folder(path)?)?, one.digest)),
-        others => Err(Error::asked(
-            format!("{} holds {} images", path.display(), others.len()),
-            "push a layout with one image, or one whose index.json names one index",
-        )),
-    }
-}
-
-/// What was last made of an image of the factory.
-fn of_factory(home: &Home, name: &str) -> Result<Sha256, Error> {
+/// What was last made of an image of the factory, and its SBOMs.
+fn of_factory(home: &Home, name: &str) -> Result<Meant, Error> {
     let record = home.records().latest_good_for(&format!("image {name}"))?;
-    let made = record.and_then(|record| record.artifacts.first().map(|made| made.digest));
-    made.ok_or_else(|| no_image(name))
+    let made = record.and_then(|record| Some((record.artifacts.first()?.digest, record)));
+    let (digest, record) = made.ok_or_else(|| no_image(name))?;
+    let store = home.store.clone();
+    let size = store.open_blob(&digest)?.size();
+    let subject = Descriptor::new(media_type::MANIFEST, digest, size);
+    let mut about = Vec::new();
+    for Attachment {
+        digest, media_type, ..
+    } in attachments(&record, digest)
+    {
+        about.push(referrer(&store, &subject, (&media_type, digest))?);
+    }
+    Ok(Meant {
+        store,
+        top: Top::Stored(digest),
+        about,
+    })
 }
 
 fn no_image(name: &str) -> Error {
@@ -233,12 +243,11 @@ fn destinations(tags: &[Reference]) -> Result<Destinations, Error> {
     Ok(Destinations(destinations))
 }
 
-/// Brings the first of `roots` to each repository, and the others that say something about it; tags it
-/// last.
+/// Brings an image to each repository, and before it what says something about it; tags it last.
 fn bring(
     registries: &Registries<'_>,
     store: &Store,
-    roots: &[Sha256],
+    (top, about): (&Top, &[Sha256]),
     destinations: &Destinations,
 ) -> Result<Vec<(String, Pushed)>, Error> {
     let mut done = Vec::new();
@@ -248,13 +257,15 @@ fn bring(
         let host = name.registry().unwrap_or_default();
         let mount_from = known.get(host).map(|from| (*from).to_owned());
         let registry = registries.open(name, Access::Push { mount_from })?;
-        for further in roots.iter().skip(1) {
-            push(&registry, store, further, &[])?;
+        for about in about {
+            push(&registry, store, about, &[])?;
         }
-        if let Some(root) = roots.first() {
-            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-            done.push((repository(name), push(&registry, store, root, &tags)?));
-        }
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let pushed = match top {
+            Top::Stored(digest) => push(&registry, store, digest, &tags)?,
+            Top::Index(bytes) => push_document(&registry, store, bytes.clone(), &tags)?,
+        };
+        done.push((repository(name), pushed));
         known.entry(host).or_insert(name.repository());
     }
     Ok(done)
@@ -270,28 +281,38 @@ fn index_of(images: &[(Architecture, BuiltImage)]) -> Result<Vec<u8>, Error> {
     Ok(index.map_err(boltworks_registry::Error::from)?)
 }
 
-/// A manifest for each SBOM, with the image as its subject (image-spec 1.1, artifact guidance).
+/// A manifest for each SBOM.
 fn referrers(store: &Store, images: &[(Architecture, BuiltImage)]) -> Result<Vec<Sha256>, Error> {
-    let empty = b"{}";
-    let config = Descriptor::new(media_type::EMPTY, sha256(empty), empty.len() as u64);
-    store.put_bytes(empty)?;
     let mut manifests = Vec::new();
     for (_, built) in images {
-        for (kind, digest) in [
+        for document in [
             (media_type::SPDX, built.spdx),
             (media_type::SPDX3, built.spdx3),
             (media_type::CYCLONEDX, built.cyclonedx),
         ] {
-            let size = store.open_blob(&digest)?.size();
-            let layer = Descriptor::new(kind, digest, size);
-            let mut manifest = Manifest::new(config.clone(), vec![layer]);
-            manifest.artifact_type = Some(kind.to_owned());
-            manifest.subject = Some(built.parts.manifest.descriptor());
-            let bytes = manifest
-                .to_bytes()
-                .map_err(boltworks_registry::Error::from)?;
-            manifests.push(store.put_bytes(&bytes)?.digest);
+            let subject = built.parts.manifest.descriptor();
+            manifests.push(referrer(store, &subject, document)?);
         }
     }
     Ok(manifests)
+}
+
+/// A manifest of a document, with what it is about as its subject (image-spec 1.1, artifact guidance).
+fn referrer(
+    store: &Store,
+    subject: &Descriptor,
+    (kind, digest): (&str, Sha256),
+) -> Result<Sha256, Error> {
+    let empty = b"{}";
+    let config = Descriptor::new(media_type::EMPTY, sha256(empty), empty.len() as u64);
+    store.put_bytes(empty)?;
+    let size = store.open_blob(&digest)?.size();
+    let layer = Descriptor::new(kind, digest, size);
+    let mut manifest = Manifest::new(config, vec![layer]);
+    manifest.artifact_type = Some(kind.to_owned());
+    manifest.subject = Some(subject.clone());
+    let bytes = manifest
+        .to_bytes()
+        .map_err(boltworks_registry::Error::from)?;
+    Ok(store.put_bytes(&bytes)?.digest)
 }

@@ -15,7 +15,11 @@ use crate::Error;
 
 /// The lines of one package, and the empty one behind them.
 pub(super) fn record(package: &Opened, entries: &[Entry]) -> String {
-    let mut lines = told(package);
+    listed(told(package), entries)
+}
+
+/// What a package says of itself with the lines of its files, and the empty one behind them.
+pub(crate) fn listed(mut lines: Vec<String>, entries: &[Entry]) -> String {
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by(|a, b| order(a, b));
     let folders: BTreeSet<&RelPath> = entries

@@ -47,13 +47,13 @@ const LOCK: &str = "/usr/lib/apk/db/lock";
 
 /// What a package said of a path, as apk's database has it.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) path: RelPath,
-    pub(super) is_dir: bool,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) sha1: Option<Sha1>,
+pub(crate) struct Entry {
+    pub(crate) path: RelPath,
+    pub(crate) is_dir: bool,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) sha1: Option<Sha1>,
 }
 
 /// What apko writes before it looks at packages.
@@ -290,8 +290,9 @@ impl Layer<'_> {
     }
 }
 
-/// Makes `/lib/apk` lead to the database where nothing does yet.
-pub(super) fn link_database(files: &mut Files) -> Result<(), Error> {
+/// Makes `/lib/apk` lead to the database where nothing does yet. Where the image below has merged
+/// `/lib` into `/usr`, it is the same here.
+pub(super) fn link_database(files: &mut Files, is_lib_merged: bool) -> Result<(), Error> {
     let leads_to = |files: &Files, path: &[u8], wanted: &[u8]| {
         let target = files.link_at(path);
         target.is_some_and(|target| clean(&[b"/", target].concat()) == wanted)
@@ -300,6 +301,10 @@ pub(super) fn link_database(files: &mut Files) -> Result<(), Error> {
         return Ok(());
     }
     let fault = |fault: Fault| Error::refused("/lib/apk", fault.words());
+    if is_lib_merged && files.itself(b"lib").is_err() {
+        files.symlink(b"usr/lib", b"lib").map_err(fault)?;
+        return Ok(());
+    }
     if files.find(b"lib").is_err() {
         files.make_dir(b"lib", 0o755).map_err(fault)?;
     }

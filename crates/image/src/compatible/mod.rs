@@ -22,15 +22,18 @@ use std::sync::Arc;
 
 use boltworks_apk::{Control, Program, read_programs};
 use boltworks_fsx::tar::Owner;
-use boltworks_fsx::{Content, Kind, Limit, Node, RelPath, Tree};
+use boltworks_fsx::{Content, Kind, Limit, Meta, Node, RelPath, Tree};
 use boltworks_model::Architecture;
 use boltworks_recipe::resolved::Image;
 use boltworks_rootfs::{Locked, Opened};
 use boltworks_store::{Batch, Store};
 use serde_json::Value;
 
-use self::files::Files;
+pub(crate) use self::database::listed;
+use self::files::{Files, Inode};
+pub(crate) use self::install::Entry;
 use self::walk::{Item, Name};
+use crate::base::Base;
 use crate::layer::{StoredLayer, write_entries};
 use crate::pieces::Pieces;
 use crate::{Error, layers, loader};
@@ -62,6 +65,8 @@ pub(crate) struct Laid {
     pub(crate) groups: Vec<Vec<usize>>,
     /// What a person should know.
     pub(crate) notes: Vec<String>,
+    /// The time that was asked for.
+    pub(crate) time: i64,
     files: Files,
     names: Vec<Name>,
     layers: Vec<Vec<Item>>,
@@ -79,6 +84,8 @@ pub(crate) struct Material<'a> {
     pub(crate) locked: &'a Locked,
     pub(crate) opened: &'a [Arc<Opened>],
     pub(crate) store: &'a Store,
+    /// The image below, whose packages are in the list, too.
+    pub(crate) base: Option<&'a Base>,
 }
 
 /// Lays the files of an image.
@@ -87,6 +94,7 @@ pub(crate) fn lay(material: &Material<'_>) -> Result<Laid, Error> {
         image,
         compatible,
         opened,
+        base,
         ..
     } = *material;
     let mut files = Files::new();
@@ -105,8 +113,10 @@ pub(crate) fn lay(material: &Material<'_>) -> Result<Laid, Error> {
     write(&mut files, "scripts.tar", scripts)?;
     let triggers = database::triggers(opened).into_bytes();
     write(&mut files, "triggers", triggers)?;
-    let list = write(&mut files, "installed", records.concat().into_bytes())?;
-    install::link_database(&mut files)?;
+    let below = base.map_or("", |base| base.records.as_str());
+    let all = [below, &records.concat()].concat();
+    let list = write(&mut files, "installed", all.into_bytes())?;
+    install::link_database(&mut files, base.is_some_and(Base::has_merged_lib))?;
     let notes = change(&mut files, material)?;
     verify_database(&files, list)?;
     let table = |path: &str, fields| changes::text(&files, path).map(|text| ids(text, fields));
@@ -116,6 +126,7 @@ pub(crate) fn lay(material: &Material<'_>) -> Result<Laid, Error> {
     Ok(Laid {
         groups,
         notes,
+        time: compatible.time,
         files,
         names,
         layers,
@@ -131,15 +142,19 @@ fn change(files: &mut Files, material: &Material<'_>) -> Result<Vec<String>, Err
         image,
         compatible,
         opened,
+        base,
         ..
     } = *material;
-    changes::accounts(files, &image.accounts)?;
+    if base.is_none() {
+        changes::accounts(files, &image.accounts)?;
+    }
     let configuration = configuration(files, &compatible.configuration)?;
     let written = files.write(b"/etc/apko.json", configuration.into_bytes(), 0o444);
     let id = written.map_err(|fault| Error::refused("/etc/apko.json", fault.words()))?;
     files.get_mut(id).mode = 0o444;
     let left = changes::paths(files, &image.paths)?;
-    let newest = opened.iter().filter_map(|one| one.control.build_date).max();
+    let newest = opened.iter().filter_map(|one| one.control.build_date);
+    let newest = newest.chain(base.and_then(Base::newest)).max();
     let time = match newest {
         Some(newest) if compatible.is_earliest => newest.max(compatible.time),
         _ => compatible.time,
@@ -323,6 +338,43 @@ impl Laid {
                 .get(&node.meta.gid)
                 .map_or(b"", String::as_bytes),
         }
+    }
+
+    /// The root, and all of it as one tree in which what has several names has them, whoever gave them.
+    pub(crate) fn inodes(&self) -> Result<(Node, Tree), Error> {
+        let mut firsts: BTreeMap<usize, &RelPath> = BTreeMap::new();
+        let mut nodes = Vec::new();
+        for name in &self.names {
+            let mut node = walk::node(&self.files, name, name.mtime);
+            let inode = self.files.get(name.id);
+            if !inode.is_dir() {
+                match firsts.get(&name.id) {
+                    Some(&first) => node.kind = Kind::Hardlink(first.clone()),
+                    None if matches!(node.kind, Kind::Hardlink(_)) => {
+                        node.kind = Kind::File(inode.content());
+                    }
+                    None => {}
+                }
+                firsts.entry(name.id).or_insert(&name.path);
+            }
+            nodes.push((name.path.clone(), node));
+        }
+        let Inode {
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+            ..
+        } = self.files.get(0).clone();
+        let root = Node::dir(Meta {
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+        });
+        Ok((root, Tree::of(nodes)?))
     }
 
     /// All of it as one tree.

@@ -131,6 +131,7 @@ impl Site {
             keyring: &self.keyring,
             created: self.created,
             upon: None,
+            base: None,
             compression: self.compression,
             compatible: None,
         }

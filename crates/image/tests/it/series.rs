@@ -101,6 +101,7 @@ fn none_stands_upon_another_and_is_laid_as_by_apko() {
     let below = site.request(&image);
     let both = ImageRequest {
         upon: Some(&below),
+        base: None,
         compatible: Some(&compatible),
         ..below
     };

@@ -39,6 +39,9 @@ impl Image {
         // That of a bundle has no version: only the file asks for it.
         let packages: Vec<&String> = build.packages.iter().chain(&services).collect();
         put(&mut written, "packages", json!(packages));
+        if let Some(base) = own.get("baseimage") {
+            put(&mut written, "baseimage", base.clone());
+        }
         out.insert("contents".to_owned(), Value::Object(written));
         let pruned = |field: &str, kept: &[&str]| {
             let value = shown.get(field).cloned().unwrap_or_else(|| json!({}));

@@ -9,8 +9,8 @@ use boltworks_yaml::{Place, Spanned, closest};
 use super::{VARIABLE, parse_dependency, unique};
 use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
-    Base, Certificate, EntrypointKind, Image, Layering, PathKind, PathMutation, Places, RuntimeKey,
-    Written,
+    Base, Certificate, EntrypointKind, Format, Image, Layering, PathKind, PathMutation, Places,
+    RuntimeKey, Written,
 };
 use crate::{Error, Problem, words};
 
@@ -69,6 +69,7 @@ pub(super) fn resolve(
             .as_ref()
             .map(|layering| read.layering(layering))
             .transpose()?,
+        format: read.format(image)?,
         certificates: read.certificates(image.certificates.as_ref())?,
         certificate_providers: match &image.certificates {
             Some(certificates) => read.list(&certificates.providers)?,
@@ -155,17 +156,26 @@ impl Reader<'_> {
         if let Some(overlay) = image.overlay.as_ref().filter(|_| !image.has_included) {
             return Err(self.not_supported(overlay, "overlay"));
         }
-        if let Some(format) = image.format.as_ref().filter(|format| !format.is_empty()) {
-            match &**format {
-                "tar" => {}
-                "erofs" => return Err(self.not_supported(format, "the format erofs")),
-                other => {
-                    let known = ["tar", "erofs"].into_iter();
-                    return Err(unknown(self.origin.place(format), "format", other, known));
-                }
+        Ok(())
+    }
+
+    /// What layers are: of EROFS there is one.
+    fn format(&self, image: &parsed::Image) -> Result<Format, Error> {
+        let Some(format) = image.format.as_ref().filter(|format| !format.is_empty()) else {
+            return Ok(Format::Tar);
+        };
+        match &**format {
+            "tar" => Ok(Format::Tar),
+            "erofs" if image.layering.is_some() => {
+                let rule = "has one layer: leave out layering";
+                Err(self.bad(format, "the format", "erofs", rule))
+            }
+            "erofs" => Ok(Format::Erofs),
+            other => {
+                let known = ["tar", "erofs"].into_iter();
+                Err(unknown(self.origin.place(format), "format", other, known))
             }
         }
-        Ok(())
     }
 
     fn base(&self, base: &parsed::BaseImage) -> Result<Base, Error> {
@@ -538,9 +548,10 @@ mod tests {
             "entrypoint: {type: service}",
             "entrypoint: {services: {a: b}}",
             "layering: {strategy: orgin}",
+            "format: erofs\nlayering: {strategy: origin}",
             "format: erofs",
+            "format: zip",
             "include: base.yaml",
-            "contents: {baseimage: {image: a, apkindex: b}}",
             "environment: {'': a}",
             "volumes: [data]",
             "contents: {runtime_keyring: [{name: ../k, content: x}]}",
@@ -570,9 +581,10 @@ mod tests {
         web.yaml:1:20: unknown entrypoint type 'service': known are service-bundle
         web.yaml:1:28: a service 'b' needs the type service-bundle
         web.yaml:1:22: unknown layering strategy 'orgin': known are origin; did you mean 'origin'?
-        web.yaml:1:9: the format erofs is not supported yet
+        web.yaml:1:9: the format 'erofs' has one layer: leave out layering
+        {"archs":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"],"environment":{"PATH":"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"format":"erofs"}
+        web.yaml:1:9: the format 'zip' is none: there are tar and erofs
         web.yaml:1:10: include is not supported yet
-        web.yaml:1:31: baseimage is not supported yet
         web.yaml:1:19: the name of a variable '' must not be empty or have '=' in it
         web.yaml:1:11: the volume 'data' is not an absolute path without . and ..
         web.yaml:1:37: the key's name '../k' is no name of a file: letters, digits, _ and -, and . but not first, are taken

@@ -99,7 +99,6 @@ pub fn resolve_image(image: &parsed::Image) -> Result<resolved::Image, Error> {
     let plain = |text: &Text| Ok(text.as_str().to_owned());
     check_image(image)?;
     let mut resolved = image::resolve(image, &image.origin, &plain)?;
-    resolved.verify_no_base()?;
     for (name, value) in image::DEFAULT_ENVIRONMENT {
         resolved
             .environment

@@ -55,15 +55,24 @@ pub struct Image {
     pub volumes: Vec<String>,
     /// How files are grouped into layers, where that is said.
     pub layering: Option<Layering>,
+    /// What layers are.
+    pub format: Format,
     /// Certificate authorities to add.
     pub certificates: Vec<Certificate>,
     /// What packages provide whose certificates are trusted too.
     pub certificate_providers: Vec<String>,
-    /// What it is built upon: nothing can be yet, and only recipes are read with it.
+    /// What it is laid upon: a guest upon nothing.
     pub base: Option<Base>,
 }
 
 impl Image {
+    /// Gives each origin a layer where nothing is said of layers and there may be several.
+    pub fn part_by_origin(&mut self) {
+        if self.format == Format::Tar {
+            self.layering.get_or_insert_with(Layering::of_each_origin);
+        }
+    }
+
     /// That a guest can be made of it: it is built upon no other image, and no package has a tag but
     /// these, which repositories have.
     ///
@@ -91,7 +100,7 @@ impl Image {
         Ok(())
     }
 
-    /// That nothing is built upon another image.
+    /// That it is laid upon no base image, as no guest is.
     ///
     /// # Errors
     /// [`Problem::NotSupported`] where it says so.
@@ -114,6 +123,14 @@ pub struct Base {
     pub apkindex: String,
     /// Where it is written.
     pub written: Written,
+}
+
+impl Base {
+    /// What is wrong with it, told where it is written.
+    pub fn error(&self, what: impl Into<String>, help: impl Into<String>) -> Error {
+        let place = self.written.0.as_deref().cloned().unwrap_or_default();
+        boltworks_yaml::Error::new(place, what).helped(help).into()
+    }
 }
 
 /// Whether the entry point keeps services running.
@@ -236,10 +253,20 @@ pub struct Layering {
     pub budget: u32,
 }
 
+/// What layers are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Tar, compressed.
+    #[default]
+    Tar,
+    /// EROFS: one layer, which a kernel mounts.
+    Erofs,
+}
+
 impl Layering {
     /// Where an image file says nothing and apko is not who reads it: a layer for each origin. That
     /// many layers a container can have beneath it everywhere, with room for those of others.
-    pub fn of_each_origin() -> Self {
+    fn of_each_origin() -> Self {
         Self {
             strategy: "origin".to_owned(),
             budget: 64,

@@ -77,6 +77,7 @@ impl Factory {
             author: "test".to_owned(),
             process: Process::default(),
             annotations: [].into(),
+            below: Vec::new(),
         };
         let layer = Layer {
             digest: layer.digest,
