@@ -1,15 +1,19 @@
 //! Files and folders that a person names on the command line.
 //!
 //! Everything else in the factory refuses symbolic links. Here they are followed, because a
-//! person who names a link means what it leads to.
+//! person who names a link means what it leads to. A text may come out of a pipe, too (`/dev/stdin`,
+//! `<(…)`): it is read once, and whoever asks again gets the same.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use boltworks_fsx::{Draft, FileKind, Limit, RelPath, Root, Stat};
+use boltworks_fsx::stream::{is_stream, read_stream};
+use boltworks_fsx::{Bounded, Draft, FileKind, Limit, RelPath, Root, Stat};
 
 use crate::Error;
 
@@ -25,6 +29,18 @@ pub struct Place {
     folder: Root,
     name: RelPath,
     path: PathBuf,
+    /// Whether it is a pipe or a device.
+    is_stream: bool,
+}
+
+/// What came out of pipes, by the names of those.
+static STREAMED: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+
+/// Whether a file has no folder that means anything: `/dev/stdin` and `/dev/fd/63` have none.
+pub fn is_passing(path: &Path) -> bool {
+    ["/dev", "/proc"]
+        .iter()
+        .any(|above| path.starts_with(above))
 }
 
 impl Place {
@@ -33,9 +49,16 @@ impl Place {
         let mut target = path.to_owned();
         for _ in 0..LINKS {
             let place = Self::at(&target)?;
-            if place.stat()?.map(|stat| stat.kind) != Some(FileKind::Symlink) {
+            let kind = place.stat()?.map(|stat| stat.kind);
+            if kind != Some(FileKind::Symlink) {
+                // No link of the kernel's to a pipe leads to a name.
+                let is_stream = match kind {
+                    None => is_stream(path),
+                    kind => matches!(kind, Some(FileKind::Fifo | FileKind::CharDevice)),
+                };
                 return Ok(Self {
                     path: path.to_owned(),
+                    is_stream,
                     ..place
                 });
             }
@@ -59,6 +82,7 @@ impl Place {
             folder: Root::open(parent(path)).map_err(|error| self::error(error, parent(path)))?,
             name: RelPath::new(name.as_bytes())?,
             path: path.to_owned(),
+            is_stream: false,
         })
     }
 
@@ -95,14 +119,41 @@ impl Place {
 
     /// The file's bytes.
     pub fn read_vec(&self, limit: Limit) -> Result<Vec<u8>, Error> {
+        if self.is_stream {
+            return Ok(self.streamed(limit)?.to_vec());
+        }
         let bytes = self.folder.read_vec(&self.name, limit);
         bytes.map_err(|error| self::error(error, &self.path))
     }
 
     /// The file's text.
     pub fn read_text(&self, limit: Limit) -> Result<String, Error> {
+        if self.is_stream {
+            let bytes = self.streamed(limit)?;
+            let text = Bounded::new(&*bytes, limit).read_text();
+            return text.map_err(|source| no_text(self.unreadable(source), &self.path));
+        }
         let text = self.folder.read_text(&self.name, limit);
         text.map_err(|error| no_text(error, &self.path))
+    }
+
+    /// What comes out of a pipe, or came out of it before.
+    fn streamed(&self, limit: Limit) -> Result<Arc<[u8]>, Error> {
+        let mut streamed = STREAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = streamed.get(&self.path) {
+            return Ok(Arc::clone(bytes));
+        }
+        let bytes: Arc<[u8]> = read_stream(&self.path, limit)?.into();
+        streamed.insert(self.path.clone(), Arc::clone(&bytes));
+        Ok(bytes)
+    }
+
+    fn unreadable(&self, source: io::Error) -> boltworks_fsx::Error {
+        boltworks_fsx::Error::Io {
+            action: "read",
+            path: self.path.display().to_string(),
+            source,
+        }
     }
 
     /// Begins a file that takes this place when it is committed. A device, a pipe, a socket or a
@@ -119,9 +170,25 @@ impl Place {
         Ok(())
     }
 
+    /// Puts a whole text here, if it is one that is read again.
+    pub fn write_text(&self, text: &str, mode: u32) -> Result<(), Error> {
+        let (size, most) = (text.len(), TEXT_LIMIT.0);
+        if size as u64 > most {
+            return Err(Error::asked(
+                format!(
+                    "{} would have {size} bytes, and none may have more than {most}: it is as it was",
+                    self.path.display()
+                ),
+                "make several of it",
+            ));
+        }
+        self.write(text.as_bytes(), mode)
+    }
+
     /// Refuses what a new file would destroy, because it is none itself.
     fn is_for_a_file(&self) -> Result<(), Error> {
         let what = match self.stat()?.map(|stat| stat.kind) {
+            None if self.is_stream => "a pipe",
             None | Some(FileKind::File) => return Ok(()),
             Some(FileKind::Dir) => "a folder",
             Some(FileKind::Symlink) => "a symbolic link",
@@ -301,6 +368,40 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_read_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let mut tree = boltworks_fsx::Tree::new();
+        let pipe = boltworks_fsx::Node {
+            meta: boltworks_fsx::Meta::new(0o644, 0),
+            kind: boltworks_fsx::Kind::Fifo,
+        };
+        tree.insert(RelPath::try_from("pipe").unwrap(), pipe)
+            .unwrap();
+        tree.write_to(&root, boltworks_fsx::WriteOptions::default())
+            .unwrap();
+        root.symlink(b"pipe", &RelPath::try_from("link").unwrap())
+            .unwrap();
+        let path = folder.path().join("link");
+        let written = path.clone();
+        let writer = std::thread::spawn(move || {
+            let pipe = std::fs::OpenOptions::new().write(true).open(written);
+            pipe.unwrap().write_all(b"text \xff").unwrap();
+        });
+        let place = Place::of(&path).unwrap();
+        assert_eq!(place.read_vec(Limit(9)).unwrap(), b"text \xff");
+        writer.join().unwrap();
+        let again = Place::of(&path).unwrap();
+        assert_eq!(again.read_vec(Limit(9)).unwrap(), b"text \xff");
+        let error = again.read_text(Limit(9)).unwrap_err();
+        assert!(
+            error.to_string().contains("link:1:6: the byte 0xff"),
+            "{error}"
+        );
+        assert!(again.read_text(Limit(5)).is_err());
+    }
+
+    #[test]
     fn only_files_are_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -342,6 +443,17 @@ mod tests {
             before,
             "nothing changed and nothing is left behind"
         );
+    }
+
+    #[test]
+    fn no_text_is_written_that_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::of(&folder.path().join("text")).unwrap();
+        let most = "x".repeat(usize::try_from(TEXT_LIMIT.0).unwrap());
+        place.write_text(&most, 0o644).unwrap();
+        let error = place.write_text(&format!("{most}y"), 0o644).unwrap_err();
+        assert!(error.to_string().contains("4194305 bytes"), "{error}");
+        assert_eq!(place.read_text(TEXT_LIMIT).unwrap(), most);
     }
 
     #[test]

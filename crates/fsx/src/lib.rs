@@ -8,6 +8,7 @@
 //! 3. [`verified`]: [`Verified`], bytes whose digest was checked, and [`Verifying`], which checks it.
 //! 4. [`root`]: [`Root`], an open directory that everything else goes through; [`Draft`] and
 //!    [`Durable`], writes that survive a crash whole or not at all; [`Lock`].
+//!    [`stream`]: what a person names that is no file.
 //! 5. [`tree`]: [`Tree`], files with all their attributes in memory, read from and laid out on disk.
 //! 6. [`tar`]: the strict reader and the deterministic writer.
 //! 7. [`erofs`]: the kernel's read-only file system as one file, written and read.
@@ -23,6 +24,7 @@ pub mod gzip;
 pub mod path;
 pub mod pieces;
 pub mod root;
+pub mod stream;
 pub mod tar;
 pub mod tree;
 pub mod verified;

@@ -25,7 +25,7 @@ pub const MAX_DEPTH: usize = 40;
 /// What is wrong with a file in which nothing is written.
 pub const EMPTY: &str = "the file is empty";
 
-const TOO_LARGE_HELP: &str =
+pub(crate) const TOO_LARGE_HELP: &str =
     "check that it is the file you mean; if it is, make several smaller ones of it";
 
 /// The most uses of anchors.

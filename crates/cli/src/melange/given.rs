@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::index::FILE_NAME;
 use boltworks_config::{Bytes, Span};
-use boltworks_factory::files::Place;
+use boltworks_factory::files::{Place, is_passing};
 use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
@@ -176,6 +176,7 @@ pub(super) fn reading(
         _ if words.is_on("empty-workspace") => SourceFolder::Nowhere,
         Some(folder) if is_gone(&folder, output) => SourceFolder::Nowhere,
         Some(folder) => SourceFolder::Folder(folder),
+        None if is_passing(recipe) => SourceFolder::Nowhere,
         None => SourceFolder::Folder(parent(recipe).to_owned()),
     };
     let libc = words.text("override-host-triplet-libc-substitution-flavor");
@@ -258,10 +259,10 @@ fn withheld(words: &Words<'_>, recipe: &Path) -> Vec<PathBuf> {
     withheld
 }
 
-/// The folder a path is in.
+/// The folder a path is in; this one, for what lies in none.
 pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
+        Some(parent) if parent != Path::new("") && !is_passing(path) => parent,
         _ => Path::new("."),
     }
 }

@@ -64,6 +64,43 @@ fn the_first_word_is_as_good_as_the_name() {
 }
 
 #[test]
+fn a_recipe_may_come_out_of_a_pipe() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    desk.write("wrong.yaml", RECIPE.replace("epoch: 2", "epoch: x"));
+    desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
+    let program = env!("CARGO_BIN_EXE_boltworks");
+    let shell = |script: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).current_dir(desk.path("."));
+        let output = shell.env("B", program).output().unwrap();
+        let texts = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), texts.concat())
+    };
+    for script in [
+        "cat hello.yaml | $B melange package-version /dev/stdin",
+        "$B melange package-version <(cat hello.yaml)",
+        "$B melange package-version /dev/stdin <hello.yaml",
+        "mkfifo pipe; cat hello.yaml >pipe & $B melange package-version pipe",
+    ] {
+        assert_eq!(
+            shell(script),
+            (Some(0), "hello-3.10-r2\n".into()),
+            "{script}"
+        );
+    }
+    // It is read once, and asked for more than once.
+    let (code, text) = shell("$B melange compile <(cat hello.yaml) --pipeline-dir pipelines");
+    assert!(code == Some(0) && text.contains("ours"), "{text}");
+    let (code, text) = shell("cat wrong.yaml | $B melange package-version /dev/stdin");
+    assert!(code == Some(2) && text.contains("/dev/stdin:4:"), "{text}");
+    let (code, text) = shell("$B melange package-version /dev/zero");
+    assert!(code == Some(2) && text.contains("help: "), "{text}");
+    let (code, text) = shell("cat hello.yaml | $B melange bump /dev/stdin 4");
+    assert!(code == Some(2) && text.contains("is a pipe: "), "{text}");
+}
+
+#[test]
 fn what_is_unknown_or_refused_ends_with_two() {
     let desk = Desk::new();
     desk.write("hello.yaml", RECIPE);

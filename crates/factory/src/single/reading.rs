@@ -11,7 +11,7 @@ use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, pars
 use boltworks_version::apk::Dependency;
 
 use crate::catalog::{self, Folder, Loaded, RecipeSource};
-use crate::files::{Place, TEXT_LIMIT, folder as folder_of, parent};
+use crate::files::{Place, TEXT_LIMIT, folder as folder_of, is_passing, parent};
 use crate::recipes::APART;
 use crate::{Error, Home};
 
@@ -207,6 +207,7 @@ impl Reading {
 
     fn folder(&self, place: &Place, package: &str) -> Result<Option<Root>, Error> {
         match &self.sources {
+            SourceFolder::Beside if is_passing(place.path()) => Ok(None),
             SourceFolder::Beside => catalog::local_folder(place.folder(), place.name(), package),
             SourceFolder::Folder(path) => Ok(Some(folder_of(path)?)),
             SourceFolder::Nowhere => Ok(None),

@@ -108,7 +108,7 @@ fn replace(file: &Path, before: &str, now: &str) -> Result<(), Error> {
         ));
     }
     let mode = place.stat()?.map_or(0o644, |stat| stat.mode);
-    place.write(now.as_bytes(), mode)
+    place.write_text(now, mode)
 }
 
 /// A recipe's file, and its usual form or why it has none.

@@ -22,6 +22,7 @@ use serde_saphyr::granit_parser::{Event, Parser, Span};
 
 use self::facts::{Facts, Line};
 use self::form::Former;
+use crate::read::{MAX_BYTES, TOO_LARGE_HELP};
 use crate::{Error, Place};
 
 const BOM: char = '\u{feff}';
@@ -31,8 +32,12 @@ const BOM: char = '\u{feff}';
 ///
 /// # Errors
 /// Where the text is no YAML, where a carriage return ends a line, and where the usual form would
-/// say something else.
+/// say something else, or be larger than what is read.
 pub fn usual_form(file: &str, text: &str, spaced: &[&str]) -> Result<String, Error> {
+    within(MAX_BYTES, file, text, spaced)
+}
+
+fn within(most: usize, file: &str, text: &str, spaced: &[&str]) -> Result<String, Error> {
     let bare = text.strip_prefix(BOM).unwrap_or(text);
     let fail = |line: usize, column: usize, message: &str| {
         let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
@@ -48,6 +53,13 @@ pub fn usual_form(file: &str, text: &str, spaced: &[&str]) -> Result<String, Err
     let facts = Facts::read(bare, &lines)
         .map_err(|(line, message)| fail(line.unwrap_or(0), 1, message.as_str()))?;
     let formed = Former::new(&lines, &facts, spaced).form();
+    if formed.len() > most {
+        let message = format!(
+            "in its usual form the file would have {} bytes, and none may have more than {most}",
+            formed.len()
+        );
+        return Err(fail(0, 0, &message).helped(TOO_LARGE_HELP));
+    }
     match difference(bare, &formed) {
         Some(span) => Err(fail(span.start.line(), span.start.col() + 1, DIFFERS)),
         None if text.starts_with(BOM) => Ok(format!("{BOM}{formed}")),
@@ -86,6 +98,20 @@ mod tests {
 
     use super::*;
     use crate::parse;
+
+    #[test]
+    fn no_form_is_larger_than_what_is_read() {
+        let text = "a:\n- b\n- c\n";
+        assert_eq!(
+            within(15, "x.yaml", text, &[]).unwrap(),
+            "a:\n  - b\n  - c\n"
+        );
+        let error = within(14, "x.yaml", text, &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "x.yaml: in its usual form the file would have 15 bytes, and none may have more than 14"
+        );
+    }
 
     fn check(text: &str, expected: &str) {
         let formed = usual_form("x.yaml", text, &["list"]).unwrap();
