@@ -17,12 +17,11 @@ use crate::{Error, Home};
 /// The folder of pipelines beside recipes.
 const PIPELINES: &str = "pipelines";
 /// Why links are not taken.
-const LEADS_OUT: &str = "is a link that leads out of its folder: put the file itself there";
+const LEADS_OUT: &str = "is a link that leads out of its folder";
 const LEADS_NOWHERE: &str = "is a link that leads to no file";
 /// Why nothing is taken from a folder that is a link.
-const FOLDER_LEADS_OUT: &str = "may be in `pipelines` beside the recipe, but that is a link that leads to no folder \
-    beneath the recipe's: put the folder itself there, or name it with --pipeline-dir, or under `pipelines` in \
-    boltworks.yaml";
+const FOLDER_LEADS_OUT: &str =
+    "beside the recipe, which may have it, is a link that leads to no folder beneath the recipe's";
 /// Why other things are not.
 const NO_FILE: &str = "is no regular file";
 
@@ -54,7 +53,9 @@ pub(crate) fn with_own_pipelines(
 ) -> Result<PipelineLibrary, Error> {
     let folder = match own_folder(recipes)? {
         Own::None => return Ok(library),
-        Own::LeadsOut => return Ok(library.with_refused("", FOLDER_LEADS_OUT)),
+        Own::LeadsOut => {
+            return Ok(library.with_refused("", PIPELINES, FOLDER_LEADS_OUT));
+        }
         Own::Folder(folder) => folder,
     };
     let shown = shown.join(PIPELINES);
@@ -115,10 +116,16 @@ fn added(
             (Kind::Dir, _) | (_, None) if !matches!(node.kind, Kind::Symlink(_)) => {}
             (Kind::Symlink(_), _) => match led(root, &tree, path)? {
                 Ok(led) => files.extend(behind(&tree, &led, text)),
-                Err(rule) => library = library.with_refused(name.unwrap_or(text), rule),
+                Err(rule) => {
+                    let file = format!("{shown}/{text}");
+                    library = library.with_refused(name.unwrap_or(text), &file, rule);
+                }
             },
             (kind, _) if is_file(kind) => files.push((text.to_owned(), path.clone())),
-            (_, name) => library = library.with_refused(name.unwrap_or(text), NO_FILE),
+            (_, name) => {
+                let file = format!("{shown}/{text}");
+                library = library.with_refused(name.unwrap_or(text), &file, NO_FILE);
+            }
         }
     }
     for (called, path) in &files {
@@ -197,13 +204,15 @@ mod tests {
                 ("same", own)
             ]
         );
-        for (pipeline, rule) in [
-            ("out", LEADS_OUT),
-            ("far/a", LEADS_OUT),
-            ("gone", LEADS_NOWHERE),
+        for (pipeline, what) in [
+            ("out", format!("p/out.yaml {LEADS_OUT}")),
+            ("far/a", format!("p/far {LEADS_OUT}")),
+            ("./far/a", format!("p/far {LEADS_OUT}")),
+            ("gone", format!("p/gone.yaml {LEADS_NOWHERE}")),
+            ("../own", "leads out of the folders".to_owned()),
         ] {
             let error = uses(pipeline, &library);
-            assert!(error.contains(rule), "{error}");
+            assert!(error.contains(&what), "{error}");
         }
     }
 

@@ -153,6 +153,16 @@ pub enum Problem {
         /// The nearest pipeline there is.
         suggestion: Option<String>,
     },
+    /// `uses` names what is there and is not taken.
+    #[error("the pipeline '{name}' is not taken: {path} {rule}")]
+    RefusedPipeline {
+        /// What it names.
+        name: String,
+        /// The file or folder.
+        path: String,
+        /// What is wrong with it.
+        rule: &'static str,
+    },
     /// `with` gives an input that the pipeline does not take.
     #[error("the pipeline '{pipeline}' has no input '{name}'")]
     UnknownInput {
@@ -395,6 +405,10 @@ impl Problem {
                     "'{name}.yaml' is looked for in the folders given with --pipeline-dir, in \
                      `pipelines` beside the recipe, and among the built-in pipelines"
                 ));
+            }
+            Self::RefusedPipeline { .. } => {
+                "put the file itself there, or name the folder it lies in with --pipeline-dir, or under \
+                 `pipelines` in boltworks.yaml"
             }
             Self::BadValue { help, .. } => help,
             Self::UnknownVariable { .. } => {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use boltworks_yaml::closest;
+
 use crate::Error;
 use crate::parsed::{self, Origin, Step};
 
@@ -75,9 +77,18 @@ const BUILTIN: &[(&str, &str)] = builtin![
 pub struct PipelineLibrary {
     files: BTreeMap<String, Arc<PipelineFile>>,
     /// Why what is called so, or lies in what is called so, is not taken.
-    refused: BTreeMap<String, &'static str>,
+    refused: BTreeMap<String, Refused>,
     /// Whether a step that uses what is not here stays without scripts and sources.
     pub(crate) passes_over_unknown: bool,
+}
+
+/// What is there and is not taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    /// The file or folder, for messages.
+    pub(crate) path: String,
+    /// What is wrong with it, as a rule that goes on after its path.
+    pub(crate) rule: &'static str,
 }
 
 /// Where a pipeline comes from; the greater goes before the less.
@@ -182,13 +193,14 @@ impl PipelineLibrary {
     }
 
     /// Says why a pipeline, or a folder of them, is not taken although something is called so: `rule` goes
-    /// on after its name. The empty name stands for all that are not known.
+    /// on after its `path`. The empty name stands for all that are not known.
     #[must_use]
-    pub fn with_refused(mut self, name: &str, rule: &'static str) -> Self {
+    pub fn with_refused(mut self, name: &str, path: &str, rule: &'static str) -> Self {
         let known = self.files.get(name);
         if known.is_none_or(|known| known.source < Source::Given) {
             self.files.remove(name);
-            self.refused.insert(name.to_owned(), rule);
+            let path = path.to_owned();
+            self.refused.insert(name.to_owned(), Refused { path, rule });
         }
         self
     }
@@ -201,13 +213,14 @@ impl PipelineLibrary {
     }
 
     /// Why a name that is not known is not taken, where something is called so.
-    pub(crate) fn refusal(&self, name: &str) -> Option<&'static str> {
+    pub(crate) fn refusal(&self, name: &str) -> Option<&Refused> {
+        let name = &*plain(name)?;
         let ends = name
             .match_indices('/')
             .map(|(at, _)| at)
             .chain([name.len(), 0]);
         let mut above = ends.filter_map(|end| name.get(..end));
-        above.find_map(|above| self.refused.get(above).copied())
+        above.find_map(|above| self.refused.get(above))
     }
 
     fn with(mut self, name: &str, path: &str, text: &str, source: Source) -> Self {
@@ -242,9 +255,41 @@ impl PipelineLibrary {
         added.map(|(name, file)| (name.as_str(), &*file.text))
     }
 
+    /// The pipeline of this name. Those in folders are paths: `./a/../b` is `b`, as in melange.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<PipelineFile>> {
-        self.files.get(name)
+        self.files.get(name).or_else(|| {
+            let file = self.files.get(&*plain(name)?)?;
+            (!file.is_builtin()).then_some(file)
+        })
     }
+
+    /// The pipeline that is perhaps meant by a name that none has.
+    pub(crate) fn meant_by(&self, name: &str) -> Option<&str> {
+        let plain = plain(name)?;
+        let bare = plain.strip_suffix(".yaml").or(plain.strip_suffix(".yml"));
+        let bare = bare.unwrap_or(&plain);
+        let beneath = bare.strip_prefix("pipelines/").unwrap_or(bare);
+        let known = [bare, beneath].into_iter().find_map(|name| {
+            let (name, _) = self.files.get_key_value(name)?;
+            Some(name.as_str())
+        });
+        known.or_else(|| closest(name, self.names()))
+    }
+}
+
+/// A path without `.` and `..`; nothing, where it leads out.
+pub(crate) fn plain(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 #[cfg(test)]
@@ -319,6 +364,27 @@ mod tests {
         let file = library.get("strip").unwrap();
         assert!(!file.is_builtin() && &*file.text == "runs: a");
         assert_eq!(library.names().count(), BUILTIN.len());
+    }
+
+    #[test]
+    fn names_in_folders_are_paths() {
+        let library = PipelineLibrary::builtin().with_file("own/o", "p/own/o.yaml", "runs: a");
+        for name in ["own/o", "./own/o", "own//./o", "a/../own/o", "/own/o"] {
+            assert!(library.get(name).is_some(), "{name}");
+        }
+        for name in ["../own/o", "own/o/..", "./strip", "own/o.yaml"] {
+            assert!(library.get(name).is_none(), "{name}");
+        }
+        for name in [
+            "own/o.yaml",
+            "pipelines/own/o",
+            "./pipelines/own/o.yml",
+            "own/p",
+        ] {
+            assert_eq!(library.meant_by(name), Some("own/o"), "{name}");
+        }
+        assert_eq!(library.meant_by("./strip"), Some("strip"));
+        assert_eq!(library.meant_by("../own/o"), None);
     }
 
     #[test]

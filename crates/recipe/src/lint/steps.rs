@@ -19,7 +19,7 @@ pub(super) fn inputs(subject: &Subject<'_>) -> Vec<Spot> {
 fn wrong_inputs(subject: &Subject<'_>, step: &Step, uses: &Text) -> Vec<Spot> {
     let Some(file) = subject.library.get(uses) else {
         let spot = subject.spot(uses, format!("there is no pipeline '{}'", cut(uses)));
-        let near = closest(uses, subject.library.names());
+        let near = subject.library.meant_by(uses);
         return vec![near.into_iter().fold(spot, Spot::instead)];
     };
     let Ok(document) = file.document() else {

@@ -11,7 +11,7 @@ use boltworks_yaml::{Place, closest};
 use super::package::Fields;
 use super::scope::{Part, Scope};
 use super::{checkout, fetch};
-use crate::library::{PipelineFile, PipelineLibrary};
+use crate::library::{self, PipelineFile, PipelineLibrary, Refused};
 use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
 use crate::substitute::{Piece, pieces};
@@ -22,6 +22,9 @@ const MAX_DEPTH: usize = 32;
 
 /// The most steps of one recipe, all pipelines counted.
 const MAX_STEPS: usize = 100_000;
+/// What to do about a pipeline that lies elsewhere.
+const ELSEWHERE: &str = "name the folder it lies in with --pipeline-dir, or under `pipelines` in boltworks.yaml, and \
+    write its path in there, without .yaml";
 
 /// What the steps of a guest need, gathered while they are resolved; each once.
 #[derive(Default)]
@@ -105,13 +108,22 @@ impl<'a> Pipelines<'a> {
         scope: &Scope<'_>,
     ) -> Result<&Arc<PipelineFile>, Error> {
         self.library.get(name).ok_or_else(|| {
-            if let Some(rule) = self.library.refusal(name) {
-                return scope.problem(uses, Problem::value("the pipeline", name, rule));
+            let shown = name.chars().take(160).collect();
+            if library::plain(name).is_none() {
+                let rule = "leads out of the folders that pipelines are looked for in";
+                let problem = Problem::value("the pipeline", name, rule);
+                return scope.problem(uses, problem.helped(ELSEWHERE));
             }
-            let suggestion = closest(name, self.library.names()).map(str::to_owned);
-            let problem = Problem::UnknownPipeline {
-                name: name.chars().take(160).collect(),
-                suggestion,
+            let problem = match self.library.refusal(name) {
+                Some(Refused { path, rule }) => Problem::RefusedPipeline {
+                    name: shown,
+                    path: path.clone(),
+                    rule,
+                },
+                None => Problem::UnknownPipeline {
+                    name: shown,
+                    suggestion: self.library.meant_by(name).map(str::to_owned),
+                },
             };
             scope.problem(uses, problem)
         })
