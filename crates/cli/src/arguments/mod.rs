@@ -232,7 +232,7 @@ pub(crate) struct Reading {
     /// The longest a step may take, like 90s, 20m or 2h [default: the factory's `limits.wall`, 2h]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Span>,
-    /// The most memory a step may use, like 512MiB or 4GiB [default: the factory's]
+    /// The most memory a step may use, like 512MiB or 4GiB [default: the factory's `limits.memory`, none]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Bytes>,
     /// The architecture [default: the factory's]

@@ -94,7 +94,10 @@ pub(super) const PERSIST_LINT_RESULTS: Flag = switch(
     "persist-lint-results",
     "Write what linters found to OUT-DIR/ARCH/lint-PACKAGE-VERSION.json",
 );
-pub(super) const MEMORY: Flag = text("memory", "The most memory a step may use, like 8Gi");
+pub(super) const MEMORY: Flag = text(
+    "memory",
+    "The most memory a step may use, like 8Gi [default: the factory's limit, else none]",
+);
 pub(super) const NAMESPACE: Flag = text(
     "namespace",
     "The namespace of packages' addresses in the SBOM",
