@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use boltworks_factory::Error as FactoryError;
 
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, visible};
 
 /// A place in a file of the user's, what is wrong there, and what to write instead.
 pub(crate) struct Place {
@@ -65,20 +65,21 @@ impl Place {
 /// The place as a person reads it: the message, the line, a mark under the word.
 pub(crate) fn excerpt(place: &Place) -> String {
     let at = &place.at;
-    let text = at.snippet.as_str();
+    let [text, file, message] = [&at.snippet, &at.file, &place.message].map(|text| visible(text));
+    let text = &*text;
     let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
     let start = text
         .char_indices()
         .nth(column)
         .map_or(text.len(), |(index, _)| index);
     let line = usize::try_from(at.line).unwrap_or(1);
-    let title = Level::ERROR.primary_title(place.message.as_str());
+    let title = Level::ERROR.primary_title(&*message);
     // Of a long line only the beginning is kept: no excerpt is better than one without the place.
     let is_cut_off = column > 0
         && start == text.len()
         && text.chars().count() == boltworks_yaml::Place::SNIPPET_CHARS;
     let mut title = if at.line == 0 || is_cut_off {
-        let mut origin = Origin::path(at.file.as_str());
+        let mut origin = Origin::path(&*file);
         if at.line > 0 {
             origin = origin.line(line).char_column(column + 1);
         }
@@ -87,12 +88,13 @@ pub(crate) fn excerpt(place: &Place) -> String {
         title.element(
             Snippet::source(text)
                 .line_start(line)
-                .path(at.file.as_str())
+                .path(&*file)
                 .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
         )
     };
-    if let Some(help) = &place.help {
-        title = title.element(Level::HELP.message(help.as_str()));
+    let help = place.help.as_deref().map(visible);
+    if let Some(help) = &help {
+        title = title.element(Level::HELP.message(&**help));
     }
     let report = [title];
     let renderer = if output::is_coloured() {

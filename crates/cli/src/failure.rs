@@ -121,7 +121,10 @@ pub(crate) fn document(failure: &Failure) -> Value {
 
 /// Prints the error and its advice for people, where others may follow.
 pub(crate) fn tell(failure: &Failure, output: &Output) {
-    output.note(&shown(failure));
+    match Place::of(failure) {
+        Some(place) => output.coloured_note(&excerpt(&place)),
+        None => output.note(&plain(failure)),
+    }
     // An excerpt has its help within.
     for line in help(failure).filter(|_| Place::of(failure).is_none()) {
         output.note(&format!("help: {line}"));
@@ -193,11 +196,8 @@ fn whole(failure: &Failure) -> String {
     boltworks_model::chain(failure)
 }
 
-/// The error for people: with its place and text where it is about a file of theirs.
-fn shown(failure: &Failure) -> String {
-    if let Some(place) = Place::of(failure) {
-        return excerpt(&place);
-    }
+/// The error for people, where it is about no place in a file of theirs.
+fn plain(failure: &Failure) -> String {
     let mut text = format!("error: {}", whole(failure));
     let tests = tests(failure);
     let step = step(failure).filter(|_| tests.is_empty());

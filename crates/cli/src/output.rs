@@ -27,7 +27,13 @@ impl Output {
     /// Prints lines for people. A reader that has gone away is no error.
     pub(crate) fn text(&self, text: &str) {
         if !self.json {
-            write_all(&mut std::io::stdout().lock(), text);
+            let mut stdout = std::io::stdout().lock();
+            let text = if stdout.is_terminal() {
+                visible(text)
+            } else {
+                text.into()
+            };
+            write_all(&mut stdout, &text);
         }
     }
 
@@ -68,7 +74,26 @@ impl Output {
         reason = "what is printed goes through the output"
     )]
     pub(crate) fn note(&self, text: &str) {
+        write_all(&mut std::io::stderr().lock(), &visible(text));
+    }
+
+    /// The same of what has colours of ours, and is visible without them.
+    #[expect(
+        clippy::unused_self,
+        reason = "what is printed goes through the output"
+    )]
+    pub(crate) fn coloured_note(&self, text: &str) {
         write_all(&mut std::io::stderr().lock(), text);
+    }
+}
+
+/// A text that may have come from a recipe or a package, without anything that a terminal obeys.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(is_obeyed) {
+        text.replace(is_obeyed, "\u{fffd}").into()
+    } else {
+        text.into()
     }
 }
 
@@ -126,4 +151,18 @@ pub(crate) fn start_tracing(verbose: u8) {
         .finish();
     // Only the first subscriber of a process can be set, and this is the first.
     drop(tracing::subscriber::set_global_default(subscriber));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_told_nothing_by_others() {
+        assert_eq!(visible("a\tb\nc"), "a\tb\nc");
+        assert_eq!(
+            visible("\u{1b}]0;x\u{7}\r\u{9b}31mü"),
+            "\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}31mü"
+        );
+    }
 }

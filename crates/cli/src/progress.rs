@@ -7,6 +7,7 @@ use std::time::Duration;
 use boltworks_model::{Event, Sink};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::output::visible;
 use crate::signals;
 
 /// The longest line of a program's output that is shown on a moving line.
@@ -37,7 +38,7 @@ impl Running {
             text.push_str("\n    ");
             text.push_str(line);
         }
-        self.bar.set_message(text);
+        self.bar.set_message(visible(&text).into_owned());
     }
 }
 
@@ -67,7 +68,7 @@ impl Terminal {
                 ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {elapsed} {msg}"))
             }
         };
-        let bar = self.bars.add(bar.with_prefix(job.to_owned()));
+        let bar = self.bars.add(bar.with_prefix(visible(job).into_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let job = job.to_owned();
@@ -107,7 +108,7 @@ fn is_told(ok: bool) -> bool {
 fn finished_line(job: &str, ok: bool, note: &str, seconds: f64) -> String {
     let mark = if ok { "✓" } else { "✗" };
     let note = note.lines().next().unwrap_or("");
-    format!("{mark} {job}: {note} ({seconds:.1} s)")
+    visible(&format!("{mark} {job}: {note} ({seconds:.1} s)")).into_owned()
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -145,7 +146,7 @@ impl Sink for Terminal {
                 note,
                 took,
             } => self.finish(job, ok, note, took),
-            Event::Warning { text } => drop(self.bars.println(format!("! {text}"))),
+            Event::Warning { text } => drop(self.bars.println(format!("! {}", visible(text)))),
         }
     }
 }
@@ -180,7 +181,7 @@ impl Sink for Plain {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(job.to_owned(), now);
-                eprintln!("… {job}");
+                eprintln!("… {}", visible(job));
             }
             Event::Finished {
                 job,
@@ -199,9 +200,11 @@ impl Sink for Plain {
                     eprintln!("{}", finished_line(job, ok, note, seconds));
                 }
             }
-            Event::Warning { text } => eprintln!("! {text}"),
-            Event::Line { line, .. } if self.every_line => eprintln!("  {line}"),
-            Event::Step { job, step } => eprintln!("= {job}: {step}"),
+            Event::Warning { text } => eprintln!("! {}", visible(text)),
+            Event::Line { line, .. } if self.every_line => eprintln!("  {}", visible(line)),
+            Event::Step { job, step } => {
+                eprintln!("{}", visible(&format!("= {job}: {step}")));
+            }
             _ => {}
         }
     }

@@ -152,17 +152,59 @@ impl<'a, 's> Log<'a, 's> {
 }
 
 /// A line without anything that a terminal would obey: what a hostile build prints is shown, and
-/// changes no title, no colour and no clipboard.
+/// changes no title, no colour and no clipboard. Colours are left out, and what a progress bar wrote
+/// over, as a person would have seen it; whatever else is no text is shown as `\u{fffd}`.
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let shown = |c: char| {
-        if c.is_control() && c != '\t' {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
+    let mut rest = text.trim_end();
+    let mut shown = String::with_capacity(rest.len());
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        rest = after;
+        match c {
+            '\u{1b}' | '\u{9b}' => match behind_sequence(c, after) {
+                Some(behind) => rest = behind,
+                None => shown.push(char::REPLACEMENT_CHARACTER),
+            },
+            '\r' => shown.clear(),
+            '\u{8}' => drop(shown.pop()),
+            '\t' => shown.push(c),
+            c if c.is_control() => shown.push(char::REPLACEMENT_CHARACTER),
+            c => shown.push(c),
         }
+    }
+    shown.trim_end().to_owned()
+}
+
+/// What follows a sequence that a terminal obeys, after its first character (ECMA-48, 5.4 and 8.3);
+/// nothing, where it is not whole.
+fn behind_sequence(first: char, after: &str) -> Option<&str> {
+    let (kind, after) = if first == '\u{9b}' {
+        ('[', after)
+    } else {
+        let kind = after.chars().next()?;
+        (kind, after.get(kind.len_utf8()..)?)
     };
-    text.trim_end().chars().map(shown).collect()
+    let behind = |is_within: &dyn Fn(char) -> bool, is_last: &dyn Fn(char) -> bool| {
+        let end = after.find(|c| !is_within(c))?;
+        let last = after.get(end..)?.chars().next().filter(|c| is_last(*c))?;
+        after.get(end + last.len_utf8()..)
+    };
+    match kind {
+        // Colours, and where the cursor goes.
+        '[' => behind(&|c| matches!(c, ' '..='?'), &|c| matches!(c, '@'..='~')),
+        // Titles, links, the clipboard: up to the end that is theirs.
+        ']' | 'P' | 'X' | '^' | '_' => {
+            let bell = after.find('\u{7}').map(|at| (at, 1));
+            let end = after.find("\u{1b}\\").map(|at| (at, 2));
+            let (at, length) = bell.into_iter().chain(end).min()?;
+            after.get(at + length..)
+        }
+        // Sets of characters.
+        ' '..='/' => behind(&|c| matches!(c, ' '..='/'), &|c| matches!(c, '0'..='~')),
+        '0'..='~' => Some(after),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -201,10 +243,28 @@ mod tests {
 
     #[test]
     fn terminals_are_told_nothing() {
-        assert_eq!(
-            printable(b"a\tb\x1b[2J\x07\rc\r\n"),
-            "a\tb\u{fffd}[2J\u{fffd}\u{fffd}c"
-        );
-        assert_eq!(printable("\u{9b}31m".as_bytes()), "\u{fffd}31m");
+        let check = |bytes: &[u8], expected: &str| assert_eq!(printable(bytes), expected);
+        check(b"a\tb\x1b[2J\x07c\r\n", "a\tb\u{fffd}c");
+        check(b"\x1b[1;31merror:\x1b[0m it\x1b(B\x1b[m\n", "error: it");
+        check("\u{9b}31mred\u{9b}0m".as_bytes(), "red");
+        check(b"10%\r100%\r\n", "100%");
+        check(b"bb\x08b \x1b[K", "bb");
+        check(b"\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", "ab");
+        // What is not whole is shown.
+        check(b"\x1b]0;all of it", "\u{fffd}]0;all of it");
+        check(b"\x1b[31", "\u{fffd}[31");
+        check(b"\x1b", "\u{fffd}");
+        check("\u{9d}x\u{1b}ü".as_bytes(), "\u{fffd}x\u{fffd}ü");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_printed_is_shown_as_text(
+            bytes in proptest::collection::vec(proptest::sample::select(
+                b"ab \t\r\n\x08\x07\x1b\x1b[]m;0(\\\xc2\x9b\x9d".to_vec()), 0..60)
+        ) {
+            let shown = printable(&bytes);
+            assert!(!shown.chars().any(|c| c.is_control() && c != '\t'), "{shown:?}");
+        }
     }
 }
