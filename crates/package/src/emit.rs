@@ -8,7 +8,8 @@ use boltworks_apk::{
 use boltworks_crypto::Signer;
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_model::{
-    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, SourceKind, Timestamp,
+    Architecture, Artifact, ArtifactKind, Coordinate, Material, PackageName, Sha256, SourceKind,
+    Timestamp,
 };
 use boltworks_recipe::resolved::{Dependencies, PackageOptions, Scriptlets};
 use boltworks_sbom::{PackageFacts, SourceFact};
@@ -64,6 +65,8 @@ pub struct Shipment<'a> {
     pub materials: &'a [Material],
     /// The resolved recipe, embedded as `.melange.yaml`.
     pub embedded_recipe: &'a [u8],
+    /// Its digest: of two thousand packages it is the same.
+    pub recipe_digest: Sha256,
     /// The factory's name, for package addresses.
     pub vendor: &'a str,
     /// Who signs.
@@ -249,7 +252,7 @@ fn add_sbom<'a>(
             shipment.origin.as_str(),
             shipment.upstream_version,
         ),
-        recipe: Some(boltworks_crypto::sha256(shipment.embedded_recipe)),
+        recipe: Some(shipment.recipe_digest),
         created: shipment.epoch,
     };
     let (document, _) = boltworks_sbom::spdx_for_package(&facts, boltworks_crypto::sha256)?;

@@ -115,6 +115,7 @@ pub fn pack(
         epoch: packing.epoch,
         materials: packing.materials,
         embedded_recipe: &embedded_recipe,
+        recipe_digest: boltworks_crypto::sha256(&embedded_recipe),
         vendor: packing.vendor,
         signer: packing.signer,
         store: packing.store,

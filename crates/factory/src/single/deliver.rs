@@ -1,5 +1,6 @@
 //! Packages of a recipe written into a folder, and the index there brought up to date.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,10 @@ pub(super) fn deliver(
     let folder = Root::create(&path)?;
     let index = bench.home.index_of(record)?.unwrap_or_default();
     let mut entries = index.entries.clone();
+    let mut by_file: BTreeMap<String, &mut IndexEntry> = entries
+        .iter_mut()
+        .map(|entry| (entry.file_name(), entry))
+        .collect();
     let mut delivered = Vec::new();
     let mut batch = Batch::new();
     for artifact in &record.artifacts {
@@ -37,7 +42,7 @@ pub(super) fn deliver(
         let blob = bench.home.store.open_blob(&artifact.digest)?.reader();
         let (draft, artifact) = drafted(blob, (&folder, &name), artifact, &order.signing)?;
         batch.add(draft)?;
-        let entry = entries.iter_mut().find(|entry| entry.file_name() == name);
+        let entry = by_file.get_mut(&name);
         let installed_size = entry.map_or(0, |entry| {
             entry.size = artifact.size;
             entry.installed_size

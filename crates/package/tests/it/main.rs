@@ -143,6 +143,7 @@ fn emission_is_golden() {
             epoch: Timestamp(1_700_000_000),
             materials: &materials,
             embedded_recipe: b"{}",
+            recipe_digest: boltworks_crypto::sha256(b"{}"),
             vendor: "golden",
             signer: &signer,
             store: &store,
