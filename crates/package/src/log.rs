@@ -56,6 +56,7 @@ impl<'a, 's> Log<'a, 's> {
     /// Names the step that follows.
     pub fn step(&mut self, step: &str, count: Count) -> Result<(), Error> {
         let Count { begun, of } = count;
+        let step = printable(step.as_bytes());
         self.sink.event(Event::Step {
             job: self.job,
             step: &format!("step {begun} of {of}: {step}"),
@@ -233,6 +234,11 @@ mod tests {
             let bytes = store.read_bytes(&digest, Limit::mib(1)).unwrap();
             (String::from_utf8(bytes.into_inner()).unwrap(), tail)
         };
+        let mut named = Log::new(&store, &Nobody, "build").unwrap();
+        named
+            .step("a\u{1b}[31mb", Count { begun: 1, of: 1 })
+            .unwrap();
+        assert_eq!(named.told(), Some("== ab"));
         let (whole, tail) = text(LOG_BYTES);
         assert_eq!(whole.lines().count(), 100);
         let (cut, same) = text(14);
