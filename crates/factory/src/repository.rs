@@ -18,6 +18,7 @@ use boltworks_apk::{Index, IndexEntry, OpenOptions, PackageFile, Shelf, Whole, i
 use boltworks_crypto::{Keyring, sha256};
 use boltworks_fsx::{Bounded, FileKind, Limit, RelPath, Root, Stat};
 use boltworks_model::{Ambient, Architecture, Event, Material, PackageName, Sha1, Sha256};
+use boltworks_solver::Universe;
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
@@ -57,6 +58,19 @@ pub(crate) fn with_tag(tag: Option<&str>, path: PathBuf) -> PathBuf {
     let mut text = OsString::from(format!("@{tag} "));
     text.push(path);
     text.into()
+}
+
+/// Adds a repository to what can be chosen from, with its tag.
+pub(crate) fn give(
+    universe: &mut Universe,
+    (name, tag): (&str, &Option<String>),
+    index: Index,
+    preference: i32,
+) {
+    universe.give_repository(name, index, preference);
+    if let Some(tag) = tag {
+        universe.tag_repository(name, tag);
+    }
 }
 
 /// What a command line says of packages that are there already.

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use boltworks_yaml::closest;
 
-use crate::Error;
 use crate::parsed::{self, Origin, Step};
+use crate::{Error, Problem};
 
 macro_rules! builtin {
     ($($name:literal),* $(,)?) => {
@@ -84,12 +84,16 @@ pub struct PipelineLibrary {
 
 /// What is there and is not taken.
 #[derive(Debug, Clone)]
-pub(crate) struct Refused {
+struct Refused {
     /// The file or folder, for messages.
-    pub(crate) path: String,
+    path: String,
     /// What is wrong with it, as a rule that goes on after its path.
-    pub(crate) rule: &'static str,
+    rule: &'static str,
 }
+
+/// What to do about a pipeline that lies elsewhere.
+const ELSEWHERE: &str = "name the folder it lies in with --pipeline-dir, or under `pipelines` in boltworks.yaml, and \
+    write its path in there, without .yaml";
 
 /// Where a pipeline comes from; the greater goes before the less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,8 +217,7 @@ impl PipelineLibrary {
     }
 
     /// Why a name that is not known is not taken, where something is called so.
-    pub(crate) fn refusal(&self, name: &str) -> Option<&Refused> {
-        let name = &*plain(name)?;
+    fn refusal(&self, name: &str) -> Option<&Refused> {
         let ends = name
             .match_indices('/')
             .map(|(at, _)| at)
@@ -263,6 +266,26 @@ impl PipelineLibrary {
         })
     }
 
+    /// Why there is no pipeline of this name.
+    pub(crate) fn why_not(&self, name: &str) -> Problem {
+        let shown = name.chars().take(160).collect();
+        let Some(plain) = plain(name) else {
+            let rule = "leads out of the folders that pipelines are looked for in";
+            return Problem::value("the pipeline", name, rule).helped(ELSEWHERE);
+        };
+        match self.refusal(&plain) {
+            Some(Refused { path, rule }) => Problem::RefusedPipeline {
+                name: shown,
+                path: path.clone(),
+                rule,
+            },
+            None => Problem::UnknownPipeline {
+                name: shown,
+                suggestion: self.meant_by(name).map(str::to_owned),
+            },
+        }
+    }
+
     /// The pipeline that is perhaps meant by a name that none has.
     pub(crate) fn meant_by(&self, name: &str) -> Option<&str> {
         let plain = plain(name)?;
@@ -278,7 +301,7 @@ impl PipelineLibrary {
 }
 
 /// A path without `.` and `..`; nothing, where it leads out.
-pub(crate) fn plain(path: &str) -> Option<String> {
+fn plain(path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.split('/') {
         match part {

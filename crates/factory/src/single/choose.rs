@@ -12,7 +12,7 @@ use crate::catalog::Loaded;
 use crate::keys::Keys;
 use crate::listing::reached_indexes;
 use crate::planning::{STAGE0, Stage0};
-use crate::repository::{Given, Repository};
+use crate::repository::{Given, Repository, give};
 use crate::{Error, Home, listing};
 
 /// How much repositories of the command line are preferred to everything else.
@@ -81,10 +81,7 @@ pub fn choose(home: Option<&Home>, wish: &Wish) -> Result<Choice, Error> {
         let all = repositories.iter().zip(indexes).rev();
         for ((repository, index), preference) in all.zip(PREFERENCE..) {
             let name = repository.path.display().to_string();
-            universe.give_repository(&name, index, preference);
-            if let Some(tag) = &repository.tag {
-                universe.tag_repository(&name, tag);
-            }
+            give(&mut universe, (&name, &repository.tag), index, preference);
         }
         Answers::of(&universe, wish, &options)
     };

@@ -31,7 +31,7 @@ use crate::catalog::Loaded;
 use crate::equipment::Reach;
 use crate::listing::{Keep, Listing, reached_indexes};
 use crate::planning::{GIVEN_PREFERENCE, Stage0};
-use crate::repository::{Given, Repository, is_address, parted, with_tag};
+use crate::repository::{Given, Repository, give, is_address, parted, with_tag};
 use crate::{Error, Home, listing};
 
 /// No index is larger, compressed.
@@ -152,9 +152,7 @@ pub(super) fn brought(
             Some(entries) => {
                 let index = Index::new("", entries.clone());
                 let index = index.write(&keys.signer, home.epoch().0)?;
-                let (tag, path) = parted(path);
-                let folder = harbour.bring(&path, entries, &index, ambient)?;
-                with_tag(tag.as_deref(), folder)
+                harbour.bring(path, entries, &index, ambient)?
             }
             None => path.clone(),
         });
@@ -184,11 +182,8 @@ fn chosen(
         let mut universe = own.clone();
         let all = given.repositories.iter().zip(indexes).rev();
         for ((path, index), preference) in all.zip(GIVEN_PREFERENCE..) {
-            let name = path.to_string_lossy();
-            universe.give_repository(&name, index, preference);
-            if let (Some(tag), _) = parted(path) {
-                universe.tag_repository(&name, &tag);
-            }
+            let (name, tag) = (path.to_string_lossy(), parted(path).0);
+            give(&mut universe, (&name, &tag), index, preference);
         }
         universe
     };
@@ -198,8 +193,7 @@ fn chosen(
         .collect();
     let options = Options::new(home.architecture());
     let shelf = own.shelf(&options);
-    let part = reached_indexes(listings, &wanted, &[&shelf])?;
-    let part = universe(part);
+    let part = universe(reached_indexes(listings, &wanted, &[&shelf])?);
     let addresses = given.repositories.iter().filter(|path| is_address(path));
     let mut chosen: BTreeMap<PathBuf, Vec<IndexEntry>> =
         addresses.map(|path| (path.clone(), Vec::new())).collect();
@@ -352,7 +346,7 @@ impl Harbour<'_> {
         })
     }
 
-    /// Fetches packages, as far as they were not, and puts them into a folder with an index of them.
+    /// Fetches packages, as far as they were not, into a folder with an index of them, of the same tag.
     fn bring(
         &self,
         named: &Path,
@@ -360,6 +354,7 @@ impl Harbour<'_> {
         index: &[u8],
         ambient: &Ambient<'_>,
     ) -> Result<PathBuf, Error> {
+        let (tag, named) = &parted(named);
         let pool = self.pool(named)?;
         let choice = sha256(index).to_string();
         let arch = RelPath::try_from(self.architecture.apk())?;
@@ -381,7 +376,8 @@ impl Harbour<'_> {
             }
         }
         folder.write(&RelPath::try_from(FILE_NAME)?, index, 0o644)?;
-        Ok(self.home.state.join("mirrors").join(choice))
+        let folder = self.home.state.join("mirrors").join(choice);
+        Ok(with_tag(tag.as_deref(), folder))
     }
 
     /// Fetches one package, and keeps it if it is the one that the index lists.

@@ -11,7 +11,7 @@ use boltworks_yaml::{Place, closest};
 use super::package::Fields;
 use super::scope::{Part, Scope};
 use super::{checkout, fetch};
-use crate::library::{self, PipelineFile, PipelineLibrary, Refused};
+use crate::library::{PipelineFile, PipelineLibrary};
 use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
 use crate::substitute::{Piece, pieces};
@@ -22,9 +22,6 @@ const MAX_DEPTH: usize = 32;
 
 /// The most steps of one recipe, all pipelines counted.
 const MAX_STEPS: usize = 100_000;
-/// What to do about a pipeline that lies elsewhere.
-const ELSEWHERE: &str = "name the folder it lies in with --pipeline-dir, or under `pipelines` in boltworks.yaml, and \
-    write its path in there, without .yaml";
 
 /// What the steps of a guest need, gathered while they are resolved; each once.
 #[derive(Default)]
@@ -107,26 +104,8 @@ impl<'a> Pipelines<'a> {
         uses: &Text,
         scope: &Scope<'_>,
     ) -> Result<&Arc<PipelineFile>, Error> {
-        self.library.get(name).ok_or_else(|| {
-            let shown = name.chars().take(160).collect();
-            if library::plain(name).is_none() {
-                let rule = "leads out of the folders that pipelines are looked for in";
-                let problem = Problem::value("the pipeline", name, rule);
-                return scope.problem(uses, problem.helped(ELSEWHERE));
-            }
-            let problem = match self.library.refusal(name) {
-                Some(Refused { path, rule }) => Problem::RefusedPipeline {
-                    name: shown,
-                    path: path.clone(),
-                    rule,
-                },
-                None => Problem::UnknownPipeline {
-                    name: shown,
-                    suggestion: self.library.meant_by(name).map(str::to_owned),
-                },
-            };
-            scope.problem(uses, problem)
-        })
+        let file = self.library.get(name);
+        file.ok_or_else(|| scope.problem(uses, self.library.why_not(name)))
     }
 
     fn count(&self, step: &parsed::Step, scope: &Scope<'_>, around: &Around) -> Result<(), Error> {
