@@ -60,6 +60,7 @@ replay! {
     debian_names: ROUNDS,
     dependencies: ROUNDS,
     elf: FEW_ROUNDS,
+    erofs: FEW_ROUNDS,
     factory_file: ROUNDS,
     http_address: ROUNDS,
     http_date: ROUNDS,

@@ -21,7 +21,14 @@ type Seed = (&'static str, &'static str, Vec<u8>);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
     let seeds = Root::open(&folder)?;
-    let all = [tars()?, packages()?, indexes()?, images()?, elves()];
+    let all = [
+        tars()?,
+        packages()?,
+        indexes()?,
+        images()?,
+        elves(),
+        mountable()?,
+    ];
     for (target, name, bytes) in all.into_iter().flatten() {
         seeds.write(&format!("{target}/{name}").parse()?, &bytes, 0o644)?;
     }
@@ -65,6 +72,21 @@ fn ordinary() -> Result<Tree, boltworks_fsx::Error> {
             node(0o644, Kind::Hardlink("usr/bin/hello".parse()?)),
         ),
     ])
+}
+
+fn mountable() -> Result<Vec<Seed>, boltworks_fsx::Error> {
+    let root = node(0o755, Kind::Dir);
+    let mut own = file(0o755, b"capable");
+    own.meta.uid = 70_000;
+    let note = b"user.note".to_vec();
+    own.meta.xattrs.insert(note, b"noted".to_vec());
+    let device = Kind::CharDevice { major: 1, minor: 3 };
+    let mut all = ordinary()?;
+    all.ensure_dirs(&Meta::new(0o755, EPOCH));
+    all.insert("null".parse()?, node(0o666, device))?;
+    all.insert("own".parse()?, own)?;
+    let (bytes, _) = boltworks_fsx::erofs::write(&all, &root, EPOCH, Vec::new())?;
+    Ok(vec![("erofs", "plain.erofs", bytes)])
 }
 
 fn tars() -> Result<Vec<Seed>, boltworks_fsx::Error> {

@@ -16,6 +16,7 @@ pub mod analysis;
 pub mod apk;
 pub mod archive;
 pub mod debian;
+pub mod erofs;
 pub mod image_tree;
 pub mod keys;
 pub mod machine;
@@ -62,6 +63,7 @@ targets![
     debian::debian_names,
     versions::dependencies,
     analysis::elf,
+    erofs::erofs,
     yaml::factory_file,
     machine::http_address,
     machine::http_date,
