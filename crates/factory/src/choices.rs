@@ -15,7 +15,7 @@ use boltworks_crypto::sha256;
 use boltworks_fsx::{Limit, Meta, Node, RelPath, Root, Tree, WriteOptions};
 use boltworks_model::{Sha1, Sha256};
 use boltworks_plan::{Pick, Unchosen, World, choose, picks};
-use boltworks_solver::{Options, solve};
+use boltworks_solver::{Options, Question};
 use boltworks_version::apk::Dependency;
 
 use crate::{Error, Home, Host};
@@ -99,8 +99,8 @@ impl Home {
         wanted: &[Dependency],
         options: &Options,
     ) -> Result<Vec<Pick>, Unchosen> {
-        let question = world.universe.question(wanted, options);
-        let name = question.and_then(|question| {
+        let question = Question::new(&world.universe, wanted, options);
+        let name = question.text().and_then(|question| {
             let program = &self.choices.program;
             let text = format!("choice {FORMAT} {program}\n{question}");
             RelPath::new(sha256(text.as_bytes()).to_string()).ok()
@@ -113,7 +113,7 @@ impl Home {
         if let Some(known) = known.filter(|known| known.iter().all(is_here)) {
             return Ok(known.into_iter().map(|(pick, _)| pick).collect());
         }
-        let solution = solve(&world.universe, wanted, options);
+        let solution = question.solve();
         let solution =
             solution.map_err(|unsolvable| Unchosen::Unsolvable(unsolvable.to_string()))?;
         let chosen = picks(&solution, &world.files).map_err(Unchosen::Unknown)?;

@@ -27,5 +27,5 @@ mod words;
 
 pub use apko::{LikeApko, solve_like_apko};
 pub use solution::{Chosen, Solution, explain};
-pub use solve::{Unsolvable, solve};
+pub use solve::{Question, Unsolvable, solve};
 pub use universe::{Options, Universe};

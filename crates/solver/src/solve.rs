@@ -8,8 +8,8 @@ use boltworks_version::apk::Dependency;
 use crate::search::{self, Outcome};
 use crate::solution::{self, Solution};
 use crate::table::{PackageIx, Table};
-use crate::universe::{Options, Universe};
-use crate::{refute, triggered, words};
+use crate::universe::{Options, Place, Universe};
+use crate::{refute, triggered, universe, words};
 
 /// No choice of packages satisfies everything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,26 +55,63 @@ pub fn solve(
     world: &[Dependency],
     options: &Options,
 ) -> Result<Solution, Unsolvable> {
-    let mut world: Vec<&Dependency> = world.iter().collect();
-    world.sort_unstable();
-    world.dedup();
-    let table = Table::within_reach(universe, &world, options);
-    match search::search(&table, &world, &BTreeSet::new()) {
-        Outcome::Found(taken) => Ok(finished(&table, &world, &taken)),
-        Outcome::None => {
-            // What is out of reach may be what helps.
-            let table = Table::new(universe, &world, options);
-            let world = smallest_failing(&table, world);
-            let refutation = refute::refute(&table, &world);
-            Err(words::unsolvable(&table, &world, refutation.as_ref()))
+    Question::new(universe, world, options).solve()
+}
+
+/// What is asked of a universe, and the packages that its answer can depend on.
+pub struct Question<'u> {
+    universe: &'u Universe,
+    world: Vec<&'u Dependency>,
+    options: &'u Options,
+    reach: Vec<Place<'u>>,
+}
+
+impl<'u> Question<'u> {
+    /// Looks for those packages. Cost: that of the packages within reach.
+    pub fn new(universe: &'u Universe, world: &'u [Dependency], options: &'u Options) -> Self {
+        let mut world: Vec<&Dependency> = world.iter().collect();
+        world.sort_unstable();
+        world.dedup();
+        Self {
+            reach: universe.reach(world.iter().copied(), options),
+            universe,
+            world,
+            options,
         }
-        Outcome::GaveUp => Err(Unsolvable {
-            explanation: format!(
-                "no solution was found in {} steps: the repositories are too entangled",
-                search::MAX_STEPS
-            ),
-            help: vec!["ask for exact versions of the packages you know you need".to_owned()],
-        }),
+    }
+
+    /// Everything that decides the answer, as text; nothing, where only the packages themselves
+    /// could say it.
+    pub fn text(&self) -> Option<String> {
+        universe::question(&self.reach, &self.world, self.options)
+    }
+
+    /// The answer, see [`solve()`].
+    pub fn solve(self) -> Result<Solution, Unsolvable> {
+        let Self {
+            universe,
+            world,
+            options,
+            reach,
+        } = self;
+        let table = Table::of(universe, reach.into_iter(), &world, options);
+        match search::search(&table, &world, &BTreeSet::new()) {
+            Outcome::Found(taken) => Ok(finished(&table, &world, &taken)),
+            Outcome::None => {
+                // What is out of reach may be what helps.
+                let table = Table::new(universe, &world, options);
+                let world = smallest_failing(&table, world);
+                let refutation = refute::refute(&table, &world);
+                Err(words::unsolvable(&table, &world, refutation.as_ref()))
+            }
+            Outcome::GaveUp => Err(Unsolvable {
+                explanation: format!(
+                    "no solution was found in {} steps: the repositories are too entangled",
+                    search::MAX_STEPS
+                ),
+                help: vec!["ask for exact versions of the packages you know you need".to_owned()],
+            }),
+        }
     }
 }
 
@@ -204,7 +241,8 @@ mod tests {
             let mut world: Vec<&Dependency> = world.iter().collect();
             world.sort_unstable();
             world.dedup();
-            let within = answer(&Table::within_reach(&universe, &world, &options), &world);
+            let reach = universe.reach(world.iter().copied(), &options).into_iter();
+            let within = answer(&Table::of(&universe, reach, &world, &options), &world);
             let whole = answer(&Table::new(&universe, &world, &options), &world);
             prop_assert_eq!(within.as_ref().map(explain), whole.as_ref().map(explain));
             prop_assert_eq!(format!("{within:?}"), format!("{whole:?}"));

@@ -140,17 +140,8 @@ impl<'u> Table<'u> {
         Self::of(universe, universe.all(), world, options)
     }
 
-    /// Of what a solution for the world can have: enough where there is one.
-    pub(crate) fn within_reach(
-        universe: &'u Universe,
-        world: &[&Dependency],
-        options: &Options,
-    ) -> Self {
-        let rows = universe.reach(world.iter().copied(), options);
-        Self::of(universe, rows.into_iter(), world, options)
-    }
-
-    fn of(
+    /// Of these packages: those within [reach](Universe::reach) are enough where there is a solution.
+    pub(crate) fn of(
         universe: &'u Universe,
         rows: impl Iterator<Item = Place<'u>>,
         world: &[&Dependency],

@@ -139,36 +139,34 @@ impl Universe {
         let place = at.checked_sub(repository.first)?;
         Some((repository, repository.index.entries.get(place as usize)?))
     }
+}
 
-    /// Everything that decides what [`solve`](crate::solve()) answers, as text; nothing, where
-    /// only the packages themselves could say it.
-    pub fn question(&self, world: &[Dependency], options: &Options) -> Option<String> {
-        let mut text = format!("rules {RULES}\n{options:?}\n");
-        let mut touched: Vec<&Repository> = self
-            .reach(world, options)
-            .into_iter()
-            .map(|(repository, _)| repository)
-            .collect();
-        touched.dedup_by_key(|repository| repository.first);
-        let mut repositories = Vec::new();
-        for repository in touched {
-            let (digest, preference) = (repository.digest?, repository.preference);
-            let tag = &repository.tag;
-            repositories.push((&repository.name, preference, digest.to_string(), tag));
-        }
-        repositories.sort();
-        let mut world: Vec<_> = world.iter().collect();
-        world.sort();
-        let lines = repositories
-            .iter()
-            .map(|repository| format!("{repository:?}"));
-        let wishes = world.iter().map(|wish| format!("{:?}", wish.to_string()));
-        for line in lines.chain(wishes) {
-            // Writing to a string cannot fail.
-            let _written = writeln!(text, "{line}");
-        }
-        Some(text)
+/// Everything that decides what is answered, as text; nothing, where only the packages themselves
+/// could say it. `reach` are the packages that the answer can depend on, `world` is sorted.
+pub(crate) fn question(
+    reach: &[Place<'_>],
+    world: &[&Dependency],
+    options: &Options,
+) -> Option<String> {
+    let mut text = format!("rules {RULES}\n{options:?}\n");
+    let mut touched: Vec<&Repository> = reach.iter().map(|(repository, _)| *repository).collect();
+    touched.dedup_by_key(|repository| repository.first);
+    let mut repositories = Vec::new();
+    for repository in touched {
+        let (digest, preference) = (repository.digest?, repository.preference);
+        let tag = &repository.tag;
+        repositories.push((&repository.name, preference, digest.to_string(), tag));
     }
+    repositories.sort();
+    let lines = repositories
+        .iter()
+        .map(|repository| format!("{repository:?}"));
+    let wishes = world.iter().map(|wish| format!("{:?}", wish.to_string()));
+    for line in lines.chain(wishes) {
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "{line}");
+    }
+    Some(text)
 }
 
 impl Repository {
@@ -254,6 +252,7 @@ mod tests {
     use boltworks_model::Sha1;
 
     use super::*;
+    use crate::Question;
 
     fn of(names: &[&str]) -> Arc<Index> {
         let entry = |name: &&str| {
@@ -276,7 +275,7 @@ mod tests {
 
     fn asked(universe: &Universe, world: &[&str], options: &Options) -> Option<String> {
         let world: Vec<_> = world.iter().map(|text| text.parse().unwrap()).collect();
-        universe.question(&world, options)
+        Question::new(universe, &world, options).text()
     }
 
     #[test]
