@@ -3,7 +3,7 @@
 use boltworks_gate::judge;
 use boltworks_model::{ActionId, Artifact, Evidence};
 use boltworks_plan::ActionInputs;
-use boltworks_records::ActionRecord;
+use boltworks_records::Results;
 use boltworks_release::{Attachment, Candidate, ImageRequest, Inside};
 
 use crate::Error;
@@ -11,7 +11,7 @@ use crate::releasing::{Office, attachments};
 
 /// An image that was made, and of what.
 pub(crate) struct Made {
-    pub(crate) record: ActionRecord,
+    results: Results,
     pub(crate) artifact: Artifact,
     pub(crate) inputs: ActionInputs,
 }
@@ -19,13 +19,13 @@ pub(crate) struct Made {
 impl Office<'_> {
     /// An image that was made.
     pub(crate) fn made(&self, action: &ActionId) -> Result<Option<Made>, Error> {
-        let Some(record) = self.home.records().action(action)? else {
+        let Some(results) = self.home.records().results_of(action)? else {
             return Ok(None);
         };
-        let artifact = record.artifacts.first().cloned();
-        let inputs = self.home.inputs_of(&record)?;
+        let artifact = results.artifacts.first().cloned();
+        let inputs = self.home.inputs_in(&results.documents)?;
         Ok(artifact.zip(inputs).map(|(artifact, inputs)| Made {
-            record,
+            results,
             artifact,
             inputs,
         }))
@@ -61,7 +61,7 @@ impl Office<'_> {
     /// An image with all that is known of it.
     pub(crate) fn nominated(&self, made: Made) -> Result<Nominee, Error> {
         let Made {
-            record,
+            results,
             artifact,
             inputs,
         } = made;
@@ -80,7 +80,7 @@ impl Office<'_> {
             evidence.extend(of_package.iter().cloned());
         }
         Ok(Nominee {
-            attachments: attachments(&record, artifact.digest),
+            attachments: attachments(&results.documents, artifact.digest),
             artifact,
             packages,
             evidence,

@@ -358,7 +358,7 @@ fn kinds(policy: &Policy, judgement: &Judgement) -> (Vec<EvidenceKind>, Vec<Evid
     )
 }
 
-pub(crate) fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachment> {
+pub(crate) fn attachments(documents: &BTreeMap<String, Sha256>, about: Sha256) -> Vec<Attachment> {
     [
         (SPDX_DOCUMENT, SPDX_TYPE),
         (SPDX3_DOCUMENT, SPDX3_TYPE),
@@ -366,7 +366,7 @@ pub(crate) fn attachments(record: &ActionRecord, about: Sha256) -> Vec<Attachmen
     ]
     .into_iter()
     .filter_map(|(name, media_type)| {
-        let digest = *record.documents.get(name)?;
+        let digest = *documents.get(name)?;
         Some(Attachment {
             digest,
             media_type: media_type.to_owned(),

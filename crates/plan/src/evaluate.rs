@@ -342,7 +342,9 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn inputs(&self, subject: &Subject, packages: Vec<Pick>) -> Result<ActionInputs, String> {
+    fn inputs(&self, subject: &Subject, mut packages: Vec<Pick>) -> Result<ActionInputs, String> {
+        // There are many of them in a plan.
+        packages.shrink_to_fit();
         let known = self.known;
         let missing = || format!("{subject} is not in the catalog");
         let made = match subject.kind {
