@@ -9,9 +9,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use boltworks_fsx::{Content, Kind, Node, RelPath, Tree};
+use boltworks_fsx::{Content, Kind, Meta, Node, RelPath, Tree};
 use boltworks_model::Sha256;
-use boltworks_rootfs::{Assembly, Member};
+use boltworks_rootfs::{Assembly, Belongings, Member};
 
 use crate::Error;
 
@@ -43,9 +43,19 @@ impl Brought<'_> {
         self.assembly.tree.get(path)
     }
 
-    /// The packages' paths at which the finished image has something else: other bytes, or
-    /// another kind of file. Owners and modes do not count.
-    pub fn replaced(&self, tree: &Tree) -> Result<BTreeSet<RelPath>, Error> {
+    /// What of the finished image is still as the packages brought it.
+    pub fn standing(&self, tree: &Tree) -> Result<Standing, Error> {
+        let own = self.members.iter().zip(&self.assembly.belongings);
+        let whole = own.skip(self.below).map(|(member, belongings)| {
+            *belongings == Belongings::All && has_all_of(tree, member.tree)
+        });
+        Ok(Standing {
+            replaced: self.replaced(tree)?,
+            whole: whole.collect(),
+        })
+    }
+
+    fn replaced(&self, tree: &Tree) -> Result<BTreeSet<RelPath>, Error> {
         let mut replaced = BTreeSet::new();
         let mut after = tree.iter().peekable();
         for (path, node) in self.assembly.tree.iter() {
@@ -61,6 +71,48 @@ impl Brought<'_> {
         }
         Ok(replaced)
     }
+}
+
+/// What of an image is still as its packages brought it.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// The packages' paths at which the finished image has something else: other bytes, or
+    /// another kind of file. Owners and modes do not count.
+    pub replaced: BTreeSet<RelPath>,
+    /// Of each package, whether all that it has is there as it has it.
+    whole: Vec<bool>,
+}
+
+impl Standing {
+    /// Whether all that a package has is in the image where and as it has it, but for the times of
+    /// folders, which are anybody's.
+    pub fn is_whole(&self, package: usize) -> bool {
+        self.whole.get(package) == Some(&true)
+    }
+}
+
+/// Whether a tree has every node of a package's as it is there.
+fn has_all_of(tree: &Tree, own: &Tree) -> bool {
+    own.iter().all(|(path, node)| {
+        let there = tree.get(path);
+        there.is_some_and(|there| {
+            let Meta {
+                mode,
+                uid,
+                gid,
+                mtime,
+                xattrs,
+            } = &there.meta;
+            let own = &node.meta;
+            let is_same = match (&there.kind, &node.kind) {
+                (Kind::File(there), Kind::File(own)) => is_one(there, own),
+                (there, own) => there.is_same_without_bytes(own),
+            };
+            is_same
+                && (mode, uid, gid, xattrs) == (&own.mode, &own.uid, &own.gid, &own.xattrs)
+                && (node.is_dir() || *mtime == own.mtime)
+        })
+    })
 }
 
 fn is_same(

@@ -3,46 +3,55 @@
 //! `world` is what the image file asks for, not every package that came with it, so that apk in
 //! the image may replace one dependency by another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use boltworks_apk::IndexEntry;
-use boltworks_apk::installed::{self, Database, InstalledPackage, side};
+use boltworks_apk::installed::{self, Database, InstalledPackage, Paragraph, side};
 use boltworks_fsx::{Content, Kind, Meta, RelPath, Tree};
-use boltworks_rootfs::Opened;
+use boltworks_rootfs::{Belongings, Opened};
 
 use crate::Error;
 use crate::base::Base;
-use crate::brought::Brought;
+use crate::brought::{Brought, Standing};
 use crate::build::ImageRequest;
+use crate::memory::Memory;
 use crate::place::{ensure_dir, put_file, replace_file, resolved};
 use crate::skeleton::{MTIME, link_database};
 
 /// The folder of the database: what is in it is ours alone.
 pub const FOLDER: &str = "usr/lib/apk/db";
 
-/// The installed packages and who owns which path of the finished image; nobody those that it
-/// has `replaced`.
-fn of<'a>(
-    packages: &[Arc<Opened>],
-    belongings: impl Iterator<Item = &'a BTreeMap<RelPath, RelPath>>,
+/// The packages of an image as its database has them: its own in install order, then those of the
+/// image below.
+pub type Listing = Vec<Arc<Paragraph>>;
+
+/// A package with the paths of the finished image that are still its own: none that the image has
+/// `replaced`.
+fn installed(
+    package: &Opened,
+    belongings: &Belongings,
     tree: &Tree,
     replaced: &BTreeSet<RelPath>,
-) -> Database {
-    let installed = |(package, paths): (&Arc<Opened>, &BTreeMap<RelPath, RelPath>)| {
-        let own = paths.keys().filter(|path| !replaced.contains(*path));
-        let nodes = own.filter_map(|path| Some((path, tree.get(path)?)));
-        let checksum = |path: &RelPath| {
-            let own = paths.get(path)?;
-            package.files.checksums.get(own).copied()
-        };
-        InstalledPackage::new(&package.control, package.identity, package.size)
-            .with_paths(nodes, checksum)
+) -> InstalledPackage {
+    let own = belongings.paths(&package.files.tree);
+    let own = own.filter(|path| !replaced.contains(*path));
+    let nodes = own.filter_map(|path| Some((path, tree.get(path)?)));
+    let checksum = |path: &RelPath| {
+        let own = belongings.own_name(path)?;
+        package.files.checksums.get(own).copied()
     };
-    let packages = packages.iter().zip(belongings).map(installed);
-    Database {
-        packages: packages.collect(),
-    }
+    InstalledPackage::new(&package.control, package.identity, package.size)
+        .with_paths(nodes, checksum)
+}
+
+/// A package with all the paths that it brings, as it brings them.
+fn whole(package: &Opened) -> InstalledPackage {
+    let checksums = &package.files.checksums;
+    InstalledPackage::new(&package.control, package.identity, package.size)
+        .with_paths(package.files.tree.iter(), |path| {
+            checksums.get(path).copied()
+        })
 }
 
 /// The folders that apk and scanners look for the database in.
@@ -196,21 +205,36 @@ pub fn add(
 /// Gives the list, and where it is.
 pub fn list(
     tree: &mut Tree,
-    packages: &[Arc<Opened>],
+    (request, packages): (&ImageRequest<'_>, &[Arc<Opened>]),
     (brought, below): (&Brought<'_>, Option<Database>),
-    replaced: &BTreeSet<RelPath>,
-) -> Result<(Database, RelPath), Error> {
+    standing: &Standing,
+    memory: &Memory,
+) -> Result<(Listing, RelPath), Error> {
     let belongings = brought.assembly.belongings.iter().skip(brought.below);
-    let mut database = of(packages, belongings, tree, replaced);
-    database
-        .packages
-        .extend(below.into_iter().flat_map(|one| one.packages));
-    let bytes = database.write().map_err(Error::Database)?;
+    let locked = request.locked.packages.iter();
+    let mut listing = Listing::new();
+    let packages = packages.iter().zip(belongings).zip(locked);
+    for (at, ((package, belongings), locked)) in packages.enumerate() {
+        listing.push(
+            if standing.is_whole(at) {
+                memory.paragraph(locked.sha256, || Paragraph::of(whole(package)))
+            } else {
+                let installed = installed(package, belongings, tree, &standing.replaced);
+                Paragraph::of(installed).map(Arc::new)
+            }
+            .map_err(Error::Database)?,
+        );
+    }
+    for package in below.into_iter().flat_map(|below| below.packages) {
+        let paragraph = Paragraph::of(package).map_err(Error::Database)?;
+        listing.push(Arc::new(paragraph));
+    }
+    let bytes = Paragraph::text_of(listing.iter().map(AsRef::as_ref));
     // The image file may have given it another name, which is to say the same.
     let path = RelPath::try_from(installed::DATABASE)?;
     let file = tree.link_target(&path).cloned().unwrap_or(path);
     if let Some(node) = tree.get_mut(&file) {
         node.kind = Kind::File(Content::Bytes(bytes.into()));
     }
-    Ok((database, file))
+    Ok((listing, file))
 }

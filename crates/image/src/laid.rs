@@ -13,7 +13,7 @@ use boltworks_store::Store;
 use crate::base::{Base, upon};
 use crate::build::ImageRequest;
 use crate::compatible::{self, Material};
-use crate::layers::Part;
+use crate::layers::{Part, Wanted};
 use crate::tree::Composed;
 use crate::upper::{self, Side};
 use crate::works::{Works, source};
@@ -59,7 +59,7 @@ pub(crate) fn lay(
     let own = as_apko(request, &opened, works.store)?;
     let composed = match &own {
         Some(own) => Composed::of_tree(own.tree()?)?,
-        None => tree::compose(request, &opened)?,
+        None => tree::compose(request, &opened, works.memory)?,
     };
     let created = created(request, &opened)?;
     let mut annotations = upon::annotations(request, created);
@@ -77,10 +77,16 @@ pub(crate) fn lay(
     let wanted = match &below {
         None if own.is_some() || is_erofs => Vec::new(),
         None => match request.base {
-            Some(base) => vec![upon::part(request, (&composed, opened.len()), base)?],
-            None => parts(request, &composed, &opened)?,
+            Some(base) => {
+                let part = upon::part(request, (&composed, opened.len()), base)?;
+                vec![Wanted::Other(part)]
+            }
+            None => parts((request, works), &composed, &opened)?,
         },
-        Some(below) => vec![above(request, (&composed, opened.len()), below)?],
+        Some(below) => {
+            let part = above(request, (&composed, opened.len()), below)?;
+            vec![Wanted::Other(part)]
+        }
     };
     let (mut layers, mut unpacked) = match below {
         Some((_, laid)) => (laid.parts.layers, laid.unpacked),
@@ -88,7 +94,7 @@ pub(crate) fn lay(
     };
     let mut all = Vec::new();
     for part in wanted {
-        all.push(works.layer(request, &composed, &part)?);
+        all.push(works.layer(request, &composed, part)?);
         ambient.cancel.check()?;
     }
     if is_erofs {
@@ -192,21 +198,18 @@ fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
 
 /// The layers that are to be, the lowest first.
 fn parts<'c>(
-    request: &ImageRequest<'_>,
+    (request, works): (&ImageRequest<'_>, &Works<'_>),
     composed: &'c Composed,
     opened: &[Arc<Opened>],
-) -> Result<Vec<Part<'c>>, Error> {
-    let tree = &composed.tree;
+) -> Result<Vec<Wanted<'c>>, Error> {
     let Some(layering) = &request.image.layering else {
-        return Ok(vec![layers::whole(tree, opened.len())]);
+        return Ok(vec![layers::whole(&composed.tree, opened.len())]);
     };
     let controls: Vec<_> = opened.iter().map(|one| &one.control).collect();
-    layers::part(
-        tree,
-        |path| composed.brought_by(path).map(|(package, _)| package),
-        layers::groups(&controls, layering.budget),
-        (&composed.database_path, &composed.database),
-    )
+    let groups = layers::groups(&controls, layering.budget);
+    layers::part(composed, groups, |packages| {
+        works.known(request, composed, packages)
+    })
 }
 
 /// The time of the image: the one asked for, or when its newest package was built. It stands in the

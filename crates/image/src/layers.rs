@@ -16,13 +16,26 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use boltworks_apk::Control;
-use boltworks_apk::installed::Database;
+use boltworks_apk::installed::Paragraph;
 use boltworks_fsx::{Kind, Meta, Node, RelPath, Tree};
 
 use crate::Error;
+use crate::known::Found;
 use crate::skeleton::MTIME;
+use crate::tree::Composed;
 
-/// One layer that is to be.
+/// A layer that is to be.
+#[derive(Debug)]
+pub enum Wanted<'a> {
+    /// Packages' files, in a layer that was made before.
+    Known(Found),
+    /// Packages' files.
+    Group(Part<'a>),
+    /// Files of the image, too.
+    Other(Part<'a>),
+}
+
+/// What a layer is made of.
 #[derive(Debug)]
 pub struct Part<'a> {
     /// Its packages, by their places in the install order.
@@ -96,66 +109,81 @@ impl Sets {
 }
 
 /// The whole image as one part.
-pub fn whole(tree: &Tree, packages: usize) -> Part<'_> {
-    Part {
+pub fn whole(tree: &Tree, packages: usize) -> Wanted<'_> {
+    Wanted::Other(Part {
         packages: (0..packages).collect(),
         tree: Cow::Borrowed(tree),
-    }
+    })
 }
 
-/// Parts the files of an image among groups of packages and the layer above, which is last. The
-/// owner is the package, by its place in the install order, from which a path is as it brought it.
+/// Parts the files of an image among groups of packages and the layer above, which is last. A file
+/// is in the layer of the package from which it is as that brought it. `known` are groups whose layer
+/// was made before: all that their packages have is theirs in this image, too.
 pub fn part(
-    tree: &Tree,
-    owner: impl Fn(&RelPath) -> Option<usize>,
+    composed: &Composed,
     groups: Vec<Vec<usize>>,
-    (database, list): (&RelPath, &Database),
-) -> Result<Vec<Part<'static>>, Error> {
+    known: impl Fn(&[usize]) -> Option<Found>,
+) -> Result<Vec<Wanted<'static>>, Error> {
+    let tree = &composed.tree;
     let top = groups.len();
-    let mut places = BTreeMap::new();
+    let mut places = vec![top; composed.database.len()];
     for (place, group) in groups.iter().enumerate() {
-        places.extend(group.iter().map(|&package| (package, place)));
+        for &package in group {
+            if let Some(slot) = places.get_mut(package) {
+                *slot = place;
+            }
+        }
     }
-    let place = |path: &RelPath| {
-        let place = owner(path).and_then(|package| places.get(&package));
-        place.copied().unwrap_or(top)
-    };
-    let apart = apart(tree, place);
-    let mut sheets: Vec<Sheet<'_>> = (0..=top).map(|_| Sheet::of(tree)).collect();
-    for (path, node) in tree.iter() {
+    let place = |owner: Option<usize>| owner.and_then(|package| places.get(package).copied());
+    let apart = apart(tree, |path| {
+        place(composed.brought_by(path).map(|(package, _)| package))
+    });
+    let known = groups.iter().map(|group| known(group));
+    let known: Vec<_> = known.chain([None]).collect();
+    let sheet = |known: &Option<_>| known.is_none().then(|| Sheet::of(tree));
+    let mut sheets: Vec<Option<Sheet<'_>>> = known.iter().map(sheet).collect();
+    for (path, node, owner) in composed.owned() {
         let file = match &node.kind {
             Kind::Hardlink(first) => first,
             _ => path,
         };
-        let place = if apart.contains(file) {
-            top
-        } else {
-            place(path)
-        };
-        if let Some(sheet) = sheets.get_mut(place) {
+        let place = place(owner).filter(|_| !apart.contains(file));
+        if let Some(Some(sheet)) = sheets.get_mut(place.unwrap_or(top)) {
             sheet.lay(path, node.clone());
         }
     }
     for (sheet, packages) in sheets.iter_mut().zip(&groups) {
         let own = packages.iter();
-        let own = own.filter_map(|&package| list.packages.get(package).cloned());
-        let list = Database {
-            packages: own.collect(),
-        };
-        let bytes = list.write().map_err(Error::Database)?;
-        let node = Node::file(Meta::new(0o644, MTIME), bytes);
-        sheet.lay(database, node);
+        let own = own.filter_map(|&package| composed.database.get(package));
+        if let Some(sheet) = sheet {
+            let list = Paragraph::text_of(own.map(AsRef::as_ref));
+            let node = Node::file(Meta::new(0o644, MTIME), list);
+            sheet.lay(&composed.database_path, node);
+        }
     }
+    let mut wanted = Vec::new();
     let groups = groups.into_iter().chain([Vec::new()]);
-    let parts = groups.zip(sheets).map(|(packages, sheet)| {
-        let tree = Cow::Owned(Tree::of(sheet.nodes)?);
-        Ok(Part { packages, tree })
-    });
-    parts.collect()
+    for ((packages, known), sheet) in groups.zip(known).zip(sheets) {
+        let is_group = !packages.is_empty();
+        let tree = || Tree::of(sheet.map(|sheet| sheet.nodes).unwrap_or_default());
+        wanted.push(match known {
+            Some(known) => Wanted::Known(known),
+            None => {
+                let tree = Cow::Owned(tree()?);
+                let part = Part { packages, tree };
+                if is_group {
+                    Wanted::Group(part)
+                } else {
+                    Wanted::Other(part)
+                }
+            }
+        });
+    }
+    Ok(wanted)
 }
 
 /// Files whose names are not all in one place.
-fn apart(tree: &Tree, place: impl Fn(&RelPath) -> usize) -> BTreeSet<&RelPath> {
+fn apart(tree: &Tree, place: impl Fn(&RelPath) -> Option<usize>) -> BTreeSet<&RelPath> {
     let links = tree.iter().filter_map(|(path, node)| match &node.kind {
         Kind::Hardlink(first) => Some((path, first)),
         _ => None,

@@ -9,16 +9,17 @@
 //! That is apko's order: a path may change what a package or an account made. Where the image is laid upon
 //! one that is there already, the files of that are beneath all of it.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use boltworks_apk::installed::{DATABASE, Database};
+use boltworks_apk::installed::DATABASE;
 use boltworks_fsx::{Node, RelPath, Tree};
 use boltworks_rootfs::{Member, Opened, assemble};
 
 use crate::base::Ground;
-use crate::brought::Brought;
+use crate::brought::{Brought, Standing};
 use crate::build::ImageRequest;
+use crate::database::Listing;
+use crate::memory::Memory;
 use crate::{
     Error, accounts, certificates, database, declaration, loader, paths, services, skeleton,
     warnings,
@@ -32,25 +33,25 @@ pub struct Composed {
     /// What of them a person should look at.
     pub warnings: Vec<String>,
     /// Which packages there are and what is theirs.
-    pub database: Database,
+    pub database: Listing,
     /// Where that is written down.
     pub database_path: RelPath,
-    /// What is still as a package brought it: the package's place, and what that calls it.
-    brought: HashMap<RelPath, (usize, RelPath)>,
+    /// What is still as the packages brought it.
+    pub standing: Standing,
+    /// The paths of that in order, with the package's place, and what that calls it.
+    brought: Vec<(RelPath, usize, RelPath)>,
 }
 
 impl Composed {
     /// Files that were composed elsewhere: nobody brought any of them.
     pub(crate) fn of_tree(tree: Tree) -> Result<Self, Error> {
-        let database = Database {
-            packages: Vec::new(),
-        };
         Ok(Self {
             tree,
             warnings: Vec::new(),
-            database,
+            database: Listing::new(),
             database_path: RelPath::try_from(DATABASE)?,
-            brought: HashMap::new(),
+            standing: Standing::default(),
+            brought: Vec::new(),
         })
     }
 
@@ -58,13 +59,28 @@ impl Composed {
     /// image has something else there, or nobody brought it, none. With what the package itself
     /// calls it.
     pub fn brought_by(&self, path: &RelPath) -> Option<(usize, &RelPath)> {
-        let (package, own) = self.brought.get(path)?;
+        let at = self.brought.binary_search_by(|(one, ..)| one.cmp(path));
+        let (_, package, own) = self.brought.get(at.ok()?)?;
         Some((*package, own))
+    }
+
+    /// All paths in order, each with the package that brought it.
+    pub fn owned(&self) -> impl Iterator<Item = (&RelPath, &Node, Option<usize>)> {
+        let mut brought = self.brought.iter().peekable();
+        self.tree.iter().map(move |(path, node)| {
+            while brought.next_if(|(one, ..)| one < path).is_some() {}
+            let owner = brought.peek().filter(|(one, ..)| one == path);
+            (path, node, owner.map(|(_, package, _)| *package))
+        })
     }
 }
 
 /// The files of the image that is asked for, made of these packages, in install order.
-pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<Composed, Error> {
+pub fn compose(
+    request: &ImageRequest<'_>,
+    packages: &[Arc<Opened>],
+    memory: &Memory,
+) -> Result<Composed, Error> {
     let image = request.image;
     let ground = request.base.map(|base| Ground::of(base, packages));
     let ground = ground.transpose()?;
@@ -98,33 +114,33 @@ pub fn compose(request: &ImageRequest<'_>, packages: &[Arc<Opened>]) -> Result<C
     loader::add(&mut tree)?;
     skeleton::complete(&mut tree);
     paths::share_attributes(&mut tree);
-    let replaced = brought.replaced(&tree)?;
-    let below = ground.as_ref().map(|ground| ground.database(&replaced));
+    let standing = brought.standing(&tree)?;
+    let replaced = &standing.replaced;
+    let below = ground.as_ref().map(|ground| ground.database(replaced));
+    let own = (request, packages);
     let (database, database_path) =
-        database::list(&mut tree, packages, (&brought, below), &replaced)?;
+        database::list(&mut tree, own, (&brought, below), &standing, memory)?;
     let is_new =
         |path: &RelPath, node: &Node| ground.as_ref().is_none_or(|ground| !ground.has(path, node));
-    warnings.extend(warnings::warnings(&brought, &tree, (&replaced, &is_new)));
+    warnings.extend(warnings::warnings(&brought, &tree, (replaced, &is_new)));
     Ok(Composed {
-        brought: brought_still(&brought, &replaced),
+        brought: brought_still(&brought, &standing),
         tree,
         warnings,
         database,
         database_path,
+        standing,
     })
 }
 
-fn brought_still(
-    brought: &Brought<'_>,
-    replaced: &BTreeSet<RelPath>,
-) -> HashMap<RelPath, (usize, RelPath)> {
+fn brought_still(brought: &Brought<'_>, standing: &Standing) -> Vec<(RelPath, usize, RelPath)> {
     let assembly = brought.assembly;
     let all = assembly.origin.iter();
-    let still = all.filter(|(path, _)| !replaced.contains(*path));
+    let still = all.filter(|(path, _)| !standing.replaced.contains(*path));
     let with_name = still.filter_map(|(path, &package)| {
-        let own = assembly.belongings.get(package)?.get(path)?;
-        let package = package.checked_sub(brought.below)?;
-        Some((path.clone(), (package, own.clone())))
+        let own = package.checked_sub(brought.below)?;
+        let name = assembly.belongings.get(package)?.own_name(path)?;
+        Some((path.clone(), own, name.clone()))
     });
     with_name.collect()
 }

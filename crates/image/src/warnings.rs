@@ -27,9 +27,14 @@ pub fn warnings(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     for (path, node) in tree.iter().filter(|(path, node)| is_new(path, node)) {
+        let what = remarkable(node);
+        let is_replaced = replaced.contains(path);
+        if what.is_none() && !is_replaced {
+            continue;
+        }
         let package = brought.package(path);
         let before = brought.node(path);
-        if let Some(package) = package.as_ref().filter(|_| replaced.contains(path))
+        if let Some(package) = package.as_ref().filter(|_| is_replaced)
             && before.is_some_and(|node| !node.is_dir())
             && !ACCOUNTS.contains(&path.as_bytes())
         {
@@ -37,7 +42,7 @@ pub fn warnings(
                 "'/{path}' from {package} is replaced by the image's own, and no longer the package's"
             ));
         }
-        if let Some(what) = remarkable(node) {
+        if let Some(what) = what {
             let package = package.filter(|_| before.and_then(remarkable) == Some(what));
             let from = package.as_deref().unwrap_or("the image file");
             lines.push(format!("'/{path}' from {from} {what}"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boltworks_apk::installed::DATABASE;
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
 use boltworks_store::{Batch, Store};
 
@@ -10,8 +11,8 @@ use crate::build::ImageRequest;
 use crate::compatible;
 use crate::known::{Found, Key, Source};
 use crate::layer::StoredLayer;
-use crate::layers::Part;
-use crate::memory::Memory;
+use crate::layers::{Part, Wanted};
+use crate::memory::{Group, Memory, Packages};
 use crate::pieces::{Note, Pieces};
 use crate::skeleton::MTIME;
 use crate::tree::Composed;
@@ -38,6 +39,28 @@ pub(crate) fn source<'a>(
     Some((request.locked.packages.get(package)?.sha256, own))
 }
 
+/// What decides the layer of some packages, beside the folders above their files: nothing but them,
+/// where the image has all of theirs as they have it.
+fn group_of(
+    request: &ImageRequest<'_>,
+    composed: &Composed,
+    packages: &[usize],
+) -> Option<Packages> {
+    let is_plain = composed.database_path.as_bytes() == DATABASE.as_bytes()
+        && packages.iter().all(|&at| composed.standing.is_whole(at));
+    let digest = |&at: &usize| Some(request.locked.packages.get(at)?.sha256);
+    let digests: Option<Vec<_>> = packages.iter().map(digest).collect();
+    Some((request.compression, digests.filter(|_| is_plain)?))
+}
+
+/// A folder as layers have it.
+fn without_time(meta: &Meta) -> Meta {
+    Meta {
+        mtime: MTIME,
+        ..meta.clone()
+    }
+}
+
 impl<'a> Works<'a> {
     pub(crate) fn new(store: &'a Store, memory: &'a Memory) -> Self {
         Self {
@@ -56,18 +79,62 @@ impl<'a> Works<'a> {
         Ok(self.note.or(missing))
     }
 
+    /// The layer of some packages, if it was made before and would be the same.
+    pub(crate) fn known(
+        &self,
+        request: &ImageRequest<'_>,
+        composed: &Composed,
+        packages: &[usize],
+    ) -> Option<Found> {
+        let group = self.memory.group(&group_of(request, composed, packages)?)?;
+        let is_there = |(path, meta): &(RelPath, Meta)| {
+            let there = composed.tree.get(path).filter(|node| node.is_dir());
+            there.is_some_and(|node| without_time(&node.meta) == *meta)
+        };
+        if !group.folders.iter().all(is_there) {
+            return None;
+        }
+        self.made(&group.key)
+    }
+
+    /// A layer that is in the batch or in the store.
+    fn made(&self, key: &Key) -> Option<Found> {
+        let fresh = self.fresh.get(key).cloned();
+        fresh.or_else(|| self.memory.layer(key))
+    }
+
     /// The layer that is known to be made of this, or a new one.
     pub(crate) fn layer(
         &mut self,
         request: &ImageRequest<'_>,
         composed: &Composed,
-        part: &Part<'_>,
+        wanted: Wanted<'_>,
     ) -> Result<Found, Error> {
+        let (part, is_group) = match wanted {
+            Wanted::Known(found) => return Ok(found),
+            Wanted::Group(part) => (part, true),
+            Wanted::Other(part) => (part, false),
+        };
         let key = Key::of(&part.tree, request.compression, |path| {
             source(composed, request, path)
         })?;
-        let fresh = self.fresh.get(&key).cloned();
-        if let Some(found) = fresh.or_else(|| self.memory.layer(&key)) {
+        let group = group_of(request, composed, &part.packages);
+        if let Some(packages) = group.filter(|_| is_group) {
+            let folders = part.tree.iter().filter(|(_, node)| node.is_dir());
+            let folders = folders.map(|(path, node)| (path.clone(), node.meta.clone()));
+            let folders = folders.collect();
+            self.memory.remember_group(packages, Group { key, folders });
+        }
+        self.part(request, &part, key)
+    }
+
+    fn part(
+        &mut self,
+        request: &ImageRequest<'_>,
+        part: &Part<'_>,
+        key: Key,
+    ) -> Result<Found, Error> {
+        if let Some(found) = self.made(&key) {
             return Ok(found);
         }
         if let Some(found) = key.find(self.store) {

@@ -72,9 +72,38 @@ pub struct Assembly {
     /// The package each path came from, by its place in the install order; for a directory,
     /// the package that named it first.
     pub origin: BTreeMap<RelPath, usize>,
-    /// For each package, every path in the tree that it has, with what the package itself calls
-    /// it: its files as far as nobody replaced them, and the directories it names.
-    pub belongings: Vec<BTreeMap<RelPath, RelPath>>,
+    /// What each package has of it.
+    pub belongings: Vec<Belongings>,
+}
+
+/// What a package has of a merged tree: its files as far as nobody replaced them, and the directories
+/// it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Belongings {
+    /// All that it has, where it has it itself.
+    All,
+    /// These paths of the tree, with what the package itself calls them.
+    Some(BTreeMap<RelPath, RelPath>),
+}
+
+impl Belongings {
+    /// The paths of the tree. `own` is the package's tree.
+    pub fn paths<'p>(&'p self, own: &'p Tree) -> impl Iterator<Item = &'p RelPath> {
+        let (all, some) = match self {
+            Self::All => (Some(own.iter()), None),
+            Self::Some(paths) => (None, Some(paths.keys())),
+        };
+        let all = all.into_iter().flatten().map(|(path, _)| path);
+        all.chain(some.into_iter().flatten())
+    }
+
+    /// What the package itself calls a path of the tree that it has.
+    pub fn own_name<'p>(&'p self, path: &'p RelPath) -> Option<&'p RelPath> {
+        match self {
+            Self::All => Some(path),
+            Self::Some(paths) => paths.get(path),
+        }
+    }
 }
 
 /// Merges packages in install order.
@@ -432,10 +461,20 @@ impl<'a> Site<'a> {
             .placed
             .into_iter()
             .map(|(path, source)| (path, source.member));
+        let belongings = self.members.iter().zip(self.belongings);
+        let belongings = belongings.map(|(member, paths)| {
+            let is_all =
+                paths.len() == member.tree.len() && paths.iter().all(|(path, own)| path == own);
+            if is_all {
+                Belongings::All
+            } else {
+                Belongings::Some(paths)
+            }
+        });
         Ok(Assembly {
             tree,
             origin: origin.collect(),
-            belongings: self.belongings,
+            belongings: belongings.collect(),
         })
     }
 }

@@ -24,7 +24,7 @@ use boltworks_store::Store;
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::assemble::{Assembly, Member, assemble};
+use crate::assemble::{Assembly, Belongings, Member, assemble};
 use crate::environments::{Environments, Layer, Owner, file_error, name as whole};
 use crate::guest;
 use crate::listed;
@@ -353,7 +353,7 @@ struct Places<'a> {
 /// path of the packages above is another package's too, lies beneath a link of the ground, or
 /// matters to what a guest is furnished with.
 fn above(ground: &Assembly, own: &Assembly, places: Places<'_>) -> Result<Option<Tree>, Error> {
-    if contradict(&ground.tree, &own.belongings) || contradict(&own.tree, &ground.belongings) {
+    if contradict(&ground.tree, own) || contradict(&own.tree, ground) {
         return Ok(None);
     }
     let mut layer = Tree::new();
@@ -398,8 +398,12 @@ fn above(ground: &Assembly, own: &Assembly, places: Places<'_>) -> Result<Option
 
 /// Whether a package of one part names a path, be it through a link, that is not a directory in the
 /// other part's tree.
-fn contradict(tree: &Tree, others: &[BTreeMap<RelPath, RelPath>]) -> bool {
-    let mut named = others.iter().flat_map(BTreeMap::keys);
+fn contradict(tree: &Tree, others: &Assembly) -> bool {
+    let elsewhere = others.belongings.iter().filter_map(|paths| match paths {
+        Belongings::All => None,
+        Belongings::Some(paths) => Some(paths.keys()),
+    });
+    let mut named = others.origin.keys().chain(elsewhere.flatten());
     named.any(|path| tree.get(path).is_some_and(|there| !there.is_dir()))
 }
 

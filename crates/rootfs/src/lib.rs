@@ -35,7 +35,7 @@ mod plain;
 mod pool;
 mod stock;
 
-pub use assemble::{Assembly, Member, assemble};
+pub use assemble::{Assembly, Belongings, Member, assemble};
 pub use environments::{Environments, Owner, TreeHandle};
 pub use error::Error;
 pub use frames::{Frames, Shelf, open_frames};

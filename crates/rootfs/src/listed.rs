@@ -29,7 +29,7 @@ pub(crate) fn lines(
         .zip(&assembly.belongings)
         .map(|((package, member), paths)| {
             let nodes = paths
-                .keys()
+                .paths(member.tree)
                 .filter_map(|path| Some((path, assembly.tree.get(path)?)));
             let listed = InstalledPackage::new(member.control, package.identity, 0)
                 .with_paths(nodes, |_| None);

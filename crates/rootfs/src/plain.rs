@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_fsx::{Kind, Node, RelPath, Tree};
 
-use crate::assemble::{Assembly, Member, is_reserved};
+use crate::assemble::{Assembly, Belongings, Member, is_reserved};
 
 /// What [`assemble`](crate::assemble()) makes, if that is plain: no path of two packages is anything
 /// but a directory in both, and nothing lies beneath a link. Else nothing.
@@ -52,16 +52,10 @@ pub(crate) fn plain(members: &[Member<'_>]) -> Option<Assembly> {
         nodes.push((path.clone(), node));
         origin.push((path.clone(), place));
     }
-    let belongings = members.iter().map(|member| {
-        let paths = member.tree.iter();
-        paths
-            .map(|(path, _)| (path.clone(), path.clone()))
-            .collect()
-    });
     Some(Assembly {
         tree: Tree::of(nodes).ok()?,
         origin: origin.into_iter().collect(),
-        belongings: belongings.collect(),
+        belongings: vec![Belongings::All; members.len()],
     })
 }
 

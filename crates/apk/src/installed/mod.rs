@@ -10,6 +10,8 @@ pub mod text;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+pub use text::Paragraph;
+
 use boltworks_crypto::Sha1Hasher;
 use boltworks_fsx::{Meta, Node, RelPath};
 use boltworks_model::Sha1;

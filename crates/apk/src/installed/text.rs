@@ -23,11 +23,7 @@ impl Database {
         sorted.sort_by(|left, right| left.entry.order(&right.entry));
         let mut text = Vec::new();
         for package in sorted {
-            text.extend_from_slice(header(package)?.as_bytes());
-            for directory in &package.directories {
-                write_directory(directory, &mut text)?;
-            }
-            text.push(b'\n');
+            write_package(package, &mut text)?;
         }
         Ok(text)
     }
@@ -35,7 +31,7 @@ impl Database {
     /// Reads the text, whoever wrote it.
     pub fn read(text: &[u8]) -> Result<Self, Error> {
         let mut database = Self::default();
-        let mut paragraph = Paragraph::default();
+        let mut paragraph = Reading::default();
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             if line.is_empty() {
                 database.packages.extend(paragraph.finish()?);
@@ -46,6 +42,49 @@ impl Database {
         database.packages.extend(paragraph.finish()?);
         Ok(database)
     }
+}
+
+/// A package as it stands in the text: the same in every text that has it so.
+#[derive(Debug, Clone)]
+pub struct Paragraph {
+    entry: IndexEntry,
+    text: Vec<u8>,
+}
+
+impl Paragraph {
+    /// Writes one.
+    pub fn of(package: InstalledPackage) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        write_package(&package, &mut text)?;
+        text.shrink_to_fit();
+        let entry = package.entry;
+        Ok(Self { entry, text })
+    }
+
+    /// What [`Database::write`] gives of these packages.
+    pub fn text_of<'p>(paragraphs: impl IntoIterator<Item = &'p Self>) -> Vec<u8> {
+        let mut sorted: Vec<&Self> = paragraphs.into_iter().collect();
+        sorted.sort_by(|left, right| left.entry.order(&right.entry));
+        let mut text = Vec::with_capacity(sorted.iter().map(|one| one.text.len()).sum());
+        for paragraph in sorted {
+            text.extend_from_slice(&paragraph.text);
+        }
+        text
+    }
+
+    /// What an index has of the package.
+    pub const fn entry(&self) -> &IndexEntry {
+        &self.entry
+    }
+}
+
+fn write_package(package: &InstalledPackage, text: &mut Vec<u8>) -> Result<(), Error> {
+    text.extend_from_slice(header(package)?.as_bytes());
+    for directory in &package.directories {
+        write_directory(directory, text)?;
+    }
+    text.push(b'\n');
+    Ok(())
 }
 
 fn header(package: &InstalledPackage) -> Result<String, Error> {
@@ -130,12 +169,12 @@ fn owner_text(owner: &Owner) -> String {
 }
 
 /// A package that is being read.
-struct Paragraph<'t> {
+struct Reading<'t> {
     fields: Fields<'t, char>,
     directories: Vec<Directory>,
 }
 
-impl Default for Paragraph<'_> {
+impl Default for Reading<'_> {
     fn default() -> Self {
         Self {
             fields: Fields::new(FILE),
@@ -144,7 +183,7 @@ impl Default for Paragraph<'_> {
     }
 }
 
-impl<'t> Paragraph<'t> {
+impl<'t> Reading<'t> {
     fn take(&mut self, number: usize, line: &'t [u8]) -> Result<(), Error> {
         let error = |reason| Error::Line {
             file: FILE,

@@ -20,19 +20,24 @@ fn starting(cmd: &str) -> Image {
     }
 }
 
-/// One that is refused when its packages are there already.
-fn refused() -> Image {
-    let mut image = starting("--never");
+/// One in which a path has another mode.
+fn changed(cmd: &str, path: &str) -> Image {
+    let mut image = starting(cmd);
     image.paths.push(PathMutation {
-        path: "/etc/nothing".into(),
+        path: path.into(),
         kind: PathKind::Permissions,
         uid: None,
         gid: None,
-        permissions: Some(0o600),
+        permissions: Some(0o700),
         source: None,
         recursive: false,
     });
     image
+}
+
+/// One that is refused when its packages are there already.
+fn refused() -> Image {
+    changed("--never", "/etc/nothing")
 }
 
 fn make(series: &mut Series<'_>, site: &Site, image: &Image) -> Result<BuiltImage, Error> {
@@ -58,6 +63,43 @@ fn is_whole(site: &Site, built: &BuiltImage) -> bool {
     blobs(built).iter().all(is_there)
 }
 
+/// Forgets what is known of layers and packages: it decides nothing.
+fn forget(site: &Site) {
+    let root = Root::open(site.path()).unwrap();
+    for folder in ["written", "layers", "frames"] {
+        root.remove_tree(&rel(folder)).unwrap();
+    }
+}
+
+#[test]
+fn what_one_image_changes_is_as_it_was_in_the_next() {
+    let (site, memory) = (Site::filled(), Memory::default());
+    let scratch = site.scratch();
+    let wanted = [
+        starting("--one"),
+        changed("--file", "/usr/bin/ping"),
+        changed("--folder", "/usr/bin"),
+        starting("--other"),
+        changed("--again", "/usr/bin"),
+    ];
+    let mut built = Vec::new();
+    for image in &wanted {
+        // What is durable is remembered by the images that follow.
+        let mut series = Series::new(&site.store, &scratch, &memory);
+        built.push(make(&mut series, &site, image).unwrap());
+        series.commit().unwrap();
+    }
+    let layers: Vec<_> = built.iter().map(|built| &built.parts.layers[..3]).collect();
+    assert_eq!(layers[0], layers[3]);
+    assert_eq!(layers[2], layers[4]);
+    assert_ne!(layers[0], layers[1]);
+    assert_ne!(layers[0], layers[2]);
+    forget(&site);
+    for (image, built) in wanted.iter().zip(&built) {
+        assert_eq!(site.build(image, 2).unwrap().parts, built.parts);
+    }
+}
+
 #[test]
 fn images_of_a_series_are_those_that_are_made_alone() {
     let (site, memory) = (Site::filled(), Memory::default());
@@ -78,11 +120,7 @@ fn images_of_a_series_are_those_that_are_made_alone() {
         );
     }
     assert_eq!(series.commit().unwrap(), None);
-    // What is remembered of the series decides nothing: it is forgotten for the comparison.
-    let root = Root::open(site.path()).unwrap();
-    for folder in ["written", "layers", "frames"] {
-        root.remove_tree(&rel(folder)).unwrap();
-    }
+    forget(&site);
     for (image, built) in wanted.iter().zip(&built) {
         assert!(is_whole(&site, built));
         let alone = site.build(image, 2).unwrap();

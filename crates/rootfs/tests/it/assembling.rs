@@ -1,9 +1,8 @@
 //! Who may lay what where.
 
 use boltworks_fsx::RelPath;
-use boltworks_rootfs::Assembly;
 
-use super::{assembled, rel, shown};
+use super::{assembled, package, rel, shown};
 
 fn check(packages: &[&str], expected: &str) {
     let lines = expected
@@ -24,9 +23,12 @@ fn check_fails(packages: &[&str]) -> String {
     }
 }
 
-/// Where a package's files lie.
-fn paths(assembly: &Assembly, member: usize) -> Vec<RelPath> {
-    assembly.belongings[member].keys().cloned().collect()
+/// Where each package's files lie.
+fn paths(packages: &[&str]) -> Vec<Vec<RelPath>> {
+    let assembly = assembled(packages).unwrap();
+    let own = packages.iter().zip(&assembly.belongings);
+    own.map(|(text, belongings)| belongings.paths(&package(text).1).cloned().collect())
+        .collect()
 }
 
 #[test]
@@ -54,9 +56,8 @@ fn the_first_decides_on_a_directory() {
         &["b 1\nsrv/ 755\ntmp/ 1777", "a 1\nsrv/ 2775"],
         "srv/ 755 #0\ntmp/ 1777 #0",
     );
-    let assembly = assembled(&["a 1\nsrv/\nsrv/a = x", "b 1\nsrv/"]).unwrap();
-    assert_eq!(paths(&assembly, 0), [rel("srv"), rel("srv/a")]);
-    assert_eq!(paths(&assembly, 1), [rel("srv")]);
+    let paths = paths(&["a 1\nsrv/\nsrv/a = x", "b 1\nsrv/"]);
+    assert_eq!(paths, [vec![rel("srv"), rel("srv/a")], vec![rel("srv")]]);
 }
 
 #[test]
@@ -104,8 +105,8 @@ fn what_is_declared_is_replaced() {
         ],
         "f = y 644 #1",
     );
-    let assembly = assembled(&["a 1\nf = x\ng = x", "b 1 replaces a\nf = y"]).unwrap();
-    assert_eq!(paths(&assembly, 0), [rel("g")]);
+    let paths = paths(&["a 1\nf = x\ng = x", "b 1 replaces a\nf = y"]);
+    assert_eq!(paths, [[rel("g")], [rel("f")]]);
 }
 
 #[test]
