@@ -171,7 +171,7 @@ fn of_factory(home: &Home, name: &str) -> Result<Meant, Error> {
     let mut about = Vec::new();
     for Attachment {
         digest, media_type, ..
-    } in attachments(&record, digest)
+    } in attachments(&record.documents, digest)
     {
         about.push(referrer(&store, &subject, (&media_type, digest))?);
     }
