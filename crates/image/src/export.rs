@@ -6,12 +6,15 @@ use boltworks_crypto::sha256;
 use boltworks_fsx::tar::Writer;
 use boltworks_fsx::{Batch, Content, Draft, Kind, Limit, Meta, Node, RelPath, Root, Tree};
 use boltworks_model::Sha256;
-use boltworks_oci::{Body, ImageParts, LayoutFile, Reference, layout};
+use boltworks_oci::{Body, ImageParts, LayoutFile, Reference, layout, media_type};
 use boltworks_store::Store;
 
 use crate::Error;
 use crate::skeleton::MTIME;
 
+/// Why an archive of that form cannot have layers of EROFS: they begin as a tar ends that has nothing in it.
+const NO_ARCHIVE: &str = "its layers are of EROFS: `docker load` and `podman load` would take them for \
+                          empty ones; write an OCI layout, into a folder that is there";
 /// No manifest or configuration is larger.
 const DOCUMENT_LIMIT: Limit = Limit(4 << 20);
 /// The mode of exported files.
@@ -81,6 +84,10 @@ pub fn export_archive<W: Write>(
     form: Form,
     out: W,
 ) -> Result<W, Error> {
+    let mut layers = images.iter().flat_map(|image| &image.layers);
+    if form == Form::Docker && layers.any(|layer| layer.media_type == media_type::LAYER_EROFS) {
+        return Err(Error::refused(format!("archive {name}"), NO_ARCHIVE));
+    }
     let files = match form {
         Form::Docker => layout::docker_archive(images, name)?,
         Form::Oci => layout::oci_layout(images, Some(name))?,

@@ -462,6 +462,9 @@ fn an_image_of_erofs_is_listed_and_mounted() {
     std::fs::create_dir(desk.path("out")).unwrap();
     let build = format!("apko build web.yaml web:1 out {FLAGS} --format erofs");
     desk.run(&build).with_code(0);
+    let refused = desk.run(&build.replace(" out ", " out.tar ")).with_code(2);
+    assert!(refused.err.contains("for empty ones"), "{refused:?}");
+    assert!(!desk.path("out.tar").exists());
     let layers = &manifest(&desk, "out")["layers"];
     assert_eq!(layers.as_array().unwrap().len(), 1);
     assert_eq!(layers[0]["mediaType"], "application/vnd.erofs");

@@ -29,6 +29,23 @@ const CPIO_FORMAT: Format = Format {
 /// The mode of files that are made.
 const MODE: u32 = 0o644;
 
+/// Refuses, before anything is made, an archive that would be loaded as an empty image.
+pub(super) fn verify_form(order: &ImageOrder) -> Result<(), Error> {
+    let format = order.configuration.image.format.as_ref();
+    let is_erofs = format.is_some_and(|format| format.as_str() == "erofs");
+    if !is_erofs || order.shape != Shape::Image || Place::of(&order.out)?.is_folder()? {
+        return Ok(());
+    }
+    Err(Error::asked(
+        format!(
+            "{} would be an archive, and layers of EROFS `docker load` and `podman load` take for empty \
+             ones",
+            order.out.display()
+        ),
+        "name a folder that is there: an OCI layout is written into it",
+    ))
+}
+
 /// Writes an image for each architecture; what names it, and whether it is a layout.
 pub(super) fn deliver(
     images: &[Assembly],

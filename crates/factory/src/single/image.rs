@@ -126,6 +126,7 @@ pub fn image(
     let mut desk = None;
     let (mut images, mut notes) = (Vec::new(), Vec::new());
     let wanted = wanted(order, architectures);
+    exported::verify_form(order)?;
     let together: Vec<Architecture> = wanted.iter().copied().flatten().collect();
     for architecture in wanted {
         let own = ImageOrder {

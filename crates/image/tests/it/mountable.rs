@@ -1,6 +1,6 @@
 //! Images with one layer of EROFS: the same files as in layers of tar, as other programs see them.
 
-use boltworks_image::{Error, build, unpacked};
+use boltworks_image::{Error, Form, build, export_archive, unpacked};
 use boltworks_model::Cancel;
 use boltworks_oci::{Descriptor, media_type, read_config, read_index, read_manifest};
 use boltworks_recipe::resolved::{Format, Image};
@@ -106,4 +106,15 @@ fn it_stands_alone() {
         let said = refused(below, above);
         assert!(said.contains("of EROFS there is one layer"), "{said}");
     }
+}
+
+#[test]
+fn no_archive_is_made_of_it_that_would_be_empty() {
+    let site = Site::filled();
+    let built = site.build(&mountable(), 2).unwrap();
+    let name = "web:1.4".parse().unwrap();
+    let export = |form| export_archive(&[&built.parts], &site.store, &name, form, Vec::new());
+    let said = export(Form::Docker).unwrap_err().to_string();
+    assert!(said.contains("would take them for empty ones"), "{said}");
+    assert!(export(Form::Oci).is_ok());
 }
