@@ -15,7 +15,7 @@ use crate::Command;
 use crate::tools::need;
 
 /// An OCI layout on disk, with one image.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     path: PathBuf,
     /// The manifest's digest: `sha256:…`.

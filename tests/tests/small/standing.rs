@@ -180,6 +180,33 @@ fn an_overlay_adds_to_an_image_and_goes_with_it() -> Result<()> {
     ensure!(root.join("srv/site").is_dir() && root.join("usr/share/one").is_file());
     let environment = layout.config["config"]["Env"].to_string();
     ensure!(environment.contains("SITE=here"), "{environment}");
+    // Built by itself it is the same, upon what the factory would make now.
+    let built = |more: &[&str]| -> Result<(Vec<String>, Layout)> {
+        let place = small.folder().path().join("alone");
+        std::fs::create_dir_all(&place)?;
+        small
+            .command(["image", "build", "images/site.yaml", "site:1"])?
+            .arg(&place)
+            .args(more)
+            .ok()?;
+        let layout = Layout::read(&place)?;
+        let layers = layout.manifest["layers"].as_array().context("layers")?;
+        let digests = layers
+            .iter()
+            .map(|layer| Ok(layer["digest"].as_str().context("a digest")?.to_owned()));
+        Ok((digests.collect::<Result<_>>()?, layout.clone()))
+    };
+    let (alone, _) = built(&[])?;
+    ensure!(alone == layers(&small, "site:1")?, "{alone:?}");
+    let (more, layout) = built(&["-p", "three"])?;
+    ensure!(more.starts_with(&below) && more.len() == alone.len() && more != alone);
+    let environment = layout.config["config"]["Env"].to_string();
+    ensure!(environment.contains("SITE=here"), "{environment}");
+    small
+        .command(["image", "build", "images/site.yaml", "site:1", "alone"])?
+        .args(["--layers", "compatible"])
+        .fails(1)?
+        .says("it cannot stand upon another and be laid as apko lays images")?;
     // It is stale when its image is.
     small.recipe("two", "", &writes("two").replace("echo ", "echo new "))?;
     let report = small.up()?;
@@ -208,7 +235,7 @@ fn an_overlay_adds_to_an_image_and_goes_with_it() -> Result<()> {
     output.says("is included by what it includes itself")?;
     let build = ["image", "build", "images/site.yaml", "site:1", "."];
     let output = small.command(build)?.fails(2)?;
-    output.says("it stands upon image 'site' of a factory")
+    output.says("is included by what it includes itself")
 }
 
 /// A package with bash and all it needs: it is not released, but it can be run.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use boltworks_factory::Home;
 use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut, Laying, Lock};
 use boltworks_image::BuiltImage;
 use boltworks_model::Timestamp;
@@ -65,8 +66,9 @@ fn run_build(
     build: &ImageBuild,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let order = order(&build.file, &build.contents, &build.tag, build.out.clone())?;
     let home = given::home_if_any(arguments)?;
+    let place = (home.as_ref(), build.out.clone());
+    let order = order(&build.file, &build.contents, &build.tag, place)?;
     let machine = session::machine()?;
     let watcher = session::watcher(false);
     let out = single::image(
@@ -85,14 +87,14 @@ pub(crate) fn order(
     file: &Path,
     contents: &ImageContents,
     name: &Reference,
-    out: PathBuf,
+    (home, out): (Option<&Home>, PathBuf),
 ) -> Result<ImageOrder, Failure> {
     let mut given = given::packages(&contents.packages);
     let further = contents.build_repository_append.iter().cloned();
     given.repositories.extend(further);
     let wants = |form| contents.sbom && contents.sbom_formats.contains(&form);
     Ok(ImageOrder {
-        configuration: single::configuration(file, &[])?,
+        configuration: single::configuration_of(home, file)?,
         lock: contents.lockfile.as_deref().map(Lock::load).transpose()?,
         as_apko: false,
         name: name.clone(),

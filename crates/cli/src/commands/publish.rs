@@ -26,13 +26,13 @@ pub(crate) fn run(
         help: "name a tag like registry.example/team/web:1".to_owned(),
     })?;
     let out = host::temporary().join("image");
+    let home = given::home_if_any(arguments)?;
     let order = PublishOrder {
-        image: image::order(&publish.file, &publish.contents, name, out)?,
+        image: image::order(&publish.file, &publish.contents, name, (home.as_ref(), out))?,
         architectures: publish.arch.clone(),
         tags: publish.tags.clone(),
         with_sboms: publish.attach_sboms,
     };
-    let home = given::home_if_any(arguments)?;
     let refs = publish.image_refs.as_deref();
     carry_out((arguments.offline, home.as_ref()), &order, refs, output)
 }

@@ -6,6 +6,7 @@ use boltworks_crypto::sha256;
 use boltworks_recipe::parsed::{Image, Included, with_included};
 use boltworks_recipe::{check_image, parse_image};
 
+use super::overlay::Standing;
 use crate::Error;
 use crate::files::{Place, TEXT_LIMIT};
 
@@ -20,6 +21,8 @@ pub struct Configuration {
     pub checksum: String,
     /// The layout of the base image and the folder of its lists, where they were found.
     pub base: Option<(PathBuf, PathBuf)>,
+    /// What it stands upon, if it is an overlay.
+    pub standing: Standing,
 }
 
 /// Reads an image file and what it includes. A path is looked for where it leads from the folder that
@@ -45,6 +48,7 @@ pub fn configuration(file: &Path, folders: &[PathBuf]) -> Result<Configuration, 
     });
     Ok(Configuration {
         base,
+        standing: Standing::default(),
         file: file.to_owned(),
         image,
         checksum: sha256(&bytes).integrity(),

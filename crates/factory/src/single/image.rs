@@ -22,8 +22,11 @@ use super::compatible::{self, Laying};
 use super::desk::Desk;
 use super::exported::{self, write_index_sboms, write_sboms};
 use super::keyring::with_keys;
+use super::lock::pinned;
+use super::overlay::{Storey, build_upon};
 use super::own::{Takes, with_files_own};
 use super::{Configuration, Lock, ResolveOrder, Resolved, below, locked as from_lock, resolved};
+use crate::derived::with_packages;
 use crate::files::parent;
 use crate::planning::STAGE0;
 use crate::recipes::locked;
@@ -123,10 +126,10 @@ pub fn image(
     architectures: &[Architecture],
     ambient: &Ambient<'_>,
 ) -> Result<ImageOut, Error> {
+    exported::verify_form(order)?;
     let mut desk = None;
     let (mut images, mut notes) = (Vec::new(), Vec::new());
     let wanted = wanted(order, architectures);
-    exported::verify_form(order)?;
     let together: Vec<Architecture> = wanted.iter().copied().flatten().collect();
     for architecture in wanted {
         let own = ImageOrder {
@@ -198,7 +201,10 @@ pub(super) fn assemble<'d>(
     desk: &'d mut Option<Desk>,
     ambient: &Ambient<'_>,
 ) -> Result<Assembled<'d>, Error> {
-    let mut image = resolve_image(&order.configuration.image)?;
+    let standing = &order.configuration.standing;
+    let image = resolve_image(&order.configuration.image)?;
+    let image = with_packages(&image, &standing.added);
+    let mut image = image.map_err(|why| Error::asked(why, "correct it in boltworks.yaml"))?;
     image.packages.extend(order.packages.iter().cloned());
     let annotations = order.annotations.clone();
     image.annotations.extend(annotations);
@@ -232,10 +238,12 @@ pub(super) fn assemble<'d>(
         architecture,
         below: below.as_ref(),
     };
-    let (locked, given) = match &order.lock {
+    let (mut all, given) = match &order.lock {
         Some(lock) => making.of_lock(lock, desk, given, (&mut notes, ambient))?,
         None => making.of_choice(desk, given, (&mut notes, ambient))?,
     };
+    // The last is the image's own; before it are those of what it stands upon.
+    let locked = all.pop().unwrap_or_default();
     let keyring = given.keyring(desk.keys.as_ref())?;
     let beneath = below.as_ref().map(Below::wanted).transpose()?;
     let beneath = beneath.unwrap_or_default();
@@ -261,7 +269,9 @@ pub(super) fn assemble<'d>(
         compression: order.compression,
         compatible: laid.as_ref(),
     };
-    let built = boltworks_image::build(&request, &desk.store, &desk.scratch, ambient)?;
+    let storeys: Vec<Storey<'_>> = standing.images.iter().zip(&all).collect();
+    let place = (&desk.store, &desk.scratch);
+    let built = build_upon(&request, (&storeys, None), place, ambient)?;
     notes.extend(built.notes.iter().cloned());
     Ok(Assembled {
         built,
@@ -299,7 +309,13 @@ impl Making<'_> {
         desk: &Desk,
         given: Given,
         (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
-    ) -> Result<(Locked, Given), Error> {
+    ) -> Result<(Vec<Locked>, Given), Error> {
+        if !self.order.configuration.standing.images.is_empty() {
+            return Err(Error::asked(
+                "what stands upon an image of the factory is made of what the factory has",
+                "leave out --lockfile",
+            ));
+        }
         lock.verify_made_from(&self.order.configuration)?;
         let fetching = self.home.filter(|_| self.order.as_apko);
         let given = match fetching {
@@ -323,7 +339,7 @@ impl Making<'_> {
             further: &self.order.packages,
         };
         let packages = from_lock::taken(&order, &dock, (notes, ambient))?;
-        Ok((packages, given))
+        Ok((vec![packages], given))
     }
 
     /// The packages that are chosen now.
@@ -332,7 +348,7 @@ impl Making<'_> {
         desk: &mut Desk,
         mut given: Given,
         (notes, ambient): (&mut Vec<String>, &Ambient<'_>),
-    ) -> Result<(Locked, Given), Error> {
+    ) -> Result<(Vec<Locked>, Given), Error> {
         let Self {
             home,
             order,
@@ -349,6 +365,10 @@ impl Making<'_> {
             notes.extend(resolved.notes.iter().cloned());
             given = untagged(resolved.given.clone());
         }
+        let mut all = wanted.clone();
+        for image in &order.configuration.standing.images {
+            all.extend(image.packages.iter().cloned());
+        }
         let own = home.map(Home::known_keys).transpose()?.flatten();
         let keyring = given.keyring(own.as_ref())?;
         let indexes = home.map(|home| home.state_folder(listing::FOLDER));
@@ -360,19 +380,45 @@ impl Making<'_> {
                 keyring: (!given.ignore_signatures).then_some(&keyring),
                 memory: None,
             };
-            desk.world(&dock, &repositories, &wanted, ambient)
+            desk.world(&dock, &repositories, &all, ambient)
         };
         let mut world = bring(desk)?;
-        let mut solution = chosen(&world, &wanted, architecture, &order.name);
+        let mut solution = self.storeys(&world, &wanted);
         if let (Err(_), Some(home), Some(keys)) = (&solution, home, &desk.keys) {
             // It only makes the explanation better, so a failure of its own does not matter.
             desk.stage0 = home.known_stage0(keys).ok().flatten().unwrap_or_default();
             world = bring(desk)?;
-            solution = chosen(&world, &wanted, architecture, &order.name);
+            solution = self.storeys(&world, &wanted);
         }
-        let solution = compatible::in_order(solution?, order, &world, (&wanted, architecture));
-        let picks = picks(&solution, &world.files).map_err(|what| Error::Inconsistent { what })?;
-        Ok((locked(&picks, &world)?, given))
+        let mut solutions = solution?;
+        if let Some(own) = solutions.pop() {
+            let own = compatible::in_order(own, order, &world, (&wanted, architecture));
+            solutions.push(own);
+        }
+        let locked = solutions.iter().map(|solution| {
+            let picks = picks(solution, &world.files);
+            locked(&picks.map_err(|what| Error::Inconsistent { what })?, &world)
+        });
+        Ok((locked.collect::<Result<_, Error>>()?, given))
+    }
+
+    /// The packages of each image that it stands upon, the lowest first, and its own: those of the one
+    /// below stay in their versions.
+    fn storeys(&self, world: &World, wanted: &[Dependency]) -> Result<Vec<Solution>, Error> {
+        let images = self.order.configuration.standing.images.iter();
+        let all = images.map(|image| image.packages.as_slice());
+        let mut solutions: Vec<Solution> = Vec::new();
+        for wanted in all.chain([wanted]) {
+            let mut wanted = wanted.to_vec();
+            if let Some(below) = solutions.last() {
+                for one in &below.packages {
+                    let (name, version) = (one.entry.name.as_str(), one.entry.version.to_string());
+                    wanted.push(pinned(name, &version)?);
+                }
+            }
+            solutions.push(chosen(world, &wanted, self.architecture, &self.order.name)?);
+        }
+        Ok(solutions)
     }
 }
 

@@ -18,7 +18,7 @@
 //! 12. [`mod@bump`]: its text, moved to another version.
 //! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //! 14. [`mod@compile`]: many recipes, only understood.
-//! 15. [`mod@configuration`]: an image file with what it includes.
+//! 15. [`mod@configuration`]: an image file with what it includes; [`overlay`]: or stands upon.
 //! 16. [`mod@lock`]: its packages, chosen and written down; `together`: for all architectures;
 //!     `locked`: taken as they were. `below`: the base
 //!     image that they are laid upon.
@@ -53,6 +53,7 @@ pub mod linting;
 pub mod lock;
 mod locked;
 pub mod mirrored;
+pub mod overlay;
 mod own;
 pub mod publish;
 pub mod pulled;
@@ -83,6 +84,7 @@ pub use configuration::{Configuration, configuration};
 pub use image::{Assembly, ImageOrder, ImageOut, image};
 pub use lock::{Lock, ResolveOrder, Resolved, lock, resolved};
 pub use mirrored::mirrored;
+pub use overlay::configuration_of;
 pub use publish::{PublishOrder, Published, publish, push_image};
 pub use pulled::pull_image;
 pub use reading::{Reading, SourceFolder, variables};
