@@ -96,6 +96,11 @@ fn a_recipe_may_come_out_of_a_pipe() {
     assert!(code == Some(2) && text.contains("/dev/stdin:4:"), "{text}");
     let (code, text) = shell("$B melange package-version /dev/zero");
     assert!(code == Some(2) && text.contains("help: "), "{text}");
+    let (_, text) = shell("cat hello.yaml | $B recipe lint /dev/stdin --pipeline-dir pipelines");
+    assert!(
+        text.contains("[update]") && !text.contains("[file-name]"),
+        "{text}"
+    );
     let (code, text) = shell("cat hello.yaml | $B melange bump /dev/stdin 4");
     assert!(code == Some(2) && text.contains("is a pipe: "), "{text}");
 }

@@ -8,14 +8,17 @@ use super::fix::Fix;
 use super::{MOST, Spot, Subject};
 use crate::parsed::{Checks, Copyright, PackageOptions, Text};
 
-/// The package is not called like its file.
+/// The package is not called like its file. What comes out of a pipe has none.
 pub(super) fn file_name(subject: &Subject<'_>) -> Vec<Spot> {
     let recipe = subject.recipe;
     let name = &recipe.package.name;
     let file = recipe.origin.file();
+    let is_passing = ["/dev/", "/proc/"]
+        .iter()
+        .any(|above| file.starts_with(above));
     let file = file.rsplit('/').next().unwrap_or(file);
     let stem = file.strip_suffix(".yaml").unwrap_or(file);
-    let is_same = name.contains("${{") || name.as_str() == stem;
+    let is_same = is_passing || name.contains("${{") || name.as_str() == stem;
     let what = || format!("the file is called {file}, and the package '{}'", &**name);
     (!is_same)
         .then(|| subject.spot(name, what()))
