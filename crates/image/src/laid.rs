@@ -1,6 +1,7 @@
 //! From a request to layers: those of what it stands upon, then its own.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boltworks_crypto::sha256;
@@ -70,23 +71,11 @@ pub(crate) fn lay(
     let process = upon::process(request, created, &annotations)?;
     step("compress");
     let is_erofs = request.image.format == Format::Erofs;
-    let comment = match (annotations.get(TITLE), annotations.get(VENDOR)) {
-        (Some(title), Some(vendor)) => Some(format!("{title} by {vendor}")),
-        _ => None,
-    };
-    let wanted = match &below {
-        None if own.is_some() || is_erofs => Vec::new(),
-        None => match request.base {
-            Some(base) => {
-                let part = upon::part(request, (&composed, opened.len()), base)?;
-                vec![Wanted::Other(part)]
-            }
-            None => parts((request, works), &composed, &opened)?,
-        },
-        Some(below) => {
-            let part = above(request, (&composed, opened.len()), below)?;
-            vec![Wanted::Other(part)]
-        }
+    let comment = comment(&annotations);
+    let wanted = if own.is_some() || is_erofs {
+        Vec::new()
+    } else {
+        parts((request, works), (&composed, &opened), below.as_ref())?
     };
     let (mut layers, mut unpacked) = match below {
         Some((_, laid)) => (laid.parts.layers, laid.unpacked),
@@ -117,9 +106,7 @@ pub(crate) fn lay(
         author: AUTHOR.to_owned(),
         process,
         annotations,
-        below: request
-            .base
-            .map_or_else(Vec::new, |base| base.config.history.clone()),
+        below: upon::history(request),
     };
     let parts = ImageParts::new(&plan, layers, sha256)?;
     Ok(Laid {
@@ -130,6 +117,12 @@ pub(crate) fn lay(
         unpacked,
         notes: own.map(|own| own.notes).unwrap_or_default(),
     })
+}
+
+/// What the history says of each layer.
+fn comment(annotations: &BTreeMap<String, String>) -> Option<String> {
+    let (title, vendor) = (annotations.get(TITLE)?, annotations.get(VENDOR)?);
+    Some(format!("{title} by {vendor}"))
 }
 
 /// Refuses to lay what cannot be laid upon another image.
@@ -199,11 +192,20 @@ fn ground<'r>(request: &'r ImageRequest<'r>) -> &'r ImageRequest<'r> {
 /// The layers that are to be, the lowest first.
 fn parts<'c>(
     (request, works): (&ImageRequest<'_>, &Works<'_>),
-    composed: &'c Composed,
-    opened: &[Arc<Opened>],
+    (composed, opened): (&'c Composed, &[Arc<Opened>]),
+    below: Option<&(&ImageRequest<'_>, Laid)>,
 ) -> Result<Vec<Wanted<'c>>, Error> {
+    let count = opened.len();
+    if let Some(below) = below {
+        let part = above(request, (composed, count), below)?;
+        return Ok(vec![Wanted::Other(part)]);
+    }
+    if let Some(base) = request.base {
+        let part = upon::part(request, (composed, count), base)?;
+        return Ok(vec![Wanted::Other(part)]);
+    }
     let Some(layering) = &request.image.layering else {
-        return Ok(vec![layers::whole(&composed.tree, opened.len())]);
+        return Ok(vec![layers::whole(&composed.tree, count)]);
     };
     let controls: Vec<_> = opened.iter().map(|one| &one.control).collect();
     let groups = layers::groups(&controls, layering.budget);

@@ -166,16 +166,15 @@ pub fn part(
     for ((packages, known), sheet) in groups.zip(known).zip(sheets) {
         let is_group = !packages.is_empty();
         let tree = || Tree::of(sheet.map(|sheet| sheet.nodes).unwrap_or_default());
-        wanted.push(match known {
-            Some(known) => Wanted::Known(known),
-            None => {
-                let tree = Cow::Owned(tree()?);
-                let part = Part { packages, tree };
-                if is_group {
-                    Wanted::Group(part)
-                } else {
-                    Wanted::Other(part)
-                }
+        wanted.push(if let Some(known) = known {
+            Wanted::Known(known)
+        } else {
+            let tree = Cow::Owned(tree()?);
+            let part = Part { packages, tree };
+            if is_group {
+                Wanted::Group(part)
+            } else {
+                Wanted::Other(part)
             }
         });
     }

@@ -163,7 +163,7 @@ fn of_several_images_in_a_layout_a_tag_chooses() -> Result<()> {
         let (_, rest) = text
             .split_once("\"manifests\":[")
             .context(name.to_owned())?;
-        let (entries, _) = rest.rsplit_once("]").context(name.to_owned())?;
+        let (entries, _) = rest.rsplit_once(']').context(name.to_owned())?;
         Ok(entries.to_owned())
     };
     let one = build("1", "2026-01-02T00:00:00Z")?;

@@ -69,11 +69,12 @@ pub fn configuration_of(home: Option<&Home>, file: &Path) -> Result<Configuratio
     let image = with_ground(parsed, &mut read)?;
     check_image(&image)?;
     let mut images = Vec::new();
-    while let Some(name) = upon {
-        let item = loaded.catalog.images.get(&name);
-        let item = item.ok_or_else(|| not_understood(&name, "see `boltworks plan`"))?;
+    let mut next = upon.as_deref();
+    while let Some(name) = next {
+        let item = loaded.catalog.images.get(name);
+        let item = item.ok_or_else(|| not_understood(name, "see `boltworks plan`"))?;
         images.push(item.image.clone());
-        upon = item.upon.clone();
+        next = item.upon.as_deref();
     }
     images.reverse();
     Ok(Configuration {

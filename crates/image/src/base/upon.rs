@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use boltworks_model::Timestamp;
-use boltworks_oci::{Layer, Process};
+use boltworks_oci::{History, Layer, Process};
 use boltworks_recipe::resolved::Format;
 
 use super::Base;
@@ -89,6 +89,12 @@ pub(crate) fn part(
         packages: (0..packages).collect(),
         tree: Cow::Owned(upper::above(own, below, false)?),
     })
+}
+
+/// How the base's layers came about.
+pub(crate) fn history(request: &ImageRequest<'_>) -> Vec<History> {
+    let base = request.base;
+    base.map_or_else(Vec::new, |base| base.config.history.clone())
 }
 
 /// The layers of the base and how many bytes they have unpacked; none without one.
