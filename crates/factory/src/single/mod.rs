@@ -5,7 +5,7 @@
 //!    `deliver`: into which folder, signed by whom.
 //! 3. [`mod@check`]: its tests, run against packages that are there.
 //!    [`mod@shell`]: a shell in what a failed one left.
-//! 4. [`mod@image`]: an image, assembled and delivered. `desk`: where. `own`: repositories that its
+//! 4. [`mod@image`]: an image, assembled and delivered. `desk`: where. `making`: of what. `own`: repositories that its
 //!    file names.
 //!    `compatible`: what there is to know where layers are laid as apko lays them.
 //! 5. [`mod@choose`]: only the choice of packages.
@@ -19,7 +19,7 @@
 //! 13. [`worktree`]: its commit, laid out for a person, and what they committed as its patches.
 //! 14. [`mod@compile`]: many recipes, only understood.
 //! 15. [`mod@configuration`]: an image file with what it includes; [`overlay`]: or stands upon.
-//! 16. [`mod@lock`]: its packages, chosen and written down; `together`: for all architectures;
+//! 16. [`mod@lock`]: its packages, chosen (`resolving`) and written down; `together`: for all architectures;
 //!     `locked`: taken as they were. `below`: the base
 //!     image that they are laid upon.
 //! 17. [`erofs`]: it with layers of EROFS, listed and mounted.
@@ -52,6 +52,7 @@ pub mod licences;
 pub mod linting;
 pub mod lock;
 mod locked;
+mod making;
 pub mod mirrored;
 pub mod overlay;
 mod own;
@@ -59,6 +60,7 @@ pub mod publish;
 pub mod pulled;
 pub mod reading;
 pub mod rebuild;
+mod resolving;
 pub mod scanning;
 pub mod shell;
 mod together;
@@ -82,13 +84,14 @@ pub use compatible::Laying;
 pub use compile::{CompileOrder, compile};
 pub use configuration::{Configuration, configuration};
 pub use image::{Assembly, ImageOrder, ImageOut, image};
-pub use lock::{Lock, ResolveOrder, Resolved, lock, resolved};
+pub use lock::{Lock, lock};
 pub use mirrored::mirrored;
 pub use overlay::configuration_of;
 pub use publish::{PublishOrder, Published, publish, push_image};
 pub use pulled::pull_image;
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
+pub use resolving::{ResolveOrder, Resolved, resolved};
 pub use shell::{KeptWorkspace, shell};
 pub use worktree::{LaidOut, WorktreeOrder, Written, lay_out, write_back};
 
