@@ -5,7 +5,7 @@
 //! its name says, each layer what the configuration says it is unpacked, and the list must name the
 //! packages that the image's own database names.
 //!
-//! [`layout`]: from a folder to the documents and blobs. [`ground`]: its files as what packages are laid
+//! `layout`: from a folder to the documents and blobs. `ground`: its files as what packages are laid
 //! upon. `side`: what lies beside its database. `upon`: what of it is the other's, too. `records`: its packages as apko writes them down once more.
 
 mod ground;
