@@ -1,5 +1,7 @@
 //! Images before they are judged: what was made, of what, and what is known of all of it.
 
+use std::sync::Arc;
+
 use boltworks_gate::judge;
 use boltworks_model::{ActionId, Artifact, Evidence};
 use boltworks_plan::ActionInputs;
@@ -45,14 +47,15 @@ impl Office<'_> {
         }
         let (candidate, evidence) = self.candidate(made)?;
         let policy = self.policy_of(&upon.name);
-        let judged = judge(&policy, candidate, &evidence, self.ambient.clock.now());
+        let evidence = evidence.iter().flat_map(|said| said.iter());
+        let judged = judge(&policy, candidate, evidence, self.ambient.clock.now());
         Ok(judged
             .err()
             .map(|refused| format!("it stands upon image {}: {refused}", upon.name)))
     }
 
     /// What is judged, and all that is known of it.
-    pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Vec<Evidence>), Error> {
+    pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Vec<Arc<[Evidence]>>), Error> {
         let nominee = self.nominated(made)?;
         let candidate = Candidate::image(&self.home.store, &nominee.request())?;
         Ok((candidate, nominee.evidence))
@@ -65,7 +68,7 @@ impl Office<'_> {
             artifact,
             inputs,
         } = made;
-        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
+        let mut evidence = vec![self.home.records().evidence_for(&artifact.digest)?.into()];
         let mut packages = Vec::new();
         for pick in &inputs.packages {
             let of_package = self.home.evidence_for(&pick.sha256)?;
@@ -77,7 +80,7 @@ impl Office<'_> {
                 package,
                 repository: pick.repository.clone(),
             });
-            evidence.extend(of_package.iter().cloned());
+            evidence.push(of_package);
         }
         Ok(Nominee {
             attachments: attachments(&results.documents, artifact.digest),
@@ -94,7 +97,7 @@ pub(crate) struct Nominee {
     packages: Vec<Inside>,
     attachments: Vec<Attachment>,
     /// Of it and its packages.
-    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<Arc<[Evidence]>>,
 }
 
 impl Nominee {

@@ -1,6 +1,7 @@
 //! What was made is judged, and channels are moved to what the gate clears.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use boltworks_apk::Index;
 use boltworks_gate::{Cleared, Judgement, Origin, Policy, Subject as _, judge};
@@ -29,7 +30,7 @@ const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
 /// What the refusals of the last run are kept under.
 const REFUSALS: &str = "refusals";
 /// So many channels are moved in one transaction.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
 
@@ -143,9 +144,9 @@ impl Office<'_> {
             keys: &self.keys.keyring,
         };
         let candidate = Candidate::repository(&self.home.store, &self.home.records(), &request)?;
-        let mut evidence = self.home.records().evidence_for(&artifact.digest)?;
+        let mut evidence = vec![self.home.records().evidence_for(&artifact.digest)?.into()];
         for package in &packages {
-            evidence.extend(self.home.evidence_for(&package.digest)?.iter().cloned());
+            evidence.push(self.home.evidence_for(&package.digest)?);
         }
         let policy = &self.policy;
         self.judge_and_move(channel, (policy, candidate), &evidence, released)
@@ -281,7 +282,7 @@ impl Office<'_> {
         &self,
         channel: &ChannelName,
         candidate: (&Policy, Candidate),
-        evidence: &[Evidence],
+        evidence: &[Arc<[Evidence]>],
         released: &mut Released,
     ) -> Result<(), Error> {
         match self.clear(channel, candidate, evidence)? {
@@ -300,11 +301,12 @@ impl Office<'_> {
         &self,
         channel: &ChannelName,
         (policy, candidate): (&Policy, Candidate),
-        evidence: &[Evidence],
+        evidence: &[Arc<[Evidence]>],
     ) -> Result<Result<Ready, String>, Error> {
         let artifact = candidate.artifact().clone();
         let size = download_size(&candidate);
         let packages = candidate.origins().map_or(0, <[Origin]>::len);
+        let evidence = evidence.iter().flat_map(|said| said.iter());
         let cleared = match judge(policy, candidate, evidence, self.ambient.clock.now()) {
             Ok(cleared) => cleared,
             Err(refused) => return Ok(Err(refused.to_string())),

@@ -5,7 +5,8 @@
 //! as often as planning takes little of the time. An image that nothing waits for decides nothing. So
 //! the last plan is made when nothing runs any more that could change it, and how often it was made
 //! before decides nothing either. Items that wait for nothing run side by side, at most
-//! [`Host::jobs`](crate::Host) at once; a failed one takes with it only what needs it.
+//! [`Host::jobs`](crate::Host) at once, and one more where they are images; a failed one takes with it
+//! only what needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
@@ -169,7 +170,7 @@ pub(crate) fn up(
         let mut running: BTreeSet<Subject> = BTreeSet::new();
         let mut busy = 0;
         loop {
-            while busy < jobs
+            while busy < planned.places(jobs)
                 && fault.is_none()
                 && let Some(job) = planned.next(&running, jobs)
             {
@@ -267,6 +268,13 @@ impl Planned {
     fn ready(&self) -> impl Iterator<Item = (usize, &Item)> {
         let items = self.standing.plan.items.iter().enumerate().skip(self.next);
         items.filter(|(_, item)| matches!(item.state, State::Stale(..)))
+    }
+
+    /// How many may run at once: one more where only images are left, which wait for the disk.
+    fn places(&self, jobs: usize) -> usize {
+        let mut ready = self.ready();
+        let is_image = ready.all(|(_, item)| item.subject.kind == ActionKind::Image);
+        jobs + usize::from(is_image)
     }
 
     /// The next that is ready and does not run: a recipe, or images, of which each of so many workers

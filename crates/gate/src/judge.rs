@@ -79,10 +79,10 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// Holds a policy against a subject and its members.
-pub fn judge<T: Subject>(
+pub fn judge<'e, T: Subject>(
     policy: &Policy,
     subject: T,
-    evidence: &[Evidence],
+    evidence: impl IntoIterator<Item = &'e Evidence>,
     now: Timestamp,
 ) -> Result<Cleared<T>, Refused> {
     let mut by_subject: BTreeMap<&Artifact, Vec<&Evidence>> = BTreeMap::new();

@@ -120,15 +120,20 @@ fn is_same(
     (before, old): (&Tree, &Node),
     (after, new): (&Tree, &Node),
 ) -> Result<bool, Error> {
-    let content = |tree: &Tree, node: &Node| match &node.kind {
-        Kind::File(content) => Some(content.clone()),
-        Kind::Hardlink(_) => tree.file(path).cloned(),
-        _ => None,
-    };
-    if let (Some(old), Some(new)) = (content(before, old), content(after, new)) {
-        return has_same_bytes(path, &old, &new);
+    let contents = (content(path, before, old), content(path, after, new));
+    if let (Some(old), Some(new)) = contents {
+        return has_same_bytes(path, old, new);
     }
     Ok(old.kind.is_same_without_bytes(&new.kind))
+}
+
+/// The bytes of a file, whichever of its names this is.
+fn content<'t>(path: &RelPath, tree: &'t Tree, node: &'t Node) -> Option<&'t Content> {
+    match &node.kind {
+        Kind::File(content) => Some(content),
+        Kind::Hardlink(_) => tree.file(path),
+        _ => None,
+    }
 }
 
 /// Whether two contents of a path are the same bytes.

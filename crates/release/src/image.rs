@@ -3,7 +3,7 @@
 //! Documents about the image become referrers (image-spec 1.1, "associating artifacts"): a small
 //! manifest whose subject is the image's and whose one layer is the document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
@@ -35,7 +35,7 @@ pub struct ImageRequest<'a> {
 impl Candidate {
     /// Reads an image, finds and hashes every blob of it, and stores a referrer for each document.
     pub fn image(store: &Store, request: &ImageRequest<'_>) -> Result<Self, Error> {
-        let (candidate, documents) = Self::walked(store, request)?;
+        let (candidate, documents) = Self::walked(store, request, &BTreeMap::new())?;
         let mut referrers = store.batch();
         for bytes in &documents {
             referrers.put_bytes(bytes)?;
@@ -50,10 +50,10 @@ impl Candidate {
         store: &Store,
         requests: &[ImageRequest<'_>],
     ) -> Result<Vec<Result<Self, Error>>, Error> {
-        store.hash_ahead(&blobs_of(store, requests));
+        let hashed = store.hash_ahead(&blobs_of(store, requests));
         let walked = requests
             .par_iter()
-            .map(|request| Self::walked(store, request));
+            .map(|request| Self::walked(store, request, &hashed));
         let walked: Vec<_> = walked.collect();
         let mut referrers = store.batch();
         for bytes in walked.iter().flatten().flat_map(|(_, documents)| documents) {
@@ -65,8 +65,18 @@ impl Candidate {
     }
 
     /// The candidate, and what is to be stored for it.
-    fn walked(store: &Store, request: &ImageRequest<'_>) -> Result<(Self, Vec<Vec<u8>>), Error> {
-        let mut walk = Walk::new(store, request);
+    fn walked(
+        store: &Store,
+        request: &ImageRequest<'_>,
+        hashed: &BTreeMap<Sha256, u64>,
+    ) -> Result<(Self, Vec<Vec<u8>>), Error> {
+        let mut walk = Walk {
+            store,
+            hashed,
+            image: request.artifact.digest,
+            blobs: Vec::new(),
+            documents: Vec::new(),
+        };
         if request.artifact.coordinate.kind != ArtifactKind::Image {
             return Err(walk.problem("the artifact is no image"));
         }
@@ -104,22 +114,15 @@ fn blobs_of(store: &Store, requests: &[ImageRequest<'_>]) -> Vec<Sha256> {
 /// Goes through an image.
 struct Walk<'a> {
     store: &'a Store,
+    /// Blobs that were hashed just now, and how many bytes each has.
+    hashed: &'a BTreeMap<Sha256, u64>,
     image: Sha256,
     blobs: Vec<ReleasedBlob>,
     /// What is to be stored: referrers, and the configuration they have.
     documents: Vec<Vec<u8>>,
 }
 
-impl<'a> Walk<'a> {
-    const fn new(store: &'a Store, request: &ImageRequest<'_>) -> Self {
-        Self {
-            store,
-            image: request.artifact.digest,
-            blobs: Vec::new(),
-            documents: Vec::new(),
-        }
-    }
-
+impl Walk<'_> {
     /// The document that the channel will point at.
     fn top(&mut self, artifact: &Artifact) -> Result<(), Error> {
         let bytes = self
@@ -222,12 +225,14 @@ impl<'a> Walk<'a> {
 
     /// Finds and hashes a blob.
     fn add(&mut self, descriptor: &Descriptor, role: Role) -> Result<(), Error> {
-        let blob = self.store.open_blob(&descriptor.digest)?;
-        if blob.size() != descriptor.size {
+        let size = match self.hashed.get(&descriptor.digest) {
+            Some(&size) => size,
+            None => self.store.open_blob(&descriptor.digest)?.size(),
+        };
+        if size != descriptor.size {
             return Err(self.problem(format!(
-                "{} has {} bytes, {} are named",
+                "{} has {size} bytes, {} are named",
                 descriptor.digest.prefixed(),
-                blob.size(),
                 descriptor.size
             )));
         }

@@ -180,12 +180,14 @@ impl Store {
         })
     }
 
-    /// Hashes blobs on all cores, so that who opens them next need not wait for it. What is wrong
-    /// with one is told when it is opened.
-    pub fn hash_ahead(&self, digests: &[Sha256]) {
-        digests.par_iter().for_each(|digest| {
-            let _told_then = self.open_blob(digest);
+    /// Hashes blobs on all cores, so that who opens them next need not wait for it. How many bytes each
+    /// has that is good; what is wrong with another is told when it is opened.
+    pub fn hash_ahead(&self, digests: &[Sha256]) -> BTreeMap<Sha256, u64> {
+        let good = digests.par_iter().filter_map(|digest| {
+            let blob = self.open_blob(digest).ok()?;
+            Some((*digest, blob.size()))
         });
+        good.collect()
     }
 
     /// The bytes of a blob, hashed now.
