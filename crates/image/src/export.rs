@@ -1,6 +1,6 @@
 //! A built image as files: an OCI layout, or an archive of one kind or another.
 
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::tar::Writer;
@@ -8,6 +8,7 @@ use boltworks_fsx::{Batch, Content, Draft, Kind, Limit, Meta, Node, RelPath, Roo
 use boltworks_model::Sha256;
 use boltworks_oci::{Body, ImageParts, LayoutFile, Reference, layout, media_type};
 use boltworks_store::Store;
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::skeleton::MTIME;
@@ -17,6 +18,8 @@ const NO_ARCHIVE: &str = "its layers are of EROFS: `docker load` and `podman loa
                           empty ones; write an OCI layout, into a folder that is there";
 /// No manifest or configuration is larger.
 const DOCUMENT_LIMIT: Limit = Limit(4 << 20);
+/// How much of a blob is copied at once.
+const CHUNK: usize = 256 << 10;
 /// The mode of exported files.
 const MODE: u32 = 0o644;
 
@@ -48,9 +51,11 @@ pub fn export_layout(
     let mut files = layout::oci_layout(images, name)?;
     let index = files.pop();
     for files in [files, Vec::from_iter(index)] {
+        let drafts = files.into_par_iter();
+        let drafts = drafts.map(|file| draft(file, store, folder));
         let mut batch = Batch::new();
-        for file in files {
-            batch.add(draft(file, store, folder)?)?;
+        for draft in drafts.collect::<Result<Vec<_>, _>>()? {
+            batch.add(draft)?;
         }
         batch.commit()?;
     }
@@ -66,7 +71,8 @@ fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Draft, Error>
     let written = match file.body {
         Body::Bytes(bytes) => draft.write_all(&bytes),
         Body::Blob { digest, .. } => {
-            io::copy(&mut store.open_blob(&digest)?.reader(), &mut draft).map(|_| ())
+            let mut blob = BufReader::with_capacity(CHUNK, store.open_blob(&digest)?.reader());
+            io::copy(&mut blob, &mut draft).map(|_| ())
         }
     };
     written.map_err(|source| Error::Write {

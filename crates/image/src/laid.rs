@@ -81,11 +81,7 @@ pub(crate) fn lay(
         Some((_, laid)) => (laid.parts.layers, laid.unpacked),
         None => upon::layers(request),
     };
-    let mut all = Vec::new();
-    for part in wanted {
-        all.push(works.layer(request, &composed, part)?);
-        ambient.cancel.check()?;
-    }
+    let mut all = works.layers(request, &composed, wanted, ambient.cancel)?;
     if is_erofs {
         all.push(works.erofs_layer(&composed.tree, own.as_ref())?);
     }

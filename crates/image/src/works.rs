@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use boltworks_apk::installed::DATABASE;
 use boltworks_fsx::{Meta, Node, RelPath, Tree};
+use boltworks_model::Cancel;
 use boltworks_store::{Batch, Store};
+use rayon::prelude::*;
 
 use crate::build::ImageRequest;
 use crate::compatible;
@@ -37,6 +39,12 @@ pub(crate) fn source<'a>(
 ) -> Option<Source<'a>> {
     let (package, own) = composed.brought_by(path)?;
     Some((request.locked.packages.get(package)?.sha256, own))
+}
+
+/// A layer that is to be, once it is known what it is made of.
+enum Keyed<'a> {
+    Known(Found),
+    Part(Part<'a>, Key),
 }
 
 /// What decides the layer of some packages, beside the folders above their files: nothing but them,
@@ -103,31 +111,62 @@ impl<'a> Works<'a> {
         fresh.or_else(|| self.memory.layer(key))
     }
 
-    /// The layer that is known to be made of this, or a new one.
-    pub(crate) fn layer(
+    /// Layers that are known to be made of this, or new ones.
+    pub(crate) fn layers(
         &mut self,
         request: &ImageRequest<'_>,
         composed: &Composed,
-        wanted: Wanted<'_>,
-    ) -> Result<Found, Error> {
-        let (part, is_group) = match wanted {
-            Wanted::Known(found) => return Ok(found),
-            Wanted::Group(part) => (part, true),
-            Wanted::Other(part) => (part, false),
-        };
-        let key = Key::of(&part.tree, request.compression, |path| {
-            source(composed, request, path)
-        })?;
-        let group = group_of(request, composed, &part.packages);
-        if let Some(packages) = group.filter(|_| is_group) {
+        wanted: Vec<Wanted<'_>>,
+        cancel: &Cancel,
+    ) -> Result<Vec<Found>, Error> {
+        // Those in the store are hashed on all cores.
+        let keyed = wanted.into_par_iter().map(|wanted| {
+            let (part, is_group) = match wanted {
+                Wanted::Known(found) => return Ok(Keyed::Known(found)),
+                Wanted::Group(part) => (part, true),
+                Wanted::Other(part) => (part, false),
+            };
+            let key = Key::of(&part.tree, request.compression, |path| {
+                source(composed, request, path)
+            })?;
+            if self.made(&key).is_none()
+                && let Some(found) = key.find(self.store)
+            {
+                self.memory.remember(key, &found);
+            }
+            if is_group {
+                self.note_group(request, composed, (&part, key));
+            }
+            Ok::<_, Error>(Keyed::Part(part, key))
+        });
+        let keyed: Vec<_> = keyed.collect::<Result<_, _>>()?;
+        let mut all = Vec::new();
+        for keyed in keyed {
+            all.push(match keyed {
+                Keyed::Known(found) => found,
+                Keyed::Part(part, key) => self.part(request, &part, key)?,
+            });
+            cancel.check()?;
+        }
+        Ok(all)
+    }
+
+    /// Remembers what the layer of some packages is made of.
+    fn note_group(
+        &self,
+        request: &ImageRequest<'_>,
+        composed: &Composed,
+        (part, key): (&Part<'_>, Key),
+    ) {
+        if let Some(packages) = group_of(request, composed, &part.packages) {
             let folders = part.tree.iter().filter(|(_, node)| node.is_dir());
             let folders = folders.map(|(path, node)| (path.clone(), node.meta.clone()));
             let folders = folders.collect();
             self.memory.remember_group(packages, Group { key, folders });
         }
-        self.part(request, &part, key)
     }
 
+    /// The layer of this: one that is known, or a new one.
     fn part(
         &mut self,
         request: &ImageRequest<'_>,
@@ -135,10 +174,6 @@ impl<'a> Works<'a> {
         key: Key,
     ) -> Result<Found, Error> {
         if let Some(found) = self.made(&key) {
-            return Ok(found);
-        }
-        if let Some(found) = key.find(self.store) {
-            self.memory.remember(key, &found);
             return Ok(found);
         }
         let (note, known) = self.last(request, "", &part.packages)?;
