@@ -27,13 +27,8 @@ impl Output {
     /// Prints lines for people. A reader that has gone away is no error.
     pub(crate) fn text(&self, text: &str) {
         if !self.json {
-            let mut stdout = std::io::stdout().lock();
-            let text = if stdout.is_terminal() {
-                visible(text)
-            } else {
-                text.into()
-            };
-            write_all(&mut stdout, &text);
+            // It may come to a terminal in the end, through a pipe or out of a file.
+            write_all(&mut std::io::stdout().lock(), &visible(text));
         }
     }
 
