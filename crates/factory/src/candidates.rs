@@ -11,6 +11,9 @@ use boltworks_release::{Attachment, Candidate, ImageRequest, Inside};
 use crate::Error;
 use crate::releasing::{Office, attachments};
 
+/// What is said of some artifacts, of each all.
+pub(crate) type Known = Vec<Arc<[Evidence]>>;
+
 /// An image that was made, and of what.
 pub(crate) struct Made {
     results: Results,
@@ -55,7 +58,7 @@ impl Office<'_> {
     }
 
     /// What is judged, and all that is known of it.
-    pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Vec<Arc<[Evidence]>>), Error> {
+    pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Known), Error> {
         let nominee = self.nominated(made)?;
         let candidate = Candidate::image(&self.home.store, &nominee.request())?;
         Ok((candidate, nominee.evidence))
@@ -97,7 +100,7 @@ pub(crate) struct Nominee {
     packages: Vec<Inside>,
     attachments: Vec<Attachment>,
     /// Of it and its packages.
-    pub(crate) evidence: Vec<Arc<[Evidence]>>,
+    pub(crate) evidence: Known,
 }
 
 impl Nominee {
