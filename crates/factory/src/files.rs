@@ -242,7 +242,14 @@ impl Place {
 
 /// Opens a folder that a person names.
 pub fn folder(path: &Path) -> Result<Root, Error> {
-    Root::open(path).map_err(|error| self::error(error, path))
+    Root::open(path).map_err(|error| {
+        let there = Place::of(path).and_then(|place| place.stat());
+        if matches!(there, Ok(Some(stat)) if stat.kind == FileKind::File) {
+            let what = format!("{} is no folder", path.display());
+            return Error::asked(what, "name the folder that it is in");
+        }
+        self::error(error, path)
+    })
 }
 
 /// Writes a package into a folder, whole or not at all.
