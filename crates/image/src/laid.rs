@@ -11,7 +11,8 @@ use boltworks_recipe::resolved::Format;
 use boltworks_rootfs::{Locked, Opened};
 use boltworks_store::Store;
 
-use crate::base::{Base, upon};
+use crate::base::Base;
+use crate::base::upon::{self, BASE_DIGEST};
 use crate::build::ImageRequest;
 use crate::compatible::{self, Material};
 use crate::layers::{Part, Wanted};
@@ -24,7 +25,6 @@ use crate::{Error, layers, tree};
 const AUTHOR: &str = "boltworks";
 const TITLE: &str = "org.opencontainers.image.title";
 const VENDOR: &str = "org.opencontainers.image.vendor";
-const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// How packages are opened.
 pub(crate) type Open<'a> = dyn Fn(&Locked) -> Result<Vec<Arc<Opened>>, Error> + 'a;

@@ -16,7 +16,7 @@ use crate::works::source;
 use crate::{Error, process};
 
 /// The digest of the base, as image-spec names it (annotations).
-const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// Refuses what cannot be laid upon a base.
 pub(crate) fn verify(request: &ImageRequest<'_>) -> Result<(), Error> {
