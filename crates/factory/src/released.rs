@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::Error;
 
+/// How many channels a line names before they are only counted.
+const NAMED: usize = 3;
+
 /// Channels that were not moved, and why.
 pub type Refusals = BTreeMap<ChannelName, String>;
 
@@ -99,10 +102,7 @@ impl Released {
                 moved.artifact.digest.prefixed()
             ));
         }
-        if let Some(moved) = self.moved.first() {
-            lines.push(format!("judged: {}", words(&moved.judged)));
-            lines.push(format!("not judged: {}", words(&moved.not_judged)));
-        }
+        lines.extend(self.judged());
         for refused in &self.refused {
             lines.push(format!(
                 "✗ {} was not moved: {}",
@@ -122,6 +122,34 @@ impl Released {
             ));
         }
         lines
+    }
+
+    /// What was judged of what was released, and what was not: of all the same, or each with its channels.
+    fn judged(&self) -> Vec<String> {
+        let mut ways: Vec<(&Moved, Vec<String>)> = Vec::new();
+        for moved in &self.moved {
+            let is_so = |(other, _): &&mut (&Moved, _)| {
+                (&other.judged, &other.not_judged) == (&moved.judged, &moved.not_judged)
+            };
+            let channel = moved.channel.to_string();
+            match ways.iter_mut().find(is_so) {
+                Some((_, channels)) => channels.push(channel),
+                None => ways.push((moved, vec![channel])),
+            }
+        }
+        let is_one = ways.len() < 2;
+        let lines = ways.into_iter().flat_map(|(moved, channels)| {
+            let of = if is_one {
+                String::new()
+            } else {
+                format!(" ({})", some(&channels))
+            };
+            [
+                format!("judged: {}{of}", words(&moved.judged)),
+                format!("not judged: {}{of}", words(&moved.not_judged)),
+            ]
+        });
+        lines.collect()
     }
 
     /// For machines.
@@ -145,6 +173,16 @@ impl Released {
             "unnamed": self.unnamed,
             "fault": self.fault,
         })
+    }
+}
+
+/// Names on a line: of many, the first, and how many more there are.
+fn some(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(NAMED));
+    let first = first.join(", ");
+    match more.len() {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
