@@ -29,12 +29,13 @@ lint:
 	$(CARGO) xtask tidy
 
 # Times and memory, for docs/performance.md; beside those of melange, apko and apk, if they are on PATH.
-# bench/catalogue/run is not among them: it takes more than half an hour, and 12 GB.
+# bench/catalogue/run is not among them: it takes a quarter of an hour, and 12 GB.
 bench:
 	@scripts/install demo
 	@bench/run
 	@bench/emission/run $$(command -v melange)
 	@BOLTWORKS=$${BOLTWORKS:-$${CARGO_TARGET_DIR:-target}/release/boltworks} bench/index --wishes 8
+	@bench/assembly/run "$$(command -v apko)"
 	@! command -v melange >/dev/null || bench/compat/packages --only-times "$$(command -v melange)"
 
 # Against peers' programs, put into a folder by hand: make compat PEERS=DIR
