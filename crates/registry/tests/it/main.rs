@@ -65,7 +65,8 @@ impl Desk {
             index: sha256(b""),
             layer: sha256(b""),
             client: Client::new(Settings {
-                stall: Duration::from_millis(300),
+                // Longer than an honest answer takes on a busy machine.
+                stall: Duration::from_secs(1),
                 ..Settings::default()
             }),
             clock: Sleepless::default(),
@@ -237,7 +238,9 @@ fn whatever_goes_wrong_at_random_nothing_half_is_tagged() {
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
-    assert!(whole >= 10, "only {whole} of 12 came through");
+    // Three requests of ten fail and each is tried five times: a run of some forty requests is
+    // given up in one of twelve cases, so that fewer than half are whole in no one's lifetime.
+    assert!(whole >= 6, "only {whole} of 12 came through");
 }
 
 #[test]

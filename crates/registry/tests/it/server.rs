@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 use boltworks_crypto::sha256;
 
@@ -14,7 +13,7 @@ use boltworks_crypto::sha256;
 pub(crate) struct Faults {
     /// The connection is reset before the request is read.
     pub(crate) reset: u64,
-    /// Nothing is said for a while, and then the connection is closed.
+    /// Nothing is said until the other side gives up.
     pub(crate) stall: u64,
     /// 429 or 500 or 503.
     pub(crate) refuse: u64,
@@ -233,8 +232,7 @@ fn answer(mut stream: TcpStream, shared: &Mutex<State>) -> io::Result<()> {
     stream.read_exact(&mut body)?;
     match fault {
         Some(Fault::Stall) => {
-            thread::sleep(Duration::from_millis(1500));
-            return Ok(());
+            return stream.read(&mut [0]).map(drop);
         }
         Some(Fault::Refuse) => {
             let which = shared.lock().unwrap().random() % 3;
