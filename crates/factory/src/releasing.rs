@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boltworks_apk::Index;
-use boltworks_gate::{Cleared, Judgement, Origin, Policy, Subject as _, judge};
+use boltworks_gate::{self as gate, Cleared, Origin, Policy, judge};
 use boltworks_model::{
     Ambient, Artifact, ArtifactKind, ChannelName, Coordinate, Evidence, EvidenceKind, Reasons,
     Sha256, Verdict,
 };
 use boltworks_plan::{Item, Plan, State, Subject};
 use boltworks_records::ActionRecord;
-use boltworks_release::{Attachment, Candidate, RepositoryRequest, publish, publish_all};
+use boltworks_release::{Attachment, Candidate, RepositoryRequest, Standing, publish, publish_all};
 use rayon::prelude::*;
 
 use crate::candidates::Nominee;
@@ -65,12 +65,16 @@ pub fn release(
     let repository = office.repository_channel()?;
     let outcome = office.repository(&repository, &mut released);
     released.keep_going(&repository, outcome)?;
-    let channels: Vec<_> = home.config.channels.iter().collect();
+    let channels = home.config.channels.iter();
+    let channels = channels.map(|(channel, points_at)| (channel, points_at.image.as_str()));
+    let channels: Vec<_> = channels.collect();
     for channels in channels.chunks(TOGETHER) {
-        let images = channels.iter();
-        let images = images.map(|(channel, points_at)| (*channel, points_at.image.as_str()));
-        office.images(images, &mut released)?;
+        office.images(channels, &mut released)?;
     }
+    released.moved.sort_by(|one, other| {
+        let of_images = |moved: &Moved| moved.channel != repository;
+        (of_images(one), &one.channel).cmp(&(of_images(other), &other.channel))
+    });
     home.note_refusals(&released)?;
     let known = home.records().channels()?;
     let is_unnamed = |channel: &ChannelName| {
@@ -193,18 +197,18 @@ impl Office<'_> {
     }
 
     /// Some channels, each for itself; their moves become durable together.
-    fn images<'c>(
+    fn images(
         &self,
-        images: impl Iterator<Item = (&'c ChannelName, &'c str)>,
+        images: &[(&ChannelName, &str)],
         released: &mut Released,
     ) -> Result<(), Error> {
-        let images: Vec<_> = images.collect();
-        let named = images.into_par_iter();
-        let named = named.map(|(channel, image)| (channel, image, self.nominee(image)));
+        let named = images.par_iter();
+        let named = named.map(|&(channel, image)| (channel, image, self.nominee(channel, image)));
         let mut nominees = Vec::new();
         for (channel, image, nominee) in named.collect::<Vec<_>>() {
             match nominee {
                 Ok(Nomination::Of(nominee)) => nominees.push((channel, image, nominee)),
+                Ok(Nomination::Stays(told)) => released.moved.push(told),
                 Ok(Nomination::Refused(why)) => released.refused.push(refused(channel, why)),
                 Ok(Nomination::Unmade(why)) => released.unmade.push(refused(channel, why)),
                 Err(error) => released.keep_going(channel, Err(error))?,
@@ -244,7 +248,7 @@ impl Office<'_> {
     }
 
     /// The image that a channel is to point at, if it was made and what it stands upon can be released.
-    fn nominee(&self, image: &str) -> Result<Nomination, Error> {
+    fn nominee(&self, channel: &ChannelName, image: &str) -> Result<Nomination, Error> {
         let Some(item) = self.items.get(&Subject::image(image)) else {
             return Ok(Nomination::Refused(format!("there is no image '{image}'")));
         };
@@ -262,7 +266,17 @@ impl Office<'_> {
         if let Some(why) = self.refusal_below(&made.inputs)? {
             return Ok(Nomination::Refused(why));
         }
-        self.nominated(made).map(Nomination::Of)
+        let nominee = self.nominated(made)?;
+        let place = (&self.home.store, &*self.home.records());
+        let Some(standing) = Standing::image(place, channel, &nominee.request())? else {
+            return Ok(Nomination::Of(nominee));
+        };
+        let (policy, size) = (self.policy_of(image), standing.download());
+        let judged = self.judge((&policy, standing), &nominee.evidence);
+        Ok(match judged {
+            Ok(cleared) => Nomination::Stays(told((&policy, channel), &cleared, size)),
+            Err(why) => Nomination::Refused(why),
+        })
     }
 
     /// What is required of an image: its tests too, where it has some.
@@ -300,30 +314,31 @@ impl Office<'_> {
     fn clear(
         &self,
         channel: &ChannelName,
-        (policy, candidate): (&Policy, Candidate),
+        candidate: (&Policy, Candidate),
         evidence: &[Arc<[Evidence]>],
     ) -> Result<Result<Ready, String>, Error> {
-        let artifact = candidate.artifact().clone();
-        let size = download_size(&candidate);
-        let packages = candidate.origins().map_or(0, <[Origin]>::len);
-        let evidence = evidence.iter().flat_map(|said| said.iter());
-        let cleared = match judge(policy, candidate, evidence, self.ambient.clock.now()) {
+        let (policy, size) = (candidate.0, download_size(&candidate.1));
+        let cleared = match self.judge(candidate, evidence) {
             Ok(cleared) => cleared,
-            Err(refused) => return Ok(Err(refused.to_string())),
+            Err(why) => return Ok(Err(why)),
         };
-        let (judged, not_judged) = kinds(policy, cleared.judgement());
         let before = self.home.records().current(channel)?;
         let before = before.map(|release| release.after());
-        let moved = Moved {
-            channel: channel.clone(),
-            is_new: before != Some(artifact.digest),
-            artifact,
-            packages,
-            size,
-            judged,
-            not_judged,
+        let told = Moved {
+            is_new: before != Some(cleared.subject().artifact().digest),
+            ..told((policy, channel), &cleared, size)
         };
-        Ok(Ok((before, cleared, moved)))
+        Ok(Ok((before, cleared, told)))
+    }
+
+    fn judge<T: gate::Subject>(
+        &self,
+        (policy, subject): (&Policy, T),
+        evidence: &[Arc<[Evidence]>],
+    ) -> Result<Cleared<T>, String> {
+        let evidence = evidence.iter().flat_map(|said| said.iter());
+        judge(policy, subject, evidence, self.ambient.clock.now())
+            .map_err(|refused| refused.to_string())
     }
 
     /// The current action's record; where there is none, the last good one.
@@ -337,9 +352,29 @@ impl Office<'_> {
     }
 }
 
+/// What is told of a channel that stays where it is.
+fn told<T: gate::Subject>(
+    (policy, channel): (&Policy, &ChannelName),
+    cleared: &Cleared<T>,
+    size: u64,
+) -> Moved {
+    let subject = cleared.subject();
+    Moved {
+        channel: channel.clone(),
+        is_new: false,
+        artifact: subject.artifact().clone(),
+        packages: subject.origins().map_or(0, <[Origin]>::len),
+        size,
+        judged: policy.required_of_itself().collect(),
+        not_judged: policy.not_judged(),
+    }
+}
+
 /// What a channel is to point at.
 enum Nomination {
     Of(Nominee),
+    /// What it points at.
+    Stays(Moved),
     /// Nothing, since it may not.
     Refused(String),
     /// Nothing, since there is nothing.
@@ -351,13 +386,6 @@ fn refused(channel: &ChannelName, why: String) -> RefusedMove {
         channel: channel.clone(),
         why,
     }
-}
-
-fn kinds(policy: &Policy, judgement: &Judgement) -> (Vec<EvidenceKind>, Vec<EvidenceKind>) {
-    (
-        policy.required_of_itself().collect(),
-        judgement.not_judged.clone(),
-    )
 }
 
 pub(crate) fn attachments(documents: &BTreeMap<String, Sha256>, about: Sha256) -> Vec<Attachment> {

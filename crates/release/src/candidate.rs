@@ -1,8 +1,12 @@
 //! Everything a release would make public.
 
 use boltworks_gate::{Origin, Subject};
-use boltworks_model::{Artifact, Sha256};
-use boltworks_records::ReleasedBlob;
+use boltworks_model::{Artifact, ChannelName, Sha256};
+use boltworks_records::{PublicBlob, Records, ReleasedBlob, Role};
+use boltworks_store::Store;
+
+use crate::image::Documents;
+use crate::{Error, ImageRequest};
 
 /// Something that could be released: every blob of it was found in the store and hashed.
 ///
@@ -61,6 +65,65 @@ impl Candidate {
 }
 
 impl Subject for Candidate {
+    fn artifact(&self) -> &Artifact {
+        &self.artifact
+    }
+
+    fn members(&self) -> &[Artifact] {
+        &self.members
+    }
+
+    fn origins(&self) -> Option<&[Origin]> {
+        Some(&self.origins)
+    }
+}
+
+/// An image that a channel points at already, with everything that is said of it: it can be judged
+/// again, and there is nothing to release. None of its layers was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    artifact: Artifact,
+    members: Vec<Artifact>,
+    origins: Vec<Origin>,
+    size: u64,
+}
+
+impl Standing {
+    /// What is asked for, if the channel points at it and all its attachments are public.
+    pub fn image(
+        (store, records): (&Store, &Records),
+        channel: &ChannelName,
+        request: &ImageRequest<'_>,
+    ) -> Result<Option<Self>, Error> {
+        let current = records.current(channel)?;
+        if current.is_none_or(|current| current.artifact != *request.artifact) {
+            return Ok(None);
+        }
+        for attachment in request.attachments {
+            let blobs = records.released(channel.repository(), &attachment.digest)?;
+            let is_it = |public: &PublicBlob| {
+                public.blob.role == Role::Attachment
+                    && public.blob.media_type == attachment.media_type
+            };
+            if !blobs.iter().any(is_it) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self {
+            artifact: request.artifact.clone(),
+            members: request.members(),
+            origins: request.origins(),
+            size: Documents::read(store, request.artifact)?.download(),
+        }))
+    }
+
+    /// How many bytes a client fetches that has nothing yet.
+    pub const fn download(&self) -> u64 {
+        self.size
+    }
+}
+
+impl Subject for Standing {
     fn artifact(&self) -> &Artifact {
         &self.artifact
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::Limit;
+use boltworks_gate::Origin;
 use boltworks_model::{Artifact, ArtifactKind, Sha256};
 use boltworks_oci::{Descriptor, Manifest, media_type, read_config, read_index, read_manifest};
 use boltworks_records::{ReleasedBlob, Role};
@@ -35,12 +36,13 @@ pub struct ImageRequest<'a> {
 impl Candidate {
     /// Reads an image, finds and hashes every blob of it, and stores a referrer for each document.
     pub fn image(store: &Store, request: &ImageRequest<'_>) -> Result<Self, Error> {
-        let (candidate, documents) = Self::walked(store, request, &BTreeMap::new())?;
-        let mut referrers = store.batch();
-        for bytes in &documents {
-            referrers.put_bytes(bytes)?;
+        let documents = Documents::read(store, request.artifact)?;
+        let (candidate, referrers) = Self::walked(store, request, &documents)?;
+        let mut batch = store.batch();
+        for bytes in &referrers {
+            batch.put_bytes(bytes)?;
         }
-        referrers.commit()?;
+        batch.commit()?;
         Ok(candidate)
     }
 
@@ -50,113 +52,144 @@ impl Candidate {
         store: &Store,
         requests: &[ImageRequest<'_>],
     ) -> Result<Vec<Result<Self, Error>>, Error> {
-        let hashed = store.hash_ahead(&blobs_of(store, requests));
-        let walked = requests
-            .par_iter()
-            .map(|request| Self::walked(store, request, &hashed));
+        let read = requests.par_iter();
+        let read = read.map(|request| Documents::read(store, request.artifact));
+        let read: Vec<_> = read.collect();
+        // Each layer once, however many images have it.
+        let layers = read.iter().flatten().flat_map(Documents::layers);
+        let layers: BTreeSet<Sha256> = layers.map(|layer| layer.digest).collect();
+        store.hash_ahead(&Vec::from_iter(layers));
+        let walked = requests.par_iter().zip(read);
+        let walked = walked.map(|(request, documents)| Self::walked(store, request, &documents?));
         let walked: Vec<_> = walked.collect();
-        let mut referrers = store.batch();
-        for bytes in walked.iter().flatten().flat_map(|(_, documents)| documents) {
-            referrers.put_bytes(bytes)?;
+        let mut batch = store.batch();
+        for bytes in walked.iter().flatten().flat_map(|(_, referrers)| referrers) {
+            batch.put_bytes(bytes)?;
         }
-        referrers.commit()?;
+        batch.commit()?;
         let candidates = walked.into_iter();
         Ok(candidates.map(|walked| Ok(walked?.0)).collect())
     }
 
-    /// The candidate, and what is to be stored for it.
+    /// The candidate, and the referrers that are to be stored for it.
     fn walked(
         store: &Store,
         request: &ImageRequest<'_>,
-        hashed: &BTreeMap<Sha256, u64>,
+        documents: &Documents,
     ) -> Result<(Self, Vec<Vec<u8>>), Error> {
         let mut walk = Walk {
             store,
-            hashed,
             image: request.artifact.digest,
             blobs: Vec::new(),
-            documents: Vec::new(),
+            referrers: Vec::new(),
         };
-        if request.artifact.coordinate.kind != ArtifactKind::Image {
-            return Err(walk.problem("the artifact is no image"));
-        }
-        walk.top(request.artifact)?;
+        walk.documents(documents)?;
         for attachment in request.attachments {
             walk.attach(attachment)?;
         }
-        let members = request.packages.iter().map(|inside| &inside.package);
         let mut blobs = walk.blobs;
         blobs.sort_unstable();
         blobs.dedup();
         let candidate = Self {
             artifact: request.artifact.clone(),
-            members: members.cloned().collect(),
-            origins: request.packages.iter().map(Inside::origin).collect(),
+            members: request.members(),
+            origins: request.origins(),
             blobs,
         };
-        Ok((candidate, walk.documents))
+        Ok((candidate, walk.referrers))
     }
 }
 
-/// The layers of some images, as far as their manifests tell.
-fn blobs_of(store: &Store, requests: &[ImageRequest<'_>]) -> Vec<Sha256> {
-    let mut blobs = BTreeSet::new();
-    for request in requests {
-        let bytes = store.read_bytes(&request.artifact.digest, DOCUMENT);
-        let manifest = bytes.ok().map(|bytes| read_manifest(bytes.get()));
-        for manifest in manifest.into_iter().flatten() {
-            blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
-        }
+impl ImageRequest<'_> {
+    pub(crate) fn members(&self) -> Vec<Artifact> {
+        let members = self.packages.iter().map(|inside| &inside.package);
+        members.cloned().collect()
     }
-    blobs.into_iter().collect()
+
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        self.packages.iter().map(Inside::origin).collect()
+    }
+}
+
+/// The documents that name an image's parts, each read once and hashed.
+pub(crate) struct Documents {
+    /// The index of its manifests, where it has one.
+    index: Option<Descriptor>,
+    manifests: Vec<(Descriptor, Manifest)>,
+}
+
+impl Documents {
+    pub(crate) fn read(store: &Store, artifact: &Artifact) -> Result<Self, Error> {
+        let problem = |problem: String| Error::Image {
+            digest: artifact.digest,
+            problem,
+        };
+        if artifact.coordinate.kind != ArtifactKind::Image {
+            return Err(problem("the artifact is no image".to_owned()));
+        }
+        let bytes = store.read_bytes(&artifact.digest, DOCUMENT)?.into_inner();
+        if bytes.len() as u64 != artifact.size {
+            return Err(problem("its size is not the recorded one".to_owned()));
+        }
+        let top = |media_type| Descriptor::new(media_type, artifact.digest, artifact.size);
+        let no_manifest = match read_manifest(&bytes) {
+            Ok(manifest) => {
+                return Ok(Self {
+                    index: None,
+                    manifests: vec![(top(media_type::MANIFEST), manifest)],
+                });
+            }
+            Err(error) => error,
+        };
+        let index = read_index(&bytes).map_err(|_| no_manifest)?;
+        let children = index.manifests.into_iter().map(|child| {
+            if child.media_type != media_type::MANIFEST {
+                return Err(problem(format!("its index names a '{}'", child.media_type)));
+            }
+            let bytes = store.read_bytes(&child.digest, DOCUMENT)?;
+            let manifest = read_manifest(bytes.get())?;
+            Ok((child, manifest))
+        });
+        Ok(Self {
+            manifests: children.collect::<Result<_, _>>()?,
+            index: Some(top(media_type::INDEX)),
+        })
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Descriptor> {
+        self.manifests
+            .iter()
+            .flat_map(|(_, manifest)| &manifest.layers)
+    }
+
+    /// How many bytes a client fetches that has nothing yet, as the documents say.
+    pub(crate) fn download(&self) -> u64 {
+        let manifests = self.manifests.iter();
+        let parts = manifests.flat_map(|(own, manifest)| manifest.blobs().chain([own]));
+        let all = parts.chain(&self.index);
+        let sizes: BTreeMap<Sha256, u64> = all.map(|one| (one.digest, one.size)).collect();
+        sizes
+            .values()
+            .fold(0, |sum, size| sum.saturating_add(*size))
+    }
 }
 
 /// Goes through an image.
 struct Walk<'a> {
     store: &'a Store,
-    /// Blobs that were hashed just now, and how many bytes each has.
-    hashed: &'a BTreeMap<Sha256, u64>,
     image: Sha256,
     blobs: Vec<ReleasedBlob>,
     /// What is to be stored: referrers, and the configuration they have.
-    documents: Vec<Vec<u8>>,
+    referrers: Vec<Vec<u8>>,
 }
 
 impl Walk<'_> {
-    /// The document that the channel will point at.
-    fn top(&mut self, artifact: &Artifact) -> Result<(), Error> {
-        let bytes = self
-            .store
-            .read_bytes(&artifact.digest, DOCUMENT)?
-            .into_inner();
-        if bytes.len() as u64 != artifact.size {
-            return Err(self.problem("its size is not the recorded one"));
+    fn documents(&mut self, documents: &Documents) -> Result<(), Error> {
+        if let Some(index) = &documents.index {
+            self.add(index, Role::ImageIndex)?;
         }
-        let descriptor = |media_type| Descriptor::new(media_type, artifact.digest, artifact.size);
-        match read_manifest(&bytes) {
-            Ok(manifest) => self.manifest(&manifest, &descriptor(media_type::MANIFEST)),
-            Err(no_manifest) => {
-                let index = read_index(&bytes).map_err(|_| no_manifest)?;
-                self.add(&descriptor(media_type::INDEX), Role::ImageIndex)?;
-                index
-                    .manifests
-                    .iter()
-                    .try_for_each(|child| self.child(child))
-            }
-        }
-    }
-
-    /// One manifest of an index.
-    fn child(&mut self, descriptor: &Descriptor) -> Result<(), Error> {
-        if descriptor.media_type != media_type::MANIFEST {
-            let problem = format!("its index names a '{}'", descriptor.media_type);
-            return Err(self.problem(problem));
-        }
-        let bytes = self
-            .store
-            .read_bytes(&descriptor.digest, DOCUMENT)?
-            .into_inner();
-        self.manifest(&read_manifest(&bytes)?, descriptor)
+        let mut manifests = documents.manifests.iter();
+        manifests.try_for_each(|(descriptor, manifest)| self.manifest(manifest, descriptor))
     }
 
     fn manifest(&mut self, manifest: &Manifest, descriptor: &Descriptor) -> Result<(), Error> {
@@ -219,16 +252,13 @@ impl Walk<'_> {
     /// The digest of what is to be stored.
     fn keep(&mut self, bytes: Vec<u8>) -> Sha256 {
         let digest = sha256(&bytes);
-        self.documents.push(bytes);
+        self.referrers.push(bytes);
         digest
     }
 
     /// Finds and hashes a blob.
     fn add(&mut self, descriptor: &Descriptor, role: Role) -> Result<(), Error> {
-        let size = match self.hashed.get(&descriptor.digest) {
-            Some(&size) => size,
-            None => self.store.open_blob(&descriptor.digest)?.size(),
-        };
+        let size = self.store.open_blob(&descriptor.digest)?.size();
         if size != descriptor.size {
             return Err(self.problem(format!(
                 "{} has {size} bytes, {} are named",

@@ -2,7 +2,7 @@
 //!
 //! A client that trusts the index must find behind each of its lines the very package: signed by
 //! a known key, with that identity and size. A package whose line stands unchanged in the index
-//! that is public now was looked at then, and is only hashed again.
+//! that is public now was looked at then, and need only be there: who is served it has it hashed.
 
 use std::collections::BTreeMap;
 
@@ -58,15 +58,21 @@ impl Candidate {
             Role::ApkIndex,
             INDEX_NAME,
         )];
-        let digests: Vec<Sha256> = members.values().map(|package| package.digest).collect();
+        let entry = |file: &String| entries.get(file).copied();
+        let is_new =
+            |(file, package): &(&String, &&Artifact)| !known.has(file, package, entry(file));
+        let new: Vec<_> = members.iter().filter(is_new).collect();
+        let digests: Vec<Sha256> = new.iter().map(|(_, package)| package.digest).collect();
         store.hash_ahead(&digests);
+        for (file, package) in new {
+            check(store, (file, package), entry(file), keys)?;
+        }
         for (file, package) in &members {
-            let entry = entries.get(file).copied();
-            let file_size = store.open_blob(&package.digest)?.size();
-            if !known.has(file, package, entry) {
-                check(store, (file, package), entry, keys)?;
+            let digest = package.digest;
+            if !store.has(&digest)? {
+                return Err(boltworks_store::Error::Missing { digest }.into());
             }
-            blobs.push(blob(package.digest, file_size, Role::Apk, file));
+            blobs.push(blob(digest, package.size, Role::Apk, file));
         }
         for (file, key) in keys.iter() {
             let stored = store.put_bytes(key.to_pem()?.as_bytes())?;

@@ -3,7 +3,7 @@
 use boltworks_fsx::Root;
 use boltworks_model::{ArtifactKind, Sha256};
 use boltworks_oci::media_type;
-use boltworks_release::{Candidate, Error, ImageRequest, Tag, publish, publish_all};
+use boltworks_release::{Candidate, Error, ImageRequest, Standing, Tag, publish, publish_all};
 use serde_json::Value;
 
 use crate::fixture::{Factory, Image, MADE, cleared, name};
@@ -144,6 +144,34 @@ fn many_images_are_released_together_and_each_for_itself() {
             assert!(released.blob(repository, &layer).unwrap().is_none());
         }
     }
+}
+
+#[test]
+fn what_a_channel_has_is_judged_again_without_its_layers() {
+    let mut factory = Factory::new();
+    let images = ["web", "shop"].map(|name| factory.image(name, name.as_bytes()));
+    let [web, shop] = &images;
+    factory.release_image("web:1", web);
+    let standing = |image: &Image, attachments| {
+        let place = (&factory.store, &factory.records);
+        let request = ImageRequest {
+            artifact: &image.artifact,
+            packages: &[],
+            attachments,
+        };
+        Standing::image(place, &name("web:1"), &request).unwrap()
+    };
+    let layer = &web.parts.layers[0];
+    let root = Root::open(factory.folder.path()).unwrap();
+    let lost = format!("blobs/sha256/{}", layer.digest);
+    root.remove_file(&lost.parse().unwrap()).unwrap();
+    let stands = standing(web, &web.documents).unwrap();
+    let parts = &web.parts;
+    let size = parts.manifest.size() + parts.config.size() + layer.size;
+    assert_eq!(stands.download(), size);
+    // What is said of it now was not public yet, and the channel has no other image.
+    assert_eq!(standing(web, &shop.documents), None);
+    assert_eq!(standing(shop, &shop.documents), None);
 }
 
 #[test]
