@@ -199,6 +199,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
         .map_err(error)?;
+    // Else a statement is prepared anew for every value that it is asked with.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(error)?;
     Ok(connection)
 }
 
