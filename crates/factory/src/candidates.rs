@@ -59,13 +59,13 @@ impl Office<'_> {
 
     /// What is judged, and all that is known of it.
     pub(crate) fn candidate(&self, made: Made) -> Result<(Candidate, Known), Error> {
-        let nominee = self.nominated(made)?;
+        let nominee = self.nominated(made, None)?;
         let candidate = Candidate::image(&self.home.store, &nominee.request())?;
         Ok((candidate, nominee.evidence))
     }
 
-    /// An image with all that is known of it.
-    pub(crate) fn nominated(&self, made: Made) -> Result<Nominee, Error> {
+    /// An image with all that is known of it, for a channel that points at the one `before`.
+    pub(crate) fn nominated(&self, made: Made, before: Option<Artifact>) -> Result<Nominee, Error> {
         let Made {
             results,
             artifact,
@@ -89,6 +89,7 @@ impl Office<'_> {
             attachments: attachments(&results.documents, artifact.digest),
             artifact,
             packages,
+            before,
             evidence,
         })
     }
@@ -99,6 +100,8 @@ pub(crate) struct Nominee {
     artifact: Artifact,
     packages: Vec<Inside>,
     attachments: Vec<Attachment>,
+    /// What the channel points at now.
+    before: Option<Artifact>,
     /// Of it and its packages.
     pub(crate) evidence: Known,
 }
@@ -109,6 +112,7 @@ impl Nominee {
             artifact: &self.artifact,
             packages: &self.packages,
             attachments: &self.attachments,
+            before: self.before.as_ref(),
         }
     }
 }

@@ -219,7 +219,7 @@ impl Equipment {
             sandbox: Local::probe(&home.host.exe)?,
             environments: Environments::open(&home.state.join("trees"), home.host.jobs)?,
             places: Places::new(home.host.jobs),
-            memory: Memory::default(),
+            memory: Memory::by_name(),
         })
     }
 }

@@ -266,7 +266,8 @@ impl Office<'_> {
         if let Some(why) = self.refusal_below(&made.inputs)? {
             return Ok(Nomination::Refused(why));
         }
-        let nominee = self.nominated(made)?;
+        let before = self.home.records().current(channel)?;
+        let nominee = self.nominated(made, before.map(|release| release.artifact))?;
         let place = (&self.home.store, &*self.home.records());
         let Some(standing) = Standing::image(place, channel, &nominee.request())? else {
             return Ok(Nomination::Of(nominee));

@@ -60,7 +60,7 @@ pub struct ImageRequest<'a> {
 pub struct BuiltImage {
     /// The manifest: its digest, its own size. The whole image's size is [`ImageParts::size`].
     pub artifact: Artifact,
-    /// Manifest, configuration, index and layers; all are in the store.
+    /// Manifest, configuration and layers, all of which are in the store; and an index, which is not.
     pub parts: ImageParts,
     /// When it is said to be made.
     pub created: Timestamp,
@@ -203,7 +203,7 @@ fn of_packages(
         &parts,
         created,
     )?;
-    for document in [&parts.config, &parts.manifest, &parts.index] {
+    for document in [&parts.config, &parts.manifest] {
         batch.put_bytes(&document.bytes)?;
     }
     let spdx = batch.put_bytes(&sbom.spdx_json)?;

@@ -7,7 +7,8 @@
 //! writer's version and all that.
 //!
 //! Images that have the same packages in a layer share it, and an image whose layer is known need
-//! neither lay it out nor compress it. The blob is hashed before it is used. A note that cannot be
+//! neither lay it out nor compress it. The blob is hashed before it is used, or before it is released
+//! ([`Memory::by_name`](crate::Memory::by_name)). A note that cannot be
 //! believed is no error: the layer is written anew, to the same bytes.
 
 use boltworks_crypto::Sha256Hasher;
@@ -66,8 +67,9 @@ impl Key {
         Ok(Self(out.finish(), compression))
     }
 
-    /// The layer that was made of it, and the length of its tar; if it is there and good.
-    pub fn find(&self, store: &Store) -> Option<Found> {
+    /// The layer that was made of it, and the length of its tar; if it is there and, unless names are
+    /// enough, good.
+    pub fn find(&self, store: &Store, by_name: bool) -> Option<Found> {
         let folder = store.folder(&RelPath::try_from(FOLDER).ok()?).ok()?;
         let note = folder
             .read_vec(&self.name().ok()?, Limit(NOTE as u64))
@@ -87,8 +89,12 @@ impl Key {
             media_type: self.1.media_type(),
             comment: None,
         };
-        let blob = store.open_blob(&layer.digest).ok()?;
-        (blob.size() == layer.size).then_some((layer, u64::from_be_bytes(*unpacked)))
+        let size = if by_name {
+            store.size(&layer.digest).ok()??
+        } else {
+            store.open_blob(&layer.digest).ok()?.size()
+        };
+        (size == layer.size).then_some((layer, u64::from_be_bytes(*unpacked)))
     }
 
     /// Remembers what was made of it, which is in the batch. An error says that nothing is

@@ -33,6 +33,8 @@ pub enum Wanted<'a> {
     Group(Part<'a>),
     /// Files of the image, too.
     Other(Part<'a>),
+    /// Only what this image has above its packages: small, and nothing that another one could share.
+    Top(Tree),
 }
 
 /// What a layer is made of.
@@ -138,10 +140,10 @@ pub fn part(
     let apart = apart(tree, |path| {
         place(composed.brought_by(path).map(|(package, _)| package))
     });
-    let known = groups.iter().map(|group| known(group));
-    let known: Vec<_> = known.chain([None]).collect();
-    let sheet = |known: &Option<_>| known.is_none().then(|| Sheet::of(tree));
-    let mut sheets: Vec<Option<Sheet<'_>>> = known.iter().map(sheet).collect();
+    let known: Vec<_> = groups.iter().map(|group| known(group)).collect();
+    let sheet = |is_needed: bool| is_needed.then(|| Sheet::of(tree));
+    let needed = known.iter().map(Option::is_none).chain([true]);
+    let mut sheets: Vec<Option<Sheet<'_>>> = needed.map(sheet).collect();
     for (path, node, owner) in composed.owned() {
         let file = match &node.kind {
             Kind::Hardlink(first) => first,
@@ -162,22 +164,16 @@ pub fn part(
         }
     }
     let mut wanted = Vec::new();
-    let groups = groups.into_iter().chain([Vec::new()]);
-    for ((packages, known), sheet) in groups.zip(known).zip(sheets) {
-        let is_group = !packages.is_empty();
-        let tree = || Tree::of(sheet.map(|sheet| sheet.nodes).unwrap_or_default());
+    let mut sheets = sheets.into_iter();
+    for ((packages, known), sheet) in groups.into_iter().zip(known).zip(sheets.by_ref()) {
         wanted.push(if let Some(known) = known {
             Wanted::Known(known)
         } else {
-            let tree = Cow::Owned(tree()?);
-            let part = Part { packages, tree };
-            if is_group {
-                Wanted::Group(part)
-            } else {
-                Wanted::Other(part)
-            }
+            let tree = Cow::Owned(Sheet::tree(sheet)?);
+            Wanted::Group(Part { packages, tree })
         });
     }
+    wanted.push(Wanted::Top(Sheet::tree(sheets.next().flatten())?));
     Ok(wanted)
 }
 
@@ -210,6 +206,13 @@ impl<'t> Sheet<'t> {
             folders: HashSet::new(),
             last: None,
         }
+    }
+
+    /// What was laid; nothing where there is no sheet.
+    fn tree(sheet: Option<Self>) -> Result<Tree, Error> {
+        Ok(Tree::of(
+            sheet.map(|sheet| sheet.nodes).unwrap_or_default(),
+        )?)
     }
 
     fn lay(&mut self, path: &RelPath, node: Node) {

@@ -32,6 +32,8 @@ pub(crate) type Document = Option<Arc<Result<Own, String>>>;
 /// What the images of one run remember of each other.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// Whether layers that were written before are taken by their names.
+    pub(crate) by_name: bool,
     pub(crate) shelf: Shelf,
     layers: Mutex<BTreeMap<Key, Found>>,
     documents: Mutex<BTreeMap<Sha256, Document>>,
@@ -56,6 +58,15 @@ fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Memory {
+    /// For images that nobody uses before they are released: then layers that are not public yet are
+    /// hashed, and it is enough here that they are there.
+    pub fn by_name() -> Self {
+        Self {
+            by_name: true,
+            ..Self::default()
+        }
+    }
+
     /// A layer that was found in the store.
     pub(crate) fn layer(&self, key: &Key) -> Option<Found> {
         held(&self.layers).get(key).cloned()

@@ -41,10 +41,11 @@ pub(crate) fn source<'a>(
     Some((request.locked.packages.get(package)?.sha256, own))
 }
 
-/// A layer that is to be, once it is known what it is made of.
+/// A layer that is to be, once it is known what it is made of where that matters.
 enum Keyed<'a> {
     Known(Found),
     Part(Part<'a>, Key),
+    Top(Tree),
 }
 
 /// What decides the layer of some packages, beside the folders above their files: nothing but them,
@@ -125,12 +126,13 @@ impl<'a> Works<'a> {
                 Wanted::Known(found) => return Ok(Keyed::Known(found)),
                 Wanted::Group(part) => (part, true),
                 Wanted::Other(part) => (part, false),
+                Wanted::Top(tree) => return Ok(Keyed::Top(tree)),
             };
             let key = Key::of(&part.tree, request.compression, |path| {
                 source(composed, request, path)
             })?;
             if self.made(&key).is_none()
-                && let Some(found) = key.find(self.store)
+                && let Some(found) = key.find(self.store, self.memory.by_name)
             {
                 self.memory.remember(key, &found);
             }
@@ -145,6 +147,7 @@ impl<'a> Works<'a> {
             all.push(match keyed {
                 Keyed::Known(found) => found,
                 Keyed::Part(part, key) => self.part(request, &part, key)?,
+                Keyed::Top(tree) => self.top(request, &tree)?,
             });
             cancel.check()?;
         }
@@ -164,6 +167,13 @@ impl<'a> Works<'a> {
             let folders = folders.collect();
             self.memory.remember_group(packages, Group { key, folders });
         }
+    }
+
+    /// A layer that nobody will look for.
+    fn top(&mut self, request: &ImageRequest<'_>, tree: &Tree) -> Result<Found, Error> {
+        let unknown = Arc::new(Pieces::none(request.compression));
+        let stored = layer::write(tree, unknown, self.store, &mut self.batch)?;
+        Ok((stored.layer, stored.unpacked))
     }
 
     /// The layer of this: one that is known, or a new one.

@@ -8,7 +8,8 @@ use boltworks_store::Store;
 use crate::image::Documents;
 use crate::{Error, ImageRequest};
 
-/// Something that could be released: every blob of it was found in the store and hashed.
+/// Something that could be released: every blob of it was found in the store, and hashed now or when it
+/// became public.
 ///
 /// Made by [`Candidate::image`] and [`Candidate::repository`]; what it says of itself to the gate
 /// is read from those bytes, but for the packages inside an image: those come from the record of
@@ -89,14 +90,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What is asked for, if the channel points at it and all its attachments are public.
+    /// What is asked for, if it is what was there before, and all its attachments are public.
     pub fn image(
         (store, records): (&Store, &Records),
         channel: &ChannelName,
         request: &ImageRequest<'_>,
     ) -> Result<Option<Self>, Error> {
-        let current = records.current(channel)?;
-        if current.is_none_or(|current| current.artifact != *request.artifact) {
+        if request.before != Some(request.artifact) {
             return Ok(None);
         }
         for attachment in request.attachments {

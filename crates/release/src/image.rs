@@ -31,13 +31,17 @@ pub struct ImageRequest<'a> {
     pub packages: &'a [Inside],
     /// Documents about it.
     pub attachments: &'a [Attachment],
+    /// An image that is public already in the repository it is for: layers that are its, too, were
+    /// hashed when it was released.
+    pub before: Option<&'a Artifact>,
 }
 
 impl Candidate {
     /// Reads an image, finds and hashes every blob of it, and stores a referrer for each document.
     pub fn image(store: &Store, request: &ImageRequest<'_>) -> Result<Self, Error> {
         let documents = Documents::read(store, request.artifact)?;
-        let (candidate, referrers) = Self::walked(store, request, &documents)?;
+        let public = request.public(store);
+        let (candidate, referrers) = Self::walked(store, request, (&documents, &public))?;
         let mut batch = store.batch();
         for bytes in &referrers {
             batch.put_bytes(bytes)?;
@@ -53,14 +57,22 @@ impl Candidate {
         requests: &[ImageRequest<'_>],
     ) -> Result<Vec<Result<Self, Error>>, Error> {
         let read = requests.par_iter();
-        let read = read.map(|request| Documents::read(store, request.artifact));
-        let read: Vec<_> = read.collect();
+        let read = read.map(|request| {
+            let documents = Documents::read(store, request.artifact)?;
+            Ok((documents, request.public(store)))
+        });
+        let read: Vec<Result<_, Error>> = read.collect();
         // Each layer once, however many images have it.
-        let layers = read.iter().flatten().flat_map(Documents::layers);
-        let layers: BTreeSet<Sha256> = layers.map(|layer| layer.digest).collect();
-        store.hash_ahead(&Vec::from_iter(layers));
-        let walked = requests.par_iter().zip(read);
-        let walked = walked.map(|(request, documents)| Self::walked(store, request, &documents?));
+        let new = read.iter().flatten().flat_map(|(documents, public)| {
+            let layers = documents.layers().map(|layer| layer.digest);
+            layers.filter(|digest| !public.contains(digest))
+        });
+        let new: BTreeSet<Sha256> = new.collect();
+        store.hash_ahead(&Vec::from_iter(new));
+        let walked = requests.par_iter().zip(read).map(|(request, read)| {
+            let (documents, public) = read?;
+            Self::walked(store, request, (&documents, &public))
+        });
         let walked: Vec<_> = walked.collect();
         let mut batch = store.batch();
         for bytes in walked.iter().flatten().flat_map(|(_, referrers)| referrers) {
@@ -75,10 +87,11 @@ impl Candidate {
     fn walked(
         store: &Store,
         request: &ImageRequest<'_>,
-        documents: &Documents,
+        (documents, public): (&Documents, &BTreeSet<Sha256>),
     ) -> Result<(Self, Vec<Vec<u8>>), Error> {
         let mut walk = Walk {
             store,
+            public,
             image: request.artifact.digest,
             blobs: Vec::new(),
             referrers: Vec::new(),
@@ -108,6 +121,15 @@ impl ImageRequest<'_> {
 
     pub(crate) fn origins(&self) -> Vec<Origin> {
         self.packages.iter().map(Inside::origin).collect()
+    }
+
+    /// Layers that were hashed when they became public.
+    fn public(&self, store: &Store) -> BTreeSet<Sha256> {
+        let before = self.before.map(|before| Documents::read(store, before));
+        // What cannot be read any more says of no layer that it is public.
+        let before = before.and_then(Result::ok);
+        let layers = before.iter().flat_map(Documents::layers);
+        layers.map(|layer| layer.digest).collect()
     }
 }
 
@@ -177,6 +199,7 @@ impl Documents {
 /// Goes through an image.
 struct Walk<'a> {
     store: &'a Store,
+    public: &'a BTreeSet<Sha256>,
     image: Sha256,
     blobs: Vec<ReleasedBlob>,
     /// What is to be stored: referrers, and the configuration they have.
@@ -256,9 +279,15 @@ impl Walk<'_> {
         digest
     }
 
-    /// Finds and hashes a blob.
+    /// Finds a blob, and hashes one that is not public.
     fn add(&mut self, descriptor: &Descriptor, role: Role) -> Result<(), Error> {
-        let size = self.store.open_blob(&descriptor.digest)?.size();
+        let digest = descriptor.digest;
+        let size = if self.public.contains(&digest) {
+            let size = self.store.size(&digest)?;
+            size.ok_or(boltworks_store::Error::Missing { digest })?
+        } else {
+            self.store.open_blob(&digest)?.size()
+        };
         if size != descriptor.size {
             return Err(self.problem(format!(
                 "{} has {size} bytes, {} are named",

@@ -155,8 +155,14 @@ impl Store {
 
     /// Whether there is a blob of this name. Says nothing of its bytes.
     pub fn has(&self, digest: &Sha256) -> Result<bool, Error> {
+        Ok(self.size(digest)?.is_some())
+    }
+
+    /// How many bytes the blob of this name has, if there is one. Says nothing of which.
+    pub fn size(&self, digest: &Sha256) -> Result<Option<u64>, Error> {
         let stat = self.blobs.stat(&name(digest)).map_err(Error::Disk)?;
-        Ok(stat.is_some_and(|stat| stat.kind == FileKind::File))
+        let blob = stat.filter(|stat| stat.kind == FileKind::File);
+        Ok(blob.map(|stat| stat.size))
     }
 
     /// Opens a blob whose bytes are what its name says: hashed now, or by this process before.
@@ -180,14 +186,12 @@ impl Store {
         })
     }
 
-    /// Hashes blobs on all cores, so that who opens them next need not wait for it. How many bytes each
-    /// has that is good; what is wrong with another is told when it is opened.
-    pub fn hash_ahead(&self, digests: &[Sha256]) -> BTreeMap<Sha256, u64> {
-        let good = digests.par_iter().filter_map(|digest| {
-            let blob = self.open_blob(digest).ok()?;
-            Some((*digest, blob.size()))
+    /// Hashes blobs on all cores, so that who opens them next need not wait for it. What is wrong with
+    /// one is told then.
+    pub fn hash_ahead(&self, digests: &[Sha256]) {
+        digests.par_iter().for_each(|digest| {
+            let _told_later = self.open_blob(digest);
         });
-        good.collect()
     }
 
     /// The bytes of a blob, hashed now.

@@ -48,11 +48,7 @@ fn make(series: &mut Series<'_>, site: &Site, image: &Image) -> Result<BuiltImag
 /// Everything that the image's name stands for.
 fn blobs(built: &BuiltImage) -> Vec<Sha256> {
     let documents = [built.spdx, built.spdx3, built.cyclonedx];
-    let parts = [
-        &built.parts.manifest,
-        &built.parts.config,
-        &built.parts.index,
-    ];
+    let parts = [&built.parts.manifest, &built.parts.config];
     let layers = built.parts.layers.iter().map(|layer| layer.digest);
     let parts = parts.into_iter().map(|part| part.digest);
     documents.into_iter().chain(parts).chain(layers).collect()

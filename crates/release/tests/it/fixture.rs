@@ -171,6 +171,7 @@ impl Factory {
             artifact: &image.artifact,
             packages: &packages,
             attachments: &image.documents,
+            before: None,
         };
         Candidate::image(&self.store, &request).unwrap()
     }

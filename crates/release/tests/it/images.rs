@@ -1,7 +1,7 @@
 //! Images: what a candidate holds, where it may go, and what can be read afterwards.
 
 use boltworks_fsx::Root;
-use boltworks_model::{ArtifactKind, Sha256};
+use boltworks_model::{Artifact, ArtifactKind, Sha256};
 use boltworks_oci::media_type;
 use boltworks_release::{Candidate, Error, ImageRequest, Standing, Tag, publish, publish_all};
 use serde_json::Value;
@@ -102,11 +102,7 @@ fn many_images_are_released_together_and_each_for_itself() {
     let root = Root::open(factory.folder.path()).unwrap();
     let lost = format!("blobs/sha256/{}", mail.parts.config.digest);
     root.remove_file(&lost.parse().unwrap()).unwrap();
-    let requests = images.each_ref().map(|image| ImageRequest {
-        artifact: &image.artifact,
-        packages: &[],
-        attachments: &image.documents,
-    });
+    let requests = images.each_ref().map(|image| request(image, None));
     let candidates = Candidate::images(&factory.store, &requests).unwrap();
     let is_there: Vec<bool> = candidates.iter().map(Result::is_ok).collect();
     assert_eq!(is_there, [true, true, false, true]);
@@ -158,6 +154,7 @@ fn what_a_channel_has_is_judged_again_without_its_layers() {
             artifact: &image.artifact,
             packages: &[],
             attachments,
+            before: Some(&web.artifact),
         };
         Standing::image(place, &name("web:1"), &request).unwrap()
     };
@@ -204,14 +201,55 @@ fn an_index_brings_its_images() {
 }
 
 fn refusal(factory: &Factory, image: &Image) -> String {
-    let request = ImageRequest {
-        artifact: &image.artifact,
-        packages: &[],
-        attachments: &image.documents,
-    };
+    let request = request(image, None);
     Candidate::image(&factory.store, &request)
         .unwrap_err()
         .to_string()
+}
+
+fn request<'a>(image: &'a Image, before: Option<&'a Artifact>) -> ImageRequest<'a> {
+    ImageRequest {
+        artifact: &image.artifact,
+        packages: &[],
+        attachments: &image.documents,
+        before,
+    }
+}
+
+#[test]
+fn layers_that_are_public_are_not_hashed_again() {
+    let factory = Factory::new();
+    let [web, other] = ["web", "other"].map(|name| factory.image(name, name.as_bytes()));
+    let layer = &web.parts.layers[0];
+    let file = format!("blobs/sha256/{}", layer.digest);
+    let file = factory.folder.path().join(file);
+    let spoil = |bytes: &[u8]| {
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+    };
+    let candidate = |before| {
+        let made = Candidate::image(&factory.store, &request(&web, before));
+        made.map(drop).map_err(|error| error.to_string())
+    };
+    let length = usize::try_from(layer.size).unwrap();
+    spoil(&vec![0; length]);
+    assert_eq!(candidate(Some(&web.artifact)), Ok(()));
+    // One that was public with another image was looked at with that, and no other was.
+    for before in [None, Some(&other.artifact)] {
+        assert!(candidate(before).unwrap_err().contains("is damaged"));
+    }
+    spoil(&vec![0; length - 1]);
+    assert!(
+        candidate(Some(&web.artifact))
+            .unwrap_err()
+            .contains("bytes")
+    );
+    std::fs::remove_file(&file).unwrap();
+    assert!(
+        candidate(Some(&web.artifact))
+            .unwrap_err()
+            .contains("is missing")
+    );
 }
 
 #[test]
