@@ -164,14 +164,7 @@ pub(crate) fn joined<T: Display>(items: &[T]) -> String {
 
 /// A text for messages: its first characters, none of which controls a terminal.
 pub(crate) fn cut(text: &str) -> String {
-    let harmless = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().map(harmless).take(160).collect()
+    boltworks_model::visible_start(text, 160)
 }
 
 /// A path for messages.

@@ -2,9 +2,10 @@
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use boltworks_factory::Error as FactoryError;
+use boltworks_model::{visible, visible_line};
 
 use crate::failure::Failure;
-use crate::output::{self, visible};
+use crate::output;
 
 /// A place in a file of the user's, what is wrong there, and what to write instead.
 pub(crate) struct Place {
@@ -65,7 +66,9 @@ impl Place {
 /// The place as a person reads it: the message, the line, a mark under the word.
 pub(crate) fn excerpt(place: &Place) -> String {
     let at = &place.at;
-    let [text, file, message] = [&at.snippet, &at.file, &place.message].map(|text| visible(text));
+    let [file, message] = [&at.file, &place.message].map(|text| visible_line(text));
+    // Tabs stay tabs here: the mark beneath is put by them.
+    let text = visible(&at.snippet);
     let text = &*text;
     let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
     let start = text
@@ -92,7 +95,7 @@ pub(crate) fn excerpt(place: &Place) -> String {
                 .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
         )
     };
-    let help = place.help.as_deref().map(visible);
+    let help = place.help.as_deref().map(visible_line);
     if let Some(help) = &help {
         title = title.element(Level::HELP.message(&**help));
     }

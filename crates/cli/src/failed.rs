@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::host;
 use crate::output::shown;
+use crate::table::indented;
 
 /// What is said beside the error itself.
 pub(crate) fn lines(failed: &Failed) -> Vec<String> {
@@ -15,7 +16,7 @@ pub(crate) fn lines(failed: &Failed) -> Vec<String> {
     let mut lines = vec![format!("step {} of {}", stopped.number, stopped.of)];
     lines.extend(stopped.command.as_ref().map(|command| {
         let Command { line, text } = command;
-        format!("at or after line {line} of its script: {text}")
+        format!("at or after line {line} of its script: {}", indented(text))
     }));
     lines.extend(failed.tail.iter().map(|line| format!("    {line}")));
     lines.extend(log_of(failed).map(|log| format!("log: {}", log.display())));

@@ -14,6 +14,7 @@ use crate::advice::advice;
 use crate::commands::test;
 use crate::excerpt::{Place, excerpt};
 use crate::output::Output;
+use crate::table::indented;
 use crate::{failed, host, signals};
 
 /// Exit codes, as documented in `docs/commands.md`.
@@ -127,7 +128,7 @@ pub(crate) fn tell(failure: &Failure, output: &Output) {
     }
     // An excerpt has its help within.
     for line in help(failure).filter(|_| Place::of(failure).is_none()) {
-        output.note(&format!("help: {line}"));
+        output.note(&format!("{HELP}{}", indented(&line)));
     }
 }
 
@@ -196,15 +197,20 @@ fn whole(failure: &Failure) -> String {
     boltworks_model::chain(failure)
 }
 
-/// The error for people, where it is about no place in a file of theirs.
+/// The error for people, where it is about no place in a file of theirs. What others wrote begins no
+/// line at the margin, where our own words do.
 fn plain(failure: &Failure) -> String {
-    let mut text = format!("error: {}", whole(failure));
+    let (message, advice) = parted(&whole(failure));
+    let mut text = format!("error: {}", indented(&message));
     let tests = tests(failure);
     let step = step(failure).filter(|_| tests.is_empty());
     let lines = step.map(failed::lines).unwrap_or_default().into_iter();
     for line in lines.chain(tests.iter().flat_map(test::told)) {
         text.push_str("\n  ");
         text.push_str(&line);
+    }
+    for line in advice {
+        text.extend(["\n", HELP, line.as_str()]);
     }
     text
 }
@@ -266,6 +272,19 @@ fn code(failure: &Failure) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_our_own_words_begins_a_line() {
+        let what = "no choice:\nerror: forged\nhelp: add a".to_owned();
+        let failure = Failure::Usage {
+            what,
+            help: String::new(),
+        };
+        assert_eq!(
+            plain(&failure),
+            "error: no choice:\n    error: forged\nhelp: add a"
+        );
+    }
 
     #[test]
     fn advice_within_a_message_is_advice() {

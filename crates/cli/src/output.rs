@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use boltworks_model::{is_unseen, visible};
 use serde::Serialize;
 
 use crate::host;
@@ -36,17 +37,22 @@ impl Output {
     pub(crate) fn json(&self, value: &impl Serialize) {
         if self.json {
             let text = serde_json::to_string_pretty(value).unwrap_or_default();
-            write_all(&mut std::io::stdout().lock(), &text);
+            write_all(&mut std::io::stdout().lock(), &escaped(&text));
         }
     }
 
-    /// Prints bytes as they are, in either form.
+    /// Prints a text as it is for machines, in either form. A terminal is none.
     #[expect(
         clippy::unused_self,
         reason = "what is printed goes through the output"
     )]
     pub(crate) fn raw(&self, text: &str) {
-        write_all(&mut std::io::stdout().lock(), text);
+        let mut stdout = std::io::stdout().lock();
+        if stdout.is_terminal() {
+            write_all(&mut stdout, &visible(text));
+        } else {
+            write_all(&mut stdout, text);
+        }
     }
 
     /// Prints lines for people, if there are any.
@@ -82,14 +88,23 @@ impl Output {
     }
 }
 
-/// A text that may have come from a recipe or a package, without anything that a terminal obeys.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if text.contains(is_obeyed) {
-        text.replace(is_obeyed, "\u{fffd}").into()
-    } else {
-        text.into()
+/// JSON that says the same, with what people would not see written as `\u…`: only texts hold it.
+fn escaped(json: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| is_unseen(c) && c != '\n';
+    if !json.contains(is_odd) {
+        return json.into();
     }
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_odd(c) {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            text.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text.into()
 }
 
 /// A path in a document: JSON holds text only, so what is no UTF-8 in a name is replaced.
@@ -153,11 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_are_told_nothing_by_others() {
-        assert_eq!(visible("a\tb\nc"), "a\tb\nc");
+    fn documents_show_what_they_say() {
+        let said = "a\n\u{1b}\u{9b}\u{7f}\u{202e}\u{e0041}ü\"\\";
+        let json = serde_json::to_string_pretty(&[said]).unwrap();
+        let shown = escaped(&json);
         assert_eq!(
-            visible("\u{1b}]0;x\u{7}\r\u{9b}31mü"),
-            "\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}31mü"
+            shown,
+            r#"[
+  "a\n\u001b\u009b\u007f\u202e\udb40\udc41ü\"\\"
+]"#
         );
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [said]);
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use boltworks_model::{Event, Sink};
+use boltworks_model::{Event, Sink, visible, visible_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output::visible;
 use crate::signals;
+use crate::table::indented;
 
 /// The longest line of a program's output that is shown on a moving line.
 const SHOWN: usize = 100;
@@ -33,12 +33,12 @@ struct Running {
 impl Running {
     fn show(&self, lines: usize) {
         let skipped = self.lines.len().saturating_sub(lines);
-        let mut text = self.step.clone();
+        let mut text = visible_line(&self.step).into_owned();
         for line in self.lines.iter().skip(skipped) {
             text.push_str("\n    ");
             text.push_str(line);
         }
-        self.bar.set_message(visible(&text).into_owned());
+        self.bar.set_message(text);
     }
 }
 
@@ -68,7 +68,9 @@ impl Terminal {
                 ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {elapsed} {msg}"))
             }
         };
-        let bar = self.bars.add(bar.with_prefix(visible(job).into_owned()));
+        let bar = self
+            .bars
+            .add(bar.with_prefix(visible_line(job).into_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let job = job.to_owned();
@@ -108,7 +110,11 @@ fn is_told(ok: bool) -> bool {
 fn finished_line(job: &str, ok: bool, note: &str, seconds: f64) -> String {
     let mark = if ok { "✓" } else { "✗" };
     let note = note.lines().next().unwrap_or("");
-    visible(&format!("{mark} {job}: {note} ({seconds:.1} s)")).into_owned()
+    visible_line(&format!("{mark} {job}: {note} ({seconds:.1} s)")).into_owned()
+}
+
+fn warning(text: &str) -> String {
+    format!("! {}", indented(&visible(text)))
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -126,11 +132,8 @@ impl Sink for Terminal {
                 job.show(lines);
             }),
             Event::Line { job, line } => {
-                let line: String = line
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(SHOWN)
-                    .collect();
+                let line: String = line.chars().take(SHOWN).collect();
+                let line = visible(&line).into_owned();
                 self.with(job, |job, lines| {
                     let (_, most) = FEW;
                     if job.lines.len() == most {
@@ -146,7 +149,7 @@ impl Sink for Terminal {
                 note,
                 took,
             } => self.finish(job, ok, note, took),
-            Event::Warning { text } => drop(self.bars.println(format!("! {}", visible(text)))),
+            Event::Warning { text } => drop(self.bars.println(warning(text))),
         }
     }
 }
@@ -181,7 +184,7 @@ impl Sink for Plain {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(job.to_owned(), now);
-                eprintln!("… {}", visible(job));
+                eprintln!("… {}", visible_line(job));
             }
             Event::Finished {
                 job,
@@ -200,12 +203,24 @@ impl Sink for Plain {
                     eprintln!("{}", finished_line(job, ok, note, seconds));
                 }
             }
-            Event::Warning { text } => eprintln!("! {}", visible(text)),
+            Event::Warning { text } => eprintln!("{}", warning(text)),
             Event::Line { line, .. } if self.every_line => eprintln!("  {}", visible(line)),
             Event::Step { job, step } => {
-                eprintln!("{}", visible(&format!("= {job}: {step}")));
+                eprintln!("{}", visible_line(&format!("= {job}: {step}")));
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_is_told_in_lines_of_our_own() {
+        let line = finished_line("build a\nerror: b", false, "step '\u{202e}c'\nd", 1.0);
+        assert_eq!(line, "✗ build a\\nerror: b: step '\u{fffd}c' (1.0 s)");
+        assert_eq!(warning("a\nerror: \u{1b}b"), "! a\n    error: \u{fffd}b");
     }
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::Index;
 use boltworks_fsx::Limit;
-use boltworks_model::{Artifact, ArtifactKind, ChannelName, Evidence, Material, Sha256};
+use boltworks_model::{
+    Artifact, ArtifactKind, ChannelName, Evidence, Material, Sha256, visible_line,
+};
 use boltworks_plan::inputs::told;
 use boltworks_records::ActionRecord;
 use serde::de::DeserializeOwned;
@@ -349,7 +351,7 @@ impl Explanation {
                 .iter()
                 .map(|log| format!("  log       {}", log.display())),
         );
-        lines.join("\n")
+        put_together(&lines)
     }
 
     /// For machines.
@@ -373,6 +375,12 @@ impl Explanation {
             "lint": self.lint,
         })
     }
+}
+
+/// Lines that stay lines, whatever recipe or package their words come from.
+fn put_together(lines: &[String]) -> String {
+    let lines: Vec<_> = lines.iter().map(|line| visible_line(line)).collect();
+    lines.join("\n")
 }
 
 /// How many paths of a finding are shown to people.
@@ -445,5 +453,16 @@ fn describe(material: &Material) -> String {
         }
         Material::Key { uri, sha256, .. } => format!("key      {uri} sha256:{sha256}"),
         Material::Builder { name, sandbox } => format!("builder  {name}, {sandbox}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_words_begin_a_line() {
+        let lines = ["  log       a".to_owned(), "b\nerror: \u{202e}c".to_owned()];
+        assert_eq!(put_together(&lines), "  log       a\nb\\nerror: \u{fffd}c");
     }
 }

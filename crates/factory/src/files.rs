@@ -244,11 +244,16 @@ impl Place {
 pub fn folder(path: &Path) -> Result<Root, Error> {
     Root::open(path).map_err(|error| {
         let there = Place::of(path).and_then(|place| place.stat());
-        if matches!(there, Ok(Some(stat)) if stat.kind == FileKind::File) {
-            let what = format!("{} is no folder", path.display());
-            return Error::asked(what, "name the folder that it is in");
-        }
-        self::error(error, path)
+        let Ok(Some(stat)) = there else {
+            return self::error(error, path);
+        };
+        let help = match stat.kind {
+            FileKind::File => "name the folder that it is in",
+            // A folder that cannot be opened, or a link to one that is not there.
+            FileKind::Dir | FileKind::Symlink => return self::error(error, path),
+            _ => "name a folder",
+        };
+        Error::asked(format!("{} is no folder", path.display()), help)
     })
 }
 

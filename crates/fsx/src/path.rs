@@ -145,17 +145,7 @@ fn fault(bytes: &[u8]) -> Option<&'static str> {
 
 /// Bytes for a message: cut, and never with control characters.
 pub(crate) fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|char| {
-            if char.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                char
-            }
-        })
-        .take(160)
-        .collect()
+    boltworks_model::visible_start(&String::from_utf8_lossy(bytes), 160)
 }
 
 impl Borrow<[u8]> for RelPath {

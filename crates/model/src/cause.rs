@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::visible_line;
+
 /// An error with everything beneath it, on one line: `write the layout: no space left on device`.
 /// A cause that the text above it quotes already is not told twice, nor one that only puts `SQLite`'s
 /// number in front of it.
@@ -13,7 +15,8 @@ pub fn chain(error: &dyn Error) -> String {
             .strip_prefix("Error code ")
             .and_then(|rest| rest.split_once(": "));
         let words = numbered.map_or(line.as_str(), |(_, words)| words);
-        if !text.contains(words) {
+        // One of the two may be for a line of a message already.
+        if !visible_line(&text).contains(&*visible_line(words)) {
             text.push_str(": ");
             text.push_str(&line);
         }
@@ -43,6 +46,9 @@ mod tests {
         let top = fault("release", Some(quoted));
         assert_eq!(chain(&top), "release: write x: disk full");
         assert_eq!(chain(&fault("alone", None)), "alone");
+        let cause = fault("bad 'a\nb\u{7}'", None);
+        let quoted = fault("x.yaml: bad 'a\\nb\u{fffd}'", Some(cause));
+        assert_eq!(chain(&quoted), "x.yaml: bad 'a\\nb\u{fffd}'");
         let number = fault("Error code 8: attempt to write", None);
         let top = fault("attempt to write", Some(number));
         assert_eq!(chain(&top), "attempt to write");

@@ -72,7 +72,7 @@ macro_rules! digest {
                     .and_then(|bytes| bytes.try_into().ok())
                     .map(Self)
                     .ok_or_else(|| ParseDigestError {
-                        text: text.chars().take(160).collect(),
+                        text: crate::visible_start(text, 160),
                         name: $prefix,
                         expected: $len * 2,
                     })
@@ -121,7 +121,7 @@ impl Sha1 {
             .map(Self)
             .filter(|digest| digest.to_q1() == text)
             .ok_or_else(|| ParseDigestError {
-                text: text.chars().take(160).collect(),
+                text: crate::visible_start(text, 160),
                 name: "Q1 (sha1)",
                 expected: Self::LEN * 2,
             })

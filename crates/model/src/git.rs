@@ -73,7 +73,7 @@ impl FromStr for ObjectId {
             .decode(text.to_ascii_lowercase().as_bytes())
             .ok()
             .and_then(|bytes| Self::new(&bytes))
-            .ok_or_else(|| ParseObjectIdError(text.chars().take(160).collect()))
+            .ok_or_else(|| ParseObjectIdError(crate::visible_start(text, 160)))
     }
 }
 
@@ -117,7 +117,7 @@ impl FromStr for RefName {
         if is_good {
             Ok(Self(text.to_owned()))
         } else {
-            Err(RefNameError(text.chars().take(160).collect()))
+            Err(RefNameError(crate::visible_start(text, 160)))
         }
     }
 }

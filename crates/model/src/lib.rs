@@ -10,7 +10,8 @@
 //! 6. [`verdict`]: [`Verdict`] and [`Evidence`], what a gate weighs.
 //! 7. [`secret`]: [`Secret`], a value that cannot be printed, copied or stored.
 //! 8. [`cause`]: [`chain`], an error told with its causes.
-//! 9. [`ambient`]: [`Ambient`], the clock, the entropy, the listener and the cancel button, as an argument.
+//! 9. [`mod@visible`]: [`visible()`], texts of others as people may see them.
+//! 10. [`ambient`]: [`Ambient`], the clock, the entropy, the listener and the cancel button, as an argument.
 //!
 //! This crate reads no file, knows no format and starts nothing.
 
@@ -23,6 +24,7 @@ pub mod name;
 pub mod secret;
 pub mod time;
 pub mod verdict;
+pub mod visible;
 
 pub use ambient::{Ambient, Cancel, Cancelled, Clock, Entropy, Event, Sink};
 pub use artifact::{ActionId, Artifact, ArtifactKind, Coordinate, Material, SourceKind};
@@ -33,3 +35,4 @@ pub use name::{Architecture, ChannelName, NameError, PackageName};
 pub use secret::Secret;
 pub use time::{ParseTimestampError, Timestamp};
 pub use verdict::{Evidence, EvidenceKind, Gaps, Reasons, Verdict};
+pub use visible::{is_unseen, visible, visible_line, visible_start};

@@ -20,7 +20,7 @@ pub struct NameError {
 impl NameError {
     fn new(text: &str, what: &'static str, rule: &'static str) -> Self {
         Self {
-            text: text.chars().take(160).collect(),
+            text: crate::visible_start(text, 160),
             what,
             rule,
         }

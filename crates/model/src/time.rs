@@ -46,7 +46,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let moment: jiff::Timestamp = text
             .parse()
-            .map_err(|_| ParseTimestampError(text.chars().take(80).collect()))?;
+            .map_err(|_| ParseTimestampError(crate::visible_start(text, 80)))?;
         Ok(Self(moment.as_second()))
     }
 }

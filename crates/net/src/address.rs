@@ -174,7 +174,7 @@ fn without_dots(path: &str) -> String {
 
 fn fault(text: &str, reason: &'static str) -> Error {
     Error::Address {
-        text: text.chars().take(160).collect(),
+        text: boltworks_model::visible_start(text, 160),
         reason,
     }
 }

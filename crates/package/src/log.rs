@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Write;
 
-use boltworks_model::{Event, Sink};
+use boltworks_model::{Event, Sink, is_unseen};
 use boltworks_store::{BlobDraft, Store};
 
 use crate::Error;
@@ -170,7 +170,7 @@ fn printable(bytes: &[u8]) -> String {
             '\r' => shown.clear(),
             '\u{8}' => drop(shown.pop()),
             '\t' => shown.push(c),
-            c if c.is_control() => shown.push(char::REPLACEMENT_CHARACTER),
+            c if is_unseen(c) => shown.push(char::REPLACEMENT_CHARACTER),
             c => shown.push(c),
         }
     }
@@ -257,6 +257,7 @@ mod tests {
         check(b"bb\x08b \x1b[K", "bb");
         check(b"\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b", "ab");
         // What is not whole is shown.
+        check("a\u{202e}b\u{200b}".as_bytes(), "a\u{fffd}b\u{fffd}");
         check(b"\x1b]0;all of it", "\u{fffd}]0;all of it");
         check(b"\x1b[31", "\u{fffd}[31");
         check(b"\x1b", "\u{fffd}");

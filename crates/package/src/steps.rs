@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use boltworks_model::{Ambient, Event};
+use boltworks_model::{Ambient, Event, visible_line};
 use boltworks_recipe::resolved::Step;
 use boltworks_sandbox::{End, Exit, GuestSpec, Limits, Local, Rescue, StepSpec};
 
@@ -91,6 +91,13 @@ impl Count {
     }
 }
 
+/// What a step is called, in one line of a message: a recipe may write it over several.
+fn own_name(step: &Step) -> Option<String> {
+    let name = step.name.as_deref().map(str::trim);
+    let name = name.filter(|name| !name.is_empty())?;
+    Some(visible_line(name).into_owned())
+}
+
 /// What a step runs itself, if anything.
 fn script_of(step: &Step) -> Option<&str> {
     let script = step.runs.as_deref();
@@ -116,10 +123,8 @@ impl Runner<'_> {
         ambient: &Ambient<'_>,
     ) -> Result<Option<Stopped>, Error> {
         for (index, step) in steps.iter().enumerate() {
-            let name = match &step.name {
-                Some(name) => format!("{above}{name}"),
-                None => format!("{above}step {}", index + 1),
-            };
+            let name = own_name(step).unwrap_or_else(|| format!("step {}", index + 1));
+            let name = format!("{above}{name}");
             if let Some(stopped) = self.run_one(step, &name, log, ambient)? {
                 return Ok(Some(stopped));
             }
@@ -170,10 +175,8 @@ impl Runner<'_> {
             }
         }
         for (index, inner) in step.pipeline.iter().enumerate() {
-            let inner_name = match &inner.name {
-                Some(inner_name) => format!("{name} / {inner_name}"),
-                None => format!("{name} / {}", index + 1),
-            };
+            let inner_name = own_name(inner).unwrap_or_else(|| (index + 1).to_string());
+            let inner_name = format!("{name} / {inner_name}");
             if let Some(stopped) = self.run_one(inner, &inner_name, log, ambient)? {
                 return Ok(Some(stopped));
             }
@@ -391,6 +394,19 @@ fn worded(end: End) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_steps_name_is_one_line() {
+        let named = |name: &str| {
+            own_name(&Step {
+                name: Some(name.to_owned()),
+                ..Step::default()
+            })
+        };
+        let name = named("make\nerror: forged\u{1b}\n");
+        assert_eq!(name.as_deref(), Some("make\\nerror: forged\u{fffd}"));
+        assert_eq!(named("\n"), None);
+    }
 
     #[test]
     fn a_directory_with_a_quote_stays_one_word() {

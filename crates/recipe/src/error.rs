@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use boltworks_model::{Architecture, NameError, PackageName, ParseObjectIdError, RefNameError};
+use boltworks_model::{
+    Architecture, NameError, PackageName, ParseObjectIdError, RefNameError, visible_line,
+    visible_start,
+};
 use boltworks_version::apk::{DependencyError, VersionError};
-use boltworks_yaml::Place;
+use boltworks_yaml::{Place, did_you_mean};
 
 /// Why a recipe or an image could not be read or understood.
 ///
@@ -59,7 +62,7 @@ impl Error {
     /// What is wrong, without place and suggestion.
     pub fn message(&self) -> String {
         match self {
-            Self::Yaml(error) => error.message.clone(),
+            Self::Yaml(error) => visible_line(&error.message).into_owned(),
             Self::At { problem, .. } => one_line(problem),
         }
     }
@@ -78,8 +81,8 @@ impl Error {
             Self::Yaml(error) => error.advice(),
             Self::At { problem, .. } => problem
                 .suggestion()
-                .map(boltworks_yaml::did_you_mean)
-                .or_else(|| problem.help()),
+                .map(did_you_mean)
+                .or_else(|| Some(visible_line(&problem.help()).into_owned())),
         }
     }
 
@@ -93,7 +96,7 @@ impl Error {
 /// What is wrong, on one line whatever text it repeats.
 fn one_line(problem: &Problem) -> String {
     let text = problem.to_string();
-    text.replace(char::is_control, " ")
+    visible_line(&text).into_owned()
 }
 
 struct Hint<'a>(Option<&'a str>);
@@ -101,7 +104,7 @@ struct Hint<'a>(Option<&'a str>);
 impl fmt::Display for Hint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(suggestion) => write!(f, "; did you mean '{suggestion}'?"),
+            Some(suggestion) => write!(f, "; {}", did_you_mean(suggestion)),
             None => Ok(()),
         }
     }
@@ -313,7 +316,7 @@ pub enum Problem {
         text: String,
         /// The rule it breaks.
         rule: &'static str,
-        /// What to do next; empty where the rule says it.
+        /// What to do next.
         help: &'static str,
     },
     /// No name for a package made here.
@@ -351,60 +354,55 @@ pub enum Problem {
     },
 }
 
+/// The rule that a value breaks, and what to do next: no error is without.
+pub(crate) type Rule = [&'static str; 2];
+
 impl Problem {
+    /// What to do about a document that is not as this program writes it.
+    pub(crate) const ANOTHER_PROGRAM: &'static str =
+        "make the package again from its recipe: this document was written by another program";
+
     /// A value that breaks a rule.
-    pub(crate) fn value(what: &'static str, text: &str, rule: &'static str) -> Self {
-        let plain = |c: char| if c.is_control() { ' ' } else { c };
+    pub(crate) fn value(what: &'static str, text: &str, [rule, help]: Rule) -> Self {
         Self::BadValue {
             what,
-            text: text.chars().take(160).map(plain).collect(),
+            text: visible_start(text, 160),
             rule,
-            help: "",
+            help,
         }
-    }
-
-    /// The same with what to do next.
-    pub(crate) fn helped(mut self, advice: &'static str) -> Self {
-        if let Self::BadValue { help, .. } = &mut self {
-            *help = advice;
-        }
-        self
     }
 
     /// A text that is no name for a package made here.
     pub(crate) fn package_name(text: &str) -> Self {
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || "+_.-".contains(*c);
         let first = text.chars().next().filter(|c| !c.is_ascii_alphanumeric());
-        let plain = |c: char| if c.is_control() { ' ' } else { c };
         Self::BadPackageName {
-            text: text.chars().take(160).map(plain).collect(),
-            odd: first
-                .or_else(|| text.chars().find(|c| !is_plain(c)))
-                .map(plain),
+            text: visible_start(text, 160),
+            odd: first.or_else(|| text.chars().find(|c| !is_plain(c))),
         }
     }
 
     /// What to do next, where nothing is suggested.
-    fn help(&self) -> Option<String> {
+    fn help(&self) -> String {
         let fixed = match self {
             Self::BadPackageName { .. } => {
                 let rule = PackageName::OWN_RULE;
-                return Some(format!("write a name that {rule}, 256 at most"));
+                return format!("write a name that {rule}, 256 at most");
             }
             Self::MissingInput { name, .. } => {
-                return Some(format!("add it under `with` of this step: `{name}: …`"));
+                return format!("add it under `with` of this step: `{name}: …`");
             }
             Self::NoCommit { command, .. } => {
-                return Some(format!(
+                return format!(
                     "add `expected-commit: …` under `with` of this step: tags and branches can be \
                      moved. `{command}` tells it"
-                ));
+                );
             }
             Self::UnknownPipeline { name, .. } => {
-                return Some(format!(
+                return format!(
                     "'{name}.yaml' is looked for in the folders given with --pipeline-dir, in \
                      `pipelines` beside the recipe, and among the built-in pipelines"
-                ));
+                );
             }
             Self::RefusedPipeline { .. } => {
                 "put the file itself there, or name the folder it lies in with --pipeline-dir, or under \
@@ -447,13 +445,13 @@ impl Problem {
             Self::UnknownData { .. } => "add an entry of that `name` with `items` under `data`",
             Self::TwicePackage { .. } => "give one of them another name",
             Self::NotSupported { .. } => "take it away",
-            Self::BadDocument { .. }
-            | Self::Unchangeable { .. }
-            | Self::Name(_)
-            | Self::ObjectId(_)
-            | Self::RefName(_) => "",
+            Self::BadDocument { .. } => Self::ANOTHER_PROGRAM,
+            Self::Unchangeable { .. } => "change it by hand",
+            Self::Name(_) => "write letters, digits and + - . _, with a letter or a digit first",
+            Self::ObjectId(_) => "write the commit's name in full, as `git rev-parse` tells it",
+            Self::RefName(_) => "write the name as `git branch` or `git tag` has it: v1.2.3",
         };
-        Some(fixed.to_owned()).filter(|fixed| !fixed.is_empty())
+        fixed.to_owned()
     }
 
     /// What to write instead.

@@ -268,10 +268,13 @@ impl PipelineLibrary {
 
     /// Why there is no pipeline of this name.
     pub(crate) fn why_not(&self, name: &str) -> Problem {
-        let shown = name.chars().take(160).collect();
+        let shown = boltworks_model::visible_start(name, 160);
         let Some(plain) = plain(name) else {
-            let rule = "leads out of the folders that pipelines are looked for in";
-            return Problem::value("the pipeline", name, rule).helped(ELSEWHERE);
+            let rule = [
+                "leads out of the folders that pipelines are looked for in",
+                ELSEWHERE,
+            ];
+            return Problem::value("the pipeline", name, rule);
         };
         match self.refusal(&plain) {
             Some(Refused { path, rule }) => Problem::RefusedPipeline {

@@ -1,6 +1,6 @@
 //! What can go wrong with a registry, and whether trying again can help.
 
-use boltworks_model::{Cancelled, Sha256};
+use boltworks_model::{Cancelled, Sha256, visible_start};
 use boltworks_net::{Answer, Transience};
 
 /// Why something was not pushed or pulled.
@@ -244,20 +244,12 @@ fn parse_words(bytes: &[u8]) -> String {
         }
     });
     let all: Vec<String> = errors.chain(said.details).collect();
-    let line = shown(&all.join("; "), 300);
+    let line = visible_start(&all.join("; "), 300);
     if line.is_empty() {
         line
     } else {
         format!(": {line}")
     }
-}
-
-/// A stranger's text for a terminal: so many characters, none of them a control.
-pub(crate) fn shown(text: &str, most: usize) -> String {
-    text.chars()
-        .take(most)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
 }
 
 #[cfg(test)]
@@ -267,7 +259,7 @@ mod tests {
     #[test]
     fn a_stranger_is_quoted_without_harm() {
         let said = br#"{"errors":[{"code":"DENIED","message":"no\u001b[2J\nway"}]}"#;
-        assert_eq!(parse_words(said), ": no [2J way (DENIED)");
+        assert_eq!(parse_words(said), ": no\u{fffd}[2J\\nway (DENIED)");
         assert_eq!(parse_words(b"<html>"), "");
         assert_eq!(parse_words(br#"{"errors":[]}"#), "");
         let long = format!(r#"{{"details":"{}"}}"#, "x".repeat(1000));

@@ -129,7 +129,7 @@ impl Registry<'_> {
             what: what.clone(),
             registry: self.name.clone(),
             digest: actual,
-            said: crate::error::shown(&said, 160),
+            said: boltworks_model::visible_start(&said, 160),
         };
         if let Some(wanted) = digest.filter(|wanted| **wanted != actual) {
             return Err(lied(wanted.prefixed()));

@@ -21,7 +21,7 @@ use data_encoding::HEXUPPER;
 use serde::Deserialize;
 
 use crate::challenge::{self, Challenge};
-use crate::error::{shown, words};
+use crate::error::words;
 use crate::{Error, Held};
 
 /// No answer without content is larger.
@@ -345,7 +345,7 @@ impl<'a> Registry<'a> {
                 what: what.to_owned(),
                 registry: self.name.clone(),
                 digest: *digest,
-                said: shown(&said, 160),
+                said: boltworks_model::visible_start(&said, 160),
             }),
             _ => Ok(()),
         }

@@ -249,7 +249,7 @@ fn require(sound: bool, what: &'static str, text: &str) -> Result<(), Error> {
     } else {
         Err(Error::Invalid {
             what,
-            text: text.chars().take(160).collect(),
+            text: boltworks_model::visible_start(text, 160),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use boltworks_model::{visible, visible_line, visible_start};
 use serde::de::IgnoredAny;
 use serde_saphyr::Error as Inner;
 use serde_saphyr::budget::BudgetBreach;
@@ -35,19 +36,12 @@ impl Place {
             .trim_end()
             .chars()
             .take(Self::SNIPPET_CHARS)
-            .map(|c| {
-                if c.is_control() && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect();
+            .collect::<String>();
         Self {
             file: file.to_owned(),
             line,
             column,
-            snippet,
+            snippet: visible(&snippet).into_owned(),
         }
     }
 }
@@ -55,7 +49,7 @@ impl Place {
 impl fmt::Display for Place {
     /// `file:line:column`, as far as they are known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(&visible_line(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
             if self.column > 0 {
@@ -121,7 +115,8 @@ impl Error {
     /// What to do next, a line: what is suggested, if anything is.
     pub fn advice(&self) -> Option<String> {
         let suggested = self.suggestion.as_deref().map(did_you_mean);
-        suggested.or_else(|| self.help.clone())
+        let help = || Some(visible_line(self.help.as_deref()?).into_owned());
+        suggested.or_else(help)
     }
 
     /// The same error with what to write instead.
@@ -144,9 +139,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place(), self.message)?;
+        write!(f, "{}: {}", self.place(), visible_line(&self.message))?;
         match &self.suggestion {
-            Some(suggestion) => write!(f, "; did you mean '{suggestion}'?"),
+            Some(suggestion) => write!(f, "; {}", did_you_mean(suggestion)),
             None => Ok(()),
         }
     }
@@ -156,7 +151,7 @@ impl std::error::Error for Error {}
 
 /// The question that goes with a suggestion.
 pub fn did_you_mean(suggestion: &str) -> String {
-    format!("did you mean '{suggestion}'?")
+    format!("did you mean '{}'?", visible_line(suggestion))
 }
 
 /// From the reader's error to ours: our words, the place, the nearest known name, what to do.
@@ -485,8 +480,5 @@ fn unknown(what: &str, text: &str, known: &[&'static str]) -> (String, Option<&'
 
 /// A user's text, short enough for one line of a message.
 fn cut(text: &str) -> String {
-    text.chars()
-        .take(160)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    visible_start(text, 160)
 }

@@ -233,7 +233,7 @@ fn what_a_recipe_did_is_said_with_what_helps() -> Result<()> {
     for (script, path) in [
         ("touch .PKGINFO", ".PKGINFO"),
         ("echo x >b\nln b c", "c"),
-        ("printf 'touch \"a\\nb\"' >x\n. ./x\nrm x", "a�b"),
+        ("printf 'touch \"a\\nb\"' >x\n. ./x\nrm x", "a\\nb"),
     ] {
         says(
             &format!("mkdir -p {folder}\ncd {folder}\n{script}"),

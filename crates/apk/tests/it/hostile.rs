@@ -46,7 +46,8 @@ fn names_that_would_become_lines() {
             ..Raw::default()
         };
         let refused = open(&with_data(&data(&[raw]))).unwrap_err();
-        let shown = name.replace(|c: char| c.is_control(), "\u{fffd}");
+        let shown = name.replace('\n', "\\n");
+        let shown = shown.replace(|c: char| c.is_control(), "\u{fffd}");
         let expected = format!("take '{shown}' into a package: its name holds a control character");
         assert_eq!(reasons(&refused), expected);
     }

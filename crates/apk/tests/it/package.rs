@@ -248,7 +248,7 @@ fn what_apk_would_not_take_is_not_written() {
     let meta = || Meta::new(0o644, 0);
     let node = |kind| Node { meta: meta(), kind };
     insta::assert_snapshot!(refusal(".hidden", Node::file(meta(), *b"")), @"take '.hidden' into a package: apk takes a name at the top that begins with '.' for its own");
-    insta::assert_snapshot!(refusal("usr/a\nb", Node::file(meta(), *b"")), @"take 'usr/a�b' into a package: its name holds a control character");
+    insta::assert_snapshot!(refusal("usr/a\nb", Node::file(meta(), *b"")), @r"take 'usr/a\nb' into a package: its name holds a control character");
     insta::assert_snapshot!(refusal("usr/link", Node::symlink(meta(), "a\nb")), @"take 'usr/link' into a package: the target it links to holds a control character");
     insta::assert_snapshot!(refusal("dev", node(Kind::CharDevice { major: 1, minor: 3 })), @"take 'dev' into a package: a package holds no devices");
     insta::assert_snapshot!(refusal("usr/z", node(Kind::Hardlink(path("usr/none")))), @"take 'usr/z' into a package: it is a hard link to something that is no file before it");

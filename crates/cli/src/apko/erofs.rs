@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::single::erofs::{self, Line, MountOrder, Source};
+use boltworks_model::is_unseen;
 use serde_json::json;
 
 use crate::commands::session;
@@ -88,8 +89,7 @@ pub(super) fn list(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failu
 fn row(line: &Line) -> Vec<String> {
     let printable = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let is_odd = |c: char| c.is_control();
-        if text.contains(is_odd) {
+        if text.contains(is_unseen) {
             text.escape_debug().to_string()
         } else {
             text

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::texts::{self, LintOrder};
+use boltworks_model::visible_line;
 use boltworks_recipe::lint::{Finding, Level};
 use serde_json::{Value, json};
 
@@ -59,6 +60,10 @@ pub(crate) fn run(lint: &Lint, output: &Output) -> Result<ExitCode, Failure> {
 
 /// `zlib.yaml:3:12: warning: … [version]; write: …`
 fn line(finding: &Finding) -> String {
+    visible_line(&told(finding)).into_owned()
+}
+
+fn told(finding: &Finding) -> String {
     let spot = &finding.spot;
     let what = format!(
         "{}: {}: {} [{}]",

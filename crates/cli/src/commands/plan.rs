@@ -57,7 +57,7 @@ fn describe(item: &Item) -> String {
     let subject = item.subject.to_string();
     match &item.state {
         State::Fresh(_) => format!("  {subject:<28} fresh"),
-        State::Stale(_, reasons) => format!("* {subject:<28} {}", told(reasons)),
+        State::Stale(_, reasons) => format!("* {subject:<28} {}", indented(&told(reasons))),
         State::Pending(on) => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             format!("? {subject:<28} waits for {}", names.join(", "))

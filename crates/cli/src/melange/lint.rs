@@ -1,6 +1,6 @@
 //! `melange lint`, and what linters found as a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use boltworks_factory::files::Place;
@@ -14,9 +14,11 @@ use super::{given, usage};
 use crate::failure::{Failure, exit};
 use crate::host;
 use crate::output::Output;
+use crate::table::indented;
 
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     let files = words.operands();
+    refuse_recipes(&files)?;
     let scratch = host::temporary();
     let reports = linting::files(&files, &given::lint_levels(words)?, &scratch)?;
     for (file, report) in files.iter().zip(&reports) {
@@ -34,13 +36,35 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     }
     let refused = Refused::from_reports(&reports);
     if let Some(refused) = &refused {
-        output.note(&format!("error: {refused}"));
+        output.note(&format!("error: {}", indented(&refused.to_string())));
     }
     Ok(if refused.is_none() {
         ExitCode::SUCCESS
     } else {
         exit::FAILED
     })
+}
+
+/// It is packages that are linted here; whoever names a recipe means another command.
+fn refuse_recipes(files: &[PathBuf]) -> Result<(), Failure> {
+    let is_recipe = |file: &&PathBuf| {
+        let end = file.extension().unwrap_or_default();
+        end == "yaml" || end == "yml"
+    };
+    let Some(file) = files.iter().find(is_recipe) else {
+        return Ok(());
+    };
+    let word = host::word(file.as_os_str());
+    Err(usage(
+        format!(
+            "{} is a recipe: packages are linted here, `.apk`",
+            file.display()
+        ),
+        format!(
+            "of a recipe, `boltworks recipe lint {word}` tells what is wrong; its packages can be linted \
+             when they are made"
+        ),
+    ))
 }
 
 fn keep(file: &Path, folder: &Path, document: &[u8]) -> Result<(), Failure> {

@@ -289,3 +289,25 @@ fn an_unknown_pipeline_stops_only_who_would_run_it() {
     let sign = run("melange sign a.apk").with_code(2);
     assert!(sign.err.contains("keygen local-melange.rsa"), "{sign:?}");
 }
+
+#[test]
+fn a_template_is_for_machines_unless_a_person_looks() {
+    let desk = Desk::new();
+    let step = "  - name: \"a\\e[31m\\u202eb\"\n    runs: x\n";
+    desk.write("hello.yaml", RECIPE.to_owned() + step);
+    let template = "{{range.Pipeline}}{{.Name}}{{end}}";
+    let piped = desk.run(&format!("melange query hello.yaml {template}"));
+    assert_eq!(piped.with_code(0).out, "a\u{1b}[31m\u{202e}b\n");
+    let terminal = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/kit/at_terminal.py"
+    );
+    let output = Command::new("python3")
+        .args([terminal, "[]", env!("CARGO_BIN_EXE_boltworks")])
+        .args(["melange", "query", "hello.yaml", template])
+        .current_dir(desk.path("."))
+        .output()
+        .expect("python3 is needed: apt-get install python3");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(shown.trim_end(), "a\u{fffd}[31m\u{fffd}b");
+}

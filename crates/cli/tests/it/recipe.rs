@@ -190,6 +190,85 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
 }
 
 #[test]
+fn what_is_no_folder_of_recipes_is_told() {
+    let desk = Desk::new();
+    desk.write("os/zlib.yaml", node("zlib", "", ""));
+    std::fs::create_dir(desk.path("none")).unwrap();
+    let commands = [
+        "recipe graph /dev/null",
+        "recipe graph os/zlib.yaml",
+        "recipe graph os none",
+        "recipe graph os ./os/../os",
+        "melange lint os/zlib.yaml",
+    ];
+    let told = commands.map(|words| desk.run(words).with_code(2).err);
+    insta::assert_snapshot!(told.concat(), @"
+    error: /dev/null is no folder
+    help: name a folder
+    error: os/zlib.yaml is no folder
+    help: name the folder that it is in
+    error: there is no recipe in none
+    help: name a folder whose files end in .yaml; what is in folders beneath it is not taken
+    error: one folder is named twice, as os and as ./os/../os
+    help: name each folder once
+    error: os/zlib.yaml is a recipe: packages are linted here, `.apk`
+    help: of a recipe, `boltworks recipe lint os/zlib.yaml` tells what is wrong; its packages can be linted when they are made
+    ");
+}
+
+const FORGED: &str = "package:
+  name: hello
+  version: 1
+  epoch: 0
+  description: \"says\\ehello\"
+";
+
+#[test]
+fn a_recipe_forges_no_line_and_is_told_once() {
+    let desk = Desk::new();
+    desk.write("os/hello.yaml", FORGED);
+    let told =
+        "os/hello.yaml:5:16: the description 'says\u{fffd}hello' has control characters in it";
+    let graph = desk.run("recipe graph os").with_code(0).err;
+    assert_eq!(
+        graph.matches("control characters in it").count(),
+        1,
+        "{graph}"
+    );
+    assert!(graph.contains(told), "{graph}");
+    let lint = desk.run("recipe lint os").with_code(1).out;
+    assert!(
+        lint.contains("os/hello.yaml:5:16: error: the description"),
+        "{lint}"
+    );
+    for words in [
+        "recipe compile os/hello.yaml",
+        "melange compile os/hello.yaml",
+    ] {
+        let compiled = desk.run(words).with_code(2).err;
+        assert!(compiled.contains("--> os/hello.yaml:5:16"), "{compiled}");
+        assert!(
+            compiled.contains("help: write it on one line"),
+            "{compiled}"
+        );
+    }
+    let forged = FORGED.replace("\\e", " ") + "pipeline:\n  - uses: \"x\\nerror: \\u202ey\"\n";
+    desk.write("os/hello.yaml", forged);
+    for words in [
+        "recipe graph os",
+        "recipe lint os",
+        "recipe compile os/hello.yaml",
+    ] {
+        let answer = desk.run(words);
+        let all = answer.out + &answer.err;
+        assert!(all.contains("x\\nerror: \u{fffd}y"), "{all}");
+        assert!(!all.contains('\u{202e}'), "{all}");
+    }
+    let document = desk.run("recipe lint os --json").with_code(1).out;
+    assert!(!document.contains('\u{202e}'), "{document}");
+}
+
+#[test]
 fn what_was_read_of_recipes_is_kept_and_never_believed_over_the_text() {
     let desk = Desk::new();
     let graph = || desk.run("recipe graph os --json").with_code(0).out;

@@ -89,6 +89,7 @@ pub fn graph(order: &GraphOrder) -> Result<Graph, Error> {
     for path in order.pipelines.iter().rev() {
         library = with_pipelines(library, &folder(path)?, &path.to_string_lossy())?;
     }
+    verify_each_once(&order.folders)?;
     let mut libraries = Vec::new();
     for path in &order.folders {
         libraries.push(with_own_pipelines(library.clone(), &folder(path)?, path)?);
@@ -107,6 +108,20 @@ pub fn graph(order: &GraphOrder) -> Result<Graph, Error> {
     Ok(sorted(&read))
 }
 
+/// That no folder is named twice: its recipes would be in each other's way.
+fn verify_each_once(folders: &[PathBuf]) -> Result<(), Error> {
+    let mut seen = BTreeMap::new();
+    for path in folders {
+        let stat = folder(path)?.stat_self()?;
+        if let Some(first) = seen.insert((stat.dev, stat.inode), path) {
+            let (first, path) = (first.display(), path.display());
+            let what = format!("one folder is named twice, as {first} and as {path}");
+            return Err(Error::asked(what, "name each folder once"));
+        }
+    }
+    Ok(())
+}
+
 /// A recipe's file, and what came of its text.
 type Read<'k> = (PathBuf, Result<Kept<'k>, Error>);
 
@@ -120,6 +135,12 @@ impl<'a> Reader<'a> {
     fn folder(&self, path: &Path) -> Result<Vec<Read<'a>>, Error> {
         let root = folder(path)?;
         let names = recipe_names(root.list()?)?;
+        if names.is_empty() {
+            return Err(Error::asked(
+                format!("there is no recipe in {}", path.display()),
+                "name a folder whose files end in .yaml; what is in folders beneath it is not taken",
+            ));
+        }
         let read = names.into_par_iter().map(|name| {
             let file = path.join(name.as_path());
             let text = root.read_text(&name, TEXT_LIMIT);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use boltworks_fsx::RelPath;
+use boltworks_model::{is_unseen, visible_line};
 use serde_json::{Value, json};
 
 use super::Level;
@@ -149,8 +150,8 @@ impl Spot {
     fn shown(&self) -> String {
         match (&self.path, self.note.as_str()) {
             (Some(path), "") => shown(path),
-            (Some(path), note) => format!("{} ({note})", shown(path)),
-            (None, note) => note.to_owned(),
+            (Some(path), note) => format!("{} ({})", shown(path), visible_line(note)),
+            (None, note) => visible_line(note).into_owned(),
         }
     }
 }
@@ -158,7 +159,7 @@ impl Spot {
 /// A path that a terminal can show: as it is, or with everything odd in it escaped.
 pub(super) fn shown(path: &RelPath) -> String {
     match path.as_str() {
-        Some(text) if !text.contains(|letter: char| letter.is_control() || letter == '\\') => {
+        Some(text) if !text.contains(|letter| is_unseen(letter) || letter == '\\') => {
             text.to_owned()
         }
         _ => path.as_bytes().escape_ascii().to_string(),

@@ -426,8 +426,8 @@ fn what_no_package_can_hold_is_refused_by_name() {
             told_refusal(files)
         },
     ];
-    insta::assert_snapshot!(all.join("\n"), @"
-    write the package app: take 'usr/new�line' into a package: its name holds a control character
+    insta::assert_snapshot!(all.join("\n"), @r"
+    write the package app: take 'usr/new\nline' into a package: its name holds a control character
     write the package app: take 'usr/bell�' into a package: its name holds a control character
     write the package app: take '.PKGINFO' into a package: apk takes a name at the top that begins with '.' for its own
     write the package app: take '.hidden' into a package: apk takes a name at the top that begins with '.' for its own

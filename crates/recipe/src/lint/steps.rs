@@ -49,7 +49,7 @@ fn wrong_inputs(subject: &Subject<'_>, step: &Step, uses: &Text) -> Vec<Spot> {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(160).collect()
+    boltworks_model::visible_start(text, 160)
 }
 
 /// A step of the build calls a program that needs the network.

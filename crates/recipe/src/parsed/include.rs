@@ -68,7 +68,10 @@ pub fn with_ground<E: From<Error>>(
         && let Some((include, is_overlay)) = ground(own, &origin)?
     {
         if files.len() > MAX_DEPTH {
-            let rule = "is included by what it includes itself, or by too many";
+            let rule = [
+                "is included by what it includes itself, or by too many",
+                "take one `include` out of the circle",
+            ];
             let problem = Problem::value("the file", &include, rule);
             return Err(Error::at(origin.place(&include), problem).into());
         }

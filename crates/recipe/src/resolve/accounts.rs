@@ -3,18 +3,21 @@
 use boltworks_yaml::Spanned;
 
 use super::image::Reader;
+use crate::error::Rule;
 use crate::parsed::{self, Text};
 use crate::resolved::{Accounts, Group, User};
 use crate::{Error, Problem};
 
 /// Of users and groups, the number that means none of them.
 const NOBODY: u32 = u32::MAX;
-const NO_NUMBER: &str = "is no user or group: it means none of them";
+const NO_NUMBER: Rule = [
+    "is no user or group: it means none of them",
+    "write a number from 1 to 4294967294",
+];
 pub(super) const ROOTS: &str = "is root's, which is there already";
 pub(super) const UID: &str = "write a number that is not 0: `uid: 65532`";
 pub(super) const NAME: &str = "write letters, digits and . _ -, 64 at most: `nonroot`";
 const PATH: &str = "write an absolute path without ':', or leave it out";
-const NUMBERS: &str = "write a number from 1 to 4294967294";
 
 impl Reader<'_> {
     pub(super) fn accounts(&self, accounts: &parsed::Accounts) -> Result<Accounts, Error> {
@@ -24,7 +27,7 @@ impl Reader<'_> {
                 .split(':')
                 .filter_map(|part| part.parse::<u64>().ok());
             if numbers.any(|number| number >= NOBODY.into()) {
-                let problem = Problem::value("run-as", &filled, NO_NUMBER).helped(NUMBERS);
+                let problem = Problem::value("run-as", &filled, NO_NUMBER);
                 return Err(Error::at(self.origin.place(text), problem));
             }
         }
@@ -52,10 +55,10 @@ impl Reader<'_> {
                 .clone()
                 .unwrap_or_else(|| self.origin.place(&user.username));
             let problem = match written {
-                Some(_) => Problem::value("the uid", "0", ROOTS),
-                None => Problem::value("the user", &username, "has no uid"),
+                Some(_) => Problem::value("the uid", "0", [ROOTS, UID]),
+                None => Problem::value("the user", &username, ["has no uid", UID]),
             };
-            return Err(Error::at(place, problem.helped(UID)));
+            return Err(Error::at(place, problem));
         }
         for number in [user.uid, user.gid].into_iter().flatten() {
             self.verify_number(number)?;
@@ -80,7 +83,7 @@ impl Reader<'_> {
         let written = number.value.to_string();
         Err(Error::at(
             place,
-            Problem::value("the number", &written, NO_NUMBER).helped(NUMBERS),
+            Problem::value("the number", &written, NO_NUMBER),
         ))
     }
 
@@ -112,7 +115,7 @@ impl Reader<'_> {
             1..=64 => "is not of letters, digits and . _ -",
             _ => "is longer than 64 characters",
         };
-        Err(self.bad(text, what, &filled, rule).helped(NAME))
+        Err(self.bad(text, what, &filled, [rule, NAME]))
     }
 
     fn account_path(
@@ -124,7 +127,7 @@ impl Reader<'_> {
         let path = path.map_err(|error| error.helped(PATH))?;
         match (text, &path) {
             (Some(text), Some(path)) if path.contains(':') => {
-                Err(self.bad(text, what, path, "has ':' in it").helped(PATH))
+                Err(self.bad(text, what, path, ["has ':' in it", PATH]))
             }
             _ => Ok(path),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use boltworks_yaml::Place;
 
 use super::accounts::{NAME, ROOTS, UID};
+use crate::error::Rule;
 use crate::parsed::{Entrypoint, Image, Number, Text};
 use crate::{Error, Problem};
 
@@ -24,7 +25,7 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    fn bad(&self, at: &Text, what: &'static str, rule: &'static str) -> Error {
+    fn bad(&self, at: &Text, what: &'static str, rule: Rule) -> Error {
         bad_at(self.image.origin.place(at), what, at, rule)
     }
 
@@ -39,7 +40,10 @@ impl Checks<'_> {
                 _ => false,
             };
             if !is_known {
-                let rule = "is neither an address nor @TAG and an address, with one space between";
+                let rule = [
+                    "is neither an address nor @TAG and an address, with one space between",
+                    "write each on a line of its own: `- FOLDER`, or `- '@TAG FOLDER'`",
+                ];
                 return Err(self.bad(text, "the repository", rule));
             }
         }
@@ -70,8 +74,10 @@ impl Checks<'_> {
         ];
         match others.into_iter().find(|(_, is_said)| *is_said) {
             Some((field, _)) => {
-                let rule =
-                    "is said beside a baseimage, where only contents, archs and include are taken";
+                let rule = [
+                    "is said beside a baseimage, where only contents, archs and include are taken",
+                    "take it away, or `baseimage`",
+                ];
                 let place = image.origin.place(&base.image);
                 Err(bad_at(place, "the field", field, rule))
             }
@@ -89,11 +95,10 @@ impl Checks<'_> {
                 Some(uid) if uid.value != 0 => {}
                 Some(uid) => {
                     let place = origin.at(uid.line, uid.column);
-                    return Err(bad_at(place, "the uid", "0", ROOTS).helped(UID));
+                    return Err(bad_at(place, "the uid", "0", [ROOTS, UID]));
                 }
                 None => {
-                    let error = self.bad(&user.username, "the user", "has no uid");
-                    return Err(error.helped(UID));
+                    return Err(self.bad(&user.username, "the user", ["has no uid", UID]));
                 }
             }
         }
@@ -110,7 +115,7 @@ impl Checks<'_> {
         let number = number.filter(|_| name.line() == 0);
         let number = number.map(|number| origin.at(number.line, number.column));
         let place = number.unwrap_or_else(|| origin.place(name));
-        bad_at(place, what, "", "is missing").helped(NAME)
+        bad_at(place, what, "", ["is missing", NAME])
     }
 
     fn format(&self) -> Result<(), Error> {
@@ -119,10 +124,16 @@ impl Checks<'_> {
         };
         match format.as_str() {
             "erofs" if self.image.layering.is_some() => {
-                Err(self.bad(format, "the format", "has one layer: leave out layering"))
+                Err(self.bad(format, "the format", ONE_LAYER))
             }
             "" | "tar" | "erofs" => Ok(()),
-            _ => Err(self.bad(format, "the format", "is none: there are tar and erofs")),
+            _ => {
+                let rule = [
+                    "is none: there are tar and erofs",
+                    "write `format: tar`, or leave it out",
+                ];
+                Err(self.bad(format, "the format", rule))
+            }
         }
     }
 
@@ -147,22 +158,38 @@ impl Checks<'_> {
                 return Err(self.bad(&key.name, "the key's name", FILE_NAME));
             }
             if key.content.is_empty() {
-                return Err(self.bad(&key.name, "the key", "has no content"));
+                return Err(self.bad(
+                    &key.name,
+                    "the key",
+                    ["has no content", "add `content: …` with the key's text"],
+                ));
             }
             if !seen.insert(key.name.as_str()) {
-                return Err(self.bad(&key.name, "the key", "is there twice"));
+                return Err(self.bad(
+                    &key.name,
+                    "the key",
+                    ["is there twice", "keep one of the two"],
+                ));
             }
         }
         Ok(())
     }
 }
 
-fn bad_at(at: Place, what: &'static str, text: &str, rule: &'static str) -> Error {
+fn bad_at(at: Place, what: &'static str, text: &str, rule: Rule) -> Error {
     Error::at(at, Problem::value(what, text, rule))
 }
 
-const FILE_NAME: &str =
-    "is no name of a file: letters, digits, _ and -, and . but not first, are taken";
+const FILE_NAME: Rule = [
+    "is no name of a file: letters, digits, _ and -, and . but not first, are taken",
+    "write one such as `name: vendor.rsa.pub`",
+];
+
+/// What EROFS has not.
+pub(super) const ONE_LAYER: Rule = [
+    "has one layer: leave out layering",
+    "take `layering` away, or write `format: tar`",
+];
 
 fn is_file_name(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

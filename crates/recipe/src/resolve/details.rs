@@ -15,25 +15,37 @@ impl Fields<'_> {
     pub(super) fn setcap(&self, parsed: &[parsed::Capability]) -> Result<Vec<Capability>, Error> {
         let one = |capability: &parsed::Capability| {
             let path = self.one_line("the path", &capability.path)?;
-            let Some(reason) = self.optional_sentence(capability.reason.as_ref())? else {
-                let problem = Problem::value("the capability of", &path, "needs a reason");
-                let help = "add `reason: …` beside `path`: who reads the package will ask";
-                return Err(self.0.problem(&capability.path, problem.helped(help)));
+            let Some(reason) = self.optional_sentence("the reason", capability.reason.as_ref())?
+            else {
+                let rule = [
+                    "needs a reason",
+                    "add `reason: …` beside `path`: who reads the package will ask",
+                ];
+                return Err(self.bad(&capability.path, "the capability of", &path, rule));
             };
             if leaves(&path) {
-                let rule = "does not stay in the package";
+                let rule = [
+                    "does not stay in the package",
+                    "write it from the package's root on: `/usr/bin/ping`",
+                ];
                 return Err(self.bad(&capability.path, "the path", &path, rule));
             }
             let add = self.environment(&capability.add)?;
             for ((names, flags), text) in add.iter().zip(capability.add.values()) {
                 let is_known = |name: &str| capability_bit(name).is_some();
                 if let Some(name) = names.split(',').find(|name| !is_known(name)) {
-                    let rule = "is none of the kernel's, in small letters: cap_net_raw";
+                    let rule = [
+                        "is none of the kernel's, in small letters: cap_net_raw",
+                        "write one that capabilities(7) names; several with commas between",
+                    ];
                     return Err(self.bad(text, "the capability", name, rule));
                 }
                 let set = flags.trim_start_matches(['+', '=']);
                 if set.is_empty() || !set.bytes().all(|flag| b"eip".contains(&flag)) {
-                    let rule = "are not of the form +eip";
+                    let rule = [
+                        "are not of the form +eip",
+                        "write + and of e, i and p those that are meant: `+ep`",
+                    ];
                     return Err(self.bad(text, "the flags", flags, rule));
                 }
             }
@@ -59,7 +71,7 @@ impl Fields<'_> {
             let near = closest(&filled, known.iter().map(String::as_str));
             let problem = Problem::UnknownWord {
                 what: "capability",
-                text: filled.chars().take(160).collect(),
+                text: boltworks_model::visible_start(&filled, 160),
                 known: "the kernel's, as capabilities(7) names them: CAP_NET_ADMIN".to_owned(),
                 suggestion: near.map(str::to_owned),
             };
@@ -74,9 +86,11 @@ impl Fields<'_> {
         if let (Some(text), Some(part)) = (&parsed.part, &part)
             && !matches!(part.as_str(), "a" | "o")
         {
-            let rule = "is neither a, an application, nor o, an operating system";
-            let error = self.bad(text, "the part", part, rule);
-            return Err(error.helped("write `part: a`, or leave it out"));
+            let rule = [
+                "is neither a, an application, nor o, an operating system",
+                "write `part: a`, or leave it out",
+            ];
+            return Err(self.bad(text, "the part", part, rule));
         }
         let (vendor, product) = (
             self.cpe_value(parsed.vendor.as_ref())?,
@@ -87,9 +101,11 @@ impl Fields<'_> {
             (&parsed.product, &product, &vendor),
         ] {
             if let (Some(text), Some(there), None) = (text, there, other) {
-                let rule = "stands alone: a CPE has a vendor and a product";
-                let error = self.bad(text, "the name", there, rule);
-                return Err(error.helped("write both, `vendor: …` and `product: …`, or neither"));
+                let rule = [
+                    "stands alone: a CPE has a vendor and a product",
+                    "write both, `vendor: …` and `product: …`, or neither",
+                ];
+                return Err(self.bad(text, "the name", there, rule));
             }
         }
         Ok(Cpe {
@@ -114,11 +130,11 @@ impl Fields<'_> {
                 .all(|byte| is_plain(byte) || b"+_.-".contains(&byte))
                 && value.bytes().next().is_some_and(is_plain);
             if !is_value {
-                let rule = "has other characters than small letters, digits and + _ . -";
-                let error = self.bad(text, "the part of a CPE", value, rule);
-                return Err(
-                    error.helped("write one part, as the vulnerability lists name it: `gnu`")
-                );
+                let rule = [
+                    "has other characters than small letters, digits and + _ . -",
+                    "write one part, as the vulnerability lists name it: `gnu`",
+                ];
+                return Err(self.bad(text, "the part of a CPE", value, rule));
             }
         }
         Ok(value)
@@ -143,9 +159,11 @@ impl Fields<'_> {
         if let Some(duration) = duration(filled.trim()) {
             return Ok(Some(duration));
         }
-        let rule = "is not of the form 1h30m or 90s";
-        let error = self.bad(text, "the timeout", &filled, rule);
-        Err(error.helped("write a time that is not below 0, or leave it out for no limit"))
+        let rule = [
+            "is not of the form 1h30m or 90s",
+            "write a time that is not below 0, or leave it out for no limit",
+        ];
+        Err(self.bad(text, "the timeout", &filled, rule))
     }
 }
 

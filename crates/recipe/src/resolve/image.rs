@@ -6,7 +6,9 @@ use boltworks_model::Architecture;
 use boltworks_version::apk::Dependency;
 use boltworks_yaml::{Place, Spanned, closest};
 
+use super::checks::ONE_LAYER;
 use super::{VARIABLE, parse_dependency, unique};
+use crate::error::Rule;
 use crate::parsed::{self, Origin, Permissions, Text};
 use crate::resolved::{
     Base, Certificate, EntrypointKind, Format, Image, Layering, PathKind, PathMutation, Places,
@@ -22,6 +24,9 @@ pub(super) const DEFAULT_ENVIRONMENT: [(&str, &str); 2] = [
     ),
     ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
 ];
+
+/// What to write for permissions.
+const MODE: &str = "write them as `ls` and `chmod` count: `0o755`";
 
 /// The layers apko makes at most where no budget is given.
 const DEFAULT_BUDGET: u32 = 10;
@@ -118,7 +123,7 @@ fn unknown<'a>(
 ) -> Error {
     let problem = Problem::UnknownWord {
         what,
-        text: text.chars().take(160).collect(),
+        text: boltworks_model::visible_start(text, 160),
         suggestion: closest(text, known.clone()).map(str::to_owned),
         known: known.collect::<Vec<_>>().join(", "),
     };
@@ -131,13 +136,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn bad(
-        &self,
-        at: &Text,
-        what: &'static str,
-        text: &str,
-        rule: &'static str,
-    ) -> Error {
+    pub(super) fn bad(&self, at: &Text, what: &'static str, text: &str, rule: Rule) -> Error {
         Error::at(self.origin.place(at), Problem::value(what, text, rule))
     }
 
@@ -167,8 +166,7 @@ impl Reader<'_> {
         match &**format {
             "tar" => Ok(Format::Tar),
             "erofs" if image.layering.is_some() => {
-                let rule = "has one layer: leave out layering";
-                Err(self.bad(format, "the format", "erofs", rule))
+                Err(self.bad(format, "the format", "erofs", ONE_LAYER))
             }
             "erofs" => Ok(Format::Erofs),
             other => {
@@ -225,9 +223,7 @@ impl Reader<'_> {
     fn environment(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
-                let rule = "must not be empty or have '=' in it";
-                let error = self.bad(text, "the name of a variable", name, rule);
-                return Err(error.helped(VARIABLE));
+                return Err(self.bad(text, "the name of a variable", name, VARIABLE));
             }
         }
         self.map(map)
@@ -263,7 +259,10 @@ impl Reader<'_> {
                 text,
                 "the command",
                 &filled,
-                "has a quote that is not closed",
+                [
+                    "has a quote that is not closed",
+                    "write the same quote again where the word ends",
+                ],
             )
         })
     }
@@ -287,7 +286,10 @@ impl Reader<'_> {
             return Ok((scanner, EntrypointKind::ServiceBundle));
         }
         if let Some(service) = entrypoint.services.values().next() {
-            let rule = "needs the type service-bundle";
+            let rule = [
+                "needs the type service-bundle",
+                "add `type: service-bundle` beside `services`, or write `command: …` in their place",
+            ];
             return Err(self.bad(service, "a service", service, rule));
         }
         let command = match self.optional(entrypoint.shell_fragment.as_ref())? {
@@ -311,7 +313,10 @@ impl Reader<'_> {
             text,
             what,
             &filled,
-            "is not an absolute path without . and ..",
+            [
+                "is not an absolute path without . and ..",
+                "write it from / on: `/srv/data`",
+            ],
         ))
     }
 
@@ -342,7 +347,11 @@ impl Reader<'_> {
         let source = self.optional(path.source.as_ref())?;
         let is_link = matches!(kind, PathKind::Hardlink | PathKind::Symlink);
         if is_link && source.is_none() {
-            return Err(self.bad(&path.path, "the link", &path.path, "needs a source"));
+            let rule = [
+                "needs a source",
+                "add `source: …`, the path that it leads to",
+            ];
+            return Err(self.bad(&path.path, "the link", &path.path, rule));
         }
         if let (PathKind::Hardlink, Some(source)) = (kind, &path.source) {
             self.absolute("the source of a hardlink", source)?;
@@ -362,11 +371,12 @@ impl Reader<'_> {
     fn mode(&self, mode: Spanned<Permissions>) -> Result<u32, Error> {
         let Permissions { bits, is_bare } = mode.value;
         let rule = match bits {
-            _ if is_bare => {
-                "are read as a decimal number, and set other bits: write 0o and the digits"
-            }
+            _ if is_bare => [
+                "are read as a decimal number, and set other bits: write 0o and the digits",
+                MODE,
+            ],
             0..=0o7777 => return Ok(bits),
-            _ => "are more than 0o7777",
+            _ => ["are more than 0o7777", MODE],
         };
         let problem = Problem::value("the permissions", &bits.to_string(), rule);
         Err(Error::at(self.origin.at(mode.line, mode.column), problem))
@@ -376,7 +386,11 @@ impl Reader<'_> {
         let one = |key: &parsed::RuntimeKey| {
             let name = (self.fill)(&key.name)?;
             if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0', '\n']) {
-                return Err(self.bad(&key.name, "the key's name", &name, "is not a file name"));
+                let rule = [
+                    "is not a file name",
+                    "write one such as `name: vendor.rsa.pub`",
+                ];
+                return Err(self.bad(&key.name, "the key's name", &name, rule));
             }
             Ok(RuntimeKey {
                 name,
@@ -405,7 +419,14 @@ impl Reader<'_> {
                 let number = budget.value.to_string();
                 Error::at(
                     place,
-                    Problem::value("the budget", &number, "is no number of layers"),
+                    Problem::value(
+                        "the budget",
+                        &number,
+                        [
+                            "is no number of layers",
+                            "write a number from 1 on: `budget: 10`",
+                        ],
+                    ),
                 )
             })
         });
@@ -585,7 +606,7 @@ mod tests {
         {"archs":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"],"environment":{"PATH":"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"format":"erofs"}
         web.yaml:1:9: the format 'zip' is none: there are tar and erofs
         web.yaml:1:10: include is not supported yet
-        web.yaml:1:19: the name of a variable '' must not be empty or have '=' in it
+        web.yaml:1:19: the name of a variable '' must not be empty, or have '=' or control characters in it
         web.yaml:1:11: the volume 'data' is not an absolute path without . and ..
         web.yaml:1:37: the key's name '../k' is no name of a file: letters, digits, _ and -, and . but not first, are taken
         "#);

@@ -17,7 +17,8 @@ fn told(text: &str) -> String {
             )
         })
         .unwrap_err();
-    let help = error.help().unwrap_or_else(|| panic!("no help: {error}"));
+    let help = error.help().filter(|help| !help.is_empty());
+    let help = help.unwrap_or_else(|| panic!("no help: {error}"));
     let (place, message) = (error.place(), error.message());
     format!("{place}: {message}\n  {help}\n")
 }
@@ -211,6 +212,75 @@ fn the_rest_of_a_recipe() {
     a.yaml:6:12: the recipe makes too many packages: the limit is 20000
       make several recipes of it, or range over fewer items
     "#);
+}
+
+#[test]
+fn what_no_line_of_a_package_can_hold() {
+    insta::assert_snapshot!(below_told([
+        r#"  description: "a\eb""#,
+        r#"  url: "https://example.org/\a""#,
+        r#"  commit: "\x9b31m""#,
+        r#"  copyright: [{license: "MIT\nmaintainer = b"}]"#,
+        r#"  scriptlets: {trigger: {script: x, paths: ["", "/a\ab"]}}"#,
+        r#"  setcap: [{path: /bin/a, add: {cap_chown: +ep}, reason: "\x7f"}]"#,
+        "  description: ${{vars.x}}\nvars: {x: \"a\\b\"}\n",
+        "subpackages:\n  - name: b\n    description: \"\\u0001\"\n",
+        "data: [{name: d, items: {b: \"\\x1b\"}}]\nsubpackages:\n  - range: d\n    name: ${{range.key}}\n    url: a${{range.value}}\n",
+    ]), @r"
+    a.yaml:4:16: the description 'a�b' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:4:8: the url 'https://example.org/�' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:4:11: the commit '�31m' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:4:25: the licence 'MIT\nmaintainer = b' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:4:49: the trigger's path '/a�b' is not an absolute path without white space and control characters
+      write it from / on: `/usr/share/fonts/*`
+    a.yaml:4:58: the reason '�' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:4:16: the description 'a�' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:6:18: the description '�' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    a.yaml:8:10: the url 'a�' has control characters in it
+      write it on one line, and without what `\e`, `\x…` and `\u…` make in double quotes
+    ");
+}
+
+#[test]
+fn a_description_may_go_over_lines() {
+    let library = library();
+    let text = format!("{HEAD}  description: \"one\\ttwo\\r\\n\\n  three \\u202e\"\n");
+    let recipe = parse_recipe("a.yaml", &text).unwrap();
+    let options = ResolveOptions::new(Architecture::X86_64, &library);
+    let recipe = resolve(&recipe, &options).unwrap();
+    assert_eq!(recipe.package.description, "one two three \u{202e}");
+}
+
+#[test]
+fn what_is_made_of_variables() {
+    insta::assert_snapshot!(below_told([
+        "var-transforms:\n  - {from: a, match: a, replace: b, to: 'x}}'}\n",
+        "var-transforms:\n  - {from: a, match: a, replace: $1ä, to: x}\n",
+        "var-transforms:\n  - {from: a, match: '(', replace: b, to: x}\n",
+        "environment: {environment: {\"a\\nb\": c}}\n",
+        "pipeline:\n  - with: {a: b}\n",
+        "pipeline:\n  - uses: \"a\\nerror: b\"\n",
+    ]), @r"
+    a.yaml:5:41: the name of a variable 'x}}' has other characters than letters, digits and . _ -
+      write a name that has not, without `${{vars.` and `}}`: `to: mangled-version`
+    a.yaml:5:34: the replacement '$1ä' has a letter beyond ASCII right after a group: write ${1} or ${name}
+      put the group's number or name in braces
+    a.yaml:5:22: the pattern is not understood at character 1: ')' is missing
+      patterns are Go's, RE2: no look-around, no back-references
+    a.yaml:4:37: the name of a variable 'a\nb' must not be empty, or have '=' or control characters in it
+      write `NAME: value`, or take it away
+    a.yaml:5:15: an input 'b' is given, but the step uses no pipeline
+      add `uses: …` to the step, or take `with` away
+    a.yaml:5:11: unknown pipeline 'a\nerror: b': no folder of pipelines has a file of that name
+      'a\nerror: b.yaml' is looked for in the folders given with --pipeline-dir, in `pipelines` beside the recipe, and among the built-in pipelines
+    ");
 }
 
 #[test]

@@ -33,12 +33,16 @@ use self::scope::{Part, Scope};
 use self::steps::{Found, Pipelines};
 use self::subpackages::Kept;
 use self::variables::Variables;
+use crate::error::Rule;
 use crate::parsed::Text;
 use crate::substitute::Budget;
 use crate::{Error, PipelineLibrary, Problem, parsed, resolved};
 
-/// What to do about a name of a variable that is none.
-const VARIABLE: &str = "write `NAME: value`, or take it away";
+/// What is wrong with a name of a variable that is none.
+const VARIABLE: Rule = [
+    "must not be empty, or have '=' or control characters in it",
+    "write `NAME: value`, or take it away",
+];
 
 /// The C library that triplets name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

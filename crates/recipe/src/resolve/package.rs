@@ -7,11 +7,22 @@ use boltworks_version::apk::{Dependency, Op, Version};
 
 use super::scope::Scope;
 use super::{VARIABLE, parse_dependency, unique};
+use crate::error::Rule;
 use crate::parsed::{self, Text};
 use crate::resolved::{
     Copyright, Dependencies, Package, PackageOptions, Scriptlets, Subpackage, Trigger, licenses,
 };
 use crate::{Error, Problem};
+
+/// What no line of a package can hold.
+const CONTROLS: Rule = [
+    "has control characters in it",
+    "write it on one line, and without what `\\e`, `\\x…` and `\\u…` make in double quotes",
+];
+
+const DESCRIPTION: &str = "the description";
+const URL: &str = "the url";
+const COMMIT: &str = "the commit";
 
 /// Reads fields of a recipe where `Scope` says what they may name.
 pub(super) struct Fields<'a>(pub(super) &'a Scope<'a>);
@@ -28,23 +39,39 @@ impl Fields<'_> {
         text.map(|text| self.0.fill_known(text)).transpose()
     }
 
-    /// A text for people on one line, white space put together.
-    fn sentence(&self, text: Option<&Text>) -> Result<String, Error> {
-        let text = self.known(text)?.unwrap_or_default();
-        Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    /// A text for people on one line, white space put together: over how many lines it is written
+    /// does not matter.
+    fn sentence(&self, what: &'static str, text: Option<&Text>) -> Result<String, Error> {
+        let Some(text) = text else {
+            return Ok(String::new());
+        };
+        let filled = self.0.fill_known(text)?;
+        let sentence = filled.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.verify_seen(what, text, &sentence)?;
+        Ok(sentence)
     }
 
-    pub(super) fn optional_sentence(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
-        Ok(Some(self.sentence(text)?).filter(|text| !text.is_empty()))
+    pub(super) fn optional_sentence(
+        &self,
+        what: &'static str,
+        text: Option<&Text>,
+    ) -> Result<Option<String>, Error> {
+        Ok(Some(self.sentence(what, text)?).filter(|text| !text.is_empty()))
     }
 
     /// Text without line breaks and other control characters.
     pub(super) fn one_line(&self, what: &'static str, text: &Text) -> Result<String, Error> {
         let filled = self.0.fill(text)?;
-        if filled.contains(char::is_control) {
-            return Err(self.bad(text, what, &filled, "has control characters in it"));
-        }
+        self.verify_seen(what, text, &filled)?;
         Ok(filled)
+    }
+
+    /// That nothing is in a text which no line of a package can hold.
+    fn verify_seen(&self, what: &'static str, text: &Text, filled: &str) -> Result<(), Error> {
+        if filled.contains(char::is_control) {
+            return Err(self.bad(text, what, filled, CONTROLS));
+        }
+        Ok(())
     }
 
     /// A list without its blank lines.
@@ -70,9 +97,7 @@ impl Fields<'_> {
         let mut filled = BTreeMap::new();
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
-                let rule = "must not be empty or have '=' in it";
-                let error = self.bad(text, "the name of a variable", name, rule);
-                return Err(error.helped(VARIABLE));
+                return Err(self.bad(text, "the name of a variable", name, VARIABLE));
             }
             filled.insert(name.clone(), self.0.fill(text)?);
         }
@@ -106,7 +131,10 @@ impl Fields<'_> {
             for provided in self.dependencies(std::slice::from_ref(text))? {
                 let is_exact = matches!(provided.constraint, None | Some((Op::Equal, _)));
                 if provided.tag.is_some() || !is_exact {
-                    let rule = "is not of the form name or name=version";
+                    let rule = [
+                        "is not of the form name or name=version",
+                        "write the name alone, or name=1.2-r0",
+                    ];
                     return Err(self.bad(text, "what is provided,", &provided.to_string(), rule));
                 }
             }
@@ -122,11 +150,11 @@ impl Fields<'_> {
         if let (Some(text), Some(path)) = (text, &path)
             && (path.starts_with('/') || leaves(path))
         {
-            let problem =
-                Problem::value("the licence's path", path, "does not stay in the workspace");
-            let advice =
-                "write where the text lies in the workspace, without '/' at the front: COPYING";
-            return Err(self.0.problem(text, problem.helped(advice)));
+            let rule = [
+                "does not stay in the workspace",
+                "write where the text lies in the workspace, without '/' at the front: COPYING",
+            ];
+            return Err(self.bad(text, "the licence's path", path, rule));
         }
         Ok(path)
     }
@@ -136,8 +164,11 @@ impl Fields<'_> {
         let Some(text) = text else { return Ok(None) };
         let filled = self.0.fill(text)?;
         let bad = |_| {
-            let error = self.bad(text, "the priority", &filled, "is not a whole number");
-            error.helped("write a whole number, the highest goes first: `10`")
+            let rule = [
+                "is not a whole number",
+                "write a whole number, the highest goes first: `10`",
+            ];
+            self.bad(text, "the priority", &filled, rule)
         };
         match filled.trim() {
             "" => Ok(None),
@@ -148,13 +179,7 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn bad(
-        &self,
-        at: &Text,
-        what: &'static str,
-        text: &str,
-        rule: &'static str,
-    ) -> Error {
+    pub(super) fn bad(&self, at: &Text, what: &'static str, text: &str, rule: Rule) -> Error {
         self.0.problem(at, Problem::value(what, text, rule))
     }
 
@@ -170,13 +195,9 @@ impl Fields<'_> {
 
     fn scriptlets(&self, parsed: &parsed::Scriptlets) -> Result<Scriptlets, Error> {
         let trigger = self.optional(parsed.trigger.script.as_ref())?;
-        let paths = self.texts(&parsed.trigger.paths)?;
-        for (text, path) in parsed.trigger.paths.iter().zip(&paths) {
-            if !path.starts_with('/') || path.contains(char::is_whitespace) {
-                let rule = "is not an absolute path without white space";
-                let error = self.bad(text, "the trigger's path", path, rule);
-                return Err(error.helped("write it from / on: `/usr/share/fonts/*`"));
-            }
+        let mut paths = Vec::new();
+        for text in &parsed.trigger.paths {
+            paths.extend(self.trigger_path(text)?);
         }
         Ok(Scriptlets {
             trigger: trigger.map(|script| Trigger { script, paths }),
@@ -187,6 +208,22 @@ impl Fields<'_> {
             pre_upgrade: self.optional(parsed.pre_upgrade.as_ref())?,
             post_upgrade: self.optional(parsed.post_upgrade.as_ref())?,
         })
+    }
+
+    /// A path that a trigger watches; blank is none.
+    fn trigger_path(&self, text: &Text) -> Result<Option<String>, Error> {
+        let path = self.optional(Some(text))?;
+        let is_odd = |c: char| c.is_whitespace() || c.is_control();
+        match path {
+            Some(path) if !path.starts_with('/') || path.contains(is_odd) => {
+                let rule = [
+                    "is not an absolute path without white space and control characters",
+                    "write it from / on: `/usr/share/fonts/*`",
+                ];
+                Err(self.bad(text, "the trigger's path", &path, rule))
+            }
+            path => Ok(path),
+        }
     }
 
     fn copyright(&self, parsed: &[parsed::Copyright]) -> Result<Vec<Copyright>, Error> {
@@ -227,7 +264,10 @@ pub(super) fn package(
     };
     let version = check(&written)?;
     if written.contains("-r") {
-        let rule = "has a release number: that is the epoch";
+        let rule = [
+            "has a release number: that is the epoch",
+            "take `-r…` away, and write the number after `epoch:`",
+        ];
         return Err(fields.bad(&parsed.version, "the version", &written, rule));
     }
     let copyright = fields.copyright(&parsed.copyright)?;
@@ -237,9 +277,9 @@ pub(super) fn package(
         epoch,
         full_version: check(&format!("{version}-r{epoch}"))?,
         version,
-        description: fields.sentence(parsed.description.as_ref())?,
-        url: fields.optional_sentence(parsed.url.as_ref())?,
-        commit: fields.optional_sentence(parsed.commit.as_ref())?,
+        description: fields.sentence(DESCRIPTION, parsed.description.as_ref())?,
+        url: fields.optional_sentence(URL, parsed.url.as_ref())?,
+        commit: fields.optional_sentence(COMMIT, parsed.commit.as_ref())?,
         target_architecture,
         annotations: fields.notes(&parsed.annotations)?,
         licenses: licenses(&copyright),
@@ -274,10 +314,10 @@ pub(super) fn subpackage(
     }
     Ok(Subpackage {
         name: fields.own_name(&parsed.name)?,
-        description: fields.sentence(parsed.description.as_ref())?,
-        url: fields.optional_sentence(parsed.url.as_ref())?,
+        description: fields.sentence(DESCRIPTION, parsed.description.as_ref())?,
+        url: fields.optional_sentence(URL, parsed.url.as_ref())?,
         commit: fields
-            .optional_sentence(parsed.commit.as_ref())?
+            .optional_sentence(COMMIT, parsed.commit.as_ref())?
             .or_else(|| main.commit.clone()),
         annotations: fields.notes(&parsed.annotations)?,
         licenses: licenses(&copyright),

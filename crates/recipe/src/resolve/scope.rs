@@ -73,7 +73,7 @@ impl Scope<'_> {
                     self.missing(self.origin.place_of(text, token), error)
                 }
                 FillError::Malformed(token) => {
-                    let cut = token.chars().take(80).collect();
+                    let cut = boltworks_model::visible_start(token, 80);
                     Error::at(
                         self.origin.place_of(text, token),
                         Problem::BadVariable { text: cut },
@@ -97,10 +97,11 @@ impl Scope<'_> {
         if !filled.contains('\0') {
             return Ok(filled);
         }
-        let rule = "has a NUL (`\\0`), which no script, variable or package can hold";
-        let problem = Problem::value("the text", text, rule);
-        let help = "in a script, write it as the program reads it: `printf '\\0'` in a plain or block text";
-        Err(self.problem(text, problem.helped(help)))
+        let rule = [
+            "has a NUL (`\\0`), which no script, variable or package can hold",
+            "in a script, write it as the program reads it: `printf '\\0'` in a plain or block text",
+        ];
+        Err(self.problem(text, Problem::value("the text", text, rule)))
     }
 
     /// Decides a step's condition; none always holds.

@@ -23,6 +23,9 @@ const MAX_DEPTH: usize = 32;
 /// The most steps of one recipe, all pipelines counted.
 const MAX_STEPS: usize = 100_000;
 
+/// What to do with a script beside a pipeline.
+const OWN_STEP: &str = "give the script a step of its own: `- runs: …` before or after this one";
+
 /// What the steps of a guest need, gathered while they are resolved; each once.
 #[derive(Default)]
 pub(super) struct Found {
@@ -282,7 +285,7 @@ impl Walk<'_, '_> {
             });
         if let Some(runs) = Fields(scope).optional(step.runs.as_ref())? {
             if inside.runs.is_some() {
-                let rule = "has a script, as the step has: which is meant?";
+                let rule = ["has a script, as the step has: which is meant?", OWN_STEP];
                 let problem = Problem::value("the pipeline", &name, rule);
                 return Err(scope.problem(uses, problem));
             }
@@ -361,12 +364,17 @@ fn check_shape(step: &parsed::Step, scope: &Scope<'_>) -> Result<(), Error> {
     }
     match (used(step), runs) {
         (Some(uses), Some(_)) => {
-            let problem = Problem::value("a step with uses", uses, "cannot have runs too");
-            let help = "give the script a step of its own: `- runs: …` before or after this one";
-            Err(scope.problem(uses, problem.helped(help)))
+            let rule = ["cannot have runs too", OWN_STEP];
+            bad(uses, "a step with uses", rule)
         }
         (None, _) => match step.with.values().next() {
-            Some(value) => bad(value, "an input", "is given, but the step uses no pipeline"),
+            Some(value) => {
+                let rule = [
+                    "is given, but the step uses no pipeline",
+                    "add `uses: …` to the step, or take `with` away",
+                ];
+                bad(value, "an input", rule)
+            }
             None => Ok(()),
         },
         _ => Ok(()),
@@ -394,7 +402,7 @@ impl Use<'_> {
                 let known = pipeline.inputs.keys().map(String::as_str);
                 let problem = Problem::UnknownInput {
                     pipeline: self.name.to_owned(),
-                    name: given.chars().take(160).collect(),
+                    name: boltworks_model::visible_start(given, 160),
                     suggestion: closest(given, known).map(str::to_owned),
                 };
                 return Err(Error::at(given_in.place_of_key(given, value), problem));

@@ -81,8 +81,11 @@ impl<'a> Resolver<'a> {
         let mut data: BTreeMap<&str, &DataSet> = BTreeMap::new();
         for set in &recipe.data {
             if data.insert(&set.name, set).is_some() {
-                let problem = Problem::value("the data", &set.name, "are given twice")
-                    .helped("give one of them another `name`, or make one list of both `items`");
+                let rule = [
+                    "are given twice",
+                    "give one of them another `name`, or make one list of both `items`",
+                ];
+                let problem = Problem::value("the data", &set.name, rule);
                 return Err(scope.problem(&set.name, problem));
             }
         }
@@ -96,7 +99,7 @@ impl<'a> Resolver<'a> {
                     let set = data.get(range.as_str()).ok_or_else(|| {
                         let known = data.keys().copied();
                         let problem = Problem::UnknownData {
-                            name: range.chars().take(160).collect(),
+                            name: boltworks_model::visible_start(range, 160),
                             suggestion: closest(range, known).map(str::to_owned),
                         };
                         scope.problem(range, problem)

@@ -21,7 +21,10 @@ pub(super) fn apply(
     fuel: &Fuel,
 ) -> Result<String, Rc<Wrong>> {
     if !substitute::is_name(&transform.to) {
-        let rule = "has other characters than letters, digits and . _ -";
+        let rule = [
+            "has other characters than letters, digits and . _ -",
+            "write a name that has not, without `${{vars.` and `}}`: `to: mangled-version`",
+        ];
         let problem = Problem::value("the name of a variable", &transform.to, rule);
         return Err(Wrong::new(&transform.to, None, Some(problem)));
     }
@@ -31,7 +34,10 @@ pub(super) fn apply(
         Wrong::new(&transform.pattern, None, Some(problem))
     })?;
     let replacement = Replacement::parse(&transform.replace).map_err(|_| {
-        let rule = "has a letter beyond ASCII right after a group: write ${1} or ${name}";
+        let rule = [
+            "has a letter beyond ASCII right after a group: write ${1} or ${name}",
+            "put the group's number or name in braces",
+        ];
         let problem = Problem::value("the replacement", &transform.replace, rule);
         Wrong::new(&transform.replace, None, Some(problem))
     })?;

@@ -140,7 +140,7 @@ fn schedule(scope: &Scope<'_>, schedule: &parsed::Schedule) -> Result<Schedule, 
                 .find(|period| period.word() == text.as_str());
             let unknown = || Problem::UnknownWord {
                 what: "period",
-                text: text.chars().take(160).collect(),
+                text: boltworks_model::visible_start(text, 160),
                 known: known().collect::<Vec<_>>().join(", "),
                 suggestion: closest(text, known()).map(str::to_owned),
             };

@@ -324,7 +324,7 @@ impl Definer<'_> {
             } => wrong,
             FillError::Variable { token, error: None } => Wrong::new(text, Some(token), None),
             FillError::Malformed(token) => {
-                let cut = token.chars().take(80).collect();
+                let cut = boltworks_model::visible_start(token, 80);
                 Wrong::new(text, Some(token), Some(Problem::BadVariable { text: cut }))
             }
             FillError::TooMuch => {

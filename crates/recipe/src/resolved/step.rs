@@ -196,7 +196,7 @@ impl SourceRef {
     /// That nothing can fetch from the address, at its place; nothing where that is not known.
     pub fn unfetchable(&self, reason: &'static str) -> Option<Error> {
         let place = self.written.0.as_deref()?;
-        let uri = self.uri.chars().take(160).collect();
+        let uri = boltworks_model::visible_start(&self.uri, 160);
         let problem = Problem::Unfetchable { uri, reason };
         Some(Error::at(place.clone(), problem))
     }

@@ -29,7 +29,7 @@ impl Held {
     /// Who that is, for messages.
     pub(crate) fn who(&self) -> String {
         match self {
-            Self::Login(login) => format!("as {}", crate::error::shown(&login.user, 80)),
+            Self::Login(login) => format!("as {}", boltworks_model::visible_start(&login.user, 80)),
             Self::Identity(_) | Self::Token(_) => "with a token".to_owned(),
         }
     }
@@ -150,7 +150,7 @@ fn from_helper(helper: &str, server: &str, ask: &AskHelper<'_>) -> Result<Option
     let failed = |reason: String| Error::Helper {
         helper: format!("docker-credential-{helper}"),
         server: server.to_owned(),
-        reason: crate::error::shown(&reason, 300),
+        reason: boltworks_model::visible_start(&reason, 300),
     };
     if !docker::is_helper(helper) {
         return Err(failed("its name is none of a program".to_owned()));

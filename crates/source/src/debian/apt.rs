@@ -213,7 +213,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     }
     Err(Error::Unspeakable {
         what: "the package",
-        value: name.chars().take(160).collect(),
+        value: boltworks_model::visible_start(name, 160),
         reason: "a name has lower-case letters, digits and + - . only (correct `stage0.packages`, or \
                  `debian` under `sources`, in boltworks.yaml)",
     })
@@ -232,7 +232,7 @@ pub(super) fn check_version(version: &str) -> Result<(), Error> {
     }
     Err(Error::Unspeakable {
         what: "the version",
-        value: version.chars().take(160).collect(),
+        value: boltworks_model::visible_start(version, 160),
         reason: "a version begins with a digit and has letters, digits and . + - : ~ only (correct \
                  `debian` under `sources` in boltworks.yaml)",
     })

@@ -189,7 +189,7 @@ impl FromStr for Dependency {
     type Err = DependencyError;
 
     fn from_str(text: &str) -> Result<Self, DependencyError> {
-        let cut = || text.chars().take(160).collect::<String>();
+        let cut = || boltworks_model::visible_start(text, 160);
         let is_sign = |c: char| matches!(c, '<' | '>' | '=' | '~');
         let (conflict, body) = match text.strip_prefix('!') {
             Some(body) => (true, body),

@@ -74,7 +74,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let error = |reason, at| VersionError {
-            text: text.chars().take(160).collect(),
+            text: boltworks_model::visible_start(text, 160),
             reason,
             at,
         };

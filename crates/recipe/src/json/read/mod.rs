@@ -46,7 +46,7 @@ impl Document {
     fn read(self) -> Result<Recipe, Problem> {
         if self.form != FORM {
             let (form, rule) = (self.form.to_string(), "is not known to this program");
-            return Err(Problem::value("the form of the recipe", &form, rule));
+            return Err(odd("the form of the recipe", &form, rule));
         }
         let architecture: Architecture = parsed(&self.architecture)?;
         let package = self.package.read()?;
@@ -139,7 +139,7 @@ impl WrittenFetch {
         };
         if key != self.key || key.is_empty() {
             let rule = "is not the digest that is expected of it";
-            return Err(Problem::value("the key of a source", &self.key, rule));
+            return Err(odd("the key of a source", &self.key, rule));
         }
         Ok(Fetch {
             key,
@@ -164,7 +164,7 @@ impl WrittenCheckout {
             count => {
                 let rule = "is no number of commits";
                 let count = count.parse();
-                Depth::Last(count.map_err(|_| Problem::value("the depth", &self.depth, rule))?)
+                Depth::Last(count.map_err(|_| odd("the depth", &self.depth, rule))?)
             }
         };
         let pick = |pick: WrittenPick| {
@@ -188,7 +188,7 @@ impl WrittenCheckout {
         };
         if checkout.key() != self.key {
             let rule = "is not that of what is checked out";
-            return Err(Problem::value("the key of a source", &self.key, rule));
+            return Err(odd("the key of a source", &self.key, rule));
         }
         Ok(SourceRef {
             key: self.key,
@@ -204,9 +204,7 @@ impl WrittenDependencies {
         let priority = |text: Option<String>| {
             let number = text.as_deref().map(str::parse::<u32>).transpose();
             let rule = "is not a whole number";
-            number.map_err(|_| {
-                Problem::value("the priority", text.as_deref().unwrap_or_default(), rule)
-            })
+            number.map_err(|_| odd("the priority", text.as_deref().unwrap_or_default(), rule))
         };
         Ok(Dependencies {
             runtime: all(&self.runtime)?,
@@ -298,7 +296,7 @@ impl WrittenPath {
         let kind = PathKind::ALL
             .into_iter()
             .find(|kind| kind.word() == self.r#type);
-        let unknown = || Problem::value("the change", &self.r#type, "is not known");
+        let unknown = || odd("the change", &self.r#type, "is not known");
         Ok(PathMutation {
             kind: kind.ok_or_else(unknown)?,
             path: self.path,
@@ -369,12 +367,17 @@ fn all(texts: &[String]) -> Result<Vec<Dependency>, Problem> {
     texts.iter().map(|text| parsed(text)).collect()
 }
 
+/// What this program does not write.
+fn odd(what: &'static str, text: &str, rule: &'static str) -> Problem {
+    Problem::value(what, text, [rule, Problem::ANOTHER_PROGRAM])
+}
+
 fn parsed<T: FromStr<Err: Into<Problem>>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(Into::into)
 }
 
 fn digest<T: FromStr>(text: &str) -> Result<T, Problem> {
-    let bad = |_| Problem::value("the digest", text, "is none");
+    let bad = |_| odd("the digest", text, "is none");
     text.parse().map_err(bad)
 }
 
