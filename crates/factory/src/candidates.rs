@@ -73,7 +73,7 @@ impl Office<'_> {
         } = made;
         let mut evidence = vec![self.home.records().evidence_for(&artifact.digest)?.into()];
         let mut packages = Vec::new();
-        for pick in &inputs.packages {
+        for pick in &*inputs.packages {
             let of_package = self.home.evidence_for(&pick.sha256)?;
             let Some(package) = of_package.first().map(|said| said.subject.clone()) else {
                 let what = format!("nothing is known of {}-{}", pick.name, pick.version);

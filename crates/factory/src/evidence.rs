@@ -205,7 +205,7 @@ fn materials(materials: &[Material], inputs: &ActionInputs, sources: &[SourceInp
     if !has(&|material| matches!(material, Material::Builder { .. })) {
         gaps.push("the builder is not among the materials".to_owned());
     }
-    for pick in &inputs.packages {
+    for pick in &*inputs.packages {
         let is_it = |material: &Material| {
             matches!(material, Material::Package { sha256, repository, .. }
                 if *sha256 == pick.sha256 && *repository == pick.repository)

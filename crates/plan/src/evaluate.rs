@@ -1,15 +1,16 @@
 //! The plan: each recipe and image with its state, in the order in which they can be made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
-use boltworks_recipe::resolved::Accounts;
 use boltworks_solver::{Options, Solution, Universe, solve};
 use boltworks_version::apk::Dependency;
 use rayon::prelude::*;
 
-use crate::catalog::{Catalog, Layout, RecipeItem};
-use crate::inputs::{ActionInputs, ActionKind, Pick, Pin, Subject, Upon};
+use crate::catalog::{Catalog, Layout};
+use crate::definition::Definition;
+use crate::inputs::{ActionInputs, ActionKind, Pick, Subject, Upon};
 
 /// The packages that can be chosen from, and the file behind each.
 #[derive(Debug, Clone, Default)]
@@ -138,6 +139,7 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
             .filter_map(|item| item.upon.as_deref())
             .collect(),
         grounds: BTreeMap::new(),
+        environments: BTreeSet::new(),
         plan: Plan {
             items: Vec::new(),
             world,
@@ -145,7 +147,10 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
     };
     for subject in unread(ActionKind::Recipe).chain(recipes) {
         let asked = evaluation.ask(&subject);
-        evaluation.judge(subject, asked);
+        let mut world = std::mem::take(&mut evaluation.plan.world);
+        let judged = evaluation.judge(asked, &mut world);
+        evaluation.plan.world = world;
+        evaluation.note(subject, judged);
     }
     let images: Vec<Subject> = images.chain(unread(ActionKind::Image)).collect();
     // What can be chosen is known now, and images add nothing to it.
@@ -153,20 +158,26 @@ pub fn evaluate(catalog: &Catalog, known: &Known<'_>, world: World) -> Plan {
         let item = catalog.images.get(&subject.name);
         item.is_none_or(|item| item.upon.is_none())
     };
-    let asked = images.par_iter().map(|subject| {
-        let asked = is_grounded(subject).then(|| evaluation.ask(subject));
-        (subject, asked)
+    let judge = |evaluation: &Evaluation<'_>, subject| {
+        evaluation.judge(evaluation.ask(subject), &mut World::default())
+    };
+    let judged = images.par_iter().map(|subject| {
+        let judged = is_grounded(subject).then(|| judge(&evaluation, subject));
+        (subject, judged)
     });
-    let asked: Vec<_> = asked.collect();
-    for (subject, asked) in asked {
-        let asked = asked.unwrap_or_else(|| evaluation.ask(subject));
-        evaluation.judge(subject.clone(), asked);
+    let judged: Vec<_> = judged.collect();
+    for (subject, judged) in judged {
+        let judged = judged.unwrap_or_else(|| judge(&evaluation, subject));
+        evaluation.note(subject.clone(), judged);
     }
     evaluation.plan
 }
 
 /// The inputs of the action that would make something, or where it stands without any.
 type Asked = Result<ActionInputs, State>;
+
+/// Where something stands, and the inputs of its action, where they are known.
+type Judged = (State, Option<ActionInputs>);
 
 struct Evaluation<'a> {
     catalog: &'a Catalog,
@@ -177,22 +188,33 @@ struct Evaluation<'a> {
     /// The images that others stand upon.
     stood_upon: BTreeSet<&'a str>,
     /// Those of them that are made.
-    grounds: BTreeMap<String, (ActionId, Vec<Pick>)>,
+    grounds: BTreeMap<String, (ActionId, Arc<[Pick]>)>,
+    /// What recipes are built in: most of them in one of few.
+    environments: BTreeSet<Arc<[Pick]>>,
     plan: Plan,
 }
 
 impl<'a> Evaluation<'a> {
-    /// Takes note of where something stands.
-    fn judge(&mut self, subject: Subject, asked: Asked) {
-        let (state, inputs) = match asked {
-            Ok(inputs) => (self.state(&inputs), Some(inputs)),
+    /// Where something stands; what it gave is added to the world.
+    fn judge(&self, asked: Asked, world: &mut World) -> Judged {
+        match asked {
+            Ok(inputs) => (self.state(&inputs, world), Some(inputs)),
             Err(state) => (state, None),
-        };
+        }
+    }
+
+    /// Takes note of where something stands.
+    fn note(&mut self, subject: Subject, (state, mut inputs): Judged) {
+        if let Some(inputs) = inputs.as_mut()
+            && subject.kind == ActionKind::Recipe
+        {
+            self.share_environment(&mut inputs.packages);
+        }
         if let (State::Fresh(action), Some(inputs)) = (&state, &inputs)
             && subject.kind == ActionKind::Image
             && self.stood_upon.contains(subject.name.as_str())
         {
-            let picks = inputs.packages.clone();
+            let picks = Arc::clone(&inputs.packages);
             self.grounds.insert(subject.name.clone(), (*action, picks));
         }
         self.states.insert(subject.clone(), state.clone());
@@ -201,6 +223,16 @@ impl<'a> Evaluation<'a> {
             state,
             inputs,
         });
+    }
+
+    /// Keeps one of equal environments.
+    fn share_environment(&mut self, packages: &mut Arc<[Pick]>) {
+        match self.environments.get(&**packages) {
+            Some(known) => *packages = Arc::clone(known),
+            None => {
+                self.environments.insert(Arc::clone(packages));
+            }
+        }
     }
 
     /// What it would be made of, if it waits for nothing and can be made.
@@ -342,9 +374,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn inputs(&self, subject: &Subject, mut packages: Vec<Pick>) -> Result<ActionInputs, String> {
-        // There are many of them in a plan.
-        packages.shrink_to_fit();
+    fn inputs(&self, subject: &Subject, packages: Vec<Pick>) -> Result<ActionInputs, String> {
         let known = self.known;
         let missing = || format!("{subject} is not in the catalog");
         let made = match subject.kind {
@@ -365,12 +395,7 @@ impl<'a> Evaluation<'a> {
                         action: *action,
                     })
                 });
-                Definition {
-                    text: item.image.canonical_json(),
-                    tests: item.tests.clone(),
-                    upon,
-                    ..Definition::default()
-                }
+                Definition::of_image(item, upon)
             }
         };
         Ok(ActionInputs {
@@ -379,7 +404,7 @@ impl<'a> Evaluation<'a> {
             definition: (known.sha256)(&made.text),
             writers: made.writers(known.writers.get(&subject.kind)),
             tests: made.tests,
-            packages,
+            packages: packages.into(),
             sources: made.sources,
             files: made.files,
             epoch: known.epoch,
@@ -389,9 +414,9 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    fn state(&mut self, inputs: &ActionInputs) -> State {
+    fn state(&self, inputs: &ActionInputs, world: &mut World) -> State {
         let action = ActionId((self.known.sha256)(&inputs.canonical_json()));
-        if (self.known.made)(&action, &mut self.plan.world) {
+        if (self.known.made)(&action, world) {
             return State::Fresh(action);
         }
         let reasons = match (self.known.last)(&inputs.subject) {
@@ -404,60 +429,6 @@ impl<'a> Evaluation<'a> {
             },
         };
         State::Stale(action, reasons)
-    }
-}
-
-/// What the files of the factory say of one recipe or image.
-#[derive(Default)]
-struct Definition {
-    text: Vec<u8>,
-    tests: Vec<Pin>,
-    sources: Vec<Pin>,
-    files: Vec<Pin>,
-    has_accounts: bool,
-    upon: Option<Upon>,
-}
-
-/// Beside the writers of packages, of a recipe with accounts: there was a time when guests had none.
-const ACCOUNTS: &str = "accounts-1";
-
-impl Definition {
-    fn of_recipe(item: &RecipeItem, sha256: fn(&[u8]) -> Sha256) -> Self {
-        let recipe = &item.recipe;
-        let own = recipe.test.iter().map(|test| (&recipe.package.name, test));
-        let split = recipe
-            .subpackages
-            .iter()
-            .filter_map(|sub| Some((&sub.name, sub.test.as_ref()?)));
-        let tests: Vec<_> = own.chain(split).collect();
-        let environments = tests.iter().map(|(_, test)| &test.environment);
-        let has_accounts = environments
-            .chain([&recipe.environment])
-            .any(|environment| environment.accounts != Accounts::default());
-        let tests = tests
-            .into_iter()
-            .map(|(name, test)| {
-                let digest = sha256(&test.canonical_json()).prefixed();
-                Pin::new(name.to_string(), digest)
-            })
-            .collect();
-        Self {
-            text: recipe.canonical_json(),
-            tests,
-            sources: item.sources.clone(),
-            files: item.files.clone(),
-            has_accounts,
-            upon: None,
-        }
-    }
-
-    /// The writers, in order, of what is made by it.
-    fn writers(&self, of_its_kind: Option<&Vec<String>>) -> Vec<String> {
-        let own = self.has_accounts.then(|| ACCOUNTS.to_owned());
-        let mut writers: Vec<String> = of_its_kind.into_iter().flatten().cloned().collect();
-        writers.extend(own);
-        writers.sort_unstable();
-        writers
     }
 }
 

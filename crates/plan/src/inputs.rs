@@ -1,6 +1,7 @@
 //! What decides an artifact's bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use boltworks_model::{ActionId, Architecture, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -111,7 +112,7 @@ pub struct ActionInputs {
     #[serde(default)]
     pub tests: Vec<Pin>,
     /// The locked environment, or the packages of the image, in install order.
-    pub packages: Vec<Pick>,
+    pub packages: Arc<[Pick]>,
     /// Sources.
     pub sources: Vec<Pin>,
     /// Files beside the recipe.

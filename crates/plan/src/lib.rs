@@ -21,6 +21,7 @@
 //! an action is), [`evaluate()`](evaluate::evaluate) (the plan).
 
 pub mod catalog;
+mod definition;
 pub mod evaluate;
 pub mod inputs;
 pub mod outline;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use boltworks_apk::{Control, Index, IndexEntry};
 use boltworks_model::{ActionId, Architecture, Sha1, Sha256, Timestamp};
 use boltworks_plan::{
-    ActionInputs, ActionKind, Catalog, ImageItem, Item, Known, Plan, RecipeItem, State, Subject,
-    World, choose, evaluate,
+    ActionInputs, ActionKind, Catalog, ImageItem, Item, Known, Pick, Plan, RecipeItem, State,
+    Subject, World, choose, evaluate,
 };
 use boltworks_recipe::{PipelineLibrary, ResolveOptions, parse_image, parse_recipe};
 use proptest::prelude::*;
@@ -209,9 +209,9 @@ fn a_change_is_named_and_stops_where_bytes_stay_equal() {
     );
     let reasons = &factory.last[&Subject::recipe("library")].differences(&{
         let mut earlier = factory.last[&Subject::recipe("library")].clone();
-        for package in &mut earlier.packages {
-            package.sha256 = digest(b"other");
-        }
+        let packages = earlier.packages.iter().cloned();
+        let sha256 = digest(b"other");
+        earlier.packages = packages.map(|pick| Pick { sha256, ..pick }).collect();
         earlier
     });
     assert_eq!(reasons[0], "package libc-1-r0 has other bytes");

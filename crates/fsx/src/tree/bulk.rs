@@ -48,6 +48,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn missing_folders_are_found(
+            paths in proptest::collection::btree_set("[ab-]{1,2}(/[ab-]{1,2}){0,3}", 0..12)
+        ) {
+            let paths: Vec<RelPath> = paths.iter().map(|path| path.parse().unwrap()).collect();
+            let tree = Tree(paths.iter().map(|path| (path.clone(), node(true))).collect());
+            let above = paths.iter().flat_map(RelPath::ancestors);
+            let expected = above.filter(|path| !tree.contains(path));
+            prop_assert_eq!(tree.implied_dirs(), expected.collect());
+        }
+
+        #[test]
         fn it_is_as_one_made_step_by_step(
             paths in proptest::collection::vec(("[ab-]{1,2}(/[ab]{1,2}){0,3}", any::<bool>()), 0..12)
         ) {

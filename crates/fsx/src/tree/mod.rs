@@ -246,15 +246,21 @@ impl Tree {
     /// The directories that are above some path and missing.
     pub(crate) fn implied_dirs(&self) -> BTreeSet<RelPath> {
         let mut missing = BTreeSet::new();
-        let mut folder = None;
+        let mut last: &[u8] = b"";
         for path in self.0.keys() {
-            // What lies in one folder stands together, but for the folders between.
-            let (its, _) = path.split();
-            if folder != its {
-                let above = path.above().filter(|dir| !self.0.contains_key(*dir));
-                missing.extend(above.filter_map(|dir| RelPath::try_from(dir).ok()));
-                folder = its;
+            let folder = path.split().0.unwrap_or_default();
+            if folder == last {
+                continue;
             }
+            // The folder before this one was looked up, and those above it.
+            let is_new = |dir: &&[u8]| {
+                let rest = last.strip_prefix(*dir);
+                rest.is_none_or(|rest| !matches!(rest, [] | [b'/', ..]))
+            };
+            let above = path.above().filter(is_new);
+            let above = above.filter(|dir| !self.0.contains_key(*dir));
+            missing.extend(above.filter_map(|dir| RelPath::try_from(dir).ok()));
+            last = folder;
         }
         missing
     }
