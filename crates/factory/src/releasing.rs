@@ -30,7 +30,7 @@ const CYCLONEDX_TYPE: &str = "application/vnd.cyclonedx+json";
 /// What the refusals of the last run are kept under.
 const REFUSALS: &str = "refusals";
 /// So many channels are moved in one transaction.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 128;
 /// How many digits of a digest name an index.
 const SHORT: usize = 12;
 
@@ -68,8 +68,13 @@ pub fn release(
     let channels = home.config.channels.iter();
     let channels = channels.map(|(channel, points_at)| (channel, points_at.image.as_str()));
     let channels: Vec<_> = channels.collect();
-    for channels in channels.chunks(TOGETHER) {
-        office.images(channels, &mut released)?;
+    // While some become durable, others are judged.
+    let parts = channels.par_chunks(TOGETHER);
+    let parts = parts.map(|channels| office.images(channels));
+    for part in parts.collect::<Result<Vec<_>, _>>()? {
+        released.moved.extend(part.moved);
+        released.refused.extend(part.refused);
+        released.unmade.extend(part.unmade);
     }
     released.moved.sort_by(|one, other| {
         let of_images = |moved: &Moved| moved.channel != repository;
@@ -197,11 +202,8 @@ impl Office<'_> {
     }
 
     /// Some channels, each for itself; their moves become durable together.
-    fn images(
-        &self,
-        images: &[(&ChannelName, &str)],
-        released: &mut Released,
-    ) -> Result<(), Error> {
+    fn images(&self, images: &[(&ChannelName, &str)]) -> Result<Released, Error> {
+        let mut released = Released::default();
         let named = images.par_iter();
         let named = named.map(|&(channel, image)| (channel, image, self.nominee(channel, image)));
         let mut nominees = Vec::new();
@@ -244,7 +246,7 @@ impl Office<'_> {
                 Err(error) => released.keep_going(channel, Err(error.into()))?,
             }
         }
-        Ok(())
+        Ok(released)
     }
 
     /// The image that a channel is to point at, if it was made and what it stands upon can be released.

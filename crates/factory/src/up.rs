@@ -5,7 +5,7 @@
 //! as often as planning takes little of the time. An image that nothing waits for decides nothing. So
 //! the last plan is made when nothing runs any more that could change it, and how often it was made
 //! before decides nothing either. Items that wait for nothing run side by side, at most
-//! [`Host::jobs`](crate::Host) at once, and one more where they are images; a failed one takes with it
+//! [`Host::jobs`](crate::Host) at once, and twice as many where they are images; a failed one takes with it
 //! only what needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -270,11 +270,11 @@ impl Planned {
         items.filter(|(_, item)| matches!(item.state, State::Stale(..)))
     }
 
-    /// How many may run at once: one more where only images are left, which wait for the disk.
+    /// How many may run at once: twice as many where only images are left, which wait for the disk.
     fn places(&self, jobs: usize) -> usize {
         let mut ready = self.ready();
         let is_image = ready.all(|(_, item)| item.subject.kind == ActionKind::Image);
-        jobs + usize::from(is_image)
+        jobs * if is_image { 2 } else { 1 }
     }
 
     /// The next that is ready and does not run: a recipe, or images, of which each of so many workers
