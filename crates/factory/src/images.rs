@@ -14,7 +14,6 @@ use crate::attempt::caught;
 use crate::catalog::ImageSource;
 use crate::evidence::Context;
 use crate::image_tests::TEST_LOG;
-use crate::means::Means;
 use crate::planning::ACTION_DOCUMENT;
 use crate::recipes::Workshop;
 
@@ -47,8 +46,6 @@ const fn compression(configured: boltworks_config::Compression) -> Compression {
 struct Assembled {
     record: ActionRecord,
     evidence: Vec<Evidence>,
-    /// Whether its bytes differ from what the last good action gave.
-    changed: bool,
 }
 
 impl Workshop<'_> {
@@ -63,6 +60,11 @@ impl Workshop<'_> {
         let home = self.means.home;
         let scratch = match home.state_folder("scratch") {
             Ok(scratch) => scratch,
+            Err(error) => return all_failed(orders.len(), error),
+        };
+        // Asked at once: whoever keeps images holds the records meanwhile.
+        let before = match self.artifacts_before(orders) {
+            Ok(before) => before,
             Err(error) => return all_failed(orders.len(), error),
         };
         let mut series = Series::new(&home.store, &scratch, self.means.memory);
@@ -88,12 +90,25 @@ impl Workshop<'_> {
             Ok(recorded) => recorded.into_iter(),
             Err(error) => return all_failed(made.len(), error),
         };
-        let results = made.into_iter().map(|one| {
+        let results = made.into_iter().zip(before).map(|(one, before)| {
             let one = one?;
             recorded.next().transpose()?;
-            Ok(one.changed)
+            Ok(before.is_none_or(|before| before != one.record.artifacts))
         });
         results.collect()
+    }
+
+    /// What the last good action for each gave.
+    fn artifacts_before(
+        &self,
+        orders: &[(ActionId, &ActionInputs)],
+    ) -> Result<Vec<Option<Vec<Artifact>>>, Error> {
+        let records = self.means.home.records();
+        let before = orders.iter().map(|(_, inputs)| {
+            let results = records.latest_results_for(&inputs.subject.to_string())?;
+            Ok(results.map(|results| results.artifacts))
+        });
+        before.collect()
     }
 
     /// Assembles one image.
@@ -104,7 +119,7 @@ impl Workshop<'_> {
         (series, ambient): (&mut Series<'_>, &Ambient<'_>),
     ) -> Result<Assembled, Error> {
         ambient.cancel.check()?;
-        let Means { home, loaded, .. } = self.means;
+        let loaded = self.means.loaded;
         let name = inputs.subject.name.as_str();
         let (Some(item), Some(source)) = (loaded.catalog.images.get(name), loaded.images.get(name))
         else {
@@ -120,11 +135,9 @@ impl Workshop<'_> {
             size: built.parts.manifest.bytes.len() as u64,
             ..built.artifact.clone()
         };
-        let subject = inputs.subject.to_string();
-        let before = home.records().latest_results_for(&subject)?;
         let record = ActionRecord {
             id: action,
-            subject,
+            subject: inputs.subject.to_string(),
             artifacts: vec![artifact.clone()],
             materials: self.image_materials(source, inputs),
             log: None,
@@ -137,7 +150,6 @@ impl Workshop<'_> {
         let context = Context::new(self.means, &record, inputs, &[]);
         Ok(Assembled {
             evidence: context.of_image(&artifact, &built, &inputs.packages)?,
-            changed: before.is_none_or(|before| before.artifacts != record.artifacts),
             record,
         })
     }
