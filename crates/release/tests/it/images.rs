@@ -221,11 +221,11 @@ fn layers_that_are_public_are_not_hashed_again() {
     let factory = Factory::new();
     let [web, other] = ["web", "other"].map(|name| factory.image(name, name.as_bytes()));
     let layer = &web.parts.layers[0];
-    let file = format!("blobs/sha256/{}", layer.digest);
-    let file = factory.folder.path().join(file);
+    let root = Root::open(factory.folder.path()).unwrap();
+    let file = format!("blobs/sha256/{}", layer.digest).parse().unwrap();
     let spoil = |bytes: &[u8]| {
-        std::fs::remove_file(&file).unwrap();
-        std::fs::write(&file, bytes).unwrap();
+        root.remove_file(&file).unwrap();
+        root.write(&file, bytes, 0o644).unwrap();
     };
     let candidate = |before| {
         let made = Candidate::image(&factory.store, &request(&web, before));
@@ -244,7 +244,7 @@ fn layers_that_are_public_are_not_hashed_again() {
             .unwrap_err()
             .contains("bytes")
     );
-    std::fs::remove_file(&file).unwrap();
+    root.remove_file(&file).unwrap();
     assert!(
         candidate(Some(&web.artifact))
             .unwrap_err()
