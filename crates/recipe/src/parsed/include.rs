@@ -218,7 +218,7 @@ mod tests {
         let deep = "\u{feff}contents: {packages: [z]}\narchs: [s390x]\n";
         let image = merged(&[("top", top), ("base", base), ("deep", deep)]).unwrap();
         let image = resolve_image(&image).unwrap();
-        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"packages":["z","a","b"]},"cmd":"own","work-dir":"/srv","archs":["s390x"],"environment":{"A":"1","B":"2","PATH":"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"}}"#);
+        insta::assert_snapshot!(image.config_json(), @r#"{"contents":{"packages":["z","a","b"]},"cmd":"own","work-dir":"/srv","archs":["s390x"],"environment":{"A":"1","B":"2","PATH":"/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"}}"#);
     }
 
     #[test]

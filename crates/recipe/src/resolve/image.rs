@@ -20,7 +20,7 @@ use crate::{Error, Problem, words};
 pub(super) const DEFAULT_ENVIRONMENT: [(&str, &str); 2] = [
     (
         "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin",
     ),
     ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
 ];
@@ -603,7 +603,7 @@ mod tests {
         web.yaml:1:28: a service 'b' needs the type service-bundle
         web.yaml:1:22: unknown layering strategy 'orgin': known are origin; did you mean 'origin'?
         web.yaml:1:9: the format 'erofs' has one layer: leave out layering
-        {"archs":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"],"environment":{"PATH":"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"format":"erofs"}
+        {"archs":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"],"environment":{"PATH":"/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"format":"erofs"}
         web.yaml:1:9: the format 'zip' is none: there are tar and erofs
         web.yaml:1:10: include is not supported yet
         web.yaml:1:19: the name of a variable '' must not be empty, or have '=' or control characters in it
