@@ -248,7 +248,7 @@ fn layers_that_are_public_are_not_hashed_again() {
     assert!(
         candidate(Some(&web.artifact))
             .unwrap_err()
-            .contains("is missing")
+            .contains("does not have it")
     );
 }
 
