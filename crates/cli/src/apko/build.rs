@@ -83,6 +83,7 @@ pub(super) fn order(words: &Words<'_>, name: &str, out: &Path) -> Result<ImageOr
         shape: Shape::Image,
         compression: single::image::Compression::Gzip,
         architecture: None,
+        host: dialect::architecture("host")?,
         given: given::packages(words),
         packages: packages(words)?,
         annotations: BTreeMap::new(),

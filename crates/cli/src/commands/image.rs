@@ -14,6 +14,7 @@ use crate::arguments::{
     Arguments, Compression, Image, ImageBuild, ImageContents, ImageTest, Layers, SbomForm,
 };
 use crate::commands::{given, publish, session};
+use crate::dialect;
 use crate::failure::Failure;
 use crate::host;
 use crate::output::{Output, shown};
@@ -105,6 +106,7 @@ pub(crate) fn order(
             Compression::Zstd => single::image::Compression::Zstd,
         },
         architecture: None,
+        host: dialect::architecture("host")?,
         given,
         packages: contents.package_append.clone(),
         annotations: contents.annotations.iter().cloned().collect(),

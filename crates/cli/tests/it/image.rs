@@ -64,6 +64,29 @@ fn an_archive_and_its_sboms_come_out() {
 }
 
 #[test]
+fn the_machine_decides_where_the_file_names_no_architecture() {
+    let desk = desk();
+    desk.write("web.yaml", IMAGE.replace("archs: [amd64]\n", ""));
+    // The packages are for this machine's processor, and for no other.
+    let flags = "web.yaml web:1.4 web.tar -r repo -k web.rsa.pub";
+    let built = desk.run(&format!("image build --json {flags}"));
+    let sboms = &built.with_code(0).json()["sboms"];
+    assert_eq!(sboms[0], "sbom-x86_64.spdx.json");
+    // apko makes all that there are.
+    let built = desk.run(&format!("apko build {flags}")).with_code(2);
+    assert!(
+        built.err.contains("repo/aarch64/APKINDEX.tar.gz"),
+        "{built:?}"
+    );
+    desk.write("web.yaml", IMAGE.replace("amd64", "arm64, s390x"));
+    let built = desk.run(&format!("image build {flags}")).with_code(2);
+    assert!(
+        built.err.contains("repo/aarch64/APKINDEX.tar.gz"),
+        "{built:?}"
+    );
+}
+
+#[test]
 fn a_folder_becomes_a_layout() {
     let desk = desk();
     std::fs::create_dir(desk.path("layout")).unwrap();

@@ -46,6 +46,8 @@ pub struct ImageOrder {
     pub compression: Compression,
     /// Its architecture; else the one that its file and the factory have in common.
     pub architecture: Option<Architecture>,
+    /// The machine's: it is made where nothing else is said, of those that its file names if it can be.
+    pub host: Architecture,
     /// Packages that are there beside the factory's.
     pub given: Given,
     /// Packages in it beside those its file names.
@@ -170,11 +172,9 @@ pub(super) fn wanted(order: &ImageOrder, asked: &[Architecture]) -> Vec<Option<A
         return asked.iter().copied().map(Some).collect();
     }
     let is_for_all = order.as_apko && order.architecture.is_none();
-    if is_for_all && !order.configuration.image.archs.is_empty() {
-        // What cannot be understood is told of where the image is assembled.
-        if let Ok(image) = resolve_image(&order.configuration.image) {
-            return image.archs.iter().copied().map(Some).collect();
-        }
+    // What cannot be understood is told of where the image is assembled.
+    if is_for_all && let Ok(image) = resolve_image(&order.configuration.image) {
+        return image.archs.iter().copied().map(Some).collect();
     }
     vec![order.architecture]
 }
@@ -305,8 +305,8 @@ fn architecture(
     let chosen = match (wanted, archs) {
         // apko's flag stands in the place of what the file names.
         (Some(wanted), _) if order.as_apko || archs.is_empty() || archs.contains(&wanted) => wanted,
-        (None, [first, ..]) => *first,
-        (None, []) => Architecture::X86_64,
+        (None, [first, ..]) if !archs.contains(&order.host) => *first,
+        (None, _) => order.host,
         (Some(wanted), _) => {
             let known: Vec<&str> = archs.iter().map(|arch| arch.apk()).collect();
             return Err(Error::asked(
