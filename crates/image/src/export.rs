@@ -1,6 +1,7 @@
 //! A built image as files: an OCI layout, or an archive of one kind or another.
 
 use std::io::{self, BufReader, Write};
+use std::sync::Arc;
 
 use boltworks_crypto::sha256;
 use boltworks_fsx::tar::Writer;
@@ -41,7 +42,8 @@ pub fn load(store: &Store, manifest: &Sha256) -> Result<ImageParts, Error> {
 }
 
 /// Writes images for one platform each into a folder as an OCI layout: the blobs, durable together,
-/// then the index. An index that is there is replaced; other blobs stay.
+/// then the index. An index that is there is replaced; other blobs stay, and what is there and whole is
+/// not written again.
 pub fn export_layout(
     images: &[&ImageParts],
     store: &Store,
@@ -55,15 +57,21 @@ pub fn export_layout(
         let drafts = drafts.map(|file| draft(file, store, folder));
         let mut batch = Batch::new();
         for draft in drafts.collect::<Result<Vec<_>, _>>()? {
-            batch.add(draft)?;
+            draft.map(|draft| batch.add(draft)).transpose()?;
         }
         batch.commit()?;
     }
     Ok(())
 }
 
-fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Draft, Error> {
+/// A file that is to be there; nothing where it is.
+fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Option<Draft>, Error> {
     let path = RelPath::try_from(file.path.as_str())?;
+    if let Body::Blob { digest, size } = &file.body
+        && is_there(&path, (digest, *size), folder)
+    {
+        return Ok(None);
+    }
     if let Some(parent) = path.parent() {
         folder.make_dir(&parent)?;
     }
@@ -79,7 +87,22 @@ fn draft(file: LayoutFile, store: &Store, folder: &Root) -> Result<Draft, Error>
         action: "write the layout",
         source,
     })?;
-    Ok(draft)
+    Ok(Some(draft))
+}
+
+/// Whether a blob lies there, whole and durable.
+fn is_there(path: &RelPath, (digest, len): (&Sha256, u64), folder: &Root) -> bool {
+    let Ok(file) = folder.open_file(path).map(Arc::new) else {
+        return false;
+    };
+    let content = Content::Span {
+        file: Arc::clone(&file),
+        offset: 0,
+        len,
+    };
+    file.metadata().is_ok_and(|there| there.len() == len)
+        && content.sha256().is_ok_and(|found| found == *digest)
+        && file.sync_all().is_ok()
 }
 
 /// Writes images for one platform each as an archive. Equal images and names give equal bytes.

@@ -6,6 +6,7 @@
 )]
 
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use boltworks_apk::ScriptKind;
@@ -36,6 +37,30 @@ fn open(site: &Site, folder: &Path, list: &[u8]) -> Result<Base, Error> {
     let place = (&site.store, &site.scratch());
     let folder = Root::open(folder).unwrap();
     Base::open(&folder, list, Architecture::X86_64, place)
+}
+
+#[test]
+fn a_layout_is_written_as_far_as_it_is_not_there() {
+    let site = Site::filled();
+    let built = site.build(&image(), 2).unwrap();
+    let folder = site.path().join("layout");
+    let root = Root::create(&folder).unwrap();
+    let layer = &built.parts.layers[0];
+    let file = folder.join(format!("blobs/sha256/{}", layer.digest));
+    let export = || {
+        export_layout(&[&built.parts], &site.store, None, &root).unwrap();
+        assert_eq!(sha256(&std::fs::read(&file).unwrap()), layer.digest);
+        std::fs::metadata(&file).unwrap().ino()
+    };
+    let first = export();
+    assert_eq!(export(), first);
+    let good = std::fs::read(&file).unwrap();
+    for bytes in [vec![0; good.len()], good[1..].to_vec()] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        let damaged = std::fs::metadata(&file).unwrap().ino();
+        assert_ne!(export(), damaged);
+    }
 }
 
 /// What is laid upon it: two packages, one of which has a file of an older one.
