@@ -126,17 +126,28 @@ fn what_is_lost_is_made_anew() -> Result<()> {
 fn one_bad_candidate_keeps_only_its_own_channel() -> Result<()> {
     let small = Small::new()?;
     small.up()?;
-    let package = explained(&small, "one", "/artifact/digest")?;
-    flip_a_byte(&small.blob(&package))?;
+    let image = explained(&small, "image small", "/artifact/digest")?;
+    let manifest: Value = serde_json::from_slice(&std::fs::read(small.blob(&image))?)?;
+    let layer = manifest["layers"][0]["digest"].as_str();
+    let layer = small.blob(layer.context("it has no layer")?);
+    flip_a_byte(&layer)?;
+    // What is public already is hashed for who is served it, and for who asks.
+    small.command(["up"])?.ok()?.says("current small:1")?;
+    small.edit(
+        "boltworks.yaml",
+        "channels:\n",
+        "channels:\n  \"other:1\": { image: small }\n",
+    )?;
     let output = small.command(["up"])?.fails(1)?;
-    output.says("✗ os/x86_64 was not moved: ")?;
+    output.says("✗ other:1 was not moved: ")?;
     output.says("it is damaged, its bytes have the digest")?;
+    output.says("current os/x86_64")?;
     output.says("current small:1")?;
     output.says("judged: materials")?;
     small
         .command(["store", "verify", "--set-aside"])?
         .fails(1)?;
-    heals(&small, &["recipe one"])
+    heals(&small, &["image small"])
 }
 
 #[test]
