@@ -1,7 +1,9 @@
 //! Connections that cannot be held open for nothing.
 //!
 //! The head of a request has a time and a size; so has the pause between two requests. A client
-//! that takes no byte of its answer for a while is left.
+//! that takes no byte of its answer for a while is left. A client that still sends when its answer
+//! is complete may finish for a moment: closing at once would reset the connection, and the answer
+//! could be lost with it (RFC 9112, section 9.6).
 
 use std::future::Future;
 use std::io;
@@ -33,6 +35,7 @@ pub(crate) async fn serve(
         stream,
         stall: limits.stall,
         timer: None,
+        farewell: None,
     });
     let mut builder = http1::Builder::new();
     builder
@@ -57,11 +60,17 @@ pub(crate) async fn serve(
     }
 }
 
-/// A stream that fails when a write makes no progress for too long.
+/// The time a client has to end a connection that the server has ended.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A stream that fails when a write makes no progress for too long, and that takes what the client
+/// was sending before it closes.
 struct Guarded {
     stream: TcpStream,
     stall: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Runs once nothing more is written.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
@@ -79,6 +88,24 @@ impl Guarded {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(stall)));
         ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Drops what the client sends until it ends the connection, or its time is over.
+    fn take_leave(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let farewell = self
+            .farewell
+            .get_or_insert_with(|| Box::pin(sleep(FAREWELL)));
+        if farewell.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut dropped = [0; 8192];
+        loop {
+            let mut buffer = ReadBuf::new(&mut dropped);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 
@@ -120,6 +147,9 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.farewell.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        self.take_leave(context).map(Ok)
     }
 }

@@ -92,6 +92,43 @@ fn who_is_slow_with_the_head_is_left() {
 }
 
 #[test]
+fn who_still_sends_gets_the_whole_answer() {
+    let (factory, _) = with_layer(10);
+    let server = Server::of(&factory);
+    let size = 20_000_000;
+    let mut stream = connect(&server);
+    write!(
+        stream,
+        "POST /v2/web/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    )
+    .unwrap();
+    // The answer is there before the body is.
+    std::thread::sleep(Duration::from_millis(300));
+    stream.write_all(&vec![b'x'; size]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    assert!(answer.contains("UNSUPPORTED"), "{answer}");
+}
+
+#[test]
+fn who_sends_for_ever_is_left() {
+    let (factory, _) = with_layer(10);
+    let server = Server::of(&factory);
+    let mut stream = connect(&server);
+    write!(
+        stream,
+        "POST /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n"
+    )
+    .unwrap();
+    let begin = std::time::Instant::now();
+    while stream.write_all(&[b'x'; 4096]).is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn a_head_has_a_size() {
     let (factory, _) = with_layer(10);
     let server = Server::of(&factory);
