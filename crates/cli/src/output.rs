@@ -75,7 +75,7 @@ impl Output {
         reason = "what is printed goes through the output"
     )]
     pub(crate) fn note(&self, text: &str) {
-        write_all(&mut std::io::stderr().lock(), &visible(text));
+        say(&visible(text));
     }
 
     /// The same of what has colours of ours, and is visible without them.
@@ -84,7 +84,7 @@ impl Output {
         reason = "what is printed goes through the output"
     )]
     pub(crate) fn coloured_note(&self, text: &str) {
-        write_all(&mut std::io::stderr().lock(), text);
+        say(text);
     }
 }
 
@@ -116,6 +116,11 @@ pub(crate) fn shown(path: &Path) -> Cow<'_, str> {
 pub(crate) fn is_json_wanted(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().take_while(|word| *word != "--");
     words.any(|word| word == "--json")
+}
+
+/// Prints lines on standard error. That its reader has gone away, or its disk is full, stops no work.
+pub(crate) fn say(text: &str) {
+    write_all(&mut std::io::stderr().lock(), text);
 }
 
 fn write_all(stream: &mut impl Write, text: &str) {
@@ -156,6 +161,8 @@ pub(crate) fn start_tracing(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(is_coloured())
+        // It would say with a panic that it cannot say anything.
+        .log_internal_errors(false)
         .without_time()
         .with_target(false)
         .finish();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use boltworks_model::{Event, Sink, visible, visible_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::output;
 use crate::signals;
 use crate::table::indented;
 
@@ -171,7 +172,6 @@ impl Plain {
 }
 
 impl Sink for Plain {
-    #[expect(clippy::print_stderr, reason = "progress is for standard error")]
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Started { job, .. } => {
@@ -184,7 +184,7 @@ impl Sink for Plain {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(job.to_owned(), now);
-                eprintln!("… {}", visible_line(job));
+                output::say(&format!("… {}", visible_line(job)));
             }
             Event::Finished {
                 job,
@@ -200,13 +200,15 @@ impl Sink for Plain {
                 let took = took.or_else(|| Some(started?.elapsed()));
                 let seconds = took.unwrap_or_default().as_secs_f64();
                 if is_told(ok) {
-                    eprintln!("{}", finished_line(job, ok, note, seconds));
+                    output::say(&finished_line(job, ok, note, seconds));
                 }
             }
-            Event::Warning { text } => eprintln!("{}", warning(text)),
-            Event::Line { line, .. } if self.every_line => eprintln!("  {}", visible(line)),
+            Event::Warning { text } => output::say(&warning(text)),
+            Event::Line { line, .. } if self.every_line => {
+                output::say(&format!("  {}", visible(line)));
+            }
             Event::Step { job, step } => {
-                eprintln!("{}", visible_line(&format!("= {job}: {step}")));
+                output::say(&visible_line(&format!("= {job}: {step}")));
             }
             _ => {}
         }

@@ -321,3 +321,24 @@ fn a_repository_may_be_made_of_links() {
         "{gone:?}"
     );
 }
+
+#[test]
+fn whoever_looks_away_stops_no_work() {
+    let desk = desk();
+    let words = "-v image build web.yaml web:1.4 web.tar -r repo -k web.rsa.pub";
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"))
+        .args(words.split_whitespace())
+        .current_dir(desk.path("."))
+        .env("BOLTWORKS_LOG", "trace")
+        .stdout(gone())
+        .stderr(gone())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{status}");
+    assert!(desk.path("web.tar").exists());
+}
