@@ -6,6 +6,7 @@ use boltworks_model::{visible, visible_line};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::terminal::{self, cut, hung_within};
 
 /// A place in a file of the user's, what is wrong there, and what to write instead.
 pub(crate) struct Place {
@@ -20,6 +21,9 @@ pub(crate) struct Place {
 /// What to do with a file that should be text and is none.
 pub(crate) const NO_TEXT: &str =
     "take the byte away, or save the file as UTF-8 text: `iconv -t UTF-8` converts it";
+
+/// The columns of `error: `, by which all lines of a message are put in.
+const TITLE: usize = 7;
 
 impl Place {
     /// The place that a failure is about, if it is about a file of the user's.
@@ -67,6 +71,8 @@ impl Place {
 pub(crate) fn excerpt(place: &Place) -> String {
     let at = &place.at;
     let [file, message] = [&at.file, &place.message].map(|text| visible_line(text));
+    let width = terminal::width();
+    let message = hung_within(&message, width.map(|width| width.saturating_sub(TITLE)));
     // Tabs stay tabs here: the mark beneath is put by them.
     let text = visible(&at.snippet);
     let text = &*text;
@@ -92,7 +98,7 @@ pub(crate) fn excerpt(place: &Place) -> String {
             Snippet::source(text)
                 .line_start(line)
                 .path(&*file)
-                .annotation(AnnotationKind::Primary.span(start..word_end(text, start))),
+                .annotation(AnnotationKind::Primary.span(start..mark_end(text, start, width))),
         )
     };
     let help = place.help.as_deref().map(visible_line);
@@ -105,7 +111,18 @@ pub(crate) fn excerpt(place: &Place) -> String {
     } else {
         Renderer::plain()
     };
-    renderer.render(&report)
+    match width {
+        Some(width) => renderer.term_width(width).render(&report),
+        None => renderer.render(&report),
+    }
+}
+
+/// Where a mark of so many columns at most ends: only about one that is narrower than the terminal is a
+/// line cut on both sides.
+fn mark_end(text: &str, start: usize, width: Option<usize>) -> usize {
+    let end = word_end(text, start);
+    let word = text.get(start..end).unwrap_or_default();
+    start + width.map_or(word, |width| cut(word, width / 3)).len()
 }
 
 /// Where the word ends that begins at `start`: text in quotes and a variable are one, and a bracket

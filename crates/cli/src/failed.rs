@@ -8,18 +8,21 @@ use serde_json::{Value, json};
 
 use crate::host;
 use crate::output::shown;
-use crate::table::indented;
 
-/// What is said beside the error itself.
-pub(crate) fn lines(failed: &Failed) -> Vec<String> {
+/// What is said beside the error itself, put in so far, each line as wide as there is room.
+pub(crate) fn lines(failed: &Failed, indent: &str, hung: fn(&str) -> String) -> Vec<String> {
     let stopped = &failed.stopped;
-    let mut lines = vec![format!("step {} of {}", stopped.number, stopped.of)];
+    let mut lines = vec![format!("{indent}step {} of {}", stopped.number, stopped.of)];
     lines.extend(stopped.command.as_ref().map(|command| {
         let Command { line, text } = command;
-        format!("at or after line {line} of its script: {}", indented(text))
+        hung(&format!(
+            "{indent}at or after line {line} of its script: {text}"
+        ))
     }));
-    lines.extend(failed.tail.iter().map(|line| format!("    {line}")));
-    lines.extend(log_of(failed).map(|log| format!("log: {}", log.display())));
+    let tail = failed.tail.iter();
+    lines.extend(tail.map(|line| hung(&format!("{indent}    {line}"))));
+    // A path that is copied stays whole.
+    lines.extend(log_of(failed).map(|log| format!("{indent}log: {}", log.display())));
     lines
 }
 

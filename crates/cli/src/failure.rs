@@ -14,7 +14,7 @@ use crate::advice::advice;
 use crate::commands::test;
 use crate::excerpt::{Place, excerpt};
 use crate::output::Output;
-use crate::table::indented;
+use crate::terminal::hung;
 use crate::{failed, host, signals};
 
 /// Exit codes, as documented in `docs/commands.md`.
@@ -128,7 +128,8 @@ pub(crate) fn tell(failure: &Failure, output: &Output) {
     }
     // An excerpt has its help within.
     for line in help(failure).filter(|_| Place::of(failure).is_none()) {
-        output.note(&format!("{HELP}{}", indented(&line)));
+        // What is pasted stays one line.
+        output.note(&format!("{HELP}{}", line.replace('\n', "\n    ")));
     }
 }
 
@@ -201,12 +202,13 @@ fn whole(failure: &Failure) -> String {
 /// line at the margin, where our own words do.
 fn plain(failure: &Failure) -> String {
     let (message, advice) = parted(&whole(failure));
-    let mut text = format!("error: {}", indented(&message));
+    let mut text = hung(&format!("error: {message}"));
     let tests = tests(failure);
     let step = step(failure).filter(|_| tests.is_empty());
-    let lines = step.map(failed::lines).unwrap_or_default().into_iter();
-    for line in lines.chain(tests.iter().flat_map(test::told)) {
-        text.push_str("\n  ");
+    let lines = step.map(|step| failed::lines(step, "  ", hung));
+    let lines = lines.unwrap_or_default().into_iter();
+    for line in lines.chain(tests.iter().flat_map(|test| test::told(test, "  ", hung))) {
+        text.push('\n');
         text.push_str(&line);
     }
     for line in advice {

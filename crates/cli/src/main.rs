@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod signals;
 mod table;
+mod terminal;
 
 use std::process::ExitCode;
 

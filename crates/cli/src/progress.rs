@@ -9,10 +9,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output;
 use crate::signals;
-use crate::table::indented;
+use crate::terminal::{self, columns, cut, hung};
 
-/// The longest line of a program's output that is shown on a moving line.
-const SHOWN: usize = 100;
+/// The columns of a moving line where the terminal does not say how many it has.
+const WIDTH: usize = 80;
+/// How far a program's output is put in beneath its job's line.
+const BENEATH: &str = "    ";
+/// What stands on a job's line beside its name and its step.
+const MARKS: usize = 12;
 /// So many of the last lines of a job are shown where few jobs run, and where many do.
 const FEW: (usize, usize) = (4, 3);
 const MANY: usize = 1;
@@ -34,10 +38,12 @@ struct Running {
 impl Running {
     fn show(&self, lines: usize) {
         let skipped = self.lines.len().saturating_sub(lines);
-        let mut text = visible_line(&self.step).into_owned();
+        let width = width();
+        let taken = columns(&self.bar.prefix()) + MARKS;
+        let step = visible_line(&self.step);
+        let mut text = cut(&step, width.saturating_sub(taken)).to_owned();
         for line in self.lines.iter().skip(skipped) {
-            text.push_str("\n    ");
-            text.push_str(line);
+            text.extend(["\n", cut(&format!("{BENEATH}{line}"), width)]);
         }
         self.bar.set_message(text);
     }
@@ -71,7 +77,7 @@ impl Terminal {
         };
         let bar = self
             .bars
-            .add(bar.with_prefix(visible_line(job).into_owned()));
+            .add(bar.with_prefix(cut(&visible_line(job), width() / 2).to_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let job = job.to_owned();
@@ -108,14 +114,20 @@ fn is_told(ok: bool) -> bool {
     ok || !signals::have_stopped_it()
 }
 
+fn width() -> usize {
+    terminal::width().unwrap_or(WIDTH)
+}
+
 fn finished_line(job: &str, ok: bool, note: &str, seconds: f64) -> String {
     let mark = if ok { "✓" } else { "✗" };
     let note = note.lines().next().unwrap_or("");
-    visible_line(&format!("{mark} {job}: {note} ({seconds:.1} s)")).into_owned()
+    hung(&visible_line(&format!(
+        "{mark} {job}: {note} ({seconds:.1} s)"
+    )))
 }
 
 fn warning(text: &str) -> String {
-    format!("! {}", indented(&visible(text)))
+    hung(&format!("! {text}"))
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -133,8 +145,8 @@ impl Sink for Terminal {
                 job.show(lines);
             }),
             Event::Line { job, line } => {
-                let line: String = line.chars().take(SHOWN).collect();
-                let line = visible(&line).into_owned();
+                let line: String = line.chars().take(width()).collect();
+                let line = visible(&line).replace('\t', BENEATH);
                 self.with(job, |job, lines| {
                     let (_, most) = FEW;
                     if job.lines.len() == most {
@@ -184,7 +196,7 @@ impl Sink for Plain {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(job.to_owned(), now);
-                output::say(&format!("… {}", visible_line(job)));
+                output::say(&hung(&format!("… {}", visible_line(job))));
             }
             Event::Finished {
                 job,
@@ -205,10 +217,10 @@ impl Sink for Plain {
             }
             Event::Warning { text } => output::say(&warning(text)),
             Event::Line { line, .. } if self.every_line => {
-                output::say(&format!("  {}", visible(line)));
+                output::say(&hung(&format!("  {line}")));
             }
             Event::Step { job, step } => {
-                output::say(&visible_line(&format!("= {job}: {step}")));
+                output::say(&hung(&visible_line(&format!("= {job}: {step}"))));
             }
             _ => {}
         }

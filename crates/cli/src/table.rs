@@ -1,17 +1,22 @@
 //! Columns and sizes as people read them.
 
+use crate::terminal;
+
 /// Rows as lines, the columns beneath one another.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        cells.map(|cell| terminal::columns(cell)).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
         let cells: Vec<String> = cells
-            .map(|(cell, &width)| format!("{cell:<width$}"))
+            .map(|(cell, &width)| {
+                let rest = width.saturating_sub(terminal::columns(cell));
+                format!("{cell}{:rest$}", "")
+            })
             .collect();
         cells.join("  ").trim_end().to_owned()
     };
@@ -29,11 +34,6 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Lines that belong to the first of them.
-pub(crate) fn indented(text: &str) -> String {
-    text.replace('\n', "\n    ")
-}
-
 /// `1 package`, `2 packages`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -49,6 +49,8 @@ mod tests {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
         let rows: Vec<Vec<String>> = vec![row(&["zlib", "1.3"]), row(&["ä", "", "end"])];
         assert_eq!(table(&rows), ["zlib  1.3", "ä          end"]);
+        let wide: Vec<Vec<String>> = vec![row(&["語", "a"]), row(&["abc", "b"])];
+        assert_eq!(table(&wide), ["語   a", "abc  b"]);
         assert!(table(&[]).is_empty());
     }
 

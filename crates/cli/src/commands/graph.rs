@@ -10,7 +10,8 @@ use crate::arguments::{Arguments, Graph};
 use crate::commands::{given, session};
 use crate::failure::Failure;
 use crate::output::{Output, shown};
-use crate::table::{count, indented};
+use crate::table::count;
+use crate::terminal::hung;
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -82,7 +83,7 @@ fn notes(graph: &graph::Graph) -> String {
             .map(|(name, why)| format!("! {name}: {why}")),
     );
     let unread = graph.unread.iter();
-    lines.extend(unread.map(|(_, why)| format!("! {}", indented(why))));
+    lines.extend(unread.map(|(_, why)| hung(&format!("! {why}"))));
     lines.push(format!(
         "{} in order, {} for other architectures, {} not understood",
         count(graph.recipes.len(), "recipe"),

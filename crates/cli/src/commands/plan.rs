@@ -10,7 +10,7 @@ use crate::arguments::Arguments;
 use crate::commands::session;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
-use crate::table::indented;
+use crate::terminal::hung_out;
 
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, None)?;
@@ -57,12 +57,12 @@ fn describe(item: &Item) -> String {
     let subject = item.subject.to_string();
     match &item.state {
         State::Fresh(_) => format!("  {subject:<28} fresh"),
-        State::Stale(_, reasons) => format!("* {subject:<28} {}", indented(&told(reasons))),
+        State::Stale(_, reasons) => hung_out(&format!("* {subject:<28} {}", told(reasons))),
         State::Pending(on) => {
             let names: Vec<String> = on.iter().map(ToString::to_string).collect();
             format!("? {subject:<28} waits for {}", names.join(", "))
         }
-        State::Blocked(why) => format!("✗ {subject:<28} {}", indented(why)),
+        State::Blocked(why) => hung_out(&format!("✗ {subject:<28} {why}")),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::failed;
 use crate::failure::{Failure, exit};
 use crate::output::{Output, shown};
 use crate::table::count;
+use crate::terminal::hung_out;
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -62,7 +63,12 @@ pub(crate) fn has_passed(checked: &Checked) -> bool {
 
 pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     let mut lines = Vec::new();
-    lines.extend(checked.tests.iter().flat_map(told));
+    lines.extend(
+        checked
+            .tests
+            .iter()
+            .flat_map(|test| told(test, "", hung_out)),
+    );
     let failed = checked.tests.iter().filter(|test| !test.has_passed());
     let failed = failed.count();
     let report = checked.report.map(|report| home.blob_path(&report));
@@ -76,24 +82,26 @@ pub(crate) fn text(home: &Home, checked: &Checked) -> String {
 }
 
 /// What became of a test, for people.
-pub(crate) fn told(test: &Tested) -> Vec<String> {
+pub(crate) fn told(test: &Tested, indent: &str, hung: fn(&str) -> String) -> Vec<String> {
     let package = &test.package;
     let mut lines = Vec::new();
     if let Some(why) = &test.unready {
-        lines.push(format!("✗ {package}: it could not be run"));
-        lines.extend(why.lines().map(|line| format!("  {line}")));
+        lines.push(format!("{indent}✗ {package}: it could not be run"));
+        lines.extend(why.lines().map(|line| hung(&format!("{indent}  {line}"))));
     } else if let Some(failed) = &test.failed {
         let stopped = &failed.stopped;
-        lines.push(format!(
-            "✗ {package}: step '{}': {}",
+        lines.push(hung(&format!(
+            "{indent}✗ {package}: step '{}': {}",
             stopped.step, stopped.how
+        )));
+        lines.extend(failed::lines(failed, &format!("{indent}  "), hung));
+        lines.push(format!(
+            "{indent}  a shell there: {}",
+            failed::shell(failed)
         ));
-        let more = failed::lines(failed).into_iter();
-        lines.extend(more.map(|line| format!("  {line}")));
-        lines.push(format!("  a shell there: {}", failed::shell(failed)));
     } else {
         let how = if test.by_hand { ", by hand" } else { "" };
-        lines.push(format!("✓ {package}{how}"));
+        lines.push(format!("{indent}✓ {package}{how}"));
     }
     lines
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::failure::USAGE;
 use crate::output::{Output, shown};
-use crate::table::indented;
+use crate::terminal::hung;
 
 /// The files that are not understood, and why.
 pub(crate) struct Unread(Vec<(PathBuf, Error)>);
@@ -42,7 +42,7 @@ impl Unread {
     /// A note for each.
     pub(crate) fn tell(&self, output: &Output) {
         for (file, error) in &self.0 {
-            output.note(&format!("! {}", indented(&reason(file, error))));
+            output.note(&hung(&format!("! {}", reason(file, error))));
         }
     }
 

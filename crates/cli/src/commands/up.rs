@@ -13,6 +13,7 @@ use crate::commands::{session, test};
 use crate::failed;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
+use crate::terminal::hung_out;
 
 pub(crate) fn run(arguments: &Arguments, up: &Up, output: &Output) -> Result<ExitCode, Failure> {
     let line = session::open(arguments, up.jobs)?;
@@ -94,12 +95,14 @@ fn failures(report: &Report) -> Vec<String> {
             RowOutcome::Skipped { reason } if reason.contains('\n') => (reason, None, &[][..]),
             _ => continue,
         };
-        lines.push(format!("\n{subject}: {reason}"));
-        let told = tests.iter().flat_map(test::told);
-        lines.extend(told.map(|line| format!("  {line}")));
+        lines.push(format!("\n{}", hung_out(&format!("{subject}: {reason}"))));
+        lines.extend(
+            tests
+                .iter()
+                .flat_map(|test| test::told(test, "  ", hung_out)),
+        );
         if let Some(step) = step.filter(|_| tests.is_empty()) {
-            let more = failed::lines(step).into_iter();
-            lines.extend(more.map(|line| format!("  {line}")));
+            lines.extend(failed::lines(step, "  ", hung_out));
             if step.has_shell {
                 lines.push(format!("  a shell there: {}", failed::shell(step)));
             }

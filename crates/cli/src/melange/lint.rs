@@ -14,7 +14,7 @@ use super::{given, usage};
 use crate::failure::{Failure, exit};
 use crate::host;
 use crate::output::Output;
-use crate::table::indented;
+use crate::terminal::hung;
 
 pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failure> {
     let files = words.operands();
@@ -36,7 +36,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     }
     let refused = Refused::from_reports(&reports);
     if let Some(refused) = &refused {
-        output.note(&format!("error: {}", indented(&refused.to_string())));
+        output.note(&hung(&format!("error: {refused}")));
     }
     Ok(if refused.is_none() {
         ExitCode::SUCCESS

@@ -176,3 +176,31 @@ fn package(line: &str, signer: &Signer) -> (Control, Vec<u8>, IndexEntry) {
     let entry = IndexEntry::new(&control, &written);
     (control, bytes, entry)
 }
+
+/// What a command shows on standard error at a terminal of so many columns.
+pub(crate) fn at_terminal(command: &mut Command, columns: u16) -> String {
+    use std::io::Read as _;
+    let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
+    let person = rustix::pty::openpt(flags).unwrap();
+    rustix::pty::grantpt(&person).unwrap();
+    rustix::pty::unlockpt(&person).unwrap();
+    let size = rustix::termios::Winsize {
+        ws_row: 24,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&person, size).unwrap();
+    let name = rustix::pty::ptsname(&person, Vec::new()).unwrap();
+    let options = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let theirs = rustix::fs::open(&name, options, rustix::fs::Mode::empty()).unwrap();
+    command.stderr(theirs).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The terminal has an end when nobody holds its other side.
+    command.stderr(std::process::Stdio::null());
+    let mut shown = Vec::new();
+    let end = std::fs::File::from(person).read_to_end(&mut shown);
+    assert!(end.is_err_and(|error| error.raw_os_error() == Some(5)));
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kit::Desk;
+use crate::kit::{Desk, at_terminal};
 
 const RECIPE: &str = "package:
   name: hello
@@ -515,4 +515,49 @@ fn many_recipes_are_compiled_in_order() {
     std::fs::create_dir(desk.path("empty")).unwrap();
     let none = desk.run("recipe compile empty").with_code(0);
     assert!(none.err.contains("there is no recipe"), "{none:?}");
+}
+
+#[test]
+fn no_line_is_broken_by_the_terminal() {
+    let desk = Desk::new();
+    let padded = format!("a{}error: forged", " ".repeat(50));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"));
+    command
+        .args(["recipe", "graph", &padded])
+        .current_dir(desk.path("."));
+    let shown = at_terminal(&mut command, 40);
+    let is_ours = |line: &&str| !line.starts_with(' ');
+    let ours: Vec<&str> = shown.lines().filter(is_ours).collect();
+    assert!(shown.contains("\n    error: forged"), "{shown}");
+    assert!(
+        shown
+            .lines()
+            .all(|line| line.trim_end().len() <= 40 || line.starts_with("help: ")),
+        "{shown}"
+    );
+    assert_eq!(ours.len(), 2, "{shown}");
+    assert!(
+        ours[0].starts_with("error: a") && ours[1].starts_with("help: "),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_excerpt_is_no_wider_than_the_terminal() {
+    let desk = Desk::new();
+    let pad = " ".repeat(50);
+    desk.write(
+        "wrong.yaml",
+        format!("package:\n  \"nmae{pad}error: forged\": x{pad}\n"),
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"));
+    command
+        .args(["recipe", "compile", "wrong.yaml"])
+        .current_dir(desk.path("."))
+        .env("NO_COLOR", "1");
+    let shown = at_terminal(&mut command, 60);
+    assert!(shown.contains("--> wrong.yaml:2:3"), "{shown}");
+    for line in shown.lines().filter(|line| !line.contains("= help: ")) {
+        assert!(line.chars().count() <= 60, "{shown}");
+    }
 }
