@@ -29,7 +29,7 @@ pub(crate) fn advice(failure: &Failure) -> Vec<String> {
         return one(READ_ONLY);
     }
     match failure {
-        Failure::Usage { help, .. } => one(help),
+        Failure::Usage { help, .. } | Failure::Choice { help, .. } => one(help),
         Failure::Factory(error) => factory_advice(error.cause()),
         Failure::Recipe(error) => error.help().into_iter().collect(),
         Failure::Apk(error) => one(apk_advice(error)),

@@ -2,6 +2,7 @@
 //! last, where the whole log is, and how to be where it stood.
 
 use boltworks_factory::home::log_of;
+use boltworks_model::visible_path;
 use boltworks_package::Failed;
 use boltworks_package::steps::Command;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(crate) fn lines(failed: &Failed, indent: &str, hung: fn(&str) -> String) -> 
     let tail = failed.tail.iter();
     lines.extend(tail.map(|line| hung(&format!("{indent}    {line}"))));
     // A path that is copied stays whole.
-    lines.extend(log_of(failed).map(|log| format!("{indent}log: {}", log.display())));
+    lines.extend(log_of(failed).map(|log| format!("{indent}log: {}", visible_path(&log))));
     lines
 }
 

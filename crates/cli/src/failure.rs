@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 use boltworks_factory::testing::Tested;
 use boltworks_factory::{Error as FactoryError, attempt};
+use boltworks_model::{is_unseen, visible_line};
 use boltworks_package::{Error as PackageError, Failed};
 use boltworks_source::Error as SourceError;
+use clap::builder::StyledStr;
+use clap::error::ContextValue;
 use serde_json::{Value, json};
 
 use crate::advice::advice;
@@ -74,8 +77,16 @@ pub(crate) enum Failure {
     /// A document.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The command line says something that cannot be.
-    #[error("{what}")]
+    /// The packages of a build cannot be chosen.
+    #[error("the build's packages cannot be chosen:\n{why}")]
+    Choice {
+        /// Why not, over several lines.
+        why: String,
+        /// What to do instead.
+        help: String,
+    },
+    /// The command line says something that cannot be, in one line.
+    #[error("{}", visible_line(what))]
     Usage {
         /// What is wrong.
         what: String,
@@ -128,8 +139,7 @@ pub(crate) fn tell(failure: &Failure, output: &Output) {
     }
     // An excerpt has its help within.
     for line in help(failure).filter(|_| Place::of(failure).is_none()) {
-        // What is pasted stays one line.
-        output.note(&format!("{HELP}{}", line.replace('\n', "\n    ")));
+        output.note(&format!("{HELP}{}", visible_line(&line)));
     }
 }
 
@@ -150,7 +160,8 @@ fn help(failure: &Failure) -> impl Iterator<Item = String> {
 }
 
 /// Prints why the command line cannot be read, or the help that it asks for.
-pub(crate) fn report_usage(error: &clap::Error, output: &Output) -> ExitCode {
+pub(crate) fn report_usage(error: clap::Error, output: &Output) -> ExitCode {
+    let error = visible_usage(error);
     let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
     if !output.is_json() || !error.use_stderr() {
         // A reader that has gone away is no error.
@@ -162,6 +173,34 @@ pub(crate) fn report_usage(error: &clap::Error, output: &Output) -> ExitCode {
         "message": message, "help": help, "tail": [], "step": null, "tests": [], "exit": code,
     }}));
     ExitCode::from(code)
+}
+
+/// The same with every word of the command line on one line.
+fn visible_usage(mut error: clap::Error) -> clap::Error {
+    let words = |text: &str| visible_line(text).into_owned();
+    let visible = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(words(text))),
+        ContextValue::Strings(all) => {
+            let all = all.iter().map(|text| words(text));
+            Some(ContextValue::Strings(all.collect()))
+        }
+        // Colours are lost where the words would change.
+        ContextValue::StyledStrs(all) if all.iter().any(is_odd) => {
+            let all = all.iter().map(|text| words(&text.to_string()).into());
+            Some(ContextValue::StyledStrs(all.collect()))
+        }
+        _ => None,
+    };
+    let context = error.context();
+    let context = context.filter_map(|(kind, value)| Some((kind, visible(value)?)));
+    for (kind, value) in context.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    error
+}
+
+fn is_odd(text: &StyledStr) -> bool {
+    text.to_string().contains(is_unseen)
 }
 
 /// The message and the advice in clap's text: the first paragraph, and all others.
@@ -244,7 +283,7 @@ fn code(failure: &Failure) -> u8 {
     }
     let Failure::Factory(error) = failure else {
         return match failure {
-            Failure::Usage { .. } | Failure::Recipe(_) => USAGE,
+            Failure::Usage { .. } | Failure::Choice { .. } | Failure::Recipe(_) => USAGE,
             Failure::Fsx(error) if is_wrong_file(error) => USAGE,
             _ => WORK,
         };
@@ -277,15 +316,14 @@ mod tests {
 
     #[test]
     fn nothing_but_our_own_words_begins_a_line() {
-        let what = "no choice:\nerror: forged\nhelp: add a".to_owned();
-        let failure = Failure::Usage {
-            what,
-            help: String::new(),
-        };
-        assert_eq!(
-            plain(&failure),
-            "error: no choice:\n    error: forged\nhelp: add a"
-        );
+        let help = String::new;
+        let why = "error: forged\nhelp: add a".to_owned();
+        let choice = Failure::Choice { why, help: help() };
+        let shown = "error: the build's packages cannot be chosen:\n    error: forged\nhelp: add a";
+        assert_eq!(plain(&choice), shown);
+        let what = "'a\nerror: forged' is no package".to_owned();
+        let usage = Failure::Usage { what, help: help() };
+        assert_eq!(plain(&usage), "error: 'a\\nerror: forged' is no package");
     }
 
     #[test]

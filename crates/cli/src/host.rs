@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_factory::Host;
 use boltworks_fsx::{Bounded, Limit};
+use boltworks_model::is_unseen;
 
 use crate::dialect;
 use crate::failure::Failure;
@@ -48,7 +49,20 @@ pub(crate) fn word(text: &OsStr) -> String {
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.into_owned();
     }
+    if text.contains(is_unseen) {
+        return format!("$'{}'", text.chars().map(escaped).collect::<String>());
+    }
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A character within `$'…'`.
+fn escaped(c: char) -> String {
+    match c {
+        '\n' => r"\n".to_owned(),
+        '\'' | '\\' => format!(r"\{c}"),
+        c if is_unseen(c) => format!(r"\U{:08x}", u32::from(c)),
+        c => c.into(),
+    }
 }
 
 /// The text that another program sends, up to so many bytes.
@@ -111,6 +125,15 @@ pub(crate) fn host(jobs: Option<usize>, offline: bool) -> Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_one_line() {
+        assert_eq!(word(OsStr::new("a b")), "'a b'");
+        assert_eq!(
+            word(OsStr::new("it's\n\\\u{1b}")),
+            r"$'it\'s\n\\\U0000001b'"
+        );
+    }
 
     #[test]
     fn a_command_is_one_that_can_be_pasted() {

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let wants_json = output::is_json_wanted(&arguments);
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return failure::report_usage(&error, &Output::new(wants_json)),
+        Err(error) => return failure::report_usage(error, &Output::new(wants_json)),
     };
     let output = Output::new(arguments.json);
     output::start_tracing(arguments.verbose);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use boltworks_model::{Cancelled, ChannelName, chain};
+use boltworks_model::{Cancelled, ChannelName, chain, visible_line, visible_path};
 
 use crate::testing::Tested;
 
@@ -14,7 +14,7 @@ use crate::testing::Tested;
 )]
 pub enum Error {
     /// There is no factory here.
-    #[error("there is no factory file at {}", file.display())]
+    #[error("there is no factory file at {}", visible_path(file))]
     NoFactory {
         /// Where it was looked for.
         file: PathBuf,
@@ -31,7 +31,7 @@ pub enum Error {
         source: boltworks_fsx::Error,
     },
     /// Something is not in the catalog.
-    #[error("there is no {what} '{name}' in this factory")]
+    #[error("there is no {what} '{}' in this factory", visible_line(name))]
     Missing {
         /// `recipe`, `image`, `channel`.
         what: &'static str,
@@ -71,7 +71,7 @@ pub enum Error {
         file: String,
     },
     /// Something is wrong with a file that the command line names.
-    #[error("{}", path.display())]
+    #[error("{}", visible_path(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -87,8 +87,8 @@ pub enum Error {
         /// Those in the index.
         listed: String,
     },
-    /// What is asked for cannot be.
-    #[error("{what}")]
+    /// What is asked for cannot be. It often has a name from the command line in it, and is one line.
+    #[error("{}", visible_line(what))]
     Asked {
         /// Why not.
         what: String,

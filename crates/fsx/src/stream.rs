@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use boltworks_model::visible_path;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -18,7 +19,7 @@ pub fn read_stream(path: &Path, limit: Limit) -> Result<Vec<u8>, Error> {
     let failed = |action| {
         move |source: std::io::Error| Error::Io {
             action,
-            path: path.display().to_string(),
+            path: visible_path(path),
             source,
         }
     };

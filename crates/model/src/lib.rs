@@ -35,4 +35,4 @@ pub use name::{Architecture, ChannelName, NameError, PackageName};
 pub use secret::Secret;
 pub use time::{ParseTimestampError, Timestamp};
 pub use verdict::{Evidence, EvidenceKind, Gaps, Reasons, Verdict};
-pub use visible::{is_unseen, visible, visible_line, visible_start};
+pub use visible::{is_unseen, visible, visible_line, visible_path, visible_start};

@@ -5,6 +5,7 @@
 //! at all, becomes `\u{fffd}`: it could forge what a person reads.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// What stands in place of a character that may not pass.
 const REPLACEMENT: &str = "\u{fffd}";
@@ -27,6 +28,11 @@ pub fn visible_line(text: &str) -> Cow<'_, str> {
     } else {
         text.into()
     }
+}
+
+/// A path on one line.
+pub fn visible_path(path: impl AsRef<Path>) -> String {
+    visible_line(&path.as_ref().to_string_lossy()).into_owned()
 }
 
 /// The first characters of a text on one line.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use boltworks_model::{ActionId, Architecture, Sha256, Timestamp};
+use boltworks_model::{ActionId, Architecture, Sha256, Timestamp, visible_line};
 use serde::{Deserialize, Serialize};
 
 /// What sort of thing an action makes.
@@ -191,7 +191,8 @@ const TOLD: usize = 10;
 pub fn told(reasons: &[String]) -> String {
     let more = reasons.len().saturating_sub(TOLD);
     let first: Vec<&str> = reasons.iter().take(TOLD).map(String::as_str).collect();
-    let first = first.join("; ");
+    // Labels are names that others chose.
+    let first = visible_line(&first.join("; ")).into_owned();
     match more {
         0 => first,
         more => format!("{first}; and {} more", thousands(more)),

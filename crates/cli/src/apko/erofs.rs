@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::single::erofs::{self, Line, MountOrder, Source};
-use boltworks_model::is_unseen;
+use boltworks_model::{is_unseen, visible_path};
 use serde_json::json;
 
 use crate::commands::session;
@@ -47,7 +47,7 @@ pub(super) fn mount(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fail
         now: machine.ambient(watcher.as_ref()).clock.now(),
     };
     let place = erofs::mount(&order)?;
-    output.text(&format!("mounted at {}", place.display()));
+    output.text(&format!("mounted at {}", visible_path(&place)));
     output.json(&json!({ "mounted": shown(&place) }));
     Ok(ExitCode::SUCCESS)
 }
@@ -63,7 +63,10 @@ pub(super) fn unmount(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fa
     };
     let left = erofs::unmount(folder)?;
     if let Some(left) = &left {
-        output.note(&format!("what was written is left in {}", left.display()));
+        output.note(&format!(
+            "what was written is left in {}",
+            visible_path(left)
+        ));
     }
     output.json(&json!({ "left": left.as_deref().map(shown) }));
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::files::Place;
 use boltworks_factory::single;
+use boltworks_model::visible_path;
 
 use super::given;
 use crate::commands::session;
@@ -32,7 +33,7 @@ pub(super) fn run(
     Place::of(&path)?.write(lock.to_text().as_bytes(), MODE)?;
     output.text(&format!(
         "{}: {}",
-        path.display(),
+        visible_path(&path),
         count(lock.contents.packages.len(), "package")
     ));
     Ok(ExitCode::SUCCESS)

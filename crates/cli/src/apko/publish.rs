@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::registries::{self, Login};
 use boltworks_factory::single::{ImageOrder, Lock, PublishOrder};
+use boltworks_model::visible_path;
 use boltworks_oci::Reference;
 
 use super::build::{annotations, order, sboms, set_format};
@@ -80,7 +81,7 @@ pub(super) fn log_in(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fai
     };
     let login = Login::new(user, password.trim_end_matches(['\r', '\n']));
     let file = registries::log_in(&host::host(None, false), &registry, &login)?;
-    output.text(&format!("logged in via {}", file.display()));
+    output.text(&format!("logged in via {}", visible_path(&file)));
     output.json(&serde_json::json!({"registry": registry, "file": shown(&file)}));
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, BuildOrder, Delivered, Made, Signing};
+use boltworks_model::visible_path;
 use boltworks_plan::inputs::told;
 use serde_json::{Value, json};
 
@@ -63,16 +64,16 @@ pub(crate) fn text(home: &Home, made: &Made) -> String {
         vec![
             format!("  {}-{}", coordinate.name, coordinate.version),
             size(package.artifact.size),
-            package.path.display().to_string(),
+            visible_path(&package.path),
         ]
     };
     let mut lines = vec![first];
     lines.extend(table(&made.packages.iter().map(row).collect::<Vec<_>>()));
     if let Some(index) = &made.index {
-        lines.push(format!("listed in {}", index.display()));
+        lines.push(format!("listed in {}", visible_path(index)));
     }
     if let Some(log) = &record.log {
-        lines.push(format!("log: {}", home.blob_path(log).display()));
+        lines.push(format!("log: {}", visible_path(home.blob_path(log))));
     }
     lines.join("\n")
 }

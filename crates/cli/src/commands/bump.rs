@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, BumpOrder, Bumped, Renewed};
+use boltworks_model::visible_path;
 use serde_json::{Value, json};
 
 use crate::commands::session;
@@ -29,7 +30,7 @@ fn text(order: &BumpOrder, bumped: &Bumped) -> String {
     } = bumped;
     let mut lines = vec![format!(
         "{}: {before} -> {version}, epoch 0",
-        order.file.display()
+        visible_path(&order.file)
     )];
     lines.extend(renewed.iter().map(|one| {
         let Renewed {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::texts::{self, Formed};
+use boltworks_model::visible_path;
 use serde_json::{Value, json};
 
 use crate::arguments::Fmt;
@@ -26,7 +27,8 @@ pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
         let all: Vec<String> = others.iter().map(changes).collect();
         output.text_if_any(&all.concat());
     } else {
-        let files: Vec<_> = others.iter().map(|formed| shown(&formed.file)).collect();
+        let files = others.iter().map(|formed| visible_path(&formed.file));
+        let files: Vec<_> = files.collect();
         output.text_if_any(&files.join("\n"));
     }
     unread.tell(output);
@@ -52,7 +54,7 @@ pub(crate) fn run(fmt: &Fmt, output: &Output) -> Result<ExitCode, Failure> {
 }
 
 fn changes(formed: &Formed) -> String {
-    difference(&shown(&formed.file), &formed.before, &formed.now)
+    difference(&visible_path(&formed.file), &formed.before, &formed.now)
 }
 
 fn document(formed: &Formed, with_diff: bool) -> Value {

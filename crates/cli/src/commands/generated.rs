@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use boltworks_fsx::{RelPath, Root};
+use boltworks_model::visible_path;
 use clap::CommandFactory;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ pub(crate) fn manual(folder: &Path, output: &Output) -> Result<ExitCode, Failure
     let mut command = Arguments::command();
     command.build();
     let count = write_pages(&root, &command, "boltworks")?;
-    output.text(&format!("{count} manual pages in {}", folder.display()));
+    output.text(&format!("{count} manual pages in {}", visible_path(folder)));
     output.json(&json!({"folder": shown(folder), "pages": count}));
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use boltworks_factory::repository::Given;
 use boltworks_factory::single::{Reading, SourceFolder, variables};
 use boltworks_factory::{Error, Home};
 use boltworks_fsx::Root;
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, visible_path};
 
 use crate::arguments::{self, Arguments, Libc, Packages};
 use crate::commands::session;
@@ -30,7 +30,7 @@ pub(crate) fn pipelines(folders: &[PathBuf], output: &Output) -> Vec<PathBuf> {
         if is_gone {
             output.note(&format!(
                 "! --pipeline-dir {} is not there: it goes on without it",
-                folder.display()
+                visible_path(folder)
             ));
         }
         !is_gone

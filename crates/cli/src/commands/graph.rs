@@ -80,7 +80,7 @@ fn notes(graph: &graph::Graph) -> String {
         graph
             .faults
             .iter()
-            .map(|(name, why)| format!("! {name}: {why}")),
+            .map(|(name, why)| hung(&format!("! {name}: {why}"))),
     );
     let unread = graph.unread.iter();
     lines.extend(unread.map(|(_, why)| hung(&format!("! {why}"))));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, Assembly, ImageOrder, ImageOut, Laying, Lock};
 use boltworks_image::BuiltImage;
-use boltworks_model::Timestamp;
+use boltworks_model::{Timestamp, visible_path};
 use boltworks_oci::Reference;
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn run_test(arguments: &Arguments, test: &ImageTest, output: &Output) -> Result<
     let log = line.home.blob_path(&tested.report.log);
     output.text(&format!(
         "✓ image {name} passed its tests\n  log: {}",
-        log.display()
+        visible_path(&log)
     ));
     output.json(&json!({
         "image": name,
@@ -161,9 +161,9 @@ pub(crate) fn report(order: &ImageOrder, out: &ImageOut, output: &Output) {
     let form = if out.is_layout { "layout" } else { "archive" };
     let mut lines: Vec<String> = out.images.iter().map(|made| line(order, made)).collect();
     lines.push(format!("  digest   {}", out.digest.prefixed()));
-    lines.push(format!("  {form:<7}  {}", order.out.display()));
+    lines.push(format!("  {form:<7}  {}", visible_path(&order.out)));
     let sboms = out.sboms.iter();
-    lines.extend(sboms.map(|sbom| format!("  sbom     {}", sbom.display())));
+    lines.extend(sboms.map(|sbom| format!("  sbom     {}", visible_path(sbom))));
     output.text(&lines.join("\n"));
     for note in &out.notes {
         output.note(&format!("! {note}"));

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use boltworks_fsx::{FileKind, Limit, RelPath, Root};
+use boltworks_model::visible_path;
 use serde_json::json;
 
 use crate::arguments::Init;
@@ -75,7 +76,7 @@ const FILE_LIMIT: Limit = Limit::mib(1);
 pub(crate) fn run(init: &Init, output: &Output) -> Result<ExitCode, Failure> {
     let path = host::absolute(&init.folder);
     let root = Root::create(&path)?;
-    let folder = init.folder.display();
+    let folder = visible_path(&init.folder);
     if root.exists(&RelPath::try_from("boltworks.yaml")?)? {
         return Err(Failure::Usage {
             what: format!("{folder} holds a factory already"),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use boltworks_factory::single::licences::{self, Depth, Finding, Form, Licences, Match, What};
 use boltworks_factory::single::{Inside, Reading};
 use boltworks_factory::{Home, files};
+use boltworks_model::visible_path;
 use boltworks_recipe::resolved::Recipe;
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ pub(crate) fn carry_out(
         return Err(Failure::Usage {
             what: format!(
                 "{} is no recipe that could be corrected",
-                check.file.display()
+                visible_path(check.file)
             ),
             help: "leave --fix out, or name the recipe".to_owned(),
         });
@@ -95,7 +96,7 @@ pub(crate) fn carry_out(
     };
     output.text(&text(&found, is_folder));
     if fixed {
-        output.text(&format!("{}: corrected", check.file.display()));
+        output.text(&format!("{}: corrected", visible_path(check.file)));
     }
     output.json(&document(&found, fixed));
     Ok(if is_folder || fixed || found.is_good() {

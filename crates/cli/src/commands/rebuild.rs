@@ -7,7 +7,7 @@ use boltworks_factory::repository::Given;
 use boltworks_factory::single::rebuild::Choice;
 use boltworks_factory::single::{self, Comparison, Inside, RebuildOrder, Rebuilt, Signing};
 use boltworks_factory::{Error, Home};
-use boltworks_model::Ambient;
+use boltworks_model::{Ambient, visible_path};
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Rebuild};
@@ -172,9 +172,9 @@ impl Row<'_> {
             }
         }
         if let Some(path) = &comparison.path {
-            lines.push(format!("  written to {}", path.display()));
+            lines.push(format!("  written to {}", visible_path(path)));
         }
-        lines.push(format!("  log: {}", self.log.display()));
+        lines.push(format!("  log: {}", visible_path(&self.log)));
         lines
     }
 

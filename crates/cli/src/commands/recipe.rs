@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Error;
 use boltworks_factory::single::{self, BumpOrder, CompileOrder, Reading};
+use boltworks_model::visible_path;
 
 use crate::arguments::{Arguments, Compile, Recipe};
 use crate::commands::{bump, fmt, given, graph, licences, lint, session};
@@ -56,7 +57,7 @@ fn run_compile(compile: &Compile, output: &Output) -> Result<ExitCode, Failure> 
             Ok(line) => output.raw(&line),
             Err(error) if order.paths == [file] => alone = Some(error),
             Err(error) if is_for_others(&error) => {
-                let (file, arch) = (file.display(), order.architecture);
+                let (file, arch) = (visible_path(file), order.architecture);
                 output.note(&format!("! {file} is not meant for {arch}"));
             }
             Err(error) => {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Error;
 use boltworks_factory::single::scanning::{self, Scanned};
+use boltworks_model::visible_path;
 use serde_json::json;
 
 use crate::arguments::Scan;
@@ -25,7 +26,7 @@ pub(crate) fn run(scan: &Scan, output: &Output) -> Result<ExitCode, Failure> {
     let scanned = scanning::files(&scan.files, &host::temporary(), |missing| {
         output.note(&format!(
             "! {} is not there, or of another build: links into it lead nowhere",
-            missing.display()
+            visible_path(missing)
         ));
     })?;
     let what = Shown {

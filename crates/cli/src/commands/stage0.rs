@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use boltworks_model::visible_path;
 use serde_json::json;
 
 use crate::arguments::{Arguments, Stage0};
@@ -31,7 +32,7 @@ pub(crate) fn run(
         size / 1_000_000
     ));
     if let Some(index) = &index {
-        output.text(&format!("listed in {}", index.display()));
+        output.text(&format!("listed in {}", visible_path(index)));
     }
     output.json(&json!({
         "packages": packages

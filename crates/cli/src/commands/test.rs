@@ -7,6 +7,7 @@ use boltworks_factory::Home;
 use boltworks_factory::single::{self, CheckOrder, Checked, Subjects};
 use boltworks_factory::tested::Used;
 use boltworks_factory::testing::Tested;
+use boltworks_model::visible_path;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Test};
@@ -72,7 +73,7 @@ pub(crate) fn text(home: &Home, checked: &Checked) -> String {
     let failed = checked.tests.iter().filter(|test| !test.has_passed());
     let failed = failed.count();
     let report = checked.report.map(|report| home.blob_path(&report));
-    lines.extend(report.map(|report| format!("the packages of each: {}", report.display())));
+    lines.extend(report.map(|report| format!("the packages of each: {}", visible_path(&report))));
     lines.push(match (checked.tests.len(), failed) {
         (0, _) => "the recipe has no tests".to_owned(),
         (all, 0) => format!("{} passed", count(all, "test")),

@@ -110,7 +110,7 @@ impl Dialect {
         let words = std::iter::once(OsString::from(self.name)).chain(words);
         let matches = match self.parser().try_get_matches_from(words) {
             Ok(matches) => matches,
-            Err(error) => return failure::report_usage(&error, &output),
+            Err(error) => return failure::report_usage(error, &output),
         };
         match self.carry_out(&matches, &output) {
             Ok(code) => code,

@@ -82,10 +82,10 @@ fn in_these_words(error: Error) -> Failure {
             let why = why.trim_start_matches("world needs ");
             let (why, help) = parted(why);
             let help = help.into_iter().next();
-            usage(
-                format!("the build's packages cannot be chosen:\n{why}"),
-                help.unwrap_or_else(|| NO_REPOSITORY.to_owned()),
-            )
+            Failure::Choice {
+                why,
+                help: help.unwrap_or_else(|| NO_REPOSITORY.to_owned()),
+            }
         }
         other => other.into(),
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use boltworks_factory::single::{self, Reading};
+use boltworks_model::visible_path;
 
 use super::flag::Words;
 use super::{build, given};
@@ -30,7 +31,7 @@ pub(super) fn update(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fai
     output.text(&format!(
         "{} in {}",
         count(kept, "source"),
-        folder.display()
+        visible_path(&folder)
     ));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::keys::{self, Keys};
 use boltworks_factory::packages::{self, Listing};
+use boltworks_model::visible_path;
 
 use super::flag::Words;
 use super::usage;
@@ -44,7 +45,7 @@ pub(super) fn sign_index(words: &Words<'_>, output: &Output) -> Result<ExitCode,
         if !words.is_on("force") && packages::is_signed(&file)? {
             output.note(&format!(
                 "{} is signed already and stays as it is; --force signs it anew",
-                file.display()
+                visible_path(&file)
             ));
         } else {
             unsigned.push(file);

@@ -12,7 +12,7 @@ use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
 use boltworks_fsx::{Limit, Root};
-use boltworks_model::{Architecture, Sink};
+use boltworks_model::{Architecture, Sink, visible_path};
 use boltworks_package::lint::Level;
 use boltworks_recipe::Libc;
 
@@ -49,7 +49,7 @@ pub(super) fn recipe(words: &Words<'_>, output: &Output) -> Result<PathBuf, Fail
         output.note(&format!(
             "! '{}' is not looked at: there is one recipe, and a flag's value that may be left out is \
              written --flag=value",
-            more.display()
+            visible_path(&more)
         ));
     }
     if let Some(named) = named {
@@ -132,7 +132,7 @@ fn caches(words: &Words<'_>) -> Result<Vec<PathBuf>, Failure> {
         return Err(usage(
             format!(
                 "--cache-source {}: sources are not taken from buckets",
-                source.display()
+                visible_path(source)
             ),
             "copy them into a folder, and name that",
         ));
@@ -220,7 +220,7 @@ pub(super) fn reading(
 pub(super) fn is_gone(folder: &Path, output: &Output) -> bool {
     let is_gone = Root::open(folder).is_err_and(|error| error.is_not_found());
     if is_gone {
-        let folder = folder.display();
+        let folder = visible_path(folder);
         output.note(&format!(
             "! --source-dir {folder} is not there: it goes on as if it were empty"
         ));
@@ -274,7 +274,7 @@ fn variables(files: &[PathBuf]) -> Result<BTreeMap<String, String>, Failure> {
         let text = Place::of(file)?.read_text(TEXT_LIMIT)?;
         let read = dotenv::parse(&text).map_err(|(line, what)| {
             usage(
-                format!("{}:{line}: {what}", file.display()),
+                format!("{}:{line}: {what}", visible_path(file)),
                 "correct the line",
             )
         })?;
@@ -323,8 +323,8 @@ pub(super) fn packages(
         } else {
             output.note(&format!(
                 "! no packages come from {}: {} has no {FILE_NAME}",
-                repository.display(),
-                folder.display()
+                visible_path(&repository),
+                visible_path(&folder)
             ));
         }
     }
@@ -384,7 +384,10 @@ pub(super) fn workspace(words: &Words<'_>) -> Result<(), Failure> {
     };
     if is_used {
         return Err(usage(
-            format!("--workspace-dir {}: something is in it", folder.display()),
+            format!(
+                "--workspace-dir {}: something is in it",
+                visible_path(&folder)
+            ),
             "name what a build shall find with --source-dir: every workspace is laid out anew, beneath \
              the state",
         ));

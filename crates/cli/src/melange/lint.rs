@@ -7,6 +7,7 @@ use boltworks_factory::files::Place;
 use boltworks_factory::packages;
 use boltworks_factory::single::linting;
 use boltworks_fsx::{RelPath, Root};
+use boltworks_model::visible_path;
 use boltworks_package::lint::Refused;
 
 use super::flag::Words;
@@ -58,7 +59,7 @@ fn refuse_recipes(files: &[PathBuf]) -> Result<(), Failure> {
     Err(usage(
         format!(
             "{} is a recipe: packages are linted here, `.apk`",
-            file.display()
+            visible_path(file)
         ),
         format!(
             "of a recipe, `boltworks recipe lint {word}` tells what is wrong; its packages can be linted \
@@ -78,7 +79,7 @@ fn keep(file: &Path, folder: &Path, document: &[u8]) -> Result<(), Failure> {
         usage(
             format!(
                 "{}: its architecture '{}' is no name for a folder",
-                file.display(),
+                visible_path(file),
                 control.arch
             ),
             "leave --persist-lint-results out",

@@ -12,7 +12,7 @@ use boltworks_factory::files::led_beneath;
 use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::{Error, keys};
 use boltworks_fsx::Root;
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, visible_path};
 use boltworks_recipe::resolved::{Image, Places, Recipe};
 
 use super::usage;
@@ -34,7 +34,7 @@ impl<'a> Named<'a> {
     /// For the build of a recipe.
     pub(super) fn of_build(file: &Path, recipe: &'a Recipe) -> Self {
         Self {
-            whose: file.display().to_string(),
+            whose: visible_path(file),
             folder: Some(super::given::parent(file).to_owned()),
             environments: vec![("environment".to_owned(), &recipe.environment)],
         }

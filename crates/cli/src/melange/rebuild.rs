@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use boltworks_factory::files::Place;
 use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::single::{self, Signing};
+use boltworks_model::visible_path;
 
 use super::flag::Words;
 use super::given;
@@ -56,7 +57,7 @@ fn those_here(mut named: Given, words: &Words<'_>, output: &Output) -> Result<Gi
         } else {
             output.note(&format!(
                 "! the recipe inside names the key {}, which is not here",
-                key.display()
+                visible_path(&key)
             ));
         }
     }

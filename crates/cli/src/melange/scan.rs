@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use boltworks_factory::repository::{Given, is_address};
 use boltworks_factory::single::scanning::{self, Shelf};
 use boltworks_factory::{keys, single};
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, visible_path};
 
 use super::flag::Words;
 use super::{SKIPPED, build, given, usage};
@@ -22,7 +22,10 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let repository = words.path("repository-append").unwrap_or_default();
     if is_address(&repository) {
         return Err(usage(
-            format!("packages are not fetched from {}", repository.display()),
+            format!(
+                "packages are not fetched from {}",
+                visible_path(&repository)
+            ),
             "bring them into a folder, FOLDER/ARCH/NAME-VERSION.apk, and name that",
         ));
     }

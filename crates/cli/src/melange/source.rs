@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use boltworks_factory::Home;
 use boltworks_factory::single::{self, Reading, WorktreeOrder};
+use boltworks_model::visible_path;
 
 use super::flag::Words;
 use super::given;
@@ -21,7 +22,7 @@ pub(super) fn get(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     drop(watcher);
     output.text(&format!(
         "{}: commit {}, {} applied on top",
-        laid_out.path.display(),
+        visible_path(&laid_out.path),
         laid_out.commit,
         count(laid_out.applied, "change"),
     ));
@@ -32,7 +33,7 @@ pub(super) fn pop(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let (home, order) = order(words, output)?;
     let written = single::write_back(&home, &order)?;
     for patch in &written.patches {
-        output.text(&written.folder.join(patch).display().to_string());
+        output.text(&visible_path(written.folder.join(patch)));
     }
     output.text(&format!(
         "{}: {} applied by git-am",

@@ -561,3 +561,41 @@ fn an_excerpt_is_no_wider_than_the_terminal() {
         assert!(line.chars().count() <= 60, "{shown}");
     }
 }
+
+#[test]
+fn a_word_of_the_command_line_forges_nothing() {
+    let desk = Desk::new();
+    let forged = "x\nerror: forged\u{1b}[31m";
+    desk.write(&format!("{forged}.yaml"), "package:\n  name: x\n");
+    let flag = format!("--{forged}");
+    let file = format!("{forged}.yaml");
+    let key = format!("{forged}.rsa");
+    for words in [
+        vec![forged],
+        vec!["--json", &flag],
+        vec!["melange", "build", &flag],
+        vec!["apko", "build", &flag],
+        vec!["recipe", "compile", "--arch", forged],
+        vec!["recipe", "compile", forged],
+        vec!["recipe", "compile", &file],
+        vec!["recipe", "lint", &file],
+        vec!["recipe", "fmt", &file],
+        vec!["apk", "info", &file],
+        vec!["apk", "keygen", &key],
+        vec!["--factory", forged, "plan"],
+        vec!["melange", "build", &file, "-r", forged],
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"));
+        let command = command.args(&words).current_dir(desk.path("."));
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("\\nerror: forged"), "{words:?}: {said}");
+        assert!(!said.contains('\u{1b}'), "{words:?}: {said}");
+        let mut lines = said.lines().map(str::trim_start);
+        assert!(
+            lines.all(|line| !line.starts_with("error: forged")),
+            "{words:?}: {said}"
+        );
+    }
+}

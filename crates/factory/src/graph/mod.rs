@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, visible_path};
 use boltworks_plan::outline::{Makers, Outline, order};
 use boltworks_recipe::{Libc, PipelineLibrary, ResolveOptions, parse_recipe, resolve};
 use rayon::prelude::*;
@@ -114,7 +114,7 @@ fn verify_each_once(folders: &[PathBuf]) -> Result<(), Error> {
     for path in folders {
         let stat = folder(path)?.stat_self()?;
         if let Some(first) = seen.insert((stat.dev, stat.inode), path) {
-            let (first, path) = (first.display(), path.display());
+            let (first, path) = (visible_path(first), visible_path(path));
             let what = format!("one folder is named twice, as {first} and as {path}");
             return Err(Error::asked(what, "name each folder once"));
         }
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         let names = recipe_names(root.list()?)?;
         if names.is_empty() {
             return Err(Error::asked(
-                format!("there is no recipe in {}", path.display()),
+                format!("there is no recipe in {}", visible_path(path)),
                 "name a folder whose files end in .yaml; what is in folders beneath it is not taken",
             ));
         }
@@ -198,7 +198,7 @@ fn sorted<'k>(read: &'k [Read<'_>]) -> Graph {
             Entry::Here(outline) => {
                 let name = outline.name;
                 if let Some((_, first)) = found.get(name) {
-                    let what = format!("'{name}' is made by {} too", first.display());
+                    let what = format!("'{name}' is made by {} too", visible_path(first));
                     let error = Error::asked(what, "rename one of the two, or remove it");
                     graph.unread.push((file.clone(), reason(file, &error)));
                     continue;

@@ -9,7 +9,7 @@ use boltworks_apk::Index;
 use boltworks_apk::installed::Database;
 use boltworks_fsx::{Limit, Root};
 use boltworks_image::{Base, read_list};
-use boltworks_model::{Architecture, chain};
+use boltworks_model::{Architecture, chain, visible_path};
 use boltworks_recipe::resolved::{self, Image};
 use boltworks_store::Store;
 use boltworks_version::apk::Dependency;
@@ -58,12 +58,12 @@ impl<'i> Below<'i> {
                 format!("the list of its packages cannot be read: {}", chain(&error)),
                 format!(
                     "put apk's database of the base image there: its usr/lib/apk/db/installed as {}",
-                    file.display()
+                    visible_path(&file)
                 ),
             )
         })?;
         let database = read_list(&list).map_err(|error| {
-            let what = format!("{}: {}", file.display(), chain(&error));
+            let what = format!("{}: {}", visible_path(&file), chain(&error));
             written.error(what, "it is the text of apk's database of the base image")
         })?;
         Ok(Some(Self {
@@ -117,7 +117,7 @@ impl<'i> Below<'i> {
         let what = |error: &dyn std::error::Error| {
             format!(
                 "{} cannot be built upon: {}",
-                self.image.display(),
+                visible_path(&self.image),
                 chain(error)
             )
         };

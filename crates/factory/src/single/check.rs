@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use boltworks_model::{Ambient, Sha256};
+use boltworks_model::{Ambient, Sha256, visible_path};
 use boltworks_package::rescue::Attendant;
 use boltworks_plan::Subject;
 use boltworks_recipe::resolved::{Recipe, Test};
@@ -37,7 +37,7 @@ pub struct CheckOrder {
 impl CheckOrder {
     /// The command that builds the packages under test.
     fn made_by(&self) -> String {
-        let file = self.file.display();
+        let file = visible_path(&self.file);
         match self.subjects {
             Subjects::Any(_) => {
                 format!("melange build {file}, and name its out-dir: -r ./packages")

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use boltworks_fsx::Limit;
-use boltworks_model::Sha256;
+use boltworks_model::{Sha256, visible_path};
 use boltworks_oci::layout::REF_NAME;
 use boltworks_oci::{Descriptor, Index, media_type, read_index, read_manifest};
 use boltworks_registry::Error as Registry;
@@ -160,7 +160,7 @@ fn unclear(
         told.truncate(MOST_TOLD);
         told.push(format!("and {more} more"));
     }
-    let path = path.display();
+    let path = visible_path(path);
     let what = match tag {
         _ if told.is_empty() => format!("{path} holds no image"),
         Some(tag) if all.contains_key(&Some(tag)) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use boltworks_apk::{OpenOptions, PackageFile};
 use boltworks_fsx::Limit;
-use boltworks_model::{Ambient, Architecture, Sha1};
+use boltworks_model::{Ambient, Architecture, Sha1, visible_path};
 use boltworks_recipe::resolve_image;
 use boltworks_solver::Chosen;
 use boltworks_version::apk::Dependency;
@@ -127,7 +127,7 @@ impl Lock {
     pub fn load(file: &Path) -> Result<Self, Error> {
         let text = Place::of(file)?.read_text(LOCK_LIMIT)?;
         let wrong = |what: String| {
-            let what = format!("{} is no lock file: {what}", file.display());
+            let what = format!("{} is no lock file: {what}", visible_path(file));
             Error::asked(what, "make it anew: boltworks apko lock IMAGE.yaml")
         };
         let lock: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
@@ -150,7 +150,7 @@ impl Lock {
             Some(config) if config.checksum != configuration.checksum => Err(Error::asked(
                 format!(
                     "the lock was made from another text of {}",
-                    configuration.file.display()
+                    visible_path(&configuration.file)
                 ),
                 "make it anew: boltworks apko lock IMAGE.yaml",
             )),

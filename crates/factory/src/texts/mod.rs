@@ -6,6 +6,7 @@ mod rules;
 use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{FileKind, RelPath};
+use boltworks_model::visible_path;
 use boltworks_recipe::format::usual_form;
 use rayon::prelude::*;
 
@@ -65,7 +66,7 @@ pub fn reason(file: &Path, error: &Error) -> String {
     match error {
         // Their words begin with the place.
         Error::Recipe(_) => error.told(),
-        error => format!("{}: {}", file.display(), error.told()),
+        error => format!("{}: {}", visible_path(file), error.told()),
     }
 }
 
@@ -103,7 +104,7 @@ fn replace(file: &Path, before: &str, now: &str) -> Result<(), Error> {
     }
     if there != before {
         return Err(Error::asked(
-            format!("{} was changed meanwhile, and is kept", file.display()),
+            format!("{} was changed meanwhile, and is kept", visible_path(file)),
             "run the command again",
         ));
     }

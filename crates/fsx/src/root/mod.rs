@@ -12,6 +12,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use boltworks_model::visible_path;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -416,7 +417,7 @@ impl Root {
 
     fn unreadable(&self, path: &RelPath, source: std::io::Error) -> Error {
         let path = match sys::real_path(self) {
-            Ok(above) => format!("{}/{path}", above.display()),
+            Ok(above) => format!("{}/{path}", visible_path(&above)),
             Err(_) => path.to_string(),
         };
         Error::Io {
@@ -444,7 +445,7 @@ fn present(found: Result<Stat, Errno>) -> Result<Option<Stat>, Errno> {
 fn ambient(action: &'static str, path: &Path, source: Errno) -> Error {
     Error::Io {
         action,
-        path: path.display().to_string(),
+        path: visible_path(path),
         source: source.into(),
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use boltworks_model::visible_path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 
@@ -168,8 +169,8 @@ pub(crate) fn names_with(
 pub(crate) fn failed(action: &'static str, dir: impl AsFd, path: &[u8], source: Errno) -> Error {
     let below = crate::path::shown(path);
     let path = match real_path(dir) {
-        Ok(above) if path.is_empty() => above.display().to_string(),
-        Ok(above) => format!("{}/{below}", above.display()),
+        Ok(above) if path.is_empty() => visible_path(&above),
+        Ok(above) => format!("{}/{below}", visible_path(&above)),
         Err(_) => below,
     };
     Error::Io {

@@ -11,6 +11,7 @@ use boltworks_apk::Signed;
 use boltworks_factory::keys::{Bits, Keys};
 use boltworks_factory::packages::{self, Listing, Sound};
 use boltworks_factory::{Error, keys};
+use boltworks_model::visible_path;
 use serde_json::{Value, json};
 
 use crate::arguments::{Apk, Arguments};
@@ -67,8 +68,8 @@ pub(crate) fn keygen(file: &Path, bits: Bits, output: &Output) -> Result<ExitCod
     let pair = keys::make(file, bits)?;
     output.text(&format!(
         "private key: {} (keep it secret)\npublic key:  {} (give it to everybody)",
-        pair.private.display(),
-        pair.public.display()
+        visible_path(&pair.private),
+        visible_path(&pair.public)
     ));
     output.json(&json!({"private": shown(&pair.private), "public": shown(&pair.public)}));
     Ok(ExitCode::SUCCESS)
@@ -83,7 +84,7 @@ pub(crate) fn sign(key: &Path, files: &[PathBuf], output: &Output) -> Result<Exi
             Signed::Package => "package",
             Signed::Index => "index",
         };
-        output.text(&format!("signed {what} {}", file.display()));
+        output.text(&format!("signed {what} {}", visible_path(file)));
         signed.push(json!({"file": shown(file), "kind": what}));
     }
     output.json(&json!({"key": keys.signer.name, "signed": signed}));
@@ -105,7 +106,7 @@ pub(crate) fn index(
     for skipped in &listed.skipped {
         output.note(&format!(
             "! {} is for another architecture",
-            skipped.display()
+            visible_path(skipped)
         ));
     }
     let signed = match listing.keys {
@@ -114,7 +115,7 @@ pub(crate) fn index(
     };
     output.text(&format!(
         "{}: {}, {} of them read now, {signed}",
-        path.display(),
+        visible_path(path),
         count(listed.packages, "package"),
         listed.added
     ));
@@ -162,7 +163,7 @@ fn verify(
 }
 
 fn verified_text(file: &Path, result: &Result<Sound, Error>) -> String {
-    let file = file.display();
+    let file = visible_path(file);
     match result {
         Ok(Sound::Package { name, signed_by }) => {
             format!("OK {file}: {name}, {}", signers(signed_by))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use boltworks_fsx::erofs::{Policy, Reader};
 use boltworks_fsx::{Content, FileKind, Limit, RelPath, Root, verify_bytes};
-use boltworks_model::Architecture;
+use boltworks_model::{Architecture, visible_path};
 use boltworks_oci::{Descriptor, media_type, read_index, read_manifest};
 
 use crate::Error;
@@ -53,7 +53,7 @@ impl LayerFile {
     /// Says of which file something is wrong.
     pub(super) fn unread(&self, error: &boltworks_fsx::Error) -> Error {
         Error::asked(
-            format!("{}: {error}", self.path.display()),
+            format!("{}: {error}", visible_path(&self.path)),
             "name an image that was built with --format erofs, or a layer of one",
         )
     }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use boltworks_fsx::RelPath;
-use boltworks_model::{Ambient, chain};
+use boltworks_model::{Ambient, chain, visible_path};
 use boltworks_recipe::licences::{Addition, added, joined};
 use boltworks_recipe::parse_recipe;
 use boltworks_recipe::resolved::{Copyright, Fetch, KnownBy, Recipe, SourceRef, Step};
@@ -223,7 +223,7 @@ pub fn of_recipe(
 /// Looks into a folder, of which nothing is declared.
 pub fn of_folder(path: &Path, depth: Depth) -> Result<Licences, Error> {
     let root = crate::files::folder(path)?;
-    let name = path.display().to_string();
+    let name = visible_path(path);
     let mut looker = Looker::new(&[], depth)?;
     walk::folder(&root, &mut |path, bytes| looker.see(&name, path, bytes))?;
     Ok(looker.finish(&[], Vec::new()))
