@@ -232,14 +232,11 @@ fn apk_advice(error: &ApkError) -> String {
 }
 
 const fn key_advice(error: &boltworks_crypto::Error) -> &'static str {
-    match error {
-        boltworks_crypto::Error::Pem(_)
-        | boltworks_crypto::Error::Label { .. }
-        | boltworks_crypto::Error::Rejected(_) => {
-            "keys are RSA in PEM: FILE.rsa signs, FILE.rsa.pub is trusted; \
-             `boltworks apk keygen FILE.rsa` makes both"
-        }
-        _ => AGAIN,
+    if error.is_no_key() {
+        "keys are RSA in PEM: FILE.rsa signs, FILE.rsa.pub is trusted; \
+         `boltworks apk keygen FILE.rsa` makes both"
+    } else {
+        AGAIN
     }
 }
 

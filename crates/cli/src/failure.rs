@@ -285,6 +285,7 @@ fn code(failure: &Failure) -> u8 {
         return match failure {
             Failure::Usage { .. } | Failure::Choice { .. } | Failure::Recipe(_) => USAGE,
             Failure::Fsx(error) if is_wrong_file(error) => USAGE,
+            Failure::Crypto(error) if error.is_no_key() => USAGE,
             _ => WORK,
         };
     };
@@ -297,6 +298,7 @@ fn code(failure: &Failure) -> u8 {
         | FactoryError::Recipe(_)
         | FactoryError::KeyGone { .. } => USAGE,
         FactoryError::Fsx(error) if is_wrong_file(error) => USAGE,
+        FactoryError::Crypto(error) if error.is_no_key() => USAGE,
         FactoryError::Refused(_)
         | FactoryError::Source(SourceError::Missing { .. } | SourceError::NoKeyring { .. }) => {
             MACHINE

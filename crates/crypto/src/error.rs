@@ -39,3 +39,10 @@ pub enum Error {
     #[error("verify the RSA signature")]
     BadSignature,
 }
+
+impl Error {
+    /// Whether what was read is no key.
+    pub const fn is_no_key(&self) -> bool {
+        matches!(self, Self::Pem(_) | Self::Label { .. } | Self::Rejected(_))
+    }
+}

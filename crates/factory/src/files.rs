@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use boltworks_fsx::stream::{is_stream, read_stream};
 use boltworks_fsx::{Bounded, Draft, FileKind, Limit, RelPath, Root, Stat};
+use boltworks_model::{chain, visible_path};
 
 use crate::Error;
 
@@ -321,16 +322,42 @@ pub fn led_beneath(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, boltwork
     Ok(Some(here.join(&b'/')))
 }
 
-/// What is not there was named wrongly.
-fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
-    if error.is_not_found() {
-        Error::asked(
-            format!("{} is not there", path.display()),
-            "check the name, and the folder you are in",
-        )
-    } else {
-        error.into()
-    }
+/// What is not there, or is something else than was meant, was named wrongly.
+pub(crate) fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
+    let (what, help) = match error.io_kind() {
+        Some(io::ErrorKind::NotFound) => {
+            ("is not there", "check the name, and the folder you are in")
+        }
+        Some(io::ErrorKind::IsADirectory) => (
+            "is a folder",
+            "name a file, perhaps one in it: folders are no files to read",
+        ),
+        Some(io::ErrorKind::NotADirectory) => ("is no folder", "name a folder"),
+        _ if error.is_odd_file() => (
+            "is no file to read",
+            "name a file, or put one there: pipes, sockets and devices are no files to read",
+        ),
+        _ => return error.into(),
+    };
+    Error::asked(format!("{} {what}", visible_path(path)), help)
+}
+
+/// That a folder can be written to, or be made: it is made.
+pub(crate) fn make_folder(path: &Path) -> Result<Root, Error> {
+    Root::create(path).map_err(|error| {
+        let there = Place::of(path).and_then(|place| place.stat());
+        if let Ok(Some(stat)) = there
+            && stat.kind != FileKind::Dir
+        {
+            return self::error(error, path);
+        }
+        let what = format!(
+            "the folder {} cannot be made: {}",
+            visible_path(path),
+            chain(&error)
+        );
+        Error::asked(what, "name another folder, or make it yourself")
+    })
 }
 
 /// The folder a path is in.

@@ -22,7 +22,7 @@ use boltworks_solver::Universe;
 use boltworks_store::Store;
 use boltworks_version::apk::{Dependency, Version};
 
-use crate::files::Place;
+use crate::files::{self, Place};
 use crate::keys::Keys;
 use crate::listing::{Keep, Listing, reached};
 use crate::{Error, keys};
@@ -157,7 +157,7 @@ impl Repository {
         });
         let folder = match folder {
             Err(error) if error.is_not_found() => None,
-            other => other?,
+            other => Some(other.map_err(|error| files::error(error, &beneath))?).flatten(),
         };
         let Some(folder) = folder else {
             return Err(Error::asked(

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::{Mismatch, NoText, PathError};
 
 /// Why an operation of this crate failed.
@@ -81,6 +83,17 @@ impl Error {
         };
         let no_text = source.get_ref()?.downcast_ref()?;
         Some((path, no_text))
+    }
+
+    /// Whether something else than a file or a folder is there: the system has no further words for it.
+    pub fn is_odd_file(&self) -> bool {
+        let Self::Io { source, .. } = self else {
+            return false;
+        };
+        let odd = [Errno::INVAL, Errno::NXIO].map(Errno::raw_os_error);
+        source
+            .raw_os_error()
+            .is_some_and(|code| odd.contains(&code))
     }
 
     /// Whether the thing is simply not there.

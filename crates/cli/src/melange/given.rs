@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use boltworks_apk::index::FILE_NAME;
 use boltworks_config::{Bytes, Span};
-use boltworks_factory::files::{Place, is_passing};
+use boltworks_factory::files::{self, Place, is_passing};
 use boltworks_factory::repository::{Given, is_address, parted};
 use boltworks_factory::single::{Reading, SourceFolder, linting};
 use boltworks_factory::{Error, Home};
@@ -138,7 +138,20 @@ fn caches(words: &Words<'_>) -> Result<Vec<PathBuf>, Failure> {
         ));
     }
     let folders = words.path("cache-dir").into_iter().chain(source);
-    Ok(folders.map(|folder| host::absolute(&folder)).collect())
+    let folders = folders.map(|folder| {
+        verify_folder(&folder)?;
+        Ok(host::absolute(&folder))
+    });
+    folders.collect()
+}
+
+/// Refuses what is there and is no folder. One that is not there may be made later.
+fn verify_folder(path: &Path) -> Result<(), Failure> {
+    match Root::open(path) {
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(_) => Ok(files::folder(path).map(drop)?),
+        Ok(_) => Ok(()),
+    }
 }
 
 /// What is built for; whether what this machine cannot build for was asked for by name.
@@ -337,6 +350,7 @@ fn has_index(repository: &Path, folder: &Path) -> Result<bool, Failure> {
     if is_address(repository) {
         return Ok(true);
     }
+    verify_folder(&parted(repository).1)?;
     let index = Root::open(folder).and_then(|folder| folder.exists(&FILE_NAME.parse()?));
     match index {
         Err(error) if error.is_not_found() => Ok(false),
@@ -377,6 +391,7 @@ pub(super) fn workspace(words: &Words<'_>) -> Result<(), Failure> {
     let Some(folder) = words.path("workspace-dir") else {
         return Ok(());
     };
+    verify_folder(&folder)?;
     let is_used = match Root::open(&folder) {
         Ok(root) => !root.list()?.is_empty(),
         Err(error) if error.is_not_found() => false,

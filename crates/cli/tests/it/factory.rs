@@ -184,7 +184,7 @@ fn odd_files_are_answered_with_what_to_do() {
     let folder = help(
         &|desk| std::fs::create_dir(desk.path("recipes/b.yaml")).unwrap(),
         "build recipes/b.yaml",
-        1,
+        2,
     );
     assert!(folder.contains("folders are no files"), "{folder}");
     let socket = help(
@@ -192,7 +192,7 @@ fn odd_files_are_answered_with_what_to_do() {
             std::os::unix::net::UnixListener::bind(desk.path("recipes/b.yaml")).unwrap();
         },
         COMPILE,
-        1,
+        2,
     );
     assert!(socket.contains("sockets"), "{socket}");
     let pipe = help(

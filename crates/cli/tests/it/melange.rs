@@ -311,3 +311,95 @@ fn a_template_is_for_machines_unless_a_person_looks() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(shown.trim_end(), "a\u{fffd}[31m\u{fffd}b");
 }
+
+#[test]
+fn a_file_or_folder_of_the_wrong_kind_is_a_wrong_command_line() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
+    desk.write("file", "no key");
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    for (words, said) in [
+        ("melange build folder", "folder is a folder"),
+        ("melange compile folder", "folder is a folder"),
+        ("melange build file/x.yaml", "file is no folder"),
+        (
+            "melange build hello.yaml --env-file folder",
+            "folder is a folder",
+        ),
+        (
+            "melange build hello.yaml --vars-file folder",
+            "folder is a folder",
+        ),
+        (
+            "melange build hello.yaml --signing-key folder",
+            "folder is a folder",
+        ),
+        (
+            "melange build hello.yaml --signing-key file",
+            "keys are RSA in PEM",
+        ),
+        ("melange build hello.yaml -k folder", "folder is a folder"),
+        ("melange build hello.yaml -k file", "keys are RSA in PEM"),
+        ("melange build hello.yaml -r file", "file is no folder"),
+        (
+            "melange build hello.yaml --cache-dir file",
+            "file is no folder",
+        ),
+        (
+            "melange build hello.yaml --cache-source file",
+            "file is no folder",
+        ),
+        (
+            "melange build hello.yaml --workspace-dir file",
+            "file is no folder",
+        ),
+        (
+            "melange build hello.yaml --out-dir file",
+            "file is no folder",
+        ),
+        (
+            "melange build hello.yaml --out-dir file/x",
+            "cannot be made",
+        ),
+        (
+            "melange build hello.yaml --out-dir /proc/x",
+            "cannot be made",
+        ),
+        (
+            "melange update-cache hello.yaml --cache-dir file",
+            "file is no folder",
+        ),
+        ("apk info /dev/null", "/dev/null is no file to read"),
+        ("apk info folder", "folder is a folder"),
+        ("apk sign -k file folder", "keys are RSA in PEM"),
+        ("solve a -r file", "file/x86_64 is no folder"),
+        ("image build folder a a.tar", "folder is a folder"),
+    ] {
+        let answer = desk.run(words).with_code(2);
+        assert!(answer.err.contains(said), "{words}: {answer:?}");
+        // Nothing was begun.
+        assert!(!answer.err.contains("… recipe"), "{words}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_source_with_wrong_inputs_is_not_left_out() {
+    let desk = Desk::new();
+    let recipe = |with: &str| {
+        format!(
+            "package: {name}\npipeline:\n  - uses: git-checkout\n    with: {{repository: 'http://127.0.0.1:9/a', {with}}}\n",
+            name = "{name: a, version: 1}"
+        )
+    };
+    let commit = "0".repeat(40);
+    let wrong = format!("tag: 'a..b', expected-commit: '{commit}'");
+    desk.write("wrong.yaml", recipe(&wrong));
+    let update = "melange update-cache --cache-dir cache";
+    let answer = desk.run(&format!("{update} wrong.yaml")).with_code(2);
+    assert!(answer.err.contains("--> wrong.yaml:4:"), "{answer:?}");
+    // Whoever follows a branch names no commit.
+    desk.write("branch.yaml", recipe("branch: main"));
+    let answer = desk.run(&format!("{update} branch.yaml")).with_code(0);
+    assert_eq!(answer.out, "0 sources in cache\n");
+}

@@ -103,7 +103,7 @@ fn repositories_must_be_signed_by_who_is_trusted() {
     help: if you trust it, give its public key: -k FOLDER/stranger.rsa.pub
     ");
     desk.run("solve a -r repo --ignore-signatures").with_code(0);
-    let private = desk.run("solve a -r repo -k stranger.rsa").with_code(1);
+    let private = desk.run("solve a -r repo -k stranger.rsa").with_code(2);
     assert!(
         private.err.contains("help: keys are RSA in PEM"),
         "{private:?}"

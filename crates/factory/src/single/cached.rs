@@ -6,6 +6,7 @@ use std::path::Path;
 
 use boltworks_fsx::{RelPath, Root};
 use boltworks_model::{Ambient, Event, chain};
+use boltworks_recipe::Problem;
 use boltworks_recipe::resolved::{KnownBy, Recipe};
 
 use crate::equipment::Reach;
@@ -14,19 +15,27 @@ use crate::sources::sources;
 use crate::{Error, Home};
 
 /// Fetches every source of a recipe and of its tests, and puts it into a folder, which is made where it
-/// is missing; how many there are. What is known by nothing is told, and left out.
+/// is missing; how many there are. A checkout without a commit is told, and left out.
 pub fn keep_sources(
     home: &Home,
     recipe: &Recipe,
     folder: &Path,
     ambient: &Ambient<'_>,
 ) -> Result<usize, Error> {
+    let sources = sources(recipe);
+    for source in &sources {
+        if let KnownBy::Nothing(unpinned) = &source.known_by
+            && !matches!(unpinned.problem, Problem::NoCommit { .. })
+        {
+            return Err(unpinned.error().into());
+        }
+    }
     let reach = Reach::new(home)?;
     let fetcher = reach.fetcher(home);
     let folder = Root::create(folder)?;
     let version = recipe.package.version.to_string();
     let mut kept = 0;
-    for source in sources(recipe) {
+    for source in sources {
         ambient.cancel.check()?;
         if let KnownBy::Nothing(unpinned) = &source.known_by {
             let text = chain(&unpinned.error());

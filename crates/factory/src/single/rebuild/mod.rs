@@ -33,6 +33,7 @@ use super::{Bench, Reading};
 use crate::attempt::announced_alone;
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
+use crate::files::make_folder;
 use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::recipes::{Basis, Workshop};
@@ -97,6 +98,9 @@ pub fn rebuild(
     ambient: &Ambient<'_>,
 ) -> Result<Rebuilt, Error> {
     inside.check_architecture(home)?;
+    if let Some(out) = &order.out {
+        make_folder(out)?;
+    }
     let bench = Bench::open(home, &order.given)?;
     let signing = match &order.signing {
         Signing::Key(file) => Some(Keys::from_file(file)?),
