@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Graph};
 use crate::commands::{given, session};
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 use crate::output::{Output, shown};
 use crate::table::count;
 use crate::terminal::hung;
@@ -25,13 +25,18 @@ pub(crate) fn run(
         memory: session::memory(arguments),
     };
     let found = graph::graph(&order)?;
+    let code = if found.unread.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(USAGE)
+    };
     if output.is_json() {
         output.json(&document(&found));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     output.text(&if graph.dot { dot(&found) } else { text(&found) });
     output.note(&notes(&found));
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn text(graph: &graph::Graph) -> String {

@@ -49,28 +49,20 @@ fn run_compile(compile: &Compile, output: &Output) -> Result<ExitCode, Failure> 
         reading,
         architecture: compile.arch,
     };
-    let (mut alone, mut is_any) = (None, false);
+    let mut alone = None;
     let mut code = ExitCode::SUCCESS;
-    single::compile(&order, &mut |file, line| {
-        is_any = true;
-        match line {
-            Ok(line) => output.raw(&line),
-            Err(error) if order.paths == [file] => alone = Some(error),
-            Err(error) if is_for_others(&error) => {
-                let (file, arch) = (visible_path(file), order.architecture);
-                output.note(&format!("! {file} is not meant for {arch}"));
-            }
-            Err(error) => {
-                tell(&error.into(), output);
-                code = ExitCode::from(USAGE);
-            }
+    single::compile(&order, &mut |file, line| match line {
+        Ok(line) => output.raw(&line),
+        Err(error) if order.paths == [file] => alone = Some(error),
+        Err(error) if is_for_others(&error) => {
+            let (file, arch) = (visible_path(file), order.architecture);
+            output.note(&format!("! {file} is not meant for {arch}"));
+        }
+        Err(error) => {
+            tell(&error.into(), output);
+            code = ExitCode::from(USAGE);
         }
     })?;
-    if !is_any {
-        output.note(
-            "! there is no recipe: of a folder, the files are taken whose names end in .yaml",
-        );
-    }
     match alone {
         Some(error) => Err(error.into()),
         None => Ok(code),

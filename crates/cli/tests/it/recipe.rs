@@ -162,7 +162,7 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
         desk.write(&format!("os/{name}.yaml"), node(name, builds, tests));
     }
     desk.write("os/broken.yaml", "package: [");
-    let text = desk.run("recipe graph os").with_code(0);
+    let text = desk.run("recipe graph os").with_code(2);
     insta::assert_snapshot!(text.out, @r"
     make
     zlib: make (tests: web)
@@ -179,11 +179,11 @@ fn recipes_are_put_in_the_order_in_which_they_can_be_built() {
         help: write keys with values beneath `package:`, each on a line of its own: `name: text`
     6 recipes in order, 0 for other architectures, 1 not understood
     ");
-    let document = desk.run("recipe graph os --json").with_code(0).json();
+    let document = desk.run("recipe graph os --json").with_code(2).json();
     assert_eq!(document["recipes"][0]["name"], "make");
     assert_eq!(document["circles"][0][0]["packages"][0], "hen");
     assert_eq!(document["unread"][0]["file"], "os/broken.yaml");
-    let dot = desk.run("recipe graph os --dot").with_code(0).out;
+    let dot = desk.run("recipe graph os --dot").with_code(2).out;
     assert!(dot.contains("\"web\" -> \"zlib\";"), "{dot}");
     assert!(dot.contains("\"zlib\" -> \"web\" [style=dashed];"), "{dot}");
     desk.run("recipe graph nowhere").with_code(2);
@@ -229,7 +229,7 @@ fn a_recipe_forges_no_line_and_is_told_once() {
     desk.write("os/hello.yaml", FORGED);
     let told =
         "os/hello.yaml:5:16: the description 'says\u{fffd}hello' has control characters in it";
-    let graph = desk.run("recipe graph os").with_code(0).err;
+    let graph = desk.run("recipe graph os").with_code(2).err;
     assert_eq!(
         graph.matches("control characters in it").count(),
         1,
@@ -271,7 +271,7 @@ fn a_recipe_forges_no_line_and_is_told_once() {
 #[test]
 fn what_was_read_of_recipes_is_kept_and_never_believed_over_the_text() {
     let desk = Desk::new();
-    let graph = || desk.run("recipe graph os --json").with_code(0).out;
+    let graph = || desk.run("recipe graph os --json").with_code(2).out;
     let kept = || {
         let names = desk.names().into_iter();
         let mut names = names.filter(|name| name.starts_with("cache/boltworks/graphs/"));
@@ -326,7 +326,7 @@ fn what_was_read_of_recipes_is_kept_and_never_believed_over_the_text() {
         "--factory no.yaml recipe graph os",
         &[("XDG_CACHE_HOME", "/dev/null")],
     );
-    assert!(answer.with_code(0).out.contains("tool"));
+    assert!(answer.with_code(2).out.contains("tool"));
 }
 
 const ODD: &str = "package:
@@ -513,7 +513,7 @@ fn many_recipes_are_compiled_in_order() {
     let arm = desk.run("recipe compile os/elsewhere.yaml --arch aarch64");
     assert_eq!(named(&arm.with_code(0).out), ["elsewhere"]);
     std::fs::create_dir(desk.path("empty")).unwrap();
-    let none = desk.run("recipe compile empty").with_code(0);
+    let none = desk.run("recipe compile empty").with_code(2);
     assert!(none.err.contains("there is no recipe"), "{none:?}");
 }
 
@@ -598,4 +598,35 @@ fn a_word_of_the_command_line_forges_nothing() {
             "{words:?}: {said}"
         );
     }
+}
+
+#[test]
+fn a_folder_without_recipes_is_named_wrongly() {
+    let desk = Desk::new();
+    desk.write("sound.yaml", "package: {name: sound, version: 1}\n");
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    for command in ["compile", "lint", "fmt", "graph"] {
+        let answer = desk.run(&format!("recipe {command} empty")).with_code(2);
+        assert!(answer.err.contains("no recipe in empty"), "{answer:?}");
+        assert_eq!(answer.out, "", "{command}");
+    }
+    desk.write("mixed/sound.yaml", "package: {name: sound, version: 1}\n");
+    desk.write("mixed/wrong.yaml", "package: {nmae: wrong}\n");
+    for flag in ["", "--dot", "--json"] {
+        let answer = desk.run(&format!("recipe graph mixed {flag}")).with_code(2);
+        assert!(answer.out.contains("sound"), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_recipe_that_is_named_twice_is_one() {
+    let desk = Desk::new();
+    desk.write("r/a.yaml", "package:   {name: a,  version: 1}\n");
+    let twice = "r/a.yaml r/a.yaml ./r/a.yaml r";
+    let lint = desk.run(&format!("recipe lint --json {twice}"));
+    assert_eq!(lint.json()["recipes"], 1);
+    let fmt = desk
+        .run(&format!("recipe fmt --check {twice}"))
+        .with_code(1);
+    assert_eq!(fmt.out, "r/a.yaml\n", "{fmt:?}");
 }

@@ -19,7 +19,7 @@ use self::outlines::{Entry, Kept, Known};
 use crate::Error;
 use crate::catalog::{with_own_pipelines, with_pipelines};
 use crate::files::{TEXT_LIMIT, folder, no_text};
-use crate::texts::{reason, recipe_names};
+use crate::texts::{reason, recipes_in};
 
 /// What a graph is made of.
 #[derive(Debug, Clone)]
@@ -133,14 +133,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn folder(&self, path: &Path) -> Result<Vec<Read<'a>>, Error> {
-        let root = folder(path)?;
-        let names = recipe_names(root.list()?)?;
-        if names.is_empty() {
-            return Err(Error::asked(
-                format!("there is no recipe in {}", visible_path(path)),
-                "name a folder whose files end in .yaml; what is in folders beneath it is not taken",
-            ));
-        }
+        let (root, names) = recipes_in(path)?;
         let read = names.into_par_iter().map(|name| {
             let file = path.join(name.as_path());
             let text = root.read_text(&name, TEXT_LIMIT);

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::reading::Reading;
 use crate::Error;
-use crate::files::{Place, TEXT_LIMIT, folder, no_text, parent};
-use crate::texts::{is_folder, recipe_names};
+use crate::files::{Place, TEXT_LIMIT, no_text, parent};
+use crate::texts::{is_folder, recipes_in};
 
 /// So many recipes are read side by side, while those before them are printed.
 const ROUND: usize = 256;
@@ -93,10 +93,9 @@ fn found(paths: &[PathBuf]) -> Result<(Vec<Root>, Vec<File>), Error> {
             });
             continue;
         }
-        let root = folder(path)?;
+        let (root, names) = recipes_in(path)?;
         let number = folders.len();
-        let names = recipe_names(root.list()?)?.into_iter();
-        files.extend(names.map(|name| File {
+        files.extend(names.into_iter().map(|name| File {
             path: path.join(name.as_path()),
             found_in: Some(number),
         }));

@@ -3,9 +3,10 @@
 
 mod rules;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use boltworks_fsx::{FileKind, RelPath};
+use boltworks_fsx::{FileKind, RelPath, Root};
 use boltworks_model::visible_path;
 use boltworks_recipe::format::usual_form;
 use rayon::prelude::*;
@@ -17,8 +18,8 @@ use crate::files::{Place, TEXT_LIMIT, folder, no_text};
 /// A recipe's file, and its text or why it has none.
 pub(crate) type Read = (PathBuf, Result<String, Error>);
 
-/// Reads the files, and of the folders every `.yaml` file directly in them, by name. A file that
-/// cannot be read keeps no other from being read.
+/// Reads the files, and of the folders every `.yaml` file directly in them, by name: each once. A file
+/// that cannot be read keeps no other from being read.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Read>, Error> {
     let mut read: Vec<Read> = Vec::new();
     for path in paths {
@@ -29,7 +30,18 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Read>, Error> {
             read.push((path.clone(), text));
         }
     }
+    if paths.len() > 1 {
+        let mut seen = BTreeSet::new();
+        read.retain(|(path, _)| identity(path).is_none_or(|identity| seen.insert(identity)));
+    }
     Ok(read)
+}
+
+/// What tells a file from others, however it is named: its folder, and its name there.
+fn identity(path: &Path) -> Option<(u64, u64, RelPath)> {
+    let place = Place::of(path).ok()?;
+    let folder = place.folder().stat_self().ok()?;
+    Some((folder.dev, folder.inode, place.name().clone()))
 }
 
 /// Whether a path names a folder: `.` does too, which is no name in one.
@@ -41,8 +53,7 @@ pub(crate) fn is_folder(path: &Path) -> Result<bool, Error> {
 }
 
 fn read_folder(path: &Path) -> Result<Vec<Read>, Error> {
-    let root = folder(path)?;
-    let names = recipe_names(root.list()?)?;
+    let (root, names) = recipes_in(path)?;
     let read = names.into_par_iter().map(|name| {
         let file = path.join(name.as_path());
         let text = root.read_text(&name, TEXT_LIMIT);
@@ -50,6 +61,19 @@ fn read_folder(path: &Path) -> Result<Vec<Read>, Error> {
         (file, text)
     });
     Ok(read.collect())
+}
+
+/// A folder that a person names for its recipes, and those. Without any it was named wrongly.
+pub(crate) fn recipes_in(path: &Path) -> Result<(Root, Vec<RelPath>), Error> {
+    let root = folder(path)?;
+    let names = recipe_names(root.list()?)?;
+    if names.is_empty() {
+        return Err(Error::asked(
+            format!("there is no recipe in {}", visible_path(path)),
+            "name a folder whose files end in .yaml; what is in folders beneath it is not taken",
+        ));
+    }
+    Ok((root, names))
 }
 
 /// The recipes among what is in a folder.
