@@ -6,7 +6,8 @@
 //! 2. [`name`]: identities that are text ([`PackageName`], [`Architecture`], [`ChannelName`]).
 //! 3. [`time`]: [`Timestamp`], seconds since 1970, passed in and never read from a clock here.
 //! 4. [`artifact`]: what is made ([`Artifact`]), from what ([`Material`], [`SourceKind`]), by what ([`ActionId`]).
-//! 5. [`git`]: what is wanted of a git repository ([`Checkout`]), and its names ([`ObjectId`], [`RefName`]).
+//! 5. [`git`]: what is wanted of a git repository ([`Checkout`]), and its names ([`ObjectId`], [`RefName`]);
+//!    [`address`]: where it, or a file, may be.
 //! 6. [`verdict`]: [`Verdict`] and [`Evidence`], what a gate weighs.
 //! 7. [`secret`]: [`Secret`], a value that cannot be printed, copied or stored.
 //! 8. [`cause`]: [`chain`], an error told with its causes.
@@ -15,6 +16,7 @@
 //!
 //! This crate reads no file, knows no format and starts nothing.
 
+pub mod address;
 pub mod ambient;
 pub mod artifact;
 pub mod cause;
@@ -26,6 +28,7 @@ pub mod time;
 pub mod verdict;
 pub mod visible;
 
+pub use address::{AddressError, FileAddress, Remote};
 pub use ambient::{Ambient, Cancel, Cancelled, Clock, Entropy, Event, Sink};
 pub use artifact::{ActionId, Artifact, ArtifactKind, Coordinate, Material, SourceKind};
 pub use cause::chain;

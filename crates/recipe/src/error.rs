@@ -254,6 +254,27 @@ pub enum Problem {
         /// The limit.
         limit: usize,
     },
+    /// Longer than Linux hands to a program in one piece.
+    #[error("{what} has {size} bytes, and a program can be handed {limit}")]
+    TooLong {
+        /// What.
+        what: String,
+        /// How long it is, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The name of a file that is called after a package is too long.
+    #[error(
+        "the package's name and version make a file name of {size} bytes, and {limit} are the most \
+         (`NAME-VERSION.spdx.json`)"
+    )]
+    LongFileName {
+        /// Its length, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A text that is to be changed in the file, and cannot be.
     #[error("'{old}' cannot be changed here: {reason}")]
     Unchangeable {
@@ -426,6 +447,10 @@ impl Problem {
                 "compare with == or !=, on each side ${{name}} or text in quotes; join by && and \
                  ||, from left to right; put together with ( )"
             }
+            Self::TooLong { .. } => {
+                "lay it beside the recipe as a file of its own, and use that in the step"
+            }
+            Self::LongFileName { .. } => "shorten the name, or the version",
             Self::TooMuch { .. } => "make several recipes of it, or range over fewer items",
             Self::OtherArchitecture { .. } => {
                 "ask for another with --arch, or add this one to `target-architecture`"

@@ -1,7 +1,7 @@
 //! Every place where a source may be, in order. Pure.
 
 use boltworks_fsx::Expected;
-use boltworks_model::SourceKind;
+use boltworks_model::{FileAddress, SourceKind};
 
 use crate::{Error, KnownBy, Mirror, Origin, Override, Request};
 
@@ -52,8 +52,9 @@ pub(crate) fn chain(
     mirrors: &[Mirror],
     overrides: &[Override],
 ) -> Result<Vec<Candidate>, Error> {
+    let own = FileAddress::parse(request.uri);
     let mut chain = match request.known_by {
-        KnownBy::File(expected) => upstream(request.uri, expected, mirrors),
+        KnownBy::File(expected) => upstream((request.uri, own.ok()), expected, mirrors),
         // Of a commit, an entry of the map is the only file there is.
         KnownBy::Checkout(_) => Vec::new(),
     };
@@ -78,37 +79,34 @@ pub(crate) fn chain(
     if let Some(expected) = replaced.map(|candidate| candidate.expected) {
         chain.retain(|candidate| candidate.expected == expected);
     }
-    if chain.is_empty() {
-        return Err(Error::Unusable {
-            uri: request.uri.to_owned(),
-            reason: "only https://, http:// and pypi:PROJECT/FILE are known \
-                     (a `sources:` entry of boltworks.yaml can say where else it is)",
-        });
+    match own {
+        Err(error) if chain.is_empty() => Err(Error::unusable(request.uri, error)),
+        _ => Ok(chain),
     }
-    Ok(chain)
 }
 
 /// Where the recipe says that a file is, and the mirrors of that.
-fn upstream(uri: &str, expected: Expected, mirrors: &[Mirror]) -> Vec<Candidate> {
+fn upstream(
+    (uri, address): (&str, Option<FileAddress<'_>>),
+    expected: Expected,
+    mirrors: &[Mirror],
+) -> Vec<Candidate> {
     let own = |place, kind| Candidate {
         place,
         expected,
         kind,
         recipe_digest: None,
     };
-    let mut chain = Vec::new();
-    if let Some((project, file)) = parse_pypi(uri) {
-        let place = Place::Pypi {
-            project: project.to_owned(),
-            file: file.to_owned(),
-        };
-        chain.push(own(place, SourceKind::Sdist));
-    } else if uri.starts_with("https://") || uri.starts_with("http://") {
-        chain.push(own(Place::Upstream(uri.to_owned()), SourceKind::Tarball));
-    }
+    let first = address.map(|address| match address {
+        FileAddress::Web(uri) => own(Place::Upstream(uri.to_owned()), SourceKind::Tarball),
+        FileAddress::Pypi { project, file } => {
+            let (project, file) = (project.to_owned(), file.to_owned());
+            own(Place::Pypi { project, file }, SourceKind::Sdist)
+        }
+    });
     let mirrored = mirrors.iter().filter_map(|mirror| mirror.translate(uri));
-    chain.extend(mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball)));
-    chain
+    let mirrored = mirrored.map(|uri| own(Place::Mirror(uri), SourceKind::Tarball));
+    first.into_iter().chain(mirrored).collect()
 }
 
 fn place_of(entry: &Override) -> Place {
@@ -125,12 +123,6 @@ fn place_of(entry: &Override) -> Place {
         },
         Origin::Address(uri) => Place::Mirror(uri.clone()),
     }
-}
-
-pub(crate) fn parse_pypi(uri: &str) -> Option<(&str, &str)> {
-    uri.strip_prefix("pypi:")?
-        .split_once('/')
-        .filter(|(project, file)| !project.is_empty() && !file.is_empty() && !file.contains('/'))
 }
 
 /// The digest as manifests write it; the stronger one where there are two.

@@ -6,11 +6,10 @@
 use std::io::{self, Write as _};
 
 use boltworks_crypto::Sha512Hasher;
-use boltworks_model::{Ambient, Sha256, Sha512};
+use boltworks_model::{Ambient, FileAddress, Sha256, Sha512};
 use boltworks_net::{Address, Download, Have, OriginBoundCredential, Part, Retry, download};
 use boltworks_store::BlobDraft;
 
-use crate::chain::parse_pypi;
 use crate::error::Attempts;
 use crate::fetcher::MAX_SOURCE;
 use crate::job::Job;
@@ -39,9 +38,9 @@ impl Fetcher<'_> {
                 wanted: "known, since its digest is yet to be found".to_owned(),
             });
         }
-        if let Some(what) = parse_pypi(uri) {
+        if let Ok(FileAddress::Pypi { project, file }) = FileAddress::parse(uri) {
             let index = self.machine.python_index()?;
-            let address = index.locate(self.client, what, None, ambient)?;
+            let address = index.locate(self.client, (project, file), None, ambient)?;
             let is_same_origin = address.origin() == index.address().origin();
             let credential = index.credential().filter(|_| is_same_origin);
             return self.receive((&address, credential), ambient);

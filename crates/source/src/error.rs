@@ -2,7 +2,7 @@
 
 use std::io;
 
-use boltworks_model::{Cancelled, ObjectId, RefName};
+use boltworks_model::{AddressError, Cancelled, ObjectId, RefName};
 
 /// Why a source is not in the store.
 #[derive(Debug, thiserror::Error)]
@@ -227,12 +227,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// The address that cannot be used, where it is about one.
-    pub(crate) fn unusable(&self) -> &str {
-        match self {
-            Self::Unusable { uri, .. } => uri,
-            _ => "",
-        }
+    /// That nothing can be fetched from an address.
+    pub(crate) fn unusable(uri: &str, AddressError(reason): AddressError) -> Self {
+        let uri = without_user(uri).chars().take(240).collect();
+        Self::Unusable { uri, reason }
     }
 
     /// Whether another place may do where this one did not.

@@ -96,6 +96,12 @@ pub const RULES: &[Rule] = &[
         check: sources::commit,
     },
     Rule {
+        name: "source",
+        level: Error,
+        advice: "correct it: the recipe is understood, and nothing can be built from this",
+        check: sources::source,
+    },
+    Rule {
         name: "tag",
         level: Warning,
         advice: "use ${{package.version}}, or a variable made from it: else a new version builds the old source",

@@ -1,8 +1,11 @@
 //! What a recipe fetches, and what it is known by.
 
+use boltworks_model::{AddressError, FileAddress, Remote};
+
 use super::fix::Fix;
 use super::{MOST, Part, Spot, Subject, given};
 use crate::parsed::{Step, Text};
+use crate::resolved::KnownBy;
 use crate::substitute::{Piece, pieces};
 
 const FETCH: &str = "fetch";
@@ -38,6 +41,31 @@ pub(super) fn commit(subject: &Subject<'_>) -> Vec<Spot> {
         .map(|(_, _, uses)| subject.spot(uses, "what is checked out has no commit here"))
         .take(MOST)
         .collect()
+}
+
+/// A source that no build can get.
+pub(super) fn source(subject: &Subject<'_>) -> Vec<Spot> {
+    let told = commit(subject);
+    let is_told = |spot: &Spot| told.iter().any(|commit| commit.at.line == spot.at.line);
+    let sources = subject.resolved.into_iter().flat_map(|recipe| {
+        let tests = recipe.tests().flat_map(|test| &test.sources);
+        recipe.sources.iter().chain(tests)
+    });
+    let wrong = sources.filter_map(|source| {
+        let error = match &source.known_by {
+            KnownBy::Nothing(unpinned) => Some(unpinned.error()),
+            KnownBy::Digest { .. } => {
+                let wrong = FileAddress::parse(&source.uri).err();
+                wrong.and_then(|AddressError(reason)| source.unfetchable(reason))
+            }
+            KnownBy::Commit(_) => {
+                let wrong = Remote::parse(&source.uri).err();
+                wrong.and_then(|AddressError(reason)| source.unfetchable(reason))
+            }
+        }?;
+        Some(subject.spot_at(error.place(), error.message()))
+    });
+    wrong.filter(|spot| !is_told(spot)).take(MOST).collect()
 }
 
 /// The one source of the package has a tag that stays when the version changes.

@@ -427,3 +427,60 @@ fn what_is_not_understood_has_its_help() {
     assert_eq!(finding.spot.instead.as_deref(), Some("package"));
     assert_eq!(finding.advice, "");
 }
+
+#[test]
+fn what_no_build_can_get() {
+    let address = "https://b.example/zlib";
+    for bad in [
+        "--upload-pack=x",
+        "ext::sh",
+        "/etc",
+        "file:///etc",
+        "ssh://b.example/zlib",
+    ] {
+        let text = GOOD.replace(address, bad);
+        let found = findings(&text);
+        let expected =
+            format!("31:19 source: nothing here can fetch '{bad}': git repositories are");
+        assert!(
+            found.len() == 1 && found[0].starts_with(&expected),
+            "{found:?}"
+        );
+    }
+    check(
+        "uri: https://a.example/zlib-${{package.version}}.tar.gz",
+        "uri: file:///zlib-${{package.version}}.tar.gz",
+        &[
+            "36:12 source: nothing here can fetch 'file:///zlib-1.3.1.tar.gz': only https://, http:// \
+             and pypi:PROJECT/FILE are known (a `sources:` entry of boltworks.yaml can say where else \
+             it is)",
+        ],
+    );
+    let input = |line: &str| format!("https://b.example/zlib\n      {line}");
+    check(
+        address,
+        &input("depth: abc"),
+        &[
+            "32:14 source: the input 'depth' of the pipeline 'git-checkout' is neither a number of \
+             commits nor -1, which is all",
+        ],
+    );
+    check(
+        address,
+        &input("cherry-picks: 'a b: c'"),
+        &[
+            "32:21 source: 'a b' is not the name of a git object: 40 hexadecimal digits are needed, or 64",
+        ],
+    );
+    check(
+        address,
+        &input("branch: '--v'"),
+        &["32:15 source: '--v' is not the name of a branch or tag"],
+    );
+    // Another rule tells of a commit that is missing.
+    check(
+        "      expected-commit: 0123456789012345678901234567890123456789\n",
+        "",
+        &["29:11 commit: what is checked out has no commit here"],
+    );
+}

@@ -105,6 +105,68 @@ const FULL: &str = "package:\n  name: demo\n  version: 1.2\n  epoch: 3\n  depend
     subpackages:\n- name: demo-dev\n  pipeline:\n  - uses: split/dev\n  test:\n    pipeline:\n    - runs: 'true'\n";
 
 #[test]
+fn what_no_program_can_be_handed_is_refused() {
+    let most = 120 * 1024;
+    let script = |size: usize| format!("pipeline:\n- runs: {}\n", "x".repeat(size));
+    good(&script(most));
+    let variable = |size: usize| {
+        let value = "x".repeat(size);
+        [
+            format!("environment: {{environment: {{V: {value}}}}}\n"),
+            format!("pipeline: [{{runs: x, environment: {{V: {value}}}}}]\n"),
+            format!("test: {{environment: {{environment: {{V: {value}}}}}, pipeline: []}}\n"),
+        ]
+    };
+    for text in variable(most - 1) {
+        good(&text);
+    }
+    // A step has the variables of those around it.
+    let nested = (0..5).fold("runs: x".to_owned(), |inner, level| {
+        let value = "x".repeat(most - 2);
+        format!("pipeline: [{{environment: {{V{level}: {value}}}, {inner}}}]")
+    });
+    let [first, second, third] = variable(most);
+    let said = [
+        script(most + 1),
+        first,
+        second,
+        third,
+        format!("{nested}\n"),
+    ]
+    .map(|text| bad(&text));
+    insta::assert_snapshot!(said.join("\n"), @"
+    demo.yaml:6:9: the script has 122881 bytes, and a program can be handed 122880
+    demo.yaml:5:32: the variable 'V' has 122881 bytes, and a program can be handed 122880
+    demo.yaml:5:39: the variable 'V' has 122881 bytes, and a program can be handed 122880
+    demo.yaml:5:39: the variable 'V' has 122881 bytes, and a program can be handed 122880
+    demo.yaml:5:491675: the list of all variables has 614400 bytes, and a program can be handed 524288
+    ");
+}
+
+#[test]
+fn names_that_no_file_can_have_are_refused() {
+    let recipe = |name: &str, package: &str| {
+        let text =
+            format!("package: {{name: {name}, version: 1}}\nsubpackages: [{{name: {package}}}]\n");
+        let parsed = parse_recipe("a.yaml", &text).unwrap();
+        resolve(
+            &parsed,
+            &ResolveOptions::new(Architecture::X86_64, &library()),
+        )
+    };
+    let longest = "a".repeat(255 - "-1-r0.spdx.json".len());
+    recipe(&longest, "b").unwrap();
+    recipe("b", &longest).unwrap();
+    let longer = format!("{longest}a");
+    let said = [recipe(&longer, "b"), recipe("b", &longer)]
+        .map(|refused| refused.unwrap_err().to_string());
+    insta::assert_snapshot!(said.join("\n"), @"
+    a.yaml:1:17: the package's name and version make a file name of 256 bytes, and 255 are the most (`NAME-VERSION.spdx.json`)
+    a.yaml:2:22: the package's name and version make a file name of 256 bytes, and 255 are the most (`NAME-VERSION.spdx.json`)
+    ");
+}
+
+#[test]
 fn hostile_files_are_refused() {
     let read = |text: &str| parse_recipe("h.yaml", text).unwrap_err().to_string();
     let deep = format!("pipeline: {}", "[{pipeline: ".repeat(10_000));

@@ -2,14 +2,15 @@
 //!
 //! Reading order: [`resolve`] and [`resolve_image`] here; `variables` (what `${{…}}` can name),
 //! `transforms` (`var-transforms`), `scope` (filling in, with places), `subpackages` (`range`),
-//! `steps` (`if`, `uses`, inheritance), `fetch`, `package` (names, versions, dependencies),
-//! `image` with its `accounts`, and `checks`, which are apko's own.
+//! `steps` (`if`, `uses`, inheritance) with `handed`, `fetch` and `checkout`, `package` (names, versions,
+//! dependencies), `image` with its `accounts`, and `checks`, which are apko's own.
 
 mod accounts;
 mod checkout;
 mod checks;
 mod details;
 mod fetch;
+mod handed;
 mod image;
 mod package;
 mod scope;
@@ -221,7 +222,7 @@ impl Resolver<'_> {
             packages.retain(|package| !removed.contains(package));
             packages.extend(change.add.iter().cloned());
         }
-        image::resolve(&environment, &scope.origin, &|text| scope.fill(text))
+        guest_environment(&environment, scope)
     }
 
     fn test(
@@ -230,8 +231,7 @@ impl Resolver<'_> {
         scope: &Scope<'_>,
         subject: &Dependency,
     ) -> Result<resolved::Test, Error> {
-        let environment =
-            image::resolve(&test.environment, &scope.origin, &|text| scope.fill(text))?;
+        let environment = guest_environment(&test.environment, scope)?;
         let mut found = Found::default();
         let scope = Scope {
             part: Part::Test,
@@ -250,6 +250,13 @@ impl Resolver<'_> {
             pipelines_used: found.used.into_values().collect(),
         })
     }
+}
+
+/// Understands what a guest is made of.
+fn guest_environment(parsed: &parsed::Image, scope: &Scope<'_>) -> Result<resolved::Image, Error> {
+    let resolved = image::resolve(parsed, &scope.origin, &|text| scope.fill(text))?;
+    handed::verify_variables(scope, &parsed.environment, &resolved.environment)?;
+    Ok(resolved)
 }
 
 /// The recipe's variables, those of the options that are on among them.

@@ -6,7 +6,7 @@ use boltworks_model::{Architecture, PackageName};
 use boltworks_version::apk::{Dependency, Op, Version};
 
 use super::scope::Scope;
-use super::{VARIABLE, parse_dependency, unique};
+use super::{VARIABLE, handed, parse_dependency, unique};
 use crate::error::Rule;
 use crate::parsed::{self, Text};
 use crate::resolved::{
@@ -20,6 +20,9 @@ const CONTROLS: Rule = [
     "write it on one line, and without what `\\e`, `\\x…` and `\\u…` make in double quotes",
 ];
 
+/// The most bytes of a file's name in Linux (`NAME_MAX`).
+const MAX_FILE_NAME: usize = 255;
+
 const DESCRIPTION: &str = "the description";
 const URL: &str = "the url";
 const COMMIT: &str = "the commit";
@@ -32,6 +35,15 @@ impl Fields<'_> {
     pub(super) fn optional(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
         let filled = text.map(|text| self.0.fill(text)).transpose()?;
         Ok(filled.filter(|text| !text.trim().is_empty()))
+    }
+
+    /// A step's script.
+    pub(super) fn script(&self, text: Option<&Text>) -> Result<Option<String>, Error> {
+        let script = self.optional(text)?;
+        if let (Some(text), Some(script)) = (text, &script) {
+            handed::verify_script(self.0, text, script)?;
+        }
+        Ok(script)
     }
 
     /// A text for people that may be missing; it keeps variables that are not known.
@@ -102,6 +114,20 @@ impl Fields<'_> {
             filled.insert(name.clone(), self.0.fill(text)?);
         }
         Ok(filled)
+    }
+
+    /// That files can be called after a package: the longest name is its document's.
+    pub(super) fn verify_file_name(
+        &self,
+        at: &Text,
+        name: &PackageName,
+        version: &Version,
+    ) -> Result<(), Error> {
+        let (size, limit) = (format!("{name}-{version}.spdx.json").len(), MAX_FILE_NAME);
+        if size <= limit {
+            return Ok(());
+        }
+        Err(self.0.problem(at, Problem::LongFileName { size, limit }))
     }
 
     /// The name of a package that is made.
@@ -272,10 +298,12 @@ pub(super) fn package(
     }
     let copyright = fields.copyright(&parsed.copyright)?;
     let epoch = parsed.epoch.value;
+    let full_version = check(&format!("{version}-r{epoch}"))?;
+    fields.verify_file_name(&parsed.name, &name, &full_version)?;
     Ok(Package {
         name,
         epoch,
-        full_version: check(&format!("{version}-r{epoch}"))?,
+        full_version,
         version,
         description: fields.sentence(DESCRIPTION, parsed.description.as_ref())?,
         url: fields.optional_sentence(URL, parsed.url.as_ref())?,
@@ -312,8 +340,10 @@ pub(super) fn subpackage(
     if copyright.is_empty() {
         copyright.clone_from(&main.copyright);
     }
+    let name = fields.own_name(&parsed.name)?;
+    fields.verify_file_name(&parsed.name, &name, &main.full_version)?;
     Ok(Subpackage {
-        name: fields.own_name(&parsed.name)?,
+        name,
         description: fields.sentence(DESCRIPTION, parsed.description.as_ref())?,
         url: fields.optional_sentence(URL, parsed.url.as_ref())?,
         commit: fields

@@ -10,7 +10,7 @@ use boltworks_yaml::{Place, closest};
 
 use super::package::Fields;
 use super::scope::{Part, Scope};
-use super::{checkout, fetch};
+use super::{checkout, fetch, handed};
 use crate::library::{PipelineFile, PipelineLibrary};
 use crate::parsed::{self, Text};
 use crate::resolved::{PipelineUse, SourceRef, Step, guest};
@@ -170,6 +170,7 @@ impl Walk<'_, '_> {
         inner
             .environment
             .extend(fields.environment(&step.environment)?);
+        handed::verify_variables(scope, &step.environment, &inner.environment)?;
         let kept = inner
             .environment
             .iter()
@@ -190,7 +191,7 @@ impl Walk<'_, '_> {
                 self.follow(step, uses, scope, &inner)?
             }
             _ => Step {
-                runs: fields.optional(step.runs.as_ref())?,
+                runs: fields.script(step.runs.as_ref())?,
                 pipeline: self.list(&step.pipeline, scope, &inner)?,
                 working_directory: inner.directory,
                 environment: inner.environment,
@@ -283,7 +284,7 @@ impl Walk<'_, '_> {
                 environment: around.environment.clone(),
                 ..Step::default()
             });
-        if let Some(runs) = Fields(scope).optional(step.runs.as_ref())? {
+        if let Some(runs) = Fields(scope).script(step.runs.as_ref())? {
             if inside.runs.is_some() {
                 let rule = ["has a script, as the step has: which is meant?", OWN_STEP];
                 let problem = Problem::value("the pipeline", &name, rule);

@@ -4,10 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use boltworks_fsx::{RelPath, Root, Tree};
-use boltworks_model::{Checkout, Depth, ObjectId, Pick, RefName};
+use boltworks_model::{Checkout, Depth, ObjectId, Pick, RefName, Remote};
 
 use super::objects::Objects;
-use super::remote::Remote;
 use super::submodules::{Submodule, links, refused, submodules};
 use super::tool::{Git, Opening};
 use super::walk;
@@ -154,15 +153,16 @@ impl<'a> Gathering<'a> {
         }
         let mirrored = self.mirrors.iter();
         let mirrored = mirrored.filter_map(|mirror| mirror.translate(remote.as_str()));
-        let places = std::iter::once(Ok(remote.clone()))
-            .chain(mirrored.map(|address| Remote::parse(&address)));
+        let mirrored =
+            mirrored.map(|address| super::remote(&address).map_err(|error| (address, error)));
+        let places = std::iter::once(Ok(remote.clone())).chain(mirrored);
         let mut tried = Vec::new();
         for place in places {
             let place = match place {
                 Ok(place) => place,
                 // Why it is not upstream is not hidden by a mirror that is of no use.
-                Err(error) => {
-                    tried.push((error.unusable().to_owned(), error));
+                Err(unusable) => {
+                    tried.push(unusable);
                     continue;
                 }
             };

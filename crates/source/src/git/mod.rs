@@ -3,14 +3,13 @@
 //!
 //! Reading order:
 //!
-//! 1. [`remote`]: where a repository may be at all.
-//! 2. [`tool`]: the git program, with nobody's configuration and no way around us.
-//! 3. [`gather`]: a commit brought here, held against its branch or tag, with what is applied on top
+//! 1. [`tool`]: the git program, with nobody's configuration and no way around us.
+//! 2. [`gather`]: a commit brought here, held against its branch or tag, with what is applied on top
 //!    and what is within ([`submodules`]).
-//! 4. [`object`], [`objects`]: objects, read through git and named anew.
-//! 5. [`walk`]: which of them belong to a checkout, and in which order.
-//! 6. [`pack`], [`delta`]: written as a pack.
-//! 7. [`worktree`]: the other way round, for a person who changes sources.
+//! 3. [`object`], [`objects`]: objects, read through git and named anew.
+//! 4. [`walk`]: which of them belong to a checkout, and in which order.
+//! 5. [`pack`], [`delta`]: written as a pack.
+//! 6. [`worktree`]: the other way round, for a person who changes sources.
 //!
 //! The blob is an archive: `boltworks-git/format`, then a folder `boltworks-git/N` for each
 //! repository, the one that is asked for first. It holds `pack`, `object` (the commit, or the tag that
@@ -23,7 +22,6 @@ mod gather;
 mod object;
 mod objects;
 mod pack;
-mod remote;
 mod submodules;
 mod tool;
 mod walk;
@@ -34,12 +32,11 @@ use std::sync::Arc;
 
 use boltworks_fsx::tar::{Policy, Writer, read_tree};
 use boltworks_fsx::{Content, Error as DiskError, Kind, Limit, Meta, Node, RelPath, Root, Tree};
-use boltworks_model::{Ambient, Checkout, Material, Sha256, SourceKind};
+use boltworks_model::{Ambient, Checkout, Material, Remote, Sha256, SourceKind};
 use boltworks_store::{BlobDraft, Stored};
 
 use self::gather::{Gathering, Part};
 use self::pack::Pack;
-use self::remote::Remote;
 use self::tool::Opening;
 use crate::job::Job;
 use crate::notes::{Note, Notes};
@@ -67,7 +64,7 @@ pub(crate) struct Checkouts<'a> {
 impl Checkouts<'_> {
     /// Gets the blob: from the store, or anew.
     pub(crate) fn fetch(&self, ambient: &Ambient<'_>) -> Result<Fetched, Error> {
-        let remote = Remote::parse(self.request.uri)?;
+        let remote = remote(self.request.uri)?;
         if let Some(kept) = self.kept()? {
             return Ok(kept);
         }
@@ -224,6 +221,11 @@ impl Checkouts<'_> {
         let stored = writer.finish_with_end()?.commit()?;
         Ok((stored, from.unwrap_or_default()))
     }
+}
+
+/// Where a repository is.
+fn remote(uri: &str) -> Result<Remote, Error> {
+    Remote::parse(uri).map_err(|error| Error::unusable(uri, error))
 }
 
 /// Writes a repository.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use boltworks_model::ObjectId;
+use boltworks_model::{ObjectId, Remote};
 
-use super::remote::Remote;
 use crate::Error;
 
 /// A repository that is checked out within another.
@@ -92,7 +91,9 @@ pub(super) fn submodules(
         }
         found.push(Submodule {
             name: name.clone(),
-            remote: base.join(url)?,
+            remote: base
+                .join(url)
+                .map_err(|error| Error::unusable(url, error))?,
             path,
             commit,
         });

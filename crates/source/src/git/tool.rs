@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use boltworks_fsx::{Bounded, Content, Limit, RelPath, Root};
-use boltworks_model::{Depth, ObjectId};
+use boltworks_model::{Depth, ObjectId, Remote};
 
 use super::objects::Objects;
-use super::remote::Remote;
 use crate::job::Job;
 use crate::{Error, GitLimits, Program};
 

@@ -1,55 +1,83 @@
-//! Where a repository is, as far as anything here may ask for it.
+//! The addresses that sources have, as far as anything here may ask for them.
 
 use std::fmt;
 
-use crate::Error;
-use crate::error::without_user;
+/// Why nothing can be fetched from an address, and what to write instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AddressError(pub &'static str);
 
-/// A repository's address: `https://…`, `http://…` or `git://…`, and nothing that a program or a
+/// Where a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAddress<'a> {
+    /// At a server: `https://…` or `http://…`.
+    Web(&'a str),
+    /// A source distribution at the index pip is configured for: `pypi:PROJECT/FILE`.
+    Pypi {
+        /// The project.
+        project: &'a str,
+        /// The file.
+        file: &'a str,
+    },
+}
+
+impl<'a> FileAddress<'a> {
+    /// Reads an address.
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        if text.starts_with("https://") || text.starts_with("http://") {
+            return Ok(Self::Web(text));
+        }
+        text.strip_prefix("pypi:")
+            .and_then(|what| what.split_once('/'))
+            .filter(|(project, file)| {
+                !project.is_empty() && !file.is_empty() && !file.contains('/')
+            })
+            .map(|(project, file)| Self::Pypi { project, file })
+            .ok_or(AddressError(
+                "only https://, http:// and pypi:PROJECT/FILE are known \
+                 (a `sources:` entry of boltworks.yaml can say where else it is)",
+            ))
+    }
+}
+
+/// A git repository's address: `https://…`, `http://…` or `git://…`, and nothing that a program or a
 /// local file could hide in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remote(String);
+pub struct Remote(String);
 
 impl Remote {
     /// Reads an address.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`] for every other kind of address.
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let unusable = |reason| Error::Unusable {
-            uri: without_user(text).chars().take(240).collect(),
-            reason,
-        };
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
         if !matches!(scheme, "https" | "http" | "git") {
-            return Err(unusable(
+            return Err(AddressError(
                 "git repositories are fetched from https://, http:// and git:// addresses only \
                  (a `sources:` entry of boltworks.yaml can name an archive instead)",
             ));
         }
         if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return Err(unusable("there is white space in the address"));
+            return Err(AddressError("there is white space in the address"));
         }
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if host.contains('@') {
-            return Err(unusable(
+            return Err(AddressError(
                 "a user's name or password is in the address: it would be in every record \
                  (repositories that ask for one are not fetched)",
             ));
         }
         if host.is_empty() || host.starts_with(['-', ':', '.']) {
-            return Err(unusable("there is no host in the address"));
+            return Err(AddressError("there is no host in the address"));
         }
         Ok(Self(text.to_owned()))
     }
 
     /// The address.
-    pub(super) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What git may use to get there, redirects included: none leads from `https` to `http`.
-    pub(super) fn protocols(&self) -> &'static str {
+    pub fn protocols(&self) -> &'static str {
         match self.0.split("://").next() {
             Some("https") => "https",
             Some("http") => "http:https",
@@ -58,21 +86,19 @@ impl Remote {
     }
 
     /// The address of a submodule, which may be said relative to this one: `../other.git`.
-    pub(super) fn join(&self, text: &str) -> Result<Self, Error> {
+    pub fn join(&self, text: &str) -> Result<Self, AddressError> {
         if !text.starts_with("./") && !text.starts_with("../") {
             return Self::parse(text);
         }
-        let outside = || Error::Unusable {
-            uri: text.chars().take(240).collect(),
-            reason: "it leads out of the host that its repository is at",
-        };
-        let (scheme, rest) = self.0.split_once("://").ok_or_else(outside)?;
+        const OUTSIDE: AddressError =
+            AddressError("it leads out of the host that its repository is at");
+        let (scheme, rest) = self.0.split_once("://").ok_or(OUTSIDE)?;
         let mut parts: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
         for part in text.split('/') {
             match part {
                 "." | "" => {}
                 ".." if parts.len() > 1 => drop(parts.pop()),
-                ".." => return Err(outside()),
+                ".." => return Err(OUTSIDE),
                 part => parts.push(part),
             }
         }
@@ -118,8 +144,31 @@ mod tests {
             "https://git.example/a b",
             "https://git.example/a\nb",
         ] {
-            let error = Remote::parse(bad).unwrap_err();
-            assert!(matches!(error, Error::Unusable { .. }), "{bad}: {error}");
+            assert!(Remote::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_are_at_servers_or_at_the_index() {
+        let check = |text: &str, expected: Option<FileAddress<'_>>| {
+            assert_eq!(FileAddress::parse(text).ok(), expected, "{text}");
+        };
+        let web = "https://a.example/x";
+        check(web, Some(FileAddress::Web(web)));
+        let (project, file) = ("x", "x-1.tar.gz");
+        check(
+            "pypi:x/x-1.tar.gz",
+            Some(FileAddress::Pypi { project, file }),
+        );
+        for bad in [
+            "",
+            "/etc/passwd",
+            "file:///etc/passwd",
+            "ftp://a/x",
+            "pypi:x",
+            "pypi:x/a/b",
+        ] {
+            check(bad, None);
         }
     }
 
