@@ -15,7 +15,7 @@ use crate::order::{Order, Shop};
 use crate::pack::{self, Packing, pack};
 use crate::rescue::Kept;
 use crate::setcap;
-use crate::steps::{Count, HOME, Runner, Stopped, Used};
+use crate::steps::{Count, Deadline, HOME, Runner, Stopped, Used};
 use crate::workspace::{Contents, Workspace};
 use crate::{BuiltPackage, Error, Failed};
 
@@ -71,6 +71,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         guest: &guest,
         environment: guest_environment(order),
         limits: order.limits.clone(),
+        deadline: deadline(recipe, ambient),
         attendant: order.attendant,
         count: Count::of(pipelines(recipe)),
         by_hand: false,
@@ -124,6 +125,12 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         by_hand,
         lint,
     })
+}
+
+/// When the recipe's steps must have ended. No time at all is no limit.
+fn deadline(recipe: &Recipe, ambient: &Ambient<'_>) -> Option<Deadline> {
+    let whole = recipe.package.timeout.filter(|whole| !whole.is_zero())?;
+    Some(Deadline::from_now(whole, ambient.clock))
 }
 
 /// Refuses a licence's text that the steps did not leave where the recipe says.

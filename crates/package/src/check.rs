@@ -97,6 +97,7 @@ pub fn check<'s>(
         guest: &guest,
         environment,
         limits: order.limits.clone(),
+        deadline: None,
         attendant: order.attendant,
         count: Count::of(&order.test.pipeline),
         by_hand: false,

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use boltworks_model::{Ambient, Event, visible_line};
+use boltworks_model::{Ambient, Clock, Event, visible_line};
 use boltworks_recipe::resolved::Step;
 use boltworks_sandbox::{End, Exit, GuestSpec, Limits, Local, Rescue, StepSpec};
 
@@ -63,6 +64,8 @@ pub struct Runner<'a> {
     pub environment: BTreeMap<String, String>,
     /// What each may use.
     pub limits: Limits,
+    /// Until when all of them must have ended.
+    pub deadline: Option<Deadline>,
     /// Who gets a shell where one fails.
     pub attendant: Option<Attendant<'a>>,
     /// How many there are, and how many were begun.
@@ -71,6 +74,28 @@ pub struct Runner<'a> {
     pub by_hand: bool,
     /// Highest memory and all processor time so far.
     pub used: Used,
+}
+
+/// The time that all steps of a job have together: `package.timeout`.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// All of it.
+    pub whole: Duration,
+    /// What the clock will say at its end.
+    end: Duration,
+}
+
+impl Deadline {
+    /// The time begins now.
+    pub fn from_now(whole: Duration, clock: &dyn Clock) -> Self {
+        let end = clock.elapsed().saturating_add(whole);
+        Self { whole, end }
+    }
+
+    /// What is left of it.
+    fn left(&self, clock: &dyn Clock) -> Duration {
+        self.end.saturating_sub(clock.elapsed())
+    }
 }
 
 /// How far the steps of a job are.
@@ -156,7 +181,7 @@ impl Runner<'_> {
                 .map_err(|error| self.named(error, name))?;
             if is_mended {
                 self.by_hand = true;
-            } else if let Some(how) = failure(&exit) {
+            } else if let Some(how) = self.failure(&exit, ambient) {
                 let Count { begun: number, of } = self.count;
                 return Ok(Some(Stopped {
                     step: name.to_owned(),
@@ -198,6 +223,29 @@ impl Runner<'_> {
         }
     }
 
+    /// What the next step may use.
+    fn limits_now(&self, ambient: &Ambient<'_>) -> Limits {
+        let left = self.deadline.map(|deadline| deadline.left(ambient.clock));
+        Limits {
+            wall: self.limits.wall.into_iter().chain(left).min(),
+            ..self.limits.clone()
+        }
+    }
+
+    /// How a step failed, in words.
+    fn failure(&self, exit: &Exit, ambient: &Ambient<'_>) -> Option<String> {
+        match (exit.end, &self.deadline) {
+            (End::OutOfMemory, _) => Some(format!("over its memory limit ({})", exit.limits)),
+            (End::Timeout, Some(deadline)) if deadline.left(ambient.clock).is_zero() => {
+                let whole = deadline.whole.as_secs_f64();
+                Some(format!(
+                    "the build is over its time limit, {whole} s (`package.timeout`)"
+                ))
+            }
+            (end, _) => worded(end),
+        }
+    }
+
     /// Runs one script; how it ended, and whether a person mended what it left undone.
     fn run_script(
         &mut self,
@@ -215,7 +263,7 @@ impl Runner<'_> {
             argv: vec![SHELL.into(), "-c".into(), wrapped(script, directory)],
             environment: environment.clone(),
             cwd: HOME.to_owned(),
-            limits: self.limits.clone(),
+            limits: self.limits_now(ambient),
         };
         let printed = RefCell::new((log, Ok(())));
         let mut output = |_, bytes: &[u8]| {
@@ -371,13 +419,6 @@ fn only_one<'c>(commands: &'c [(usize, String)], said: &str) -> Option<&'c (usiz
 
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-fn failure(exit: &Exit) -> Option<String> {
-    match exit.end {
-        End::OutOfMemory => Some(format!("over its memory limit ({})", exit.limits)),
-        end => worded(end),
-    }
 }
 
 /// How a step failed, in words.

@@ -304,14 +304,14 @@ fn help(error: &Inner, key: Option<&str>) -> String {
         Inner::UnknownAnchor { .. } => {
             "put text that begins with * in quotes, or name it with & further up"
         }
-        Inner::UnsupportedTag { .. } => "put text that begins with ! in quotes",
+        Inner::UnsupportedTag { .. } => TAG_HELP,
         Inner::Budget { breach, .. } => budget_help(breach),
         Inner::AliasReplayLimitExceeded { .. }
         | Inner::AliasExpansionLimitExceeded { .. }
         | Inner::AliasReplayStackDepthExceeded { .. }
         | Inner::RecursiveReferencesRequireWeakTypes { .. } => EXPANSION_HELP,
-        Inner::ExternalMessage { msg, .. } => syntax_help(msg),
-        other => syntax_help(&words(other).0),
+        Inner::ExternalMessage { msg, .. } => syntax(msg).1,
+        other => syntax(&other.to_string()).1,
     };
     fixed.to_owned()
 }
@@ -351,20 +351,83 @@ fn budget_help(breach: &BudgetBreach) -> &'static str {
     }
 }
 
-/// What may be wrong with a text that is no YAML, by the scanner's words.
-fn syntax_help(words: &str) -> &'static str {
-    let says = |part: &str| words.contains(part);
-    if says("quote") {
-        "write the same quote again where the text ends; within ' ' a quote is written ''"
-    } else if says("tab") {
-        TABS_HELP
-    } else if says("recursion") {
-        DEPTH_HELP
-    } else if says("flow") || says("',' or") {
-        "close the bracket, and put commas between its items"
-    } else {
-        "put the line exactly under the others of its list or mapping, and text with `: ` or ` #` \
-         in quotes"
+/// A text that is no YAML: what the scanner says of it in part, what we say, and what to do.
+const SYNTAX: &[[&str; 3]] = &[
+    [
+        "unclosed quote",
+        "the quote does not end",
+        "write the same quote again where the text ends; within ' ' a quote is written ''",
+    ],
+    [
+        "escape",
+        "there is no such escape in double quotes",
+        BACKSLASH_HELP,
+    ],
+    ["surrogate", "half a character is no text", BACKSLASH_HELP],
+    [
+        "quote",
+        "",
+        "write the same quote again where the text ends; within ' ' a quote is written ''",
+    ],
+    ["unclosed bracket", "", BRACKET_HELP],
+    [
+        "YAML directive",
+        "the line is no directive of YAML",
+        DIRECTIVE_HELP,
+    ],
+    [
+        "<document start>",
+        "the document does not begin here: there are directives above",
+        "write a line `---` between the lines that begin with % and the document",
+    ],
+    ["directive", "", DIRECTIVE_HELP],
+    [
+        "anchor or alias",
+        "* and & begin the name of an anchor",
+        "put text that begins with * or & in quotes",
+    ],
+    [
+        "unexpected character",
+        "no text begins with this character without quotes",
+        "put the text in quotes",
+    ],
+    [
+        "block scalar",
+        "the text beneath is not announced like this",
+        "write | or > at the end of the line, with - or + behind it or nothing, and the text indented beneath",
+    ],
+    ["verbatim tag", "the tag does not end", TAG_HELP],
+    [
+        "!!binary",
+        "it is no base64",
+        "take the tag !!binary away, or write base64 behind it",
+    ],
+    [
+        "tagged scalar",
+        "text is needed here, and the tag says that it is none",
+        TAG_HELP,
+    ],
+    ["recursion", "", DEPTH_HELP],
+    ["tab", "", TABS_HELP],
+    ["flow", "", BRACKET_HELP],
+    ["',' or", "", BRACKET_HELP],
+];
+const BACKSLASH_HELP: &str = "write \\\\ for a backslash, or put the text in ' ' quotes, where it is a character like others";
+const BRACKET_HELP: &str = "close the bracket, and put commas between its items";
+const DIRECTIVE_HELP: &str = "take the line away: nothing needs it";
+const TAG_HELP: &str = "take the tag away; text that begins with ! goes in quotes";
+
+/// What may be wrong with a text that is no YAML, by the scanner's words: ours, and what to do.
+fn syntax(words: &str) -> (Option<&'static str>, &'static str) {
+    let known = SYNTAX.iter().find(|[part, ..]| words.contains(part));
+    match known {
+        Some([_, "", help]) => (None, help),
+        Some([_, ours, help]) => (Some(ours), help),
+        None => (
+            None,
+            "put the line exactly under the others of its list or mapping, and text with `: ` or ` #` \
+             in quotes",
+        ),
     }
 }
 
@@ -417,12 +480,16 @@ fn words(error: &Inner) -> (String, Option<&'static str>) {
         Inner::ExternalMessage { msg, .. } if msg.contains("tab") => {
             format!("{TABS}: {}", cut(msg))
         }
-        Inner::ExternalMessage { msg, .. } | Inner::Message { msg, .. } => cut(msg),
+        Inner::ExternalMessage { msg, .. } => match syntax(msg) {
+            (Some(ours), _) => ours.to_owned(),
+            (None, _) => cut(msg),
+        },
+        Inner::Message { msg, .. } => cut(msg),
         other => {
             let rendered = other.to_string();
-            cut(rendered
-                .rsplit_once(" at line ")
-                .map_or(rendered.as_str(), |(front, _)| front))
+            let front = rendered.rsplit_once(" at line ");
+            let theirs = front.map_or(rendered.as_str(), |(front, _)| front);
+            syntax(theirs).0.map_or_else(|| cut(theirs), str::to_owned)
         }
     };
     (message, None)

@@ -112,6 +112,31 @@ fn all_tests_of_a_build_run_whatever_fails() -> Result<()> {
     output.says("✗ tested-first: step 'early': exit code 4")
 }
 
+#[test]
+fn a_recipe_says_how_long_its_build_may_take() -> Result<()> {
+    let small = Small::new()?;
+    let steps = "{ name: first, runs: sleep 0.7 }, { name: second, runs: sleep 0.7 }";
+    let text = boltworks_tests::small::recipe("slow", "", "true");
+    let (head, _) = text.split_once("pipeline:").context("a pipeline")?;
+    let with = |timeout: &str| {
+        let head = head.replace("package:\n", &format!("package:\n  timeout: {timeout}\n"));
+        small.write("recipes/slow.yaml", &format!("{head}pipeline: [{steps}]\n"))
+    };
+    // Of all steps together: none alone is too slow.
+    with("1s")?;
+    let output = small.command(["build", "recipes/slow.yaml"])?.fails(1)?;
+    output.says(
+        "build of slow failed at step 'second': the build is over its time limit, 1 s \
+         (`package.timeout`)",
+    )?;
+    ensure!(!small.path().join("packages").exists(), "it is delivered");
+    for timeout in ["1m", "0"] {
+        with(timeout)?;
+        small.command(["build", "recipes/slow.yaml"])?.ok()?;
+    }
+    Ok(())
+}
+
 /// With the recipe cured, only what failed or waited is made.
 fn cured(small: &Small) -> Result<()> {
     small.recipe("two", "", &writes("two"))?;
