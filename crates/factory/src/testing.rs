@@ -368,7 +368,8 @@ pub(crate) fn placed(error: boltworks_package::Error, environment: &Image) -> Er
     let accounts = &environment.accounts;
     let place = match &error {
         boltworks_package::Error::NoAccount { name, .. } => environment.written.of(name),
-        boltworks_package::Error::NoLicence { written, .. } => written.0.as_deref().cloned(),
+        boltworks_package::Error::NoLicence { written, .. }
+        | boltworks_package::Error::Setcap { written, .. } => written.0.as_deref().cloned(),
         boltworks_package::Error::Accounts { .. } => {
             let said = chain(&error);
             let users = accounts.users.iter().map(|user| &user.username);

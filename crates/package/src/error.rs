@@ -148,6 +148,8 @@ pub enum Error {
         path: String,
         /// Why not.
         why: &'static str,
+        /// Where the recipe names it.
+        written: boltworks_recipe::resolved::Written,
     },
     /// The recipe leaves an empty package where it should not, or another semantic fault.
     #[error("package {package} {fault}")]
@@ -221,6 +223,10 @@ impl Error {
             Self::NoLicence { .. } => Some(
                 "write where the text lies once all steps are done, from /home/build on, or leave \
                  `license-path` out"
+                    .to_owned(),
+            ),
+            Self::Setcap { .. } => Some(
+                "write the path of a file that a step installs, from the package's root on, and once"
                     .to_owned(),
             ),
             _ => None,

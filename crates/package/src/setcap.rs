@@ -26,6 +26,7 @@ pub fn apply(package: &str, wanted: &[Capability], tree: &mut Tree) -> Result<()
             package: package.to_owned(),
             path: one.path.clone(),
             why,
+            written: one.written.clone(),
         };
         let path = RelPath::try_from(one.path.trim_start_matches('/'))
             .map_err(|_| fault("that is no path in a package"))?;
@@ -91,6 +92,7 @@ mod tests {
             path: path.to_owned(),
             add: BTreeMap::from([(names.to_owned(), flags.to_owned())]),
             reason: "a test".to_owned(),
+            ..Capability::default()
         }
     }
 

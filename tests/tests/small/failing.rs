@@ -300,6 +300,31 @@ fn what_is_not_copied_is_told() -> Result<()> {
 }
 
 #[test]
+fn what_only_the_build_sees_is_told_where_it_stands() -> Result<()> {
+    let small = Small::new()?;
+    let with = |more: &str, accounts: &str| {
+        let script = "install -D /dev/null melange-out/one/usr/bin/one";
+        let text = boltworks_tests::small::recipe("one", "", script);
+        let text = text.replace("environment:\n", &format!("{more}environment:\n{accounts}"));
+        small.write("recipes/one.yaml", &text)?;
+        small.command(["build", "recipes/one.yaml"])?.fails(2)
+    };
+    let wish = |path: &str, flags: &str| {
+        format!("    - {{ path: {path}, add: {{ cap_net_raw: {flags} }}, reason: test }}\n")
+    };
+    let missing = with(&format!("  setcap:\n{}", wish("/usr/bin/two", "+ep")), "")?;
+    missing.says("recipes/one.yaml:9:15")?;
+    missing.says("its steps leave no such file")?;
+    let (once, again) = (wish("/usr/bin/one", "+ep"), wish("usr/bin/one", "+p"));
+    let twice = with(&format!("  setcap:\n{once}{again}"), "")?;
+    twice.says("recipes/one.yaml:10:15")?;
+    twice.says("it is asked for twice")?;
+    let users = "  accounts: { run-as: root, users: [{ username: root, uid: 55 }] }\n";
+    let root = with("", users)?;
+    root.says("recipes/one.yaml:9:49")
+}
+
+#[test]
 fn the_text_of_a_licence_is_there_in_the_end() -> Result<()> {
     let small = Small::new()?;
     let with = |script: &str| {

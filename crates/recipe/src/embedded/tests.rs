@@ -272,7 +272,7 @@ proptest! {
         package.copyright = copyright;
         package.dependencies.provider_priority = numbers.2;
         package.options.no_commands = numbers.0 % 2 == 0;
-        package.setcap = vec![Capability { path: description.clone(), add: notes.clone(), reason: description.clone() }];
+        package.setcap = vec![Capability { path: description.clone(), add: notes.clone(), reason: description.clone(), written: Written::default() }];
         package.scriptlets = Scriptlets {
             trigger: script.clone().map(|script| Trigger { paths: vec![script.clone()], script }),
             post_install: script.clone(),

@@ -33,8 +33,9 @@ fn wrong_inputs(subject: &Subject<'_>, step: &Step, uses: &Text) -> Vec<Spot> {
     let unknown = unknown.map(|(name, value)| {
         let what = format!("the pipeline '{}' has no input '{}'", cut(uses), cut(name));
         let near = closest(name, inputs.keys().map(String::as_str));
+        let place = subject.recipe.origin.place_of_key(name, value);
         near.into_iter()
-            .fold(subject.spot(value, what), Spot::instead)
+            .fold(subject.spot_at(place, what), Spot::instead)
     });
     let is_missing = |name: &str| step.with.get(name).is_none_or(|value| value.is_empty());
     let missing = inputs.iter().filter(|(name, declared)| {

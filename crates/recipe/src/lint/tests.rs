@@ -261,7 +261,7 @@ fn what_steps_do() {
     check(
         "      uri:",
         "      urii: x\n      uri:",
-        &["36:13 inputs: the pipeline 'fetch' has no input 'urii' -> uri"],
+        &["36:7 inputs: the pipeline 'fetch' has no input 'urii' -> uri"],
     );
     check(
         "uses: fetch",

@@ -213,6 +213,35 @@ impl Origin {
         self.at(text.line(), text.column())
     }
 
+    /// The place of a key, by its value's.
+    pub(crate) fn place_of_key(&self, key: &str, value: &Text) -> Place {
+        let (part, last) = self.part(value.line());
+        let before = part.text.lines().zip(1..).take(last as usize);
+        let mut found = None;
+        for (line, number) in before {
+            let end = if number == last {
+                (value.column() as usize).saturating_sub(1)
+            } else {
+                usize::MAX
+            };
+            let end = line
+                .char_indices()
+                .nth(end)
+                .map_or(line.len(), |(at, _)| at);
+            let before = line.get(..end).unwrap_or_default();
+            if let Some(at) = key_at(before, key) {
+                found = Some((number, before.get(..at).unwrap_or_default().chars().count()));
+            }
+        }
+        match found {
+            Some((line, before)) => {
+                let column = u32::try_from(before + 1).unwrap_or(u32::MAX);
+                Place::new(&part.file, &part.text, line, column)
+            }
+            None => self.place(value),
+        }
+    }
+
     /// A place in the file; line and column count from 1.
     pub fn at(&self, line: u32, column: u32) -> Place {
         let (part, line) = self.part(line);
@@ -350,6 +379,18 @@ fn byte_of(line: &str, column: u32) -> usize {
     line.char_indices()
         .nth((column as usize).saturating_sub(1))
         .map_or(line.len(), |(byte, _)| byte)
+}
+
+/// Where a line has a key for the last time, in bytes.
+fn key_at(line: &str, key: &str) -> Option<usize> {
+    let is_mark = |c: char| c.is_whitespace() || "{,'\"".contains(c);
+    let found = line.rmatch_indices(key).find(|(at, _)| {
+        let (before, after) = (line.get(..*at), line.get(at + key.len()..));
+        let after = after.map(|after| after.trim_start_matches(['\'', '"', ' ']));
+        before.is_some_and(|before| before.is_empty() || before.ends_with(is_mark))
+            && after.is_some_and(|after| after.starts_with(':'))
+    });
+    found.map(|(at, _)| at)
 }
 
 #[cfg(test)]

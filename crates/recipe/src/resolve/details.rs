@@ -49,7 +49,13 @@ impl Fields<'_> {
                     return Err(self.bad(text, "the flags", flags, rule));
                 }
             }
-            Ok(Capability { path, add, reason })
+            let written = self.0.written(&capability.path);
+            Ok(Capability {
+                path,
+                add,
+                reason,
+                written,
+            })
         };
         parsed.iter().map(one).collect()
     }

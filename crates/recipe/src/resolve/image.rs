@@ -207,7 +207,8 @@ impl Reader<'_> {
         let groups = accounts.groups.iter().map(|group| &group.groupname);
         let plain = contents.packages.iter().filter(|text| !text.contains('@'));
         let texts = lists.into_iter().flatten();
-        let texts = texts.chain(&accounts.run_as).chain(users).chain(groups);
+        // Who is listed is meant where both name one.
+        let texts = texts.chain(users).chain(groups).chain(&accounts.run_as);
         let texts = texts.chain(plain);
         let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
         let texts = texts.chain(tagged).collect::<Result<Vec<_>, Error>>()?;
@@ -223,7 +224,8 @@ impl Reader<'_> {
     fn environment(&self, map: &BTreeMap<String, Text>) -> Result<BTreeMap<String, String>, Error> {
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
-                return Err(self.bad(text, "the name of a variable", name, VARIABLE));
+                let problem = Problem::value("the name of a variable", name, VARIABLE);
+                return Err(Error::at(self.origin.place_of_key(name, text), problem));
             }
         }
         self.map(map)
@@ -606,7 +608,7 @@ mod tests {
         {"archs":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"],"environment":{"PATH":"/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin","SSL_CERT_FILE":"/etc/ssl/certs/ca-certificates.crt"},"format":"erofs"}
         web.yaml:1:9: the format 'zip' is none: there are tar and erofs
         web.yaml:1:10: include is not supported yet
-        web.yaml:1:19: the name of a variable '' must not be empty, or have '=' or control characters in it
+        web.yaml:1:17: the name of a variable '' must not be empty, or have '=' or control characters in it
         web.yaml:1:11: the volume 'data' is not an absolute path without . and ..
         web.yaml:1:37: the key's name '../k' is no name of a file: letters, digits, _ and -, and . but not first, are taken
         "#);

@@ -99,7 +99,7 @@ fn the_form_of_a_recipe() {
         "package:\n  name: a\n version: 1\n",
         "package:\n  name: 'a\n  version: 1\n",
         "package:\n  name: a\n  version: x1\n",
-    ]), @r#"
+    ]), @"
     a.yaml:1:1: the file is empty
       a recipe begins with `package:`, and beneath it `name: …` and `version: …`
     a.yaml:1:1: the key 'package' is missing
@@ -114,11 +114,11 @@ fn the_form_of_a_recipe() {
       write keys with values beneath `package:`, each on a line of its own: `name: text`
     a.yaml:3:2: while parsing a block mapping, did not find expected key
       put the line exactly under the others of its list or mapping, and text with `: ` or ` #` in quotes
-    a.yaml:2:9: unclosed quote
+    a.yaml:2:9: the quote does not end
       write the same quote again where the text ends; within ' ' a quote is written ''
     a.yaml:3:12: 'x1' is not a valid apk version: a version begins with a digit at byte 0
       write digits and dots, then perhaps _alpha, _beta, _pre, _rc, _p or _git with digits: 1.2.3_rc1
-    "#);
+    ");
     insta::assert_snapshot!(below_told([
         "pipeline: foo\n",
         "pipeline:\n  runs: foo\n",

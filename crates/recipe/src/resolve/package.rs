@@ -109,7 +109,8 @@ impl Fields<'_> {
         let mut filled = BTreeMap::new();
         for (name, text) in map {
             if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) {
-                return Err(self.bad(text, "the name of a variable", name, VARIABLE));
+                let problem = Problem::value("the name of a variable", name, VARIABLE);
+                return Err(Error::at(self.0.origin.place_of_key(name, text), problem));
             }
             filled.insert(name.clone(), self.0.fill(text)?);
         }

@@ -147,28 +147,6 @@ impl Scope<'_> {
         })
     }
 
-    /// The place of a key, by its value's.
-    pub(super) fn place_of_key(&self, key: &str, value: &Text) -> Place {
-        let last = value.line() as usize;
-        let lines = self.origin.text().lines().take(last).enumerate();
-        let lines: Vec<_> = lines.collect();
-        let found = lines.iter().rev().find_map(|(index, line)| {
-            let end = if index + 1 == last {
-                (value.column() as usize).saturating_sub(1)
-            } else {
-                usize::MAX
-            };
-            let before: String = line.chars().take(end).collect();
-            let at = key_at(&before, key)?;
-            Some((index + 1, before.get(..at)?.chars().count() + 1))
-        });
-        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        match found {
-            Some((line, column)) => self.origin.at(narrow(line), narrow(column)),
-            None => self.origin.place(value),
-        }
-    }
-
     /// Where a text is written, to be kept.
     pub(super) fn written(&self, text: &Text) -> Written {
         Written(Some(Box::new(self.origin.place(text))))
@@ -211,16 +189,4 @@ impl Scope<'_> {
             }
         }
     }
-}
-
-/// Where a line has a key for the last time, in bytes.
-fn key_at(line: &str, key: &str) -> Option<usize> {
-    let is_mark = |c: char| c.is_whitespace() || "{,'\"".contains(c);
-    let found = line.rmatch_indices(key).find(|(at, _)| {
-        let (before, after) = (line.get(..*at), line.get(at + key.len()..));
-        let after = after.map(|after| after.trim_start_matches(['\'', '"', ' ']));
-        before.is_some_and(|before| before.is_empty() || before.ends_with(is_mark))
-            && after.is_some_and(|after| after.starts_with(':'))
-    });
-    found.map(|(at, _)| at)
 }

@@ -406,7 +406,10 @@ impl Use<'_> {
                     name: boltworks_model::visible_start(given, 160),
                     suggestion: closest(given, known).map(str::to_owned),
                 };
-                return Err(Error::at(given_in.place_of_key(given, value), problem));
+                return Err(Error::at(
+                    given_in.origin.place_of_key(given, value),
+                    problem,
+                ));
             }
         }
         let mut inputs = BTreeMap::new();

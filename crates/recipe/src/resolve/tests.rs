@@ -178,7 +178,7 @@ fn errors_name_the_place() {
     demo.yaml:5:19: the capability of '/bin/x' needs a reason
     demo.yaml:5:16: unknown key 'licence'; did you mean 'license'?
     demo.yaml:6:22: working directory 'a\nb' has control characters in it
-    demo.yaml:6:22: the name of a variable 'A=B' must not be empty, or have '=' or control characters in it
+    demo.yaml:6:17: the name of a variable 'A=B' must not be empty, or have '=' or control characters in it
     "#);
 }
 

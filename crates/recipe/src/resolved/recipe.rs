@@ -276,6 +276,8 @@ pub struct Capability {
     pub add: BTreeMap<String, String>,
     /// Why.
     pub reason: String,
+    /// Where the recipe names the file.
+    pub written: Written,
 }
 
 impl Capability {

@@ -359,6 +359,7 @@ fn capabilities(written: Vec<WrittenCapability>) -> Vec<Capability> {
         path: one.path,
         add: one.add,
         reason: one.reason,
+        written: Written::default(),
     };
     written.into_iter().map(read).collect()
 }
