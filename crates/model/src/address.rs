@@ -40,6 +40,8 @@ impl<'a> FileAddress<'a> {
     }
 }
 
+const OUTSIDE: AddressError = AddressError("it leads out of the host that its repository is at");
+
 /// A git repository's address: `https://…`, `http://…` or `git://…`, and nothing that a program or a
 /// local file could hide in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +92,6 @@ impl Remote {
         if !text.starts_with("./") && !text.starts_with("../") {
             return Self::parse(text);
         }
-        const OUTSIDE: AddressError =
-            AddressError("it leads out of the host that its repository is at");
         let (scheme, rest) = self.0.split_once("://").ok_or(OUTSIDE)?;
         let mut parts: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
         for part in text.split('/') {

@@ -100,11 +100,8 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
     }
     verify_licences(recipe, &what, &workspace)?;
     let parcels = parcels(order, &workspace)?;
-    let libraries = if order.binds_libraries {
-        Some(libraries::of_environment(order.environment, shop.store)?)
-    } else {
-        None
-    };
+    let libraries = || libraries::of_environment(order.environment, shop.store);
+    let libraries = order.binds_libraries.then(libraries).transpose()?;
     let packing = Packing {
         recipe,
         libraries: libraries.as_ref(),

@@ -9,6 +9,7 @@ use serde_saphyr::budget::BudgetBreach;
 
 use crate::read::options;
 use crate::suggest::closest;
+use crate::syntax::{DEPTH_HELP, TABS_HELP, TAG_HELP, syntax};
 
 /// A place in a file a user wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -207,7 +208,6 @@ fn innermost(error: &Inner) -> &Inner {
 }
 
 const TABS: &str = "YAML is indented with spaces, not tabs";
-const TABS_HELP: &str = "write spaces in place of the tab";
 
 /// Where the tab stands that a line is indented with, if that is what is wrong: the reader is past it
 /// when it finds that out, or says it of the line before, or has other words for it.
@@ -336,7 +336,6 @@ fn shape(expected: &str, key: Option<&str>, beneath: &str) -> String {
 }
 
 pub(crate) const EXPANSION_HELP: &str = "write out what the anchors stand for where it is wanted";
-const DEPTH_HELP: &str = "nest less deeply";
 
 fn budget_help(breach: &BudgetBreach) -> &'static str {
     match breach {
@@ -348,86 +347,6 @@ fn budget_help(breach: &BudgetBreach) -> &'static str {
         | BudgetBreach::RecordedAnchorEvents { .. }
         | BudgetBreach::RecordedAnchorBytes { .. } => EXPANSION_HELP,
         _ => "make several files of it",
-    }
-}
-
-/// A text that is no YAML: what the scanner says of it in part, what we say, and what to do.
-const SYNTAX: &[[&str; 3]] = &[
-    [
-        "unclosed quote",
-        "the quote does not end",
-        "write the same quote again where the text ends; within ' ' a quote is written ''",
-    ],
-    [
-        "escape",
-        "there is no such escape in double quotes",
-        BACKSLASH_HELP,
-    ],
-    ["surrogate", "half a character is no text", BACKSLASH_HELP],
-    [
-        "quote",
-        "",
-        "write the same quote again where the text ends; within ' ' a quote is written ''",
-    ],
-    ["unclosed bracket", "", BRACKET_HELP],
-    [
-        "YAML directive",
-        "the line is no directive of YAML",
-        DIRECTIVE_HELP,
-    ],
-    [
-        "<document start>",
-        "the document does not begin here: there are directives above",
-        "write a line `---` between the lines that begin with % and the document",
-    ],
-    ["directive", "", DIRECTIVE_HELP],
-    [
-        "anchor or alias",
-        "* and & begin the name of an anchor",
-        "put text that begins with * or & in quotes",
-    ],
-    [
-        "unexpected character",
-        "no text begins with this character without quotes",
-        "put the text in quotes",
-    ],
-    [
-        "block scalar",
-        "the text beneath is not announced like this",
-        "write | or > at the end of the line, with - or + behind it or nothing, and the text indented beneath",
-    ],
-    ["verbatim tag", "the tag does not end", TAG_HELP],
-    [
-        "!!binary",
-        "it is no base64",
-        "take the tag !!binary away, or write base64 behind it",
-    ],
-    [
-        "tagged scalar",
-        "text is needed here, and the tag says that it is none",
-        TAG_HELP,
-    ],
-    ["recursion", "", DEPTH_HELP],
-    ["tab", "", TABS_HELP],
-    ["flow", "", BRACKET_HELP],
-    ["',' or", "", BRACKET_HELP],
-];
-const BACKSLASH_HELP: &str = "write \\\\ for a backslash, or put the text in ' ' quotes, where it is a character like others";
-const BRACKET_HELP: &str = "close the bracket, and put commas between its items";
-const DIRECTIVE_HELP: &str = "take the line away: nothing needs it";
-const TAG_HELP: &str = "take the tag away; text that begins with ! goes in quotes";
-
-/// What may be wrong with a text that is no YAML, by the scanner's words: ours, and what to do.
-fn syntax(words: &str) -> (Option<&'static str>, &'static str) {
-    let known = SYNTAX.iter().find(|[part, ..]| words.contains(part));
-    match known {
-        Some([_, "", help]) => (None, help),
-        Some([_, ours, help]) => (Some(ours), help),
-        None => (
-            None,
-            "put the line exactly under the others of its list or mapping, and text with `: ` or ` #` \
-             in quotes",
-        ),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Reading order:
 //!
 //! 1. [`read`]: [`parse`], the one way in, and what it refuses.
-//! 2. [`error`]: [`Error`] and [`Place`]: file, line, column, the line itself, what to write instead.
+//! 2. [`error`]: [`Error`] and [`Place`]: file, line, column, the line itself, what to write instead;
+//!    `syntax`: what is no YAML.
 //! 3. [`spanned`]: [`Spanned`], a value that knows where it stands; [`or_default`] for nulls.
 //! 4. [`edit`]: [`replace`](edit::replace), scalars replaced where they stand.
 //! 5. [`layout`]: a document's text in the usual form, and not a comment less.
@@ -17,6 +18,7 @@ pub mod layout;
 pub mod read;
 pub mod spanned;
 pub mod suggest;
+mod syntax;
 
 pub use error::{Error, Place, did_you_mean};
 pub use read::{EMPTY, MAX_BYTES, MAX_DEPTH, parse};
