@@ -402,7 +402,15 @@ mod tests {
         ] {
             let error = parse::<Doc>("f.yaml", text).unwrap_err();
             let help = error.advice().unwrap();
-            all += &format!("{}: {}: {help}\n", error.place(), error.message);
+            all += &[
+                &error.place().to_string(),
+                ": ",
+                &error.message,
+                ": ",
+                &help,
+                "\n",
+            ]
+            .concat();
         }
         insta::assert_snapshot!(all, @r#"
         f.yaml:1:1: unknown key 'versoin': did you mean 'version'?
