@@ -363,10 +363,58 @@ mod tests {
         );
     }
 
+    /// Place, words and advice of each text's error.
+    fn advised(texts: &[&str]) -> String {
+        let mut all = String::new();
+        for text in texts {
+            let error = parse::<Doc>("f.yaml", text).unwrap_err();
+            let help = error.advice().unwrap();
+            all += &[
+                &error.place().to_string(),
+                ": ",
+                &error.message,
+                ": ",
+                &help,
+                "\n",
+            ]
+            .concat();
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_told_in_our_words() {
+        let said = advised(&[
+            "name: !!int 3",
+            "name: !!binary '@'",
+            "name: !<tag a",
+            "name: @a",
+            "name: &",
+            "name: |9x\n  a",
+            "name: \"\\q\"",
+            "name: \"\\ud800\"",
+            "map: {name: a",
+            "%YAML 9\n---\nname: a",
+            "%YAML 1.2\nname: a",
+        ]);
+        insta::assert_snapshot!(said, @r#"
+        f.yaml:1:13: text is needed here, and the tag says that it is none: take the tag away; text that begins with ! goes in quotes
+        f.yaml:1:16: it is no base64: take the tag !!binary away, or write base64 behind it
+        f.yaml:1:7: the tag does not end: take the tag away; text that begins with ! goes in quotes
+        f.yaml:1:7: no text begins with this character without quotes: put the text in quotes
+        f.yaml:1:7: * and & begin the name of an anchor: put text that begins with * or & in quotes
+        f.yaml:1:7: the text beneath is not announced like this: write | or > at the end of the line, with - or + behind it or nothing, and the text indented beneath
+        f.yaml:1:7: there is no such escape in double quotes: write \\ for a backslash, or put the text in ' ' quotes, where it is a character like others
+        f.yaml:1:7: half a character is no text: write \\ for a backslash, or put the text in ' ' quotes, where it is a character like others
+        f.yaml:1:6: unclosed bracket '{': close the bracket, and put commas between its items
+        f.yaml:1:1: the line is no directive of YAML: take the line away: nothing needs it
+        f.yaml:2:1: the document does not begin here: there are directives above: write a line `---` between the lines that begin with % and the document
+        "#);
+    }
+
     #[test]
     fn errors_say_what_to_do_next() {
-        let mut all = String::new();
-        for text in [
+        let said = advised(&[
             "versoin: 3",
             "nothing-like-it: 1",
             "name: a\nname: b\n",
@@ -387,32 +435,9 @@ mod tests {
             "list:\n  - a\n b: c\n",
             "name: *x",
             "name: !secret a",
-            "name: !!int 3",
-            "name: !!binary '@'",
-            "name: !<tag a",
-            "name: @a",
-            "name: &",
-            "name: |9x\n  a",
-            "name: \"\\q\"",
-            "name: \"\\ud800\"",
-            "map: {name: a",
-            "%YAML 9\n---\nname: a",
-            "%YAML 1.2\nname: a",
             "",
-        ] {
-            let error = parse::<Doc>("f.yaml", text).unwrap_err();
-            let help = error.advice().unwrap();
-            all += &[
-                &error.place().to_string(),
-                ": ",
-                &error.message,
-                ": ",
-                &help,
-                "\n",
-            ]
-            .concat();
-        }
-        insta::assert_snapshot!(all, @r#"
+        ]);
+        insta::assert_snapshot!(said, @r#"
         f.yaml:1:1: unknown key 'versoin': did you mean 'version'?
         f.yaml:1:1: unknown key 'nothing-like-it': known here are name, version, list, map, flag, count, sub: correct the key, or take it away
         f.yaml:2:1: the key 'name' is written twice: keep one of them: the other would be lost
@@ -433,17 +458,6 @@ mod tests {
         f.yaml:3:2: while parsing a block mapping, did not find expected key: put the line exactly under the others of its list or mapping, and text with `: ` or ` #` in quotes
         f.yaml:1:7: the alias names no anchor before it: put text that begins with * in quotes, or name it with & further up
         f.yaml:1:15: the tag '!secret' is not known: take the tag away; text that begins with ! goes in quotes
-        f.yaml:1:13: text is needed here, and the tag says that it is none: take the tag away; text that begins with ! goes in quotes
-        f.yaml:1:16: it is no base64: take the tag !!binary away, or write base64 behind it
-        f.yaml:1:7: the tag does not end: take the tag away; text that begins with ! goes in quotes
-        f.yaml:1:7: no text begins with this character without quotes: put the text in quotes
-        f.yaml:1:7: * and & begin the name of an anchor: put text that begins with * or & in quotes
-        f.yaml:1:7: the text beneath is not announced like this: write | or > at the end of the line, with - or + behind it or nothing, and the text indented beneath
-        f.yaml:1:7: there is no such escape in double quotes: write \\ for a backslash, or put the text in ' ' quotes, where it is a character like others
-        f.yaml:1:7: half a character is no text: write \\ for a backslash, or put the text in ' ' quotes, where it is a character like others
-        f.yaml:1:6: unclosed bracket '{': close the bracket, and put commas between its items
-        f.yaml:1:1: the line is no directive of YAML: take the line away: nothing needs it
-        f.yaml:2:1: the document does not begin here: there are directives above: write a line `---` between the lines that begin with % and the document
         f.yaml:1:1: the file is empty: write keys and values, each on a line of its own: `name: text`
         "#);
     }
