@@ -1,5 +1,7 @@
 //! What a recipe fetches, and what it is known by.
 
+use std::collections::BTreeSet;
+
 use boltworks_model::{AddressError, FileAddress, Remote};
 
 use super::fix::Fix;
@@ -45,8 +47,10 @@ pub(super) fn commit(subject: &Subject<'_>) -> Vec<Spot> {
 
 /// A source that no build can get.
 pub(super) fn source(subject: &Subject<'_>) -> Vec<Spot> {
-    let told = commit(subject);
-    let is_told = |spot: &Spot| told.iter().any(|commit| commit.at.line == spot.at.line);
+    let commits = commit(subject);
+    let is_told = |spot: &Spot| commits.iter().any(|commit| commit.at.line == spot.at.line);
+    // Several packages may have it from one step.
+    let mut seen = BTreeSet::new();
     let sources = subject.resolved.into_iter().flat_map(|recipe| {
         let tests = recipe.tests().flat_map(|test| &test.sources);
         recipe.sources.iter().chain(tests)
@@ -65,7 +69,11 @@ pub(super) fn source(subject: &Subject<'_>) -> Vec<Spot> {
         }?;
         Some(subject.spot_at(error.place(), error.message()))
     });
-    wrong.filter(|spot| !is_told(spot)).take(MOST).collect()
+    wrong
+        .filter(|spot| !is_told(spot))
+        .filter(|Spot { at, what, .. }| seen.insert((at.line, at.column, what.clone())))
+        .take(MOST)
+        .collect()
 }
 
 /// The one source of the package has a tag that stays when the version changes.
