@@ -22,10 +22,12 @@ pub enum Error {
     #[error(transparent)]
     Yaml(#[from] boltworks_yaml::Error),
     /// The file is well-formed, but means nothing we can do.
-    #[error("{at}: {}{}", one_line(problem), Hint(problem.suggestion()))]
+    #[error("{at}: {}{}{}", one_line(problem), used(user.as_deref()), Hint(problem.suggestion()))]
     At {
         /// Where.
         at: Place,
+        /// The step of the recipe that uses the pipeline in which that is.
+        user: Option<Box<Place>>,
         /// What.
         #[source]
         problem: Box<Problem>,
@@ -37,8 +39,19 @@ impl Error {
     pub fn at(at: Place, problem: Problem) -> Self {
         Self::At {
             at,
+            user: None,
             problem: Box::new(problem),
         }
+    }
+
+    /// The same, where it is in the file of a pipeline that is used at a place.
+    pub(crate) fn used_at(mut self, place: Place) -> Self {
+        match &mut self {
+            Self::At { at, user, .. } if at.file != place.file => *user = Some(Box::new(place)),
+            Self::Yaml(error) if error.file != place.file => error.message += &used(Some(&place)),
+            _ => {}
+        }
+        self
     }
 
     /// The same with what to do next, where a value breaks a rule.
@@ -63,7 +76,7 @@ impl Error {
     pub fn message(&self) -> String {
         match self {
             Self::Yaml(error) => visible_line(&error.message).into_owned(),
-            Self::At { problem, .. } => one_line(problem),
+            Self::At { problem, user, .. } => one_line(problem) + &used(user.as_deref()),
         }
     }
 
@@ -97,6 +110,11 @@ impl Error {
 fn one_line(problem: &Problem) -> String {
     let text = problem.to_string();
     visible_line(&text).into_owned()
+}
+
+/// Which step of a recipe it is about, if that is elsewhere.
+fn used(user: Option<&Place>) -> String {
+    user.map_or_else(String::new, |user| format!(" (used at {user})"))
 }
 
 struct Hint<'a>(Option<&'a str>);

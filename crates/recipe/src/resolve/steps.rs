@@ -224,7 +224,9 @@ impl Walk<'_, '_> {
             return Err(scope.problem(uses, Problem::PipelineCycle { chain }));
         }
         let file = self.pipelines.file(&name, uses, scope)?;
-        let document = file.document()?;
+        let user = || scope.origin.place(uses);
+        let document = file.document();
+        let document = document.map_err(|error| error.used_at(user()))?;
         let mut inner_scope = Scope {
             variables: scope.variables,
             inputs: BTreeMap::new(),
@@ -237,7 +239,8 @@ impl Walk<'_, '_> {
             uses,
             name: &name,
         };
-        let inputs = use_.inputs(&document.step, scope, &inner_scope)?;
+        let inputs = use_.inputs(&document.step, scope, &inner_scope);
+        let inputs = inputs.map_err(|error| error.used_at(user()))?;
         // melange prints no default of a step that stands outermost and gives nothing.
         let with = if step.with.is_empty() && around.depth == 1 {
             BTreeMap::new()
@@ -278,7 +281,8 @@ impl Walk<'_, '_> {
         inner.pipelines.push(name.clone());
         // The file itself is a step: its folder, variables and condition hold within it.
         let mut inside = self
-            .step(&document.step, &inner_scope, &inner)?
+            .step(&document.step, &inner_scope, &inner)
+            .map_err(|error| error.used_at(user()))?
             .unwrap_or_else(|| Step {
                 working_directory: around.directory.clone(),
                 environment: around.environment.clone(),

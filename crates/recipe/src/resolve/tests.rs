@@ -156,9 +156,9 @@ fn errors_name_the_place() {
     demo.yaml:6:9: the pipeline 'greet' needs the input 'who'
     demo.yaml:6:9: a step with uses 'greet' cannot have runs too
     demo.yaml:6:13: an input 'b' is given, but the step uses no pipeline
-    pipelines/round.yaml:2:9: the pipelines use each other in a circle: circle → round → circle
-    pipelines/broken.yaml:4:9: unknown variable 'inputs.no': list it under the pipeline's `inputs`
-    pipelines/assert.yaml:5:19: 0 of the pipeline's steps run, but it requires 1
+    pipelines/round.yaml:2:9: the pipelines use each other in a circle: circle → round → circle (used at demo.yaml:6:9)
+    pipelines/broken.yaml:4:9: unknown variable 'inputs.no': list it under the pipeline's `inputs` (used at demo.yaml:6:9)
+    pipelines/assert.yaml:5:19: 0 of the pipeline's steps run, but it requires 1 (used at demo.yaml:6:9)
     demo.yaml:6:23: the condition is not understood at character 17: '==' or '!=' expected
     demo.yaml:6:7: unknown variable 'build.arhc'; did you mean 'build.arch'?
     {"package":{"name":"demo","version":"1.2","epoch":3,"target-architecture":["aarch64","armhf","armv7","loongarch64","ppc64le","riscv64","s390x","x86","x86_64"]}}
