@@ -188,7 +188,8 @@ impl Walk<'_, '_> {
             Some(uses)
                 if step.pipeline.is_empty() && !self.pipelines.passes_over(uses, scope)? =>
             {
-                self.follow(step, uses, scope, &inner)?
+                let followed = self.follow(step, uses, scope, &inner);
+                followed.map_err(|error| error.used_at(scope.origin.place(uses)))?
             }
             _ => Step {
                 runs: fields.script(step.runs.as_ref())?,
@@ -224,9 +225,7 @@ impl Walk<'_, '_> {
             return Err(scope.problem(uses, Problem::PipelineCycle { chain }));
         }
         let file = self.pipelines.file(&name, uses, scope)?;
-        let user = || scope.origin.place(uses);
-        let document = file.document();
-        let document = document.map_err(|error| error.used_at(user()))?;
+        let document = file.document()?;
         let mut inner_scope = Scope {
             variables: scope.variables,
             inputs: BTreeMap::new(),
@@ -239,8 +238,7 @@ impl Walk<'_, '_> {
             uses,
             name: &name,
         };
-        let inputs = use_.inputs(&document.step, scope, &inner_scope);
-        let inputs = inputs.map_err(|error| error.used_at(user()))?;
+        let inputs = use_.inputs(&document.step, scope, &inner_scope)?;
         // melange prints no default of a step that stands outermost and gives nothing.
         let with = if step.with.is_empty() && around.depth == 1 {
             BTreeMap::new()
@@ -281,8 +279,7 @@ impl Walk<'_, '_> {
         inner.pipelines.push(name.clone());
         // The file itself is a step: its folder, variables and condition hold within it.
         let mut inside = self
-            .step(&document.step, &inner_scope, &inner)
-            .map_err(|error| error.used_at(user()))?
+            .step(&document.step, &inner_scope, &inner)?
             .unwrap_or_else(|| Step {
                 working_directory: around.directory.clone(),
                 environment: around.environment.clone(),
