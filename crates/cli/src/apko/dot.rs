@@ -16,7 +16,7 @@ pub(super) fn run(words: &Words<'_>, output: &Output) -> Result<ExitCode, Failur
     let mut order = given::resolve_order(words)?;
     let image = boltworks_recipe::resolve_image(&order.configuration.image)?;
     if order.architectures.is_empty() {
-        order.architectures.clone_from(&image.archs);
+        order.architectures = order.configuration.architectures()?;
     }
     order.architectures.truncate(1);
     let home = given::home(words)?;

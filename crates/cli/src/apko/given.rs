@@ -74,13 +74,15 @@ pub(super) fn resolve_order(words: &Words<'_>) -> Result<ResolveOrder, Failure> 
 /// The architectures that are asked for, in the order in which apko takes them.
 pub(super) fn architectures(words: &Words<'_>) -> Result<Vec<Architecture>, Failure> {
     let asked = words.texts("arch");
-    let mut found = match asked.as_slice() {
-        [all] if all == "all" => Architecture::ALL.to_vec(),
-        _ => asked
-            .iter()
-            .map(|name| architecture(name))
-            .collect::<Result<_, _>>()?,
-    };
+    if let [all] = asked.as_slice()
+        && all == "all"
+    {
+        return Ok(single::every_architecture());
+    }
+    let mut found: Vec<_> = asked
+        .iter()
+        .map(|name| architecture(name))
+        .collect::<Result<_, _>>()?;
     found.sort_by_key(|architecture| architecture.oci());
     found.dedup();
     Ok(found)

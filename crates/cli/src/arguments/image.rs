@@ -32,7 +32,8 @@ pub(crate) struct ImageBuild {
     pub tag: Reference,
     /// An existing folder for an OCI layout, or the name of an archive for `docker load`.
     pub out: PathBuf,
-    /// The architectures [default: the factory's, else the first that the file names]
+    /// The architectures [default: the factory's, else this machine's, else the first that the file
+    /// names]
     #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
     pub arch: Vec<Architecture>,
     #[command(flatten)]
@@ -52,7 +53,8 @@ pub(crate) struct ImagePublish {
     /// Where it goes, like registry.example/team/web:1; several may be given.
     #[arg(required = true)]
     pub tags: Vec<Reference>,
-    /// The architectures [default: the factory's, else the first that the file names]
+    /// The architectures [default: the factory's, else this machine's, else the first that the file
+    /// names]
     #[arg(long, value_parser = architecture, value_delimiter = ',', value_name = "ARCH")]
     pub arch: Vec<Architecture>,
     /// Also write the names by digest into this file, one a line: each image's, then the index's.

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use boltworks_model::Architecture;
+
 use crate::kit::Desk;
 
 const BASE: &str = "contents:
@@ -390,6 +392,59 @@ fn architectures_are_chosen_together() {
         "{run:?}"
     );
     shown("--arch amd64").with_code(0);
+}
+
+#[test]
+fn a_file_that_names_no_architecture_is_for_all() {
+    let desk = Desk::new();
+    let all = [
+        "386", "amd64", "arm", "arm", "arm64", "loong64", "ppc64le", "riscv64", "s390x",
+    ];
+    for arch in Architecture::ALL {
+        let own = format!("{}-only 1-r0 arch {arch}", arch.apk());
+        let web = format!("web 1-r0 arch {arch}");
+        desk.repository_for(arch.apk(), "repo", "web", &[&own, &web]);
+    }
+    let file = "contents: {packages: [web], repositories: [repo], keyring: [web.rsa.pub]}\n";
+    desk.write("web.yaml", file);
+    std::fs::create_dir(desk.path("out")).unwrap();
+    let platforms = |words: &str| -> Vec<String> {
+        desk.run(&format!("apko build web.yaml web:1 out{words}"))
+            .with_code(0);
+        let index = document(&desk, "out/index.json");
+        let images = index["manifests"].as_array().unwrap().iter();
+        let images = images.map(|one| one["platform"]["architecture"].as_str().unwrap());
+        images.map(str::to_owned).collect()
+    };
+    assert_eq!(platforms(""), all);
+    std::fs::remove_dir_all(desk.path("out")).unwrap();
+    std::fs::create_dir(desk.path("out")).unwrap();
+    assert_eq!(platforms(" --arch riscv64"), ["riscv64"]);
+    desk.run("apko lock web.yaml").with_code(0);
+    let lock = document(&desk, "web.lock.json");
+    let locked = lock["contents"]["packages"].as_array().unwrap().iter();
+    let locked = locked.map(|one| one["architecture"].as_str().unwrap());
+    let locked: Vec<&str> = locked.collect();
+    let nine = [
+        "x86",
+        "x86_64",
+        "aarch64",
+        "armhf",
+        "armv7",
+        "loongarch64",
+        "ppc64le",
+        "riscv64",
+        "s390x",
+    ];
+    assert_eq!(locked, nine);
+    desk.run("apko lock web.yaml --arch all").with_code(0);
+    assert!(document(&desk, "web.lock.json") == lock);
+    // The first of them is drawn.
+    desk.write("web.yaml", file.replace("[web]", "[x86-only]"));
+    desk.run("apko dot web.yaml").with_code(0);
+    // And what one of them lacks is told.
+    let failed = desk.run("apko build web.yaml web:1 out").with_code(2);
+    assert!(failed.err.contains("--arch"), "{failed:?}");
 }
 
 #[test]

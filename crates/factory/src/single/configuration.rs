@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use boltworks_crypto::sha256;
+use boltworks_model::Architecture;
 use boltworks_recipe::parsed::{Image, Included, with_included};
-use boltworks_recipe::{check_image, parse_image};
+use boltworks_recipe::{check_image, parse_image, resolve_image};
 
 use super::overlay::Standing;
 use crate::Error;
@@ -23,6 +24,25 @@ pub struct Configuration {
     pub base: Option<(PathBuf, PathBuf)>,
     /// What it stands upon, if it is an overlay.
     pub standing: Standing,
+}
+
+impl Configuration {
+    /// The architectures that the file names, in its order; all, in apko's order, where it names none.
+    pub fn architectures(&self) -> Result<Vec<Architecture>, Error> {
+        let named = resolve_image(&self.image)?.archs;
+        Ok(if self.image.archs.is_empty() {
+            every_architecture()
+        } else {
+            named
+        })
+    }
+}
+
+/// All architectures, in the order in which apko takes them.
+pub fn every_architecture() -> Vec<Architecture> {
+    let mut all = Architecture::ALL.to_vec();
+    all.sort_by_key(|architecture| architecture.oci().replace('/', ""));
+    all
 }
 
 /// Reads an image file and what it includes. A path is looked for where it leads from the folder that

@@ -168,15 +168,18 @@ pub fn image(
 
 /// The architectures that are built.
 pub(super) fn wanted(order: &ImageOrder, asked: &[Architecture]) -> Vec<Option<Architecture>> {
-    if !asked.is_empty() {
-        return asked.iter().copied().map(Some).collect();
-    }
     let is_for_all = order.as_apko && order.architecture.is_none();
-    // What cannot be understood is told of where the image is assembled.
-    if is_for_all && let Ok(image) = resolve_image(&order.configuration.image) {
-        return image.archs.iter().copied().map(Some).collect();
+    let mut wanted = match order.configuration.architectures() {
+        _ if !asked.is_empty() => asked.to_vec(),
+        Ok(all) if is_for_all => all,
+        // What cannot be understood is told of where the image is assembled.
+        _ => return vec![order.architecture],
+    };
+    if order.as_apko {
+        // So they stand in the index.
+        wanted.sort_by_key(|architecture| architecture.oci());
     }
-    vec![order.architecture]
+    wanted.into_iter().map(Some).collect()
 }
 
 /// An image that is in a store, and nowhere else yet.
@@ -302,6 +305,7 @@ fn architecture(
 ) -> Result<Architecture, Error> {
     let wanted = order.architecture.or(own);
     let archs = image.archs.as_slice();
+    let is_named = !order.configuration.image.archs.is_empty();
     let chosen = match (wanted, archs) {
         // apko's flag stands in the place of what the file names.
         (Some(wanted), _) if order.as_apko || archs.is_empty() || archs.contains(&wanted) => wanted,
@@ -320,7 +324,6 @@ fn architecture(
         .filter(|arch| **arch != chosen)
         .map(|arch| arch.apk())
         .collect();
-    let is_named = !order.configuration.image.archs.is_empty();
     if is_named && !others.is_empty() && order.architecture.is_none() {
         notes.push(format!(
             "made for {chosen}; its file also names {}: ask for them with --arch",

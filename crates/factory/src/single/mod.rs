@@ -82,7 +82,7 @@ pub use check::{CheckOrder, Checked, Subjects, check};
 pub use choose::{Choice, Solver, Wish, choose};
 pub use compatible::Laying;
 pub use compile::{CompileOrder, compile};
-pub use configuration::{Configuration, configuration};
+pub use configuration::{Configuration, configuration, every_architecture};
 pub use image::{Assembly, ImageOrder, ImageOut, image};
 pub use lock::{Lock, lock};
 pub use mirrored::mirrored;

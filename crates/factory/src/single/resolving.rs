@@ -100,9 +100,9 @@ pub fn resolved(
     let mut image = resolve_image(&order.configuration.image)?;
     image.packages.extend(order.packages.iter().cloned());
     let architectures = if order.architectures.is_empty() {
-        &image.archs
+        order.configuration.architectures()?
     } else {
-        &order.architectures
+        order.architectures.clone()
     };
     let mut notes = Vec::new();
     let repositories = [&order.build_repositories, &order.repositories];
@@ -116,7 +116,7 @@ pub fn resolved(
     let given = with_keys(home, given, ambient)?;
     let own = together::own(home)?;
     let mut markets = Vec::new();
-    for architecture in architectures.iter().copied() {
+    for architecture in architectures {
         ambient.cancel.check()?;
         let below = Below::of(&order.configuration, &image, architecture)?;
         let wanted = (image.packages.as_slice(), below);
