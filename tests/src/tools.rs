@@ -15,6 +15,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("docker-registry", "docker-registry"),
     ("file", "file"),
     ("find", "findutils"),
+    ("fsck.erofs", "erofs-utils"),
     ("git", "git"),
     ("ip", "iproute2"),
     ("mount", "mount"),

@@ -2,8 +2,8 @@
 //!
 //! What a layer is made of has a digest: of this writer's version and, for each entry, its path and
 //! attributes and either the package it is from, by the package's digest, and its path there, or the
-//! digest of its bytes. `written/<digest>` beside the blobs says what became of it: the digest of the
-//! layer's blob, its length, the digest of the tar and its length, and in front the digest of this
+//! digest of its bytes; of a layer of EROFS its root's and its time, too. `written/<digest>` beside the blobs says what became of it: the digest of the
+//! layer's blob, its length, the digest of the tar and its length (of EROFS, its own), and in front the digest of this
 //! writer's version and all that.
 //!
 //! Images that have the same packages in a layer share it, and an image whose layer is known need
@@ -12,9 +12,9 @@
 //! believed is no error: the layer is written anew, to the same bytes.
 
 use boltworks_crypto::Sha256Hasher;
-use boltworks_fsx::{Kind, Limit, Meta, RelPath, Tree};
+use boltworks_fsx::{Kind, Limit, Meta, Node, RelPath, Tree};
 use boltworks_model::Sha256;
-use boltworks_oci::Layer;
+use boltworks_oci::{Layer, media_type};
 use boltworks_store::{Batch, Store};
 
 use crate::brought::digest;
@@ -26,18 +26,18 @@ const FOLDER: &str = "written";
 /// Three digests and two lengths.
 const NOTE: usize = 3 * 32 + 2 * 8;
 
-/// A layer, and how many bytes its tar has.
+/// A layer, and how many bytes it has unpacked.
 pub type Found = (Layer, u64);
 
-/// What a layer is made of.
+/// What a layer is made of, and its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(Sha256, Compression);
+pub struct Key(Sha256, &'static str);
 
 /// Whose a path's bytes are: the package's digest, and what the package calls it.
 pub type Source<'a> = (Sha256, &'a RelPath);
 
 impl Key {
-    /// The key of these files.
+    /// The key of these files as a tar.
     pub fn of<'a>(
         tree: &'a Tree,
         compression: Compression,
@@ -45,26 +45,22 @@ impl Key {
     ) -> Result<Self, Error> {
         let mut out = Fields::new();
         out.field(compression.name(WRITER_VERSION).as_bytes());
-        for (path, node) in tree.iter() {
-            out.field(path.as_bytes());
-            out.meta(&node.meta);
-            match &node.kind {
-                Kind::Dir => out.field(b"d"),
-                Kind::Fifo => out.field(b"p"),
-                Kind::Symlink(target) => out.fields(b"l", target),
-                Kind::Hardlink(target) => out.fields(b"h", target.as_bytes()),
-                Kind::CharDevice { major, minor } => out.device(b"c", *major, *minor),
-                Kind::BlockDevice { major, minor } => out.device(b"b", *major, *minor),
-                Kind::File(content) => match source(path) {
-                    Some((package, own)) => {
-                        out.fields(b"o", package.as_bytes());
-                        out.field(own.as_bytes());
-                    }
-                    None => out.fields(b"f", digest(path, content)?.as_bytes()),
-                },
-            }
-        }
-        Ok(Self(out.finish(), compression))
+        out.files(tree, source)?;
+        Ok(Self(out.finish(), compression.media_type()))
+    }
+
+    /// The key of these files, beneath a root, as an EROFS image that is said to be of a time.
+    pub fn of_erofs<'a>(
+        (tree, root): (&'a Tree, &Node),
+        time: i64,
+        source: impl Fn(&RelPath) -> Option<Source<'a>>,
+    ) -> Result<Self, Error> {
+        let mut out = Fields::new();
+        out.fields(b"erofs", WRITER_VERSION.as_bytes());
+        out.update(&time.to_be_bytes());
+        out.meta(&root.meta);
+        out.files(tree, source)?;
+        Ok(Self(out.finish(), media_type::LAYER_EROFS))
     }
 
     /// The layer that was made of it, and the length of its tar; if it is there and, unless names are
@@ -86,7 +82,7 @@ impl Key {
             digest: Sha256::new(*digest),
             size: u64::from_be_bytes(*size),
             diff_id: Sha256::new(*diff_id),
-            media_type: self.1.media_type(),
+            media_type: self.1,
             comment: None,
         };
         let size = if by_name {
@@ -155,6 +151,33 @@ impl Fields {
     fn device(&mut self, kind: &[u8], major: u32, minor: u32) {
         self.fields(kind, &major.to_be_bytes());
         self.field(&minor.to_be_bytes());
+    }
+
+    fn files<'a>(
+        &mut self,
+        tree: &'a Tree,
+        source: impl Fn(&RelPath) -> Option<Source<'a>>,
+    ) -> Result<(), Error> {
+        for (path, node) in tree.iter() {
+            self.field(path.as_bytes());
+            self.meta(&node.meta);
+            match &node.kind {
+                Kind::Dir => self.field(b"d"),
+                Kind::Fifo => self.field(b"p"),
+                Kind::Symlink(target) => self.fields(b"l", target),
+                Kind::Hardlink(target) => self.fields(b"h", target.as_bytes()),
+                Kind::CharDevice { major, minor } => self.device(b"c", *major, *minor),
+                Kind::BlockDevice { major, minor } => self.device(b"b", *major, *minor),
+                Kind::File(content) => match source(path) {
+                    Some((package, own)) => {
+                        self.fields(b"o", package.as_bytes());
+                        self.field(own.as_bytes());
+                    }
+                    None => self.fields(b"f", digest(path, content)?.as_bytes()),
+                },
+            }
+        }
+        Ok(())
     }
 
     fn meta(&mut self, meta: &Meta) {

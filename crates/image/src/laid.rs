@@ -83,7 +83,7 @@ pub(crate) fn lay(
     };
     let mut all = works.layers(request, &composed, wanted, ambient.cancel)?;
     if is_erofs {
-        all.push(works.erofs_layer(&composed.tree, own.as_ref())?);
+        all.push(works.erofs_layer(request, &composed, own.as_ref())?);
     }
     for own in own.iter().filter(|_| !is_erofs) {
         for layer in 0..own.groups.len() {

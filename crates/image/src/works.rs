@@ -1,5 +1,6 @@
 //! Where layers are made: those that are known are found, the others written and remembered.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -112,6 +113,15 @@ impl<'a> Works<'a> {
         fresh.or_else(|| self.memory.layer(key))
     }
 
+    /// Looks for a layer in the store, unless it is known already.
+    fn look_for(&self, key: Key) {
+        if self.made(&key).is_none()
+            && let Some(found) = key.find(self.store, self.memory.by_name)
+        {
+            self.memory.remember(key, &found);
+        }
+    }
+
     /// Layers that are known to be made of this, or new ones.
     pub(crate) fn layers(
         &mut self,
@@ -131,11 +141,7 @@ impl<'a> Works<'a> {
             let key = Key::of(&part.tree, request.compression, |path| {
                 source(composed, request, path)
             })?;
-            if self.made(&key).is_none()
-                && let Some(found) = key.find(self.store, self.memory.by_name)
-            {
-                self.memory.remember(key, &found);
-            }
+            self.look_for(key);
             if is_group {
                 self.note_group(request, composed, (&part, key));
             }
@@ -211,21 +217,32 @@ impl<'a> Works<'a> {
         Ok((stored.layer, stored.unpacked))
     }
 
-    /// All files as one layer of EROFS, as apko lays them or not.
+    /// All files as one layer of EROFS, as apko lays them or not: one that is known, or a new one.
     pub(crate) fn erofs_layer(
         &mut self,
-        tree: &Tree,
+        request: &ImageRequest<'_>,
+        composed: &Composed,
         own: Option<&compatible::Laid>,
     ) -> Result<Found, Error> {
-        let places = (self.store, &mut self.batch);
-        let stored = if let Some(own) = own {
+        let (root, tree, time) = if let Some(own) = own {
             let (root, tree) = own.inodes()?;
-            erofs::write((&tree, &root), own.time, places)?
+            (root, Cow::Owned(tree), own.time)
         } else {
             let root = Node::dir(Meta::new(0o755, MTIME));
-            erofs::write((tree, &root), MTIME, places)?
+            (root, Cow::Borrowed(&composed.tree), MTIME)
         };
-        Ok((stored.layer, stored.unpacked))
+        let files = (tree.as_ref(), &root);
+        let key = Key::of_erofs(files, time, |path| source(composed, request, path))?;
+        self.look_for(key);
+        if let Some(found) = self.made(&key) {
+            return Ok(found);
+        }
+        let stored = erofs::write(files, time, (self.store, &mut self.batch))?;
+        let found = (stored.layer, stored.unpacked);
+        let remembered = key.remember(&found, (self.store, &mut self.batch));
+        self.note = self.note.take().or_else(|| forgotten(remembered));
+        self.fresh.insert(key, found.clone());
+        Ok(found)
     }
 
     /// What is known of the layer that was last in this one's place: of the image's that begins with

@@ -14,6 +14,7 @@ mod honest;
 mod interactive;
 mod licences;
 mod melange;
+mod mountable;
 mod naming;
 mod offline;
 mod publishing;

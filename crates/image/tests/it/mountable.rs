@@ -1,12 +1,14 @@
 //! Images with one layer of EROFS: the same files as in layers of tar, as other programs see them.
 
-use boltworks_image::{Error, Form, build, export_archive, unpacked};
+use boltworks_fsx::{Limit, Root};
+use boltworks_image::compatible::Compatible;
+use boltworks_image::{Error, Form, ImageRequest, Memory, Series, build, export_archive, unpacked};
 use boltworks_model::Cancel;
 use boltworks_oci::{Descriptor, media_type, read_config, read_index, read_manifest};
 use boltworks_recipe::resolved::{Format, Image};
 
 use crate::files::listing;
-use crate::kit::{Site, ambient, image, run};
+use crate::kit::{Site, ambient, image, rel, run};
 
 fn mountable() -> Image {
     Image {
@@ -87,6 +89,44 @@ fn fsck_finds_nothing_wrong() {
         &[&extracted, path.to_str().unwrap()],
     );
     assert!(site.path().join("extracted/usr/bin/web").exists());
+}
+
+#[test]
+fn it_is_laid_once() {
+    for compatible in [None, Some(Compatible::default())] {
+        let site = Site::filled();
+        let made = |memory: &Memory, image: &Image| {
+            let (scratch, cancel) = (site.scratch(), Cancel::default());
+            let request = ImageRequest {
+                compatible: compatible.as_ref(),
+                ..site.request(image)
+            };
+            let mut series = Series::new(&site.store, &scratch, memory);
+            let built = series.build(&request, &ambient(&cancel)).unwrap();
+            series.commit().unwrap();
+            built
+        };
+        let first = made(&Memory::default(), &mountable());
+        let root = Root::open(site.path()).unwrap();
+        let layer = rel(&format!("blobs/sha256/{}", first.parts.layers[0].digest));
+        let bytes = || root.read_vec(&layer, Limit::mib(4)).unwrap();
+        let good = bytes();
+        let bad = vec![0; good.len()];
+        root.remove_file(&layer).unwrap();
+        root.write(&layer, &bad, 0o444).unwrap();
+        // Who takes layers by their names writes none; who reads them writes it anew.
+        let named = made(&Memory::by_name(), &mountable());
+        assert_eq!(named.parts, first.parts);
+        assert!(bytes() == bad);
+        let healed = made(&Memory::default(), &mountable());
+        assert_eq!(healed.parts, first.parts);
+        assert!(bytes() == good);
+        // What is made of other files is another.
+        let mut other = mountable();
+        other.paths.pop();
+        let other = made(&Memory::by_name(), &other);
+        assert_ne!(other.parts.layers, first.parts.layers);
+    }
 }
 
 #[test]
