@@ -13,5 +13,8 @@ mod generated;
 mod image;
 mod kit;
 mod melange;
+mod pushing;
 mod recipe;
+#[path = "../../../registry/tests/it/server.rs"]
+mod server;
 mod solve;

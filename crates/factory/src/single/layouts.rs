@@ -45,8 +45,12 @@ pub(super) fn meant(named: &Path) -> Result<Option<Meant>, Error> {
     let Some((path, tag)) = parted(named) else {
         return Ok(None);
     };
-    let text = Place::of(&path.join("index.json"))?.read_text(DOCUMENT_LIMIT)?;
-    let index = read_index(text.as_bytes()).map_err(Registry::from)?;
+    let file = path.join("index.json");
+    let text = Place::of(&file)?.read_text(DOCUMENT_LIMIT)?;
+    let index = read_index(text.as_bytes()).map_err(|why| {
+        let file = file.display();
+        Error::asked(format!("{file}: {why}"), "make the layout or pull it again")
+    })?;
     let store = Store::open_read_only(&folder(&path)?)?;
     let (mut images, mut others) = (Vec::new(), Vec::new());
     for entry in &index.manifests {
@@ -82,6 +86,24 @@ pub(super) fn meant(named: &Path) -> Result<Option<Meant>, Error> {
         .map(|(_, digest)| digest)
         .collect();
     Ok(Some(Meant { store, top, about }))
+}
+
+/// That a blob of a layout cannot be used.
+pub(super) fn not_whole(named: &Path, why: boltworks_store::Error) -> Error {
+    use boltworks_store::Error::{Damaged, Missing};
+    let what = match why {
+        Missing { digest } => format!("the blob {} is not in it", digest.prefixed()),
+        Damaged { digest, found } => format!(
+            "its blob {} is damaged, and has the digest {}",
+            digest.prefixed(),
+            found.prefixed()
+        ),
+        other => return Registry::from(other).into(),
+    };
+    Error::asked(
+        format!("the layout {} is not whole: {what}", named.display()),
+        "make it or pull it again; no tag was set",
+    )
 }
 
 /// The folder, and the tag behind it.

@@ -138,13 +138,20 @@ pub fn push_image(
 ) -> Result<Published, Error> {
     let destinations = destinations(tags)?;
     let registries = Registries::new(host, *ambient)?;
-    let Meant { store, top, about } = match (layouts::meant(from)?, home, from.to_str()) {
-        (Some(meant), ..) => meant,
-        (None, Some(home), Some(name)) => of_factory(home, name)?,
+    let (is_layout, meant) = match (layouts::meant(from)?, home, from.to_str()) {
+        (Some(meant), ..) => (true, meant),
+        (None, Some(home), Some(name)) => (false, of_factory(home, name)?),
         _ => return Err(no_image(&from.to_string_lossy())),
     };
+    let Meant { store, top, about } = meant;
     let about = if with_documents { about } else { Vec::new() };
-    let repositories = bring(&registries, &store, (&top, &about), &destinations)?;
+    let brought = bring(&registries, &store, (&top, &about), &destinations);
+    let repositories = brought.map_err(|error| match error {
+        Error::Registry(boltworks_registry::Error::Store(why)) if is_layout => {
+            layouts::not_whole(from, why)
+        }
+        other => other,
+    })?;
     let digest = match &top {
         Top::Stored(digest) => *digest,
         Top::Index(bytes) => sha256(bytes),

@@ -147,26 +147,6 @@ fn name(server: &Server) -> Reference {
     format!("{}/team/web:1", server.host).parse().unwrap()
 }
 
-/// No tag points at anything that is not whole.
-fn verify_tags(server: &Server) -> usize {
-    let state = server.state();
-    for digest in state.tags.values() {
-        let (_, bytes) = &state.manifests[&format!("team/web@{digest}")];
-        let mut open = vec![bytes.clone()];
-        while let Some(bytes) = open.pop() {
-            let text = String::from_utf8(bytes).unwrap();
-            for word in text.split('"').filter(|word| word.starts_with("sha256:")) {
-                let manifest = state.manifests.get(&format!("team/web@{word}"));
-                let blob = state.blobs.get(word);
-                assert!(manifest.is_some() || blob.is_some(), "{word} is missing");
-                open.extend(manifest.map(|(_, bytes)| bytes.clone()));
-                assert!(blob.is_none_or(|blob| sha256(blob).prefixed() == *word));
-            }
-        }
-    }
-    state.tags.len()
-}
-
 fn asked(server: &Server, method: &str) -> usize {
     let state = server.state();
     let is_it = |head: &&String| head.starts_with(method);
@@ -179,7 +159,7 @@ fn an_index_is_pushed_once_and_pulled_back() {
     desk.registry(&server, None).check().unwrap();
     let pushed = desk.push(&server).unwrap();
     assert_eq!((pushed.digest, pushed.sent), (desk.index, 5));
-    assert_eq!(verify_tags(&server), 2);
+    assert_eq!(server.verify_tags(), 2);
     // The layer of both images went once, in two pieces.
     assert_eq!(asked(&server, "PATCH"), 2);
     let again = desk.push(&server).unwrap();
@@ -220,7 +200,7 @@ fn whatever_goes_wrong_at_random_nothing_half_is_tagged() {
         server.state().faults = faults;
         server.state().seed = seed;
         let pushed = desk.push(&server);
-        let tags = verify_tags(&server);
+        let tags = server.verify_tags();
         match pushed {
             Ok(_) => assert_eq!(tags, 2),
             Err(error) => {
@@ -259,7 +239,7 @@ fn a_torn_upload_goes_on_where_it_was_torn() {
         if desk.push(&server).is_err() {
             continue;
         }
-        verify_tags(&server);
+        server.verify_tags();
         let state = server.state();
         let ranges = state.log.iter().filter_map(|head| {
             let line = head

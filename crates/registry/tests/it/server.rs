@@ -155,6 +155,26 @@ impl Server {
         server.state().lie = Some(lie);
         server
     }
+
+    /// No tag of `team/web` points at anything that is not whole. How many there are.
+    pub(crate) fn verify_tags(&self) -> usize {
+        let state = self.state();
+        for digest in state.tags.values() {
+            let (_, bytes) = &state.manifests[&format!("team/web@{digest}")];
+            let mut open = vec![bytes.clone()];
+            while let Some(bytes) = open.pop() {
+                let text = String::from_utf8(bytes).unwrap();
+                for word in text.split('"').filter(|word| word.starts_with("sha256:")) {
+                    let manifest = state.manifests.get(&format!("team/web@{word}"));
+                    let blob = state.blobs.get(word);
+                    assert!(manifest.is_some() || blob.is_some(), "{word} is missing");
+                    open.extend(manifest.map(|(_, bytes)| bytes.clone()));
+                    assert!(blob.is_none_or(|blob| sha256(blob).prefixed() == *word));
+                }
+            }
+        }
+        state.tags.len()
+    }
 }
 
 struct Asked {
