@@ -262,5 +262,5 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 const EROFS_ARCH: Flag = text("arch", "The architecture of the image").or("host");
-const EROFS_MODE: Flag = text("mode", "How it is mounted: auto or kernel").or("auto");
+const EROFS_MODE: Flag = text("mode", "How it is mounted: auto, kernel or fuse").or("auto");
 const EROFS_RW: Flag = switch("rw", "Write to it: what is written lies beside it");

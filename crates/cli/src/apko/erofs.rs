@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use boltworks_factory::single::erofs::{self, Line, MountOrder, Source};
+use boltworks_factory::single::erofs::{self, Line, MountOrder, Source, Way};
 use boltworks_model::{is_unseen, visible_path};
 use serde_json::json;
 
@@ -22,27 +22,24 @@ pub(super) fn mount(words: &Words<'_>, output: &Output) -> Result<ExitCode, Fail
             "apko erofs mount IMAGE FOLDER",
         ));
     };
-    match words.text("mode").as_deref() {
-        None | Some("auto" | "kernel") => {}
-        Some("fuse") => {
-            return Err(usage(
-                "--mode fuse is not taken: what is mounted is mounted by the kernel",
-                "mount a layer with `erofsfuse LAYER FOLDER`, or run it as root without --mode",
-            ));
-        }
+    let way = match words.text("mode").as_deref() {
+        None | Some("auto") => None,
+        Some("kernel") => Some(Way::Kernel),
+        Some("fuse") => Some(Way::Fuse),
         Some(other) => {
             return Err(usage(
                 format!("'{other}' is no mode"),
-                "there are auto and kernel",
+                "there are auto, kernel and fuse",
             ));
         }
-    }
+    };
     let machine = session::machine()?;
     let watcher = session::watcher(false);
     let order = MountOrder {
         source: source.as_os_str().to_owned(),
         folder: folder.clone(),
         architecture: architecture(words.text("arch").as_deref().unwrap_or("host"))?,
+        way,
         is_writable: words.is_on("rw"),
         now: machine.ambient(watcher.as_ref()).clock.now(),
     };

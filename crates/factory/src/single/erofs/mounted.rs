@@ -1,12 +1,12 @@
-//! Layers of EROFS, mounted through the kernel, and taken down again.
+//! Layers of EROFS, mounted through the kernel or through FUSE, and taken down again.
 //!
 //! One layer alone is mounted at the folder that is named. Of an image that folder has in it `merged`, which is
 //! the image; `layers/00` and so on, where there are several or it is to be written to; then also `upper`, where
 //! what is written goes, and `work`, which is overlayfs'. `.apko-erofs-mount.json` says what is mounted, as
 //! apko writes and reads it.
 //!
-//! The kernel reads what is mounted: it is as much to be trusted as what one runs. The folder should be one that
-//! nobody else writes to.
+//! Through the kernel root alone mounts, and the kernel reads what is mounted: it is as much to be trusted as what one
+//! runs. Through FUSE `erofsfuse` reads it. The folder should be one that nobody else writes to.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 
 use boltworks_fsx::{Limit, RelPath, Root};
 use boltworks_model::{Architecture, Timestamp};
-use boltworks_source::Program;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use serde::{Deserialize, Serialize};
 
-use super::source::{LayerFile, Source};
+use super::source::Source;
+use super::ways::{Way, layer_at, take_down_through_fuse};
 use crate::Error;
 use crate::files::parent;
 
@@ -27,10 +27,6 @@ const STATE: &str = ".apko-erofs-mount.json";
 const STATE_LIMIT: Limit = Limit::mib(1);
 /// The form of the state that is written and read.
 const FORM: u32 = 1;
-/// What the kernel calls a file system of EROFS (`EROFS_SUPER_MAGIC_V1`).
-const EROFS: u32 = 0xe0f5_e1e2;
-/// What `mount` prints is not longer.
-const SAID: Limit = Limit::kib(64);
 const MERGED: &str = "merged";
 const LAYERS: &str = "layers";
 const UPPER: &str = "upper";
@@ -45,6 +41,8 @@ pub struct MountOrder {
     pub folder: PathBuf,
     /// Which image of several.
     pub architecture: Architecture,
+    /// How; as it is possible, where nothing is said.
+    pub way: Option<Way>,
     /// Whether it can be written to.
     pub is_writable: bool,
     /// When.
@@ -56,7 +54,8 @@ pub struct MountOrder {
 struct State {
     #[serde(rename = "schemaVersion")]
     form: u32,
-    mode: String,
+    #[serde(rename = "mode")]
+    way: Way,
     source: String,
     dest: String,
     created: String,
@@ -69,10 +68,11 @@ struct State {
 /// Mounts it. Gives where its files are.
 ///
 /// # Errors
-/// Where it is not root who asks, something is mounted there already, or what is named is not of EROFS; then
-/// those of `mount`. Nothing stays mounted then.
+/// Where that way is not open to who asks, something is mounted there already, or what is named is not of EROFS;
+/// then those of the programs that mount. Nothing stays mounted then.
 pub fn mount(order: &MountOrder) -> Result<PathBuf, Error> {
-    verify_root("mount")?;
+    let way = order.way.unwrap_or_else(Way::possible);
+    way.verify("mount")?;
     let source = Source::open(&order.source, order.architecture)?;
     for layer in &source.layers {
         layer.reader()?;
@@ -86,14 +86,14 @@ pub fn mount(order: &MountOrder) -> Result<PathBuf, Error> {
                 "leave out --rw, or name an image",
             ));
         }
-        mount_layer(layer, &place)?;
+        way.mount_layer(&layer.path, &place)?;
         return Ok(place);
     }
     let mounts = mounts(&source, order.is_writable);
     let shown = |name: &String| place.join(name).to_string_lossy().into_owned();
     let state = State {
         form: FORM,
-        mode: "kernel".to_owned(),
+        way,
         source: source.named.clone(),
         dest: place.to_string_lossy().into_owned(),
         created: order.now.to_string(),
@@ -101,10 +101,10 @@ pub fn mount(order: &MountOrder) -> Result<PathBuf, Error> {
         mounts: mounts.iter().map(shown).collect(),
     };
     claim(&folder, &state)?;
-    let done = mount_image(&source, (&folder, &place), order.is_writable);
+    let done = mount_image(&source, (&folder, &place), &state);
     if done.is_err() {
         // What is left is told of by the error itself.
-        drop(take_down(&folder, &mounts));
+        drop(take_down(&folder, &mounts, way));
         sweep(&folder);
         drop(folder.remove_file(&name(STATE)?));
     }
@@ -114,14 +114,17 @@ pub fn mount(order: &MountOrder) -> Result<PathBuf, Error> {
 /// Takes down what is mounted at a folder. Gives where what was written is left, if anything was.
 ///
 /// # Errors
-/// Where it is not root who asks, nothing is mounted there, or it is in use: then what is left is mounted
-/// still, and can be taken down later.
+/// Where who asks may not, nothing is mounted there, or it is in use: then what is left is mounted still, and can be
+/// taken down later.
 pub fn unmount(path: &Path) -> Result<Option<PathBuf>, Error> {
-    verify_root("unmount")?;
-    if is_layer(path) {
-        return unmount_layer(path).map(|()| None);
-    }
     let folder = Root::open(path)?;
+    let place = folder.path_for_children()?;
+    if let Some(way) = layer_at(&place)? {
+        // In a layer, what its files say of mounts is somebody's who made it.
+        drop(folder);
+        way.verify("unmount")?;
+        return unmount_layer(path, way).map(|()| None);
+    }
     let text = match folder.read_text(&name(STATE)?, STATE_LIMIT) {
         Ok(text) => text,
         Err(error) if error.is_not_found() => {
@@ -130,8 +133,9 @@ pub fn unmount(path: &Path) -> Result<Option<PathBuf>, Error> {
         Err(error) => return Err(error.into()),
     };
     let mut state = parse(&text, path)?;
+    state.way.verify("unmount")?;
     let names = relative(&state, path)?;
-    if let Err((left, error)) = take_down(&folder, &names) {
+    if let Err((left, error)) = take_down(&folder, &names, state.way) {
         state.mounts = state.mounts.split_off(state.mounts.len() - left);
         write(&folder, &state)?;
         return Err(error);
@@ -141,17 +145,6 @@ pub fn unmount(path: &Path) -> Result<Option<PathBuf>, Error> {
     let upper = name(UPPER)?;
     let is_left = folder.exists(&upper)?;
     Ok(is_left.then(|| path.join(UPPER)))
-}
-
-fn verify_root(what: &str) -> Result<(), Error> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Error::asked(
-        format!("only root can {what} through the kernel"),
-        "run it as root, or look at it with `apko erofs ls`; a layer alone anybody can mount with \
-         erofsfuse: `erofsfuse LAYER FOLDER`, and take down with `fusermount3 -u FOLDER`",
-    ))
 }
 
 fn name(text: &str) -> Result<RelPath, Error> {
@@ -214,13 +207,13 @@ fn put(out: &mut dyn std::io::Write, state: &State) -> Result<(), Error> {
 fn mount_image(
     source: &Source,
     (folder, place): (&Root, &Path),
-    is_writable: bool,
+    state: &State,
 ) -> Result<(), Error> {
     let merged = folder
         .make_dir(&name(MERGED)?)
         .map(|_| place.join(MERGED))?;
-    if let (false, [layer]) = (is_writable, source.layers.as_slice()) {
-        return mount_layer(layer, &merged);
+    if let (false, [layer]) = (state.writable, source.layers.as_slice()) {
+        return state.way.mount_layer(&layer.path, &merged);
     }
     let layers = folder.make_dir(&name(LAYERS)?)?;
     let mut lower = Vec::new();
@@ -228,13 +221,13 @@ fn mount_image(
         let own = format!("{at:02}");
         layers.make_dir(&name(&own)?)?;
         let path = place.join(LAYERS).join(own);
-        mount_layer(layer, &path)?;
+        state.way.mount_layer(&layer.path, &path)?;
         lower.push(path);
     }
     let quoted: Vec<OsString> = lower.iter().rev().map(|path| quoted(path)).collect();
     let mut options = OsString::from("lowerdir=");
     options.push(quoted.join(OsStr::new(":")));
-    if is_writable {
+    if state.writable {
         for (key, own) in [("upperdir", UPPER), ("workdir", WORK)] {
             folder.make_dir(&name(own)?)?;
             options.push(format!(",{key}="));
@@ -243,9 +236,7 @@ fn mount_image(
     } else {
         options.push(",ro");
     }
-    let mount = Program::new("mount", "mount").args(["-t", "overlay", "-o"]);
-    mount.arg(options).arg("overlay").arg(merged).output(SAID)?;
-    Ok(())
+    state.way.overlay(options, &merged)
 }
 
 /// A path within the options of overlayfs, which cuts at commas and colons.
@@ -260,22 +251,16 @@ fn quoted(path: &Path) -> OsString {
     OsStr::from_bytes(&bytes).to_owned()
 }
 
-fn mount_layer(layer: &LayerFile, place: &Path) -> Result<(), Error> {
-    let mount = Program::new("mount", "mount").args(["-t", "erofs", "-o", "ro"]);
-    let layer = layer.path.as_os_str();
-    // What begins with a hyphen is no option, and what has a colon in it no other machine's.
-    mount.arg("--").arg(layer).arg(place).output(SAID)?;
-    Ok(())
-}
-
 fn parse(text: &str, path: &Path) -> Result<State, Error> {
     let state: Option<State> = serde_json::from_str(text).ok();
-    let state = state.filter(|state| state.form == FORM && state.mode == "kernel");
+    let state = state.filter(|state| state.form == FORM);
     state.ok_or_else(|| {
         Error::asked(
-            format!("what is mounted at {} cannot be read in {STATE}", path.display()),
-            format!("see `findmnt`, unmount by hand, and remove {STATE}; what apko mounted through FUSE \
-                     apko takes down"),
+            format!(
+                "what is mounted at {} cannot be read in {STATE}",
+                path.display()
+            ),
+            format!("see `findmnt`, unmount by hand, and remove {STATE}"),
         )
     })
 }
@@ -307,15 +292,15 @@ fn relative(state: &State, path: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// Takes down what is mounted at these names, in their order. At an error, how many are left.
-fn take_down(folder: &Root, names: &[String]) -> Result<(), (usize, Error)> {
+fn take_down(folder: &Root, names: &[String], way: Way) -> Result<(), (usize, Error)> {
     for (at, own) in names.iter().enumerate() {
-        take_one_down(folder, own).map_err(|error| (names.len() - at, error))?;
+        take_one_down(folder, own, way).map_err(|error| (names.len() - at, error))?;
     }
     Ok(())
 }
 
 /// What is no longer mounted is down.
-fn take_one_down(folder: &Root, own: &str) -> Result<(), Error> {
+fn take_one_down(folder: &Root, own: &str, way: Way) -> Result<(), Error> {
     let path = name(own)?;
     let above = match path.parent() {
         Some(above) => folder.dir(&above),
@@ -330,23 +315,21 @@ fn take_one_down(folder: &Root, own: &str) -> Result<(), Error> {
         .join(Path::new(OsStr::from_bytes(path.file_name())));
     match rustix::mount::unmount(&place, UnmountFlags::NOFOLLOW) {
         Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(Errno::PERM) if way == Way::Fuse => take_down_through_fuse(&place),
         Err(error) => Err(refused(own, error)),
     }
 }
 
-/// Whether a folder is in a layer: what its files say of mounts is somebody's who made it.
-fn is_layer(path: &Path) -> bool {
-    let found = rustix::fs::statfs(path).map(|found| found.f_type);
-    found.is_ok_and(|kind| u32::try_from(kind) == Ok(EROFS))
-}
-
-fn unmount_layer(path: &Path) -> Result<(), Error> {
+fn unmount_layer(path: &Path, way: Way) -> Result<(), Error> {
     let Some(own) = path.file_name() else {
         return Err(refused(&path.to_string_lossy(), Errno::INVAL));
     };
     let place = Root::open(parent(path))?.path_for_children()?.join(own);
-    rustix::mount::unmount(&place, UnmountFlags::NOFOLLOW)
-        .map_err(|error| refused(&path.to_string_lossy(), error))
+    match rustix::mount::unmount(&place, UnmountFlags::NOFOLLOW) {
+        Ok(()) => Ok(()),
+        Err(Errno::PERM) if way == Way::Fuse => take_down_through_fuse(&place),
+        Err(error) => Err(refused(&path.to_string_lossy(), error)),
+    }
 }
 
 fn refused(what: &str, error: Errno) -> Error {
