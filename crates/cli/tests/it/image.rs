@@ -74,10 +74,7 @@ fn the_machine_decides_where_the_file_names_no_architecture() {
     assert_eq!(sboms[0], "sbom-x86_64.spdx.json");
     // apko makes all that there are, and begins with this.
     let built = desk.run(&format!("apko build {flags}")).with_code(2);
-    assert!(
-        built.err.contains("repo/x86/APKINDEX.tar.gz"),
-        "{built:?}"
-    );
+    assert!(built.err.contains("repo/x86/APKINDEX.tar.gz"), "{built:?}");
     desk.write("web.yaml", IMAGE.replace("amd64", "arm64, s390x"));
     let built = desk.run(&format!("image build {flags}")).with_code(2);
     assert!(

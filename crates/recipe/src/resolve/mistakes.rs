@@ -41,27 +41,27 @@ fn names_that_no_package_can_have() {
     ];
     insta::assert_snapshot!(named.map(name).concat(), @r#"
     a.yaml:2:9: '..' is no name for a package: it begins with '.'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: '.' is no name for a package: it begins with '.'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: '.git' is no name for a package: it begins with '.'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: '_x' is no name for a package: it begins with '_'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'a*' is no name for a package: '*' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'a%b' is no name for a package: '%' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'a/b' is no name for a package: '/' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'so:a' is no name for a package: ':' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'a b' is no name for a package: ' ' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: 'ä' is no name for a package: it begins with 'ä'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:2:9: '' is no name for a package
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     "#);
     insta::assert_snapshot!(below_told([
         "subpackages:\n  - name: ${{package.name}}-x*\n",
@@ -69,11 +69,11 @@ fn names_that_no_package_can_have() {
         "data: [{name: d, items: {'../b': c}}]\nsubpackages:\n  - range: d\n    name: ${{range.key}}\n",
     ]), @r#"
     a.yaml:5:11: 'a-x*' is no name for a package: '*' stands in it
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:6:11: '..' is no name for a package: it begins with '.'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     a.yaml:7:11: '../b' is no name for a package: it begins with '.'
-      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it, 256 at most
+      write a name that starts with a letter or a digit and has only letters, digits and + _ . - in it
     "#);
 }
 
