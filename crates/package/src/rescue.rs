@@ -30,20 +30,39 @@ pub struct Attendant<'a> {
     pub terminal: &'a str,
 }
 
+/// What a shell takes for the end of the command before its first one: who leaves it then without a
+/// code leaves with that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing was.
+    Nothing,
+    /// The step that failed: it is mended only by somebody who does something.
+    Failed,
+}
+
 /// The shell's command line and variables: those of the step; what sort of terminal it has; the
 /// script that failed, as `STEP`; no file to keep a history in, which would stay in the workspace.
 pub(crate) fn shell(
     directory: &str,
     environment: &BTreeMap<String, String>,
     script: &str,
-    terminal: &str,
+    (terminal, before): (&str, Before),
 ) -> (Vec<String>, BTreeMap<String, String>) {
     // A shell that is not a person's forgets the prompt it is given.
-    let directory = quoted(directory);
-    let starts = format!(
-        "cd {directory}; export PS1={}; exec {SHELL} -i",
-        quoted(PROMPT)
-    );
+    let begins = format!("cd {}; export PS1={}", quoted(directory), quoted(PROMPT));
+    // What a person's shell reads first is named by ENV: here what comes on this descriptor.
+    let own = match environment.get("ENV") {
+        Some(own) => format!("export ENV={}", quoted(own)),
+        None => "unset ENV".to_owned(),
+    };
+    let starts = match before {
+        Before::Nothing => format!("{begins}; exec {SHELL} -i"),
+        Before::Failed => {
+            format!(
+                "{begins} ENV=/dev/fd/9; exec {SHELL} -i 9<<'END'\nexec 9<&-\n{own}\nfalse\nEND\n"
+            )
+        }
+    };
     let argv = [SHELL, "-c", &starts].map(str::to_owned).into();
     let mut environment = environment.clone();
     for (name, value) in [("TERM", terminal), ("HISTFILE", "")] {
@@ -53,6 +72,16 @@ pub(crate) fn shell(
         environment.insert("STEP".to_owned(), script.to_owned());
     }
     (argv, environment)
+}
+
+/// The shell as a step of its own, without the limits of others.
+pub(crate) fn words((argv, environment): (Vec<String>, BTreeMap<String, String>)) -> StepSpec {
+    StepSpec {
+        argv,
+        environment,
+        cwd: HOME.to_owned(),
+        limits: Limits::default(),
+    }
 }
 
 /// What is known of a workspace that a failed job left.
@@ -115,14 +144,8 @@ impl Kept {
         attendant: Attendant<'_>,
         ambient: &Ambient<'_>,
     ) -> Result<Exit, Error> {
-        let terminal = attendant.terminal;
-        let (argv, environment) = shell(&self.directory, &self.environment, &self.script, terminal);
-        let step = StepSpec {
-            argv,
-            environment,
-            cwd: HOME.to_owned(),
-            limits: Limits::default(),
-        };
+        let at = (attendant.terminal, Before::Nothing);
+        let step = words(shell(&self.directory, &self.environment, &self.script, at));
         Ok(sandbox.run_at(attendant.seat, &self.guest, &step, ambient)?)
     }
 }

@@ -10,7 +10,7 @@ use boltworks_sandbox::{End, Exit, GuestSpec, Limits, Local, Rescue, StepSpec};
 
 use crate::Error;
 use crate::log::Log;
-use crate::rescue::{self, Attendant};
+use crate::rescue::{self, Attendant, Before};
 
 /// The folder in the guest where steps start.
 pub const HOME: &str = "/home/build";
@@ -278,8 +278,9 @@ impl Runner<'_> {
                 (exit, None)
             }
             Some(attendant) => {
-                let (argv, environment) =
-                    rescue::shell(directory, environment, script, attendant.terminal);
+                let at = (attendant.terminal, Before::Failed);
+                let shell = rescue::shell(directory, environment, script, at);
+                let (argv, environment) = shell.clone();
                 let mut rescue = Rescue {
                     step: &spec,
                     seat: attendant.seat,
@@ -291,11 +292,22 @@ impl Runner<'_> {
                             *kept = log.flush();
                         }
                         let command = log.told().and_then(|told| command(told, script));
-                        self.offer(name, end, command.as_ref(), ambient);
+                        self.offer(name, end, (command.as_ref(), AS_IT_STANDS), ambient);
                     },
                 };
                 let sandbox = self.sandbox;
-                sandbox.run_with_rescue(self.guest, &mut rescue, &mut output, ambient)?
+                let ended =
+                    sandbox.run_with_rescue(self.guest, &mut rescue, &mut output, ambient)?;
+                match ended {
+                    // What was over a limit is gone with all its processes; its files are there.
+                    (exit, None) if exit.end != End::Code(0) => {
+                        self.offer(name, exit.end, (None, AS_IT_WAS_LEFT), ambient);
+                        let shell = rescue::words(shell);
+                        let left = sandbox.run_at(attendant.seat, self.guest, &shell, ambient)?;
+                        (exit, Some(left.end))
+                    }
+                    ended => ended,
+                }
             }
         };
         let (log, kept) = printed.into_inner();
@@ -316,7 +328,13 @@ impl Runner<'_> {
 
     /// Says to a person how the step ended, and what they have before them. What it printed they have
     /// seen.
-    fn offer(&self, step: &str, end: End, command: Option<&Command>, ambient: &Ambient<'_>) {
+    fn offer(
+        &self,
+        step: &str,
+        end: End,
+        (command, how_it_stands): (Option<&Command>, &str),
+        ambient: &Ambient<'_>,
+    ) {
         let Self { what, count, .. } = self;
         let Count { begun, of } = count;
         let how = worded(end).unwrap_or_default();
@@ -325,13 +343,20 @@ impl Runner<'_> {
         });
         let at = at.unwrap_or_default();
         let failed = format!("the {what} failed at step '{step}' ({begun} of {of}): {how}{at}");
-        let offered = "this is a shell in its guest as it stands. `exit 0` goes on with the next step, \
-                       `exit 1` ends it; $STEP is the step's script";
-        for text in [&failed, offered] {
+        let offered = format!(
+            "this is a shell in its guest {how_it_stands}. `exit 0` goes on with the next step, \
+             `exit 1` ends it; $STEP is the step's script"
+        );
+        for text in [&failed, &offered] {
             ambient.sink.event(Event::Warning { text });
         }
     }
 }
+
+/// What a shell finds of a step that failed by itself.
+const AS_IT_STANDS: &str = "as it stands";
+/// What it finds of one that was ended with all that ran in its guest.
+const AS_IT_WAS_LEFT: &str = "as it was left: what ran there and /tmp are gone";
 
 /// A script that is about to run.
 #[derive(Clone, Copy)]

@@ -119,10 +119,30 @@ fn who_gives_up_ends_it() -> Result<()> {
     let turns = [("guest$ ", "false\r"), ("guest$ ", "\u{4}")];
     let output = attended(&small, &build, &turns)?.fails(1)?;
     output.says("failed at step 'breaks': exit code 1")?;
+    // Who does nothing has mended nothing.
+    let output = attended(&small, &build, &[("guest$ ", "\u{4}")])?.fails(1)?;
+    output.says("failed at step 'breaks': exit code 1")?;
+    ensure!(!output.stdout.contains("by hand"), "{output}");
     // Where nobody is, nobody is asked.
     let output = small.command(build)?.fails(2)?;
     output.says("--interactive needs a terminal")?;
     output.says("boltworks shell")
+}
+
+/// What is over its limit is ended with all that ran in the guest, and its files are left.
+#[test]
+fn a_step_that_took_too_long_is_mended_too() -> Result<()> {
+    let small = broken()?;
+    let slow = BROKEN.replace("test -e mended", "echo waits >waits; sleep 60");
+    small.write("recipes/broken.yaml", &slow)?;
+    let build = ["build", "-i", "recipes/broken.yaml", "--timeout", "1s"];
+    let turns = [("guest$ ", "test ! -e /tmp/here && mv waits mended; exit\r")];
+    let output = attended(&small, &build, &turns)?.ok()?;
+    output.says("over its time limit")?;
+    output.says("as it was left: what ran there and /tmp are gone")?;
+    output.says("goes on by hand: step 'breaks' was finished in a shell")?;
+    let output = attended(&small, &build, &[("guest$ ", "\u{4}")])?.fails(1)?;
+    output.says("over its time limit")
 }
 
 #[test]
