@@ -27,7 +27,7 @@ pub(crate) fn run(
                     ..Reading::default()
                 },
             };
-            bump::run(&session::open_home(arguments, None)?, &order, output)
+            bump::run(&session::home_or_makeshift(arguments)?, &order, output)
         }
         Recipe::Compile(compile) => run_compile(compile, output),
         Recipe::Fmt(given) => fmt::run(given, output),

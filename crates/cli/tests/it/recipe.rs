@@ -630,3 +630,41 @@ fn a_recipe_that_is_named_twice_is_one() {
         .with_code(1);
     assert_eq!(fmt.out, "r/a.yaml\n", "{fmt:?}");
 }
+
+#[test]
+fn a_recipe_is_bumped_without_a_factory() {
+    let desk = Desk::new();
+    desk.write(
+        "a.yaml",
+        "package:\n  name: a\n  version: 1.0 # the first\n  epoch: 3\n",
+    );
+    let bumped = desk.run("recipe bump a.yaml 1.1").with_code(0);
+    assert_eq!(bumped.out, "a.yaml: 1.0 -> 1.1, epoch 0\n");
+    let now = "package:\n  name: a\n  version: 1.1 # the first\n  epoch: 0\n";
+    assert_eq!(desk.read("a.yaml"), now.as_bytes());
+    assert!(
+        !desk
+            .names()
+            .iter()
+            .any(|name| name.starts_with(".boltworks"))
+    );
+}
+
+/// Examples that name what is in this repository name what is there.
+#[test]
+fn the_examples_of_the_guide_name_what_is_there() {
+    let guide = include_str!("../../../../docs/commands.md");
+    let examples = guide
+        .lines()
+        .filter(|line| line.starts_with("    boltworks "));
+    let words = examples.flat_map(str::split_whitespace);
+    let paths: Vec<&str> = words
+        .filter(|word| *word == "os" || word.starts_with("os/"))
+        .collect();
+    assert!(paths.len() > 3, "{paths:?}");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for path in paths {
+        assert!(root.join(path).is_dir(), "{path}");
+        assert_ne!(path, "os", "its recipes are in os/recipes");
+    }
+}
