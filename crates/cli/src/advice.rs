@@ -226,7 +226,8 @@ fn apk_advice(error: &ApkError) -> String {
         }
         ApkError::File(error) => file_advice(error).to_owned(),
         ApkError::Io { .. } => AGAIN.to_owned(),
-        _ => "get the file anew from where it was made: what is here is damaged or no such file"
+        _ => "name another file: this one is no package or index of apk's, or it is damaged, and must be \
+              got anew from where it was made"
             .to_owned(),
     }
 }

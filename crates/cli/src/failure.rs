@@ -10,7 +10,7 @@ use boltworks_model::{is_unseen, visible_line};
 use boltworks_package::{Error as PackageError, Failed};
 use boltworks_source::Error as SourceError;
 use clap::builder::StyledStr;
-use clap::error::ContextValue;
+use clap::error::{ContextKind, ContextValue};
 use serde_json::{Value, json};
 
 use crate::advice::advice;
@@ -191,6 +191,13 @@ fn visible_usage(mut error: clap::Error) -> clap::Error {
         }
         _ => None,
     };
+    // An empty word is told as a missing one.
+    if error.get(ContextKind::InvalidValue) == Some(&ContextValue::String(String::new()))
+        && host::arguments().any(|word| word.is_empty())
+    {
+        let empty = ContextValue::String("(an empty word)".to_owned());
+        error.insert(ContextKind::InvalidValue, empty);
+    }
     let context = error.context();
     let context = context.filter_map(|(kind, value)| Some((kind, visible(value)?)));
     for (kind, value) in context.collect::<Vec<_>>() {

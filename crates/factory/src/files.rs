@@ -21,6 +21,9 @@ use crate::Error;
 /// The largest `boltworks.yaml`, key or recipe.
 pub(crate) const TEXT_LIMIT: Limit = Limit(4 << 20);
 
+/// The second byte of what gzip makes, and its place: the first byte that is no text.
+const GZIP: (u8, u32, u32) = (0x8b, 1, 2);
+
 /// So many links lead on, before they are taken for a circle.
 const LINKS: usize = 16;
 
@@ -275,6 +278,15 @@ pub(crate) fn no_text(error: boltworks_fsx::Error, path: &Path) -> Error {
     let Some((_, found)) = error.no_text() else {
         return self::error(error, path);
     };
+    if (found.byte, found.line, found.column) == GZIP {
+        return Error::asked(
+            format!(
+                "{} is compressed, as packages and archives are, and no text",
+                visible_path(path)
+            ),
+            "name a text, such as a recipe; `boltworks apk info` shows what a package says",
+        );
+    }
     let place = boltworks_yaml::Place {
         line: found.line,
         column: found.column,

@@ -35,7 +35,10 @@ fn what_would_change_something_is_refused() {
         failure.to_string()
     };
     for (line, words) in [
-        ("apko build x.yaml x:1", "apko build needs more"),
+        (
+            "apko build x.yaml x:1",
+            "apko build is not complete: it takes ",
+        ),
         ("apko -C /tmp show-config x.yaml", "--workdir is not taken"),
         ("apko show-config x.yaml -C /tmp", "--workdir is not taken"),
         (
@@ -49,7 +52,10 @@ fn what_would_change_something_is_refused() {
         ("apko login r.test", "needs a registry and a name"),
         ("apko login r.test -u me", "needs a password"),
         ("apko clean --dry-run", "apko clean is not taken"),
-        ("apko erofs ls", "apko erofs ls needs more"),
+        (
+            "apko erofs ls",
+            "apko erofs ls is not complete: it takes IMAGE too",
+        ),
         ("apko erofs mount x y --mode all", "'all' is no mode"),
         ("apko dot --web x.yaml", "--web is not taken"),
         ("apko --log-level loud version", "'loud' is no log level"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use boltworks_fsx::{FileKind, Limit, RelPath, Root};
@@ -101,9 +102,14 @@ pub(crate) fn run(init: &Init, output: &Output) -> Result<ExitCode, Failure> {
     for (file, text) in &files {
         write_new(&root, file, text.as_bytes())?;
     }
+    let go_there = if path == host::absolute(Path::new("")) {
+        String::new()
+    } else {
+        format!("cd {} && ", host::word(init.folder.as_os_str()))
+    };
     output.text(&format!(
-        "made the factory '{name}' in {folder}: six recipes, two images.\nnext: cd {folder} && \
-         boltworks up"
+        "made the factory '{name}' in {folder}: six recipes, two images.\nnext: {go_there}{} up",
+        host::program()
     ));
     if !unignored.is_empty() {
         output.note(&format!(
@@ -195,7 +201,7 @@ fn write_new(root: &Root, file: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// The folder's name, as a factory may be called.
-fn factory_name(path: &std::path::Path) -> String {
+fn factory_name(path: &Path) -> String {
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().to_lowercase())

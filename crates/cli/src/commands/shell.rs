@@ -22,13 +22,14 @@ pub(crate) fn run(
     let Some(named) = &shell.workspace else {
         return list(arguments, output);
     };
-    let chair = session::chair("boltworks shell")?;
     let is_path = named.components().count() > 1 || named.is_absolute();
     let path = if is_path {
         host::absolute(named)
     } else {
         session::home_or_makeshift(arguments)?.workspace(&named.to_string_lossy())
     };
+    single::kept(&path)?;
+    let chair = session::chair("boltworks shell")?;
     let machine = session::machine()?;
     let watcher = session::watcher(true);
     let ambient = machine.ambient(watcher.as_ref());

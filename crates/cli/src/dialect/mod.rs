@@ -85,6 +85,12 @@ pub(crate) const COMPLETION: Command = command(
 );
 
 impl Command {
+    /// What it needs beside flags when so many words are there.
+    fn missing(&self, given: usize) -> String {
+        let needed = self.usage.split_whitespace().take(self.least);
+        needed.skip(given).collect::<Vec<_>>().join(" and ")
+    }
+
     /// The same, not taken: why, and what to do instead.
     pub(crate) const fn refused(mut self, why: &'static str, instead: &'static str) -> Self {
         self.role = Role::Refused(why, instead);
@@ -194,9 +200,10 @@ impl Dialect {
         output::start_tracing(verbosity(&words)?);
         words.check(self.everywhere, output)?;
         words.check(command.flags, output)?;
-        if words.operands().len() < command.least {
+        let missing = command.missing(words.operands().len());
+        if !missing.is_empty() {
             return Err(usage(
-                format!("{own} {name} needs more"),
+                format!("{own} {name} is not complete: it takes {missing} too"),
                 format!("{own} {name} [FLAGS] {}", command.usage),
             ));
         }

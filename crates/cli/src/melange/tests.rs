@@ -108,8 +108,14 @@ fn what_would_change_something_is_refused() {
             "melange build --generate-provenance x.yaml",
             "--generate-provenance is not taken",
         ),
-        ("melange bump x.yaml", "melange bump needs more"),
-        ("melange source get", "melange source get needs more"),
+        (
+            "melange bump x.yaml",
+            "melange bump is not complete: it takes VERSION too",
+        ),
+        (
+            "melange source get",
+            "melange source get is not complete: it takes RECIPE too",
+        ),
         (
             "melange build x.yaml --runner podman",
             "'podman' is no runner",
@@ -118,7 +124,10 @@ fn what_would_change_something_is_refused() {
             "melange keygen --key-size 1024",
             "keys of 1024 bits are not made",
         ),
-        ("melange query x.yaml", "melange query needs more"),
+        (
+            "melange query x.yaml",
+            "melange query is not complete: it takes TEMPLATE too",
+        ),
         ("melange --log-level loud version", "'loud' is no log level"),
     ] {
         let said = refusal(line);

@@ -385,3 +385,18 @@ fn log_lines_in_a_file_are_plain() {
     assert!(plan.err.contains("TRACE"), "{plan:?}");
     assert!(!plan.err.contains('\x1b'), "{plan:?}");
 }
+
+#[test]
+fn what_is_next_can_be_pasted() {
+    let desk = Desk::new();
+    let program = env!("CARGO_BIN_EXE_boltworks");
+    let init = |folder: &str| {
+        let mut command = std::process::Command::new(program);
+        let command = command.args(["init", folder]).current_dir(desk.path("."));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(init("a b"), format!("next: cd 'a b' && {program} up"));
+    assert_eq!(init("."), format!("next: {program} up"));
+}

@@ -403,3 +403,51 @@ fn a_source_with_wrong_inputs_is_not_left_out() {
     let answer = desk.run(&format!("{update} branch.yaml")).with_code(0);
     assert_eq!(answer.out, "0 sources in cache\n");
 }
+
+#[test]
+fn what_is_wrong_is_called_by_its_name() {
+    let desk = Desk::new();
+    desk.write("hello.yaml", RECIPE);
+    desk.write("pipelines/local/step.yaml", "name: ours\nruns: ours\n");
+    desk.package("hello.apk", "web", "hello 3.10-r2");
+    for (words, code, said) in [
+        ("melange test", 2, "it takes RECIPE too"),
+        (
+            "melange scan hello.apk",
+            2,
+            "hello.apk is compressed, as packages",
+        ),
+        ("melange query hello.apk x", 2, "and no text"),
+        (
+            "melange rebuild hello.yaml",
+            1,
+            "this one is no package or index of apk's",
+        ),
+        (
+            "melange index hello.yaml",
+            1,
+            "this one is no package or index of apk's",
+        ),
+        (
+            "melange compile hello.yaml --build-option x",
+            2,
+            "leave --build-option out",
+        ),
+        (
+            "shell nosuch",
+            2,
+            "no workspace of a failed build or test at",
+        ),
+    ] {
+        let answer = desk.run(words).with_code(code);
+        assert!(answer.err.contains(said), "{words}: {answer:?}");
+    }
+    let empty = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_boltworks"));
+        let output = command.args(words).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(empty(&["build", ""]).contains("invalid value '(an empty word)' for '<FILE>'"));
+    assert!(empty(&["melange", "build", ""]).contains("(an empty word)"));
+    assert!(empty(&["build", "--out-dir"]).contains("none was supplied"));
+}

@@ -92,7 +92,7 @@ pub use pulled::pull_image;
 pub use reading::{Reading, SourceFolder, variables};
 pub use rebuild::{Comparison, Inside, RebuildOrder, Rebuilt, compare, rebuild};
 pub use resolving::{ResolveOrder, Resolved, resolved};
-pub use shell::{KeptWorkspace, shell};
+pub use shell::{KeptWorkspace, kept, shell};
 pub use worktree::{LaidOut, WorktreeOrder, Written, lay_out, write_back};
 
 use crate::catalog::Loaded;

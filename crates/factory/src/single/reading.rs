@@ -179,7 +179,7 @@ impl Reading {
         };
         let known: Vec<&str> = parsed.options.keys().map(AsRef::as_ref).collect();
         let help = if known.is_empty() {
-            "it has none".to_owned()
+            "leave --build-option out: the recipe has no `options`".to_owned()
         } else {
             format!("its options are: {}", known.join(", "))
         };

@@ -52,21 +52,8 @@ pub fn shell(
     attendant: Attendant<'_>,
     ambient: &Ambient<'_>,
 ) -> Result<Exit, Error> {
-    let none = || {
-        Error::asked(
-            format!(
-                "there is no workspace of a failed build or test at {}",
-                workspace.display()
-            ),
-            "`boltworks shell` lists those there are; a build that fails leaves one",
-        )
-    };
-    let _lock = lock(workspace, ambient).ok_or_else(none)??;
-    let folder = match Root::open(workspace) {
-        Err(error) if error.is_not_found() => return Err(none()),
-        other => other?,
-    };
-    let kept = Kept::read(&folder)?.ok_or_else(none)?;
+    let _lock = lock(workspace, ambient).ok_or_else(|| none(workspace))??;
+    let kept = kept(workspace)?;
     if let Some(gone) = kept
         .guest
         .lowers
@@ -89,6 +76,25 @@ pub fn shell(
     );
     ambient.sink.event(Event::Warning { text: &text });
     Ok(kept.shell(&sandbox, attendant, ambient)?)
+}
+
+/// What is known of a workspace that a failed build or test left.
+pub fn kept(workspace: &Path) -> Result<Kept, Error> {
+    let folder = match Root::open(workspace) {
+        Err(error) if error.is_not_found() => return Err(none(workspace)),
+        other => other?,
+    };
+    Kept::read(&folder)?.ok_or_else(|| none(workspace))
+}
+
+fn none(workspace: &Path) -> Error {
+    Error::asked(
+        format!(
+            "there is no workspace of a failed build or test at {}",
+            workspace.display()
+        ),
+        "`boltworks shell` lists those there are; a build that fails leaves one",
+    )
 }
 
 /// The lock of the factory whose workspace this is; nothing, where it is none's.
