@@ -354,22 +354,32 @@ pub(crate) fn error(error: boltworks_fsx::Error, path: &Path) -> Error {
     Error::asked(format!("{} {what}", visible_path(path)), help)
 }
 
-/// That a folder can be written to, or be made: it is made.
-pub(crate) fn make_folder(path: &Path) -> Result<Root, Error> {
-    Root::create(path).map_err(|error| {
-        let there = Place::of(path).and_then(|place| place.stat());
-        if let Ok(Some(stat)) = there
-            && stat.kind != FileKind::Dir
-        {
-            return self::error(error, path);
-        }
-        let what = format!(
-            "the folder {} cannot be made: {}",
-            visible_path(path),
-            chain(&error)
-        );
-        Error::asked(what, "name another folder, or make it yourself")
-    })
+/// Refuses a folder that cannot be written to, or cannot be made in the nearest one that is there. Nothing
+/// is left of the trial.
+pub(crate) fn verify_writable(path: &Path) -> Result<(), Error> {
+    let above = path.ancestors().map(|folder| match folder.as_os_str() {
+        name if name.is_empty() => Path::new("."),
+        _ => folder,
+    });
+    for folder in above {
+        let root = match Root::open(folder) {
+            Err(error) if error.is_not_found() => continue,
+            other => other.map_err(|error| self::error(error, folder))?,
+        };
+        let trial = root.draft(&RelPath::try_from("trial")?, 0o600);
+        return trial.map(drop).map_err(|error| {
+            let path = visible_path(path);
+            let what = format!(
+                "nothing can be put into the folder {path}: {}",
+                chain(&error)
+            );
+            Error::asked(
+                what,
+                "name another folder, or make it one that can be written to",
+            )
+        });
+    }
+    Ok(())
 }
 
 /// The folder a path is in.

@@ -358,13 +358,10 @@ fn a_file_or_folder_of_the_wrong_kind_is_a_wrong_command_line() {
             "melange build hello.yaml --out-dir file",
             "file is no folder",
         ),
-        (
-            "melange build hello.yaml --out-dir file/x",
-            "cannot be made",
-        ),
+        ("melange build hello.yaml --out-dir file/x", "is no folder"),
         (
             "melange build hello.yaml --out-dir /proc/x",
-            "cannot be made",
+            "nothing can be put into the folder /proc/x",
         ),
         (
             "melange update-cache hello.yaml --cache-dir file",

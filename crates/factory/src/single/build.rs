@@ -19,7 +19,7 @@ use super::reading::{Reading, apart, own_recipe};
 use crate::attempt::{self, announced_alone};
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
-use crate::files::make_folder;
+use crate::files::verify_writable;
 use crate::keys::Keys;
 use crate::planning::{Planner, Stage0, fresh_recipes, is_lost};
 use crate::recipes::{Basis, Workshop, is_apart};
@@ -105,8 +105,6 @@ pub fn build(
     ambient: &Ambient<'_>,
 ) -> Result<Made, Error> {
     let read = understood(home, order)?;
-    // Nothing is built that could not be put there.
-    make_folder(&order.out)?;
     let is_news = is_news(home, &read.0)?;
     std::thread::scope(|scope| {
         // Where it is certain that something must be made, the sandbox is tried meanwhile.
@@ -148,6 +146,8 @@ fn make(home: &Home, begun: Begun<'_>, ambient: &Ambient<'_>) -> Result<Made, Er
     };
     let target = bench.take(order, read)?;
     let _lock = bench.home.lock(ambient)?;
+    // Nothing is built that could not be put there.
+    verify_writable(&order.out)?;
     let stage0 = bench.stage0(&bench.wanted(&target), ambient)?;
     let run = Run {
         bench: &bench,

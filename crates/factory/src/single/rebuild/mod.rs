@@ -33,7 +33,7 @@ use super::{Bench, Reading};
 use crate::attempt::announced_alone;
 use crate::catalog::RecipeSource;
 use crate::equipment::Equipment;
-use crate::files::make_folder;
+use crate::files::verify_writable;
 use crate::keys::Keys;
 use crate::planning::Stage0;
 use crate::recipes::{Basis, Workshop};
@@ -99,7 +99,7 @@ pub fn rebuild(
 ) -> Result<Rebuilt, Error> {
     inside.check_architecture(home)?;
     if let Some(out) = &order.out {
-        make_folder(out)?;
+        verify_writable(out)?;
     }
     let bench = Bench::open(home, &order.given)?;
     let signing = match &order.signing {
