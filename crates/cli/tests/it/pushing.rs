@@ -130,6 +130,28 @@ fn whatever_fails_at_random_the_same_command_ends_it() {
 }
 
 #[test]
+fn one_registry_that_fails_leaves_the_others_without_a_tag() {
+    let (desk, good, bad) = (desk(), Server::start(), Server::lying(Lie::ManifestDigest));
+    let push = || {
+        let to = [&good, &bad].map(|server| format!("{}/team/web:2", server.host));
+        desk.run_with(
+            &format!("image push layout:2 {}", to.join(" ")),
+            &[("HOME", "/nonexistent"), ("no_proxy", "127.0.0.1")],
+        )
+    };
+    let failed = push().with_code(1);
+    assert!(failed.err.contains(&bad.host), "{failed:?}");
+    for server in [&good, &bad] {
+        assert_eq!(server.state().tags.len(), 0);
+    }
+    bad.state().lie = None;
+    push().with_code(0);
+    for server in [&good, &bad] {
+        assert_eq!(server.verify_tags(), 1);
+    }
+}
+
+#[test]
 fn who_is_not_let_in_is_told_how() {
     let (desk, server) = (desk(), Server::start());
     server.state().challenge = Some("Basic realm=\"all\"".to_owned());

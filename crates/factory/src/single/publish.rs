@@ -257,7 +257,12 @@ fn bring(
     (top, about): (&Top, &[Sha256]),
     destinations: &Destinations,
 ) -> Result<Vec<(String, Pushed)>, Error> {
-    let mut done = Vec::new();
+    let top = |registry: &boltworks_registry::Registry<'_>, tags: &[&str]| match top {
+        Top::Stored(digest) => push(registry, store, digest, tags),
+        Top::Index(bytes) => push_document(registry, store, bytes.clone(), tags),
+    };
+    let is_one = destinations.0.len() == 1;
+    let (mut done, mut untagged) = (Vec::new(), Vec::new());
     // A registry that has the blobs in one repository need not be sent them for another.
     let mut known: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, tags) in &destinations.0 {
@@ -268,12 +273,14 @@ fn bring(
             push(&registry, store, about, &[])?;
         }
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-        let pushed = match top {
-            Top::Stored(digest) => push(&registry, store, digest, &tags)?,
-            Top::Index(bytes) => push_document(&registry, store, bytes.clone(), &tags)?,
-        };
+        let pushed = top(&registry, if is_one { tags.as_slice() } else { &[] })?;
         done.push((repository(name), pushed));
+        untagged.push((registry, tags));
         known.entry(host).or_insert(name.repository());
+    }
+    // No registry has a tag before all have what it names.
+    for (registry, tags) in untagged.iter().filter(|_| !is_one) {
+        top(registry, tags)?;
     }
     Ok(done)
 }
