@@ -15,6 +15,7 @@ use boltworks_recipe::resolved::{KnownBy, Recipe, SourceRef};
 use boltworks_recipe::{
     ImageTest, Libc, PipelineLibrary, ResolveOptions, parse_image, parse_recipe,
 };
+use rayon::prelude::*;
 
 use crate::derived::{overlaid, with_packages};
 use crate::equipment::overrides;
@@ -128,15 +129,15 @@ impl Loaded {
             images: BTreeMap::new(),
             image_tests: BTreeMap::new(),
         };
-        let mut tests = Vec::new();
         let mut files = BTreeMap::new();
         for folder in &home.config.recipes {
             let root = open_folder(home, "recipes", folder)?;
             let library = with_own_pipelines(library.clone(), &root, Path::new(folder))?;
-            for (path, text) in yaml_files(home, "recipes", std::slice::from_ref(folder))? {
-                let text = text.as_ref().map(String::as_str);
-                let subject = loaded.add_recipe(home, &library, &path, text);
-                loaded.take(&mut files, subject, &path);
+            let texts = yaml_files(home, "recipes", std::slice::from_ref(folder))?;
+            let read = understood(&texts, |path, text| read_recipe(home, &library, path, text));
+            for ((path, text), read) in texts.iter().zip(read) {
+                let subject = loaded.add_recipe(path, text.as_ref().ok(), read);
+                loaded.take(&mut files, subject, path);
             }
         }
         let images = yaml_files(home, "images", &home.config.images)?;
@@ -145,16 +146,13 @@ impl Loaded {
             .filter(|(path, _)| !path.ends_with(TEST_ENDING));
         let named = named.map(|(path, _)| (stem(path).to_owned(), path.clone()));
         let named: BTreeMap<String, String> = named.collect();
-        for (path, text) in images {
-            if path.ends_with(TEST_ENDING) {
-                tests.push((path, text));
-                continue;
-            }
-            let subject = {
-                let text = text.as_ref().map(String::as_str);
-                loaded.add_image(home, (&path, text), &named)
-            };
-            loaded.take(&mut files, subject, &path);
+        let (tests, images): (Vec<_>, Vec<_>) = images
+            .into_iter()
+            .partition(|(path, _)| path.ends_with(TEST_ENDING));
+        let read = understood(&images, |path, text| read_image(home, path, text, &named));
+        for ((path, _), read) in images.iter().zip(read) {
+            let subject = loaded.add_image(path, read);
+            loaded.take(&mut files, subject, path);
         }
         for (subject, path) in loaded.add_variants(home)? {
             loaded.take(&mut files, subject, &path);
@@ -231,14 +229,10 @@ impl Loaded {
 
     fn add_recipe(
         &mut self,
-        home: &Home,
-        library: &PipelineLibrary,
         path: &str,
-        text: Result<&str, &Error>,
+        text: Option<&String>,
+        read: Result<(RecipeItem, RecipeSource), String>,
     ) -> Subject {
-        let read = text
-            .map_err(Error::told)
-            .and_then(|text| read_recipe(home, library, path, text).map_err(|error| error.told()));
         match read {
             Ok((item, source)) => {
                 let name = item.recipe.package.name.to_string();
@@ -247,7 +241,7 @@ impl Loaded {
                 Subject::recipe(name)
             }
             Err(why) => {
-                let name = text.ok().and_then(package_named_in);
+                let name = text.and_then(|text| package_named_in(text));
                 let subject = Subject::recipe(name.unwrap_or_else(|| stem(path)));
                 self.catalog.unread.insert(subject.clone(), why);
                 subject
@@ -255,17 +249,9 @@ impl Loaded {
         }
     }
 
-    fn add_image(
-        &mut self,
-        home: &Home,
-        (path, text): (&str, Result<&str, &Error>),
-        files: &BTreeMap<String, String>,
-    ) -> Subject {
+    fn add_image(&mut self, path: &str, read: Result<(ImageItem, ImageSource), String>) -> Subject {
         let name = stem(path).to_owned();
         let subject = Subject::image(&name);
-        let read = text
-            .map_err(Error::told)
-            .and_then(|text| read_image(home, path, text, files).map_err(|error| error.told()));
         match read {
             Ok((item, source)) => {
                 self.catalog.images.insert(name.clone(), item);
@@ -275,6 +261,18 @@ impl Loaded {
         }
         subject
     }
+}
+
+/// What each file's text says, or why it is not understood: on all cores.
+fn understood<T: Send>(
+    texts: &[Read],
+    read: impl Fn(&str, &str) -> Result<T, Error> + Sync,
+) -> Vec<Result<T, String>> {
+    let texts = texts.par_iter().map(|(path, text)| {
+        let text = text.as_ref().map_err(Error::told)?;
+        read(path, text).map_err(|error| error.told())
+    });
+    texts.collect()
 }
 
 fn read_recipe(

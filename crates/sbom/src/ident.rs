@@ -62,6 +62,19 @@ pub(crate) fn namespace(name: &str, content: &Sha256) -> String {
     format!("{NAMESPACE}/{}-{content}", sanitized(name))
 }
 
+/// The same document's namespace in a model whose every identifier has it in front: by the digest in the
+/// longer one, or that itself where there is none.
+pub(crate) fn short_namespace(namespace: &str) -> String {
+    let content = namespace
+        .rsplit('-')
+        .next()
+        .and_then(|end| end.parse().ok());
+    match content {
+        Some(content) => format!("urn:uuid:{}", uuid(&content)),
+        None => format!("{namespace}-3"),
+    }
+}
+
 /// A UUID of version 8 (RFC 9562, 5.8) from the first bytes of a digest.
 pub(crate) fn uuid(content: &Sha256) -> String {
     let mut bytes = [0; 16];
@@ -116,5 +129,12 @@ mod tests {
             uuid(&Sha256::new([0; 32])),
             "00000000-0000-8000-8000-000000000000"
         );
+        let long = namespace("a-b", &Sha256::new([0; 32]));
+        assert_eq!(
+            short_namespace(&long),
+            "urn:uuid:00000000-0000-8000-8000-000000000000"
+        );
+        let other = "https://a.example/x-1";
+        assert_eq!(short_namespace(other), format!("{other}-3"));
     }
 }

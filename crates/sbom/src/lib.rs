@@ -40,7 +40,7 @@ pub use package::{PackageFacts, SourceFact, package_path, spdx_for_package};
 /// nothing).
 pub const WRITER_VERSION: &str = "sbom-1";
 /// The same for what it writes of images: to change that rebuilds no package.
-pub const IMAGE_WRITER_VERSION: &str = "sbom-image-2";
+pub const IMAGE_WRITER_VERSION: &str = "sbom-image-3";
 
 /// How this crate has bytes hashed: it owns no hash function.
 pub type Hash = fn(&[u8]) -> boltworks_model::Sha256;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Error;
+use crate::ident;
 use crate::licence::NO_ASSERTION;
 use crate::package::add_to;
 use crate::spdx::{Checksum, DOCUMENT_ID, Document, ExternalRef, Package, Relationship, address};
@@ -86,7 +87,7 @@ impl Maker {
     fn new(document: &Document) -> Self {
         let list = document.creation_info.license_list_version.as_ref();
         Self {
-            namespace: format!("{}-3", document.namespace),
+            namespace: ident::short_namespace(&document.namespace),
             elements: Vec::new(),
             ids: Vec::new(),
             agents: BTreeMap::new(),
