@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     if let Some((program, words)) = arguments.split_first()
         && let Some(dialect) = dialect::of(program)
     {
-        return dialect.run(words.iter().cloned());
+        return output::ended(dialect.run(words.iter().cloned()));
     }
     let wants_json = output::is_json_wanted(&arguments);
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -49,8 +49,8 @@ fn main() -> ExitCode {
     };
     let output = Output::new(arguments.json);
     output::start_tracing(arguments.verbose);
-    match commands::run(&arguments, &output) {
+    output::ended(match commands::run(&arguments, &output) {
         Ok(code) => code,
         Err(error) => failure::report(&error, &output),
-    }
+    })
 }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use boltworks_model::{is_unseen, visible};
 use serde::Serialize;
@@ -29,7 +31,7 @@ impl Output {
     pub(crate) fn text(&self, text: &str) {
         if !self.json {
             // It may come to a terminal in the end, through a pipe or out of a file.
-            write_all(&mut std::io::stdout().lock(), &visible(text));
+            print(&mut std::io::stdout().lock(), &visible(text));
         }
     }
 
@@ -37,7 +39,7 @@ impl Output {
     pub(crate) fn json(&self, value: &impl Serialize) {
         if self.json {
             let text = serde_json::to_string_pretty(value).unwrap_or_default();
-            write_all(&mut std::io::stdout().lock(), &escaped(&text));
+            print(&mut std::io::stdout().lock(), &escaped(&text));
         }
     }
 
@@ -49,9 +51,9 @@ impl Output {
     pub(crate) fn raw(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
         if stdout.is_terminal() {
-            write_all(&mut stdout, &visible(text));
+            print(&mut stdout, &visible(text));
         } else {
-            write_all(&mut stdout, text);
+            print(&mut stdout, text);
         }
     }
 
@@ -120,15 +122,38 @@ pub(crate) fn is_json_wanted(arguments: &[OsString]) -> bool {
 
 /// Prints lines on standard error. That its reader has gone away, or its disk is full, stops no work.
 pub(crate) fn say(text: &str) {
-    write_all(&mut std::io::stderr().lock(), text);
+    drop(write_all(&mut std::io::stderr().lock(), text));
 }
 
-fn write_all(stream: &mut impl Write, text: &str) {
+/// Why a part of the result is lost: it could not be written, though somebody wanted to read it.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints a part of the result. That its reader has gone away is no error.
+fn print(stdout: &mut impl Write, text: &str) {
+    if let Err(reason) = write_all(stdout, text)
+        && reason.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| reason.to_string());
+    }
+}
+
+/// How the program ends: never well where a part of its result is lost.
+pub(crate) fn ended(code: ExitCode) -> ExitCode {
+    let Some(reason) = LOST.get() else {
+        return code;
+    };
+    say(&format!(
+        "error: write to standard output: {reason}\nhelp: make room where it is written to, and run the same \
+         command again"
+    ));
+    ExitCode::FAILURE
+}
+
+fn write_all(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    let written = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.write_all(end.as_bytes()));
-    drop(written.and_then(|()| stream.flush()));
+    stream.write_all(text.as_bytes())?;
+    stream.write_all(end.as_bytes())?;
+    stream.flush()
 }
 
 /// Whether a person watches standard error.

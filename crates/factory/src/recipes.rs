@@ -179,6 +179,7 @@ impl Workshop<'_> {
             store: &self.means.home.store,
             environments: self.means.environments,
             sandbox: self.means.sandbox,
+            change: |tree, paths| Ok(boltworks_image::paths::apply(tree, paths)?),
             scratch,
             signer: &self.means.keys.signer,
             vendor: &self.means.home.config.factory,

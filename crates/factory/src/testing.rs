@@ -201,7 +201,8 @@ impl Tests<'_> {
             };
             let package = wanted.to_string().replacen('=', "-", 1);
             Some(format!(
-                "package {package} is not there{instead}\nhelp: build it first: {made_by}"
+                "package {package} is not there{instead}\nhelp: build it first: {made_by} (where that fails at a test: with `-i` there is a shell, and \
+                 `melange build` runs no test)"
             ))
         })
     }
@@ -370,6 +371,13 @@ pub(crate) fn placed(error: boltworks_package::Error, environment: &Image) -> Er
         boltworks_package::Error::NoAccount { name, .. } => environment.written.of(name),
         boltworks_package::Error::NoLicence { written, .. }
         | boltworks_package::Error::Setcap { written, .. } => written.0.as_deref().cloned(),
+        boltworks_package::Error::Paths { .. } => {
+            let said = chain(&error);
+            let is_named = |text: &String| said.contains(text.as_str());
+            let mut paths = environment.paths.iter();
+            let path = paths.find(|path| is_named(&path.path) || path.source.iter().any(is_named));
+            path.and_then(|path| environment.written.of(&path.path))
+        }
         boltworks_package::Error::Accounts { .. } => {
             let said = chain(&error);
             let users = accounts.users.iter().map(|user| &user.username);

@@ -1,15 +1,21 @@
-//! Who the steps of a job are in their guest, and which other accounts there are: melange's rules.
+//! Who the steps of a job are in their guest, which other accounts there are, and what else the recipe
+//! changes in it: melange's rules.
 //!
 //! `run-as` names one user, and the guest has that one and no other, whatever else stands in
 //! `/etc/passwd`; see [`Ids`]. Nobody named is `build`.
 
 use std::path::PathBuf;
 
-use boltworks_recipe::resolved::Accounts;
+use boltworks_fsx::Tree;
+use boltworks_recipe::resolved::{Accounts, Image, PathMutation};
 use boltworks_rootfs::{self as rootfs, accounts::numbers};
 use boltworks_sandbox::Ids;
 
 use crate::{Error, Shop};
+
+/// How the files of a guest are changed as `paths` of its environment say: this crate does not know how.
+pub type Change =
+    fn(&mut Tree, &[PathMutation]) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// A job's guest before there are accounts in it.
 pub(crate) struct Ground<'a> {
@@ -22,12 +28,29 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// The trees of the guest with these accounts in it, and who its steps are.
+    /// The trees of the guest with the accounts and paths of its environment in it, and who its steps are.
     pub(crate) fn settle(
         &self,
-        accounts: &Accounts,
+        environment: &Image,
         shop: &Shop<'_>,
     ) -> Result<(Vec<PathBuf>, Ids), Error> {
+        let (trees, ids) = self.peopled(&environment.accounts, shop)?;
+        let paths = environment.paths.as_slice();
+        if paths.is_empty() {
+            return Ok((trees, ids));
+        }
+        let change = |tree: &mut Tree| {
+            (shop.change)(tree, paths).map_err(|source| Error::Paths {
+                what: self.what.to_owned(),
+                source,
+            })
+        };
+        let uid = shop.sandbox.build_uid();
+        let trees = shop.environments.with_changes(&trees, uid, change)?;
+        Ok((trees, ids))
+    }
+
+    fn peopled(&self, accounts: &Accounts, shop: &Shop<'_>) -> Result<(Vec<PathBuf>, Ids), Error> {
         let failed = |source| match source {
             rootfs::Error::Accounts(_) | rootfs::Error::Unusable { .. } => Error::Accounts {
                 what: self.what.to_owned(),

@@ -60,7 +60,7 @@ pub fn build(order: &Order<'_>, shop: &Shop<'_>, ambient: &Ambient<'_>) -> Resul
         listed: "environment.accounts",
         trees: &[order.tree.to_owned()],
     };
-    let (trees, ids) = ground.settle(&recipe.environment.accounts, shop)?;
+    let (trees, ids) = ground.settle(&recipe.environment, shop)?;
     let workspace = Workspace::lay(shop, ("build", recipe.package.name.as_str()), contents)?;
     let mut log = Log::new(shop.store, ambient.sink, order.job)?;
     let guest = workspace.guest(&trees, ids);

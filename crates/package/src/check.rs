@@ -81,7 +81,7 @@ pub fn check<'s>(
         listed: "test.environment.accounts",
         trees: order.trees,
     };
-    let (trees, ids) = ground.settle(&order.test.environment.accounts, shop)?;
+    let (trees, ids) = ground.settle(&order.test.environment, shop)?;
     let workspace = Workspace::lay(shop, ("test", order.package), contents)?;
     let job = job(order.package);
     let mut log = Log::new(shop.store, ambient.sink, &job)?;

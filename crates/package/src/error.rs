@@ -92,9 +92,18 @@ pub enum Error {
         #[source]
         source: boltworks_rootfs::Error,
     },
+    /// What `paths` of an environment ask for cannot be in the guest.
+    #[error("{what} cannot have what `paths` of its environment list")]
+    Paths {
+        /// `build of zlib`, `test of zlib`.
+        what: String,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A guest's trees could not be read or laid out.
-    #[error("lay out the accounts of a guest")]
-    Rootfs(#[source] boltworks_rootfs::Error),
+    #[error("lay out the files of a guest")]
+    Rootfs(#[from] boltworks_rootfs::Error),
     /// A name that no package made here can have.
     #[error("'{package}' is no name for a package: one {}", PackageName::OWN_RULE)]
     Misnamed {
@@ -219,7 +228,7 @@ impl Error {
                 "add '{name}' with a uid to `{listed}.users` in the recipe, or let `run-as` be root \
                  or a number"
             )),
-            Self::Accounts { .. } => Some("correct the recipe".to_owned()),
+            Self::Accounts { .. } | Self::Paths { .. } => Some("correct the recipe".to_owned()),
             Self::NoLicence { .. } => Some(
                 "write where the text lies once all steps are done, from /home/build on, or leave \
                  `license-path` out"

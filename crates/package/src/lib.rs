@@ -20,7 +20,7 @@
 //! This crate chooses no packages and knows no repository: the environment arrives laid out, the
 //! sources arrive in the store.
 
-mod accounts;
+pub mod accounts;
 pub mod analysis;
 pub mod build;
 pub mod check;

@@ -11,6 +11,7 @@ use boltworks_rootfs::{Environments, Locked};
 use boltworks_sandbox::{Limits, Local};
 use boltworks_store::Store;
 
+use crate::accounts::Change;
 use crate::lint::Level;
 use crate::local::LocalFiles;
 use crate::rescue::Attendant;
@@ -80,6 +81,8 @@ pub struct Shop<'a> {
     pub environments: &'a Environments,
     /// Where steps run.
     pub sandbox: &'a Local,
+    /// How the files of guests are changed.
+    pub change: Change,
     /// The folder for workspaces, absolute.
     pub scratch: &'a Path,
     /// Who signs.

@@ -13,6 +13,7 @@
 //! 7. [`layers`]: many environments that differ in a few packages: one tree, and a thin one for each.
 //! 8. [`accounts`]: users and groups, in images and guests alike, and the thin tree that brings them
 //!    into a guest.
+//! 9. [`changed`]: the same for whatever else a recipe changes in its guest.
 //!
 //! Inside: `links` decides where a path beneath a linked directory really is, `pool` shares
 //! files between trees, `stock` remembers what each package became, `listed` writes apk's database of
@@ -22,6 +23,7 @@
 
 pub mod accounts;
 pub mod assemble;
+pub mod changed;
 pub mod environments;
 pub mod error;
 pub mod frames;

@@ -109,6 +109,45 @@ fn environments(small: &Small) -> Result<String> {
 }
 
 #[test]
+fn the_paths_of_an_environment_are_in_its_guest() -> Result<()> {
+    let small = Small::new()?;
+    let paths = "\
+paths:
+  - { path: /srv/data, type: directory, permissions: 0o1750 }
+  - { path: /srv/data/empty, type: empty-file, permissions: 0o640 }
+  - { path: /srv/link, type: symlink, source: data }
+  - { path: /srv/names, type: hardlink, source: /etc/passwd }
+  - { path: /etc, type: permissions, permissions: 0o711 }
+";
+    let look =
+        "test \"$(stat -c %a /srv/data /srv/data/empty /etc | tr '\\n' ' ')\" = '1750 640 711 '
+test \"$(readlink /srv/link)\" = data
+test -f /srv/link/empty -a ! -s /srv/data/empty
+grep -q root /srv/names
+test -e /etc/passwd";
+    let indented = |depth: usize| paths.replace('\n', &format!("\n{}", " ".repeat(depth)));
+    let text = boltworks_tests::small::recipe("one", "", look);
+    let text = text.replace(
+        "environment:\n",
+        &format!("environment:\n  {}\n", indented(2).trim_end()),
+    );
+    let test = format!(
+        "test:\n  environment:\n    {}\n    contents: {{ packages: [shell] }}\n  pipeline:\n    - runs: |\n        {}\n",
+        indented(4).trim_end(),
+        look.replace('\n', "\n        ")
+    );
+    small.write("recipes/one.yaml", &(text.clone() + &test))?;
+    small.command(["build", "recipes/one.yaml"])?.ok()?;
+    let wrong = text.replace(
+        "/srv/names, type: hardlink, source: /etc/passwd",
+        "/srv/names, type: hardlink, source: /none",
+    );
+    small.write("recipes/one.yaml", &wrong)?;
+    let output = small.command(["build", "recipes/one.yaml"])?.fails(2)?;
+    output.says("nothing is there to link to")
+}
+
+#[test]
 fn no_test_sees_or_changes_what_another_has() -> Result<()> {
     let small = Small::new()?;
     small.write("recipes/checked.yaml", &recipe())?;

@@ -63,7 +63,7 @@ pub(super) fn recipe(words: &Words<'_>, output: &Output) -> Result<PathBuf, Fail
     }
     Err(usage(
         "no recipe is named, and there is no melange.yaml here",
-        "name one: melange build RECIPE.yaml",
+        "name one behind the command: RECIPE.yaml",
     ))
 }
 

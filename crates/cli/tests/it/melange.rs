@@ -448,3 +448,52 @@ fn what_is_wrong_is_called_by_its_name() {
     assert!(empty(&["melange", "build", ""]).contains("(an empty word)"));
     assert!(empty(&["build", "--out-dir"]).contains("none was supplied"));
 }
+
+/// As melange 2043d30b printed them for this recipe.
+#[test]
+fn templates_find_what_melange_has() {
+    let desk = Desk::new();
+    desk.write(
+        "a.yaml",
+        "package:
+  name: a
+  version: 1.2
+  epoch: 3
+  timeout: 90m
+  cpe: {vendor: v, product: p, target_sw: x}
+  copyright:
+    - {license: MIT, attestation: me, paths: ['*']}
+    - {license: Apache-2.0, detection-override: MIT}
+  scriptlets:
+    post-install: echo hi
+    trigger: {script: run, paths: [/a, /b]}
+  setcap:
+    - {path: /usr/bin/x, add: {cap_net_raw: +eip}, reason: why}
+subpackages: [{name: b}]
+",
+    );
+    for (template, expected) in [
+        ("{{.Package.CPE}}", "{ v p    x  }"),
+        ("{{.Package.CPEString}}", "cpe:2.3:a:v:p:1.2:*:*:*:*:x:*:*"),
+        ("{{.Package.Timeout}}", "1h30m0s"),
+        ("{{.Package.LicenseExpression}}", "MIT AND Apache-2.0"),
+        ("{{.Package.FullCopyright}}", "me\n"),
+        (
+            "{{.Package.Copyright}}",
+            "[{[*] me MIT  } {[]  Apache-2.0  MIT}]",
+        ),
+        ("{{.Package.Scriptlets.PostInstall}}", "echo hi"),
+        ("{{.Package.Scriptlets.Trigger.Paths}}", "[/a /b]"),
+        (
+            "{{.Package.SetCap}}",
+            "[{/usr/bin/x map[cap_net_raw:+eip] why}]",
+        ),
+        ("{{.Package.Dependencies}}", "{[] [] []   []}"),
+    ] {
+        let answer = desk.run(&format!("melange query a.yaml {template}"));
+        assert_eq!(
+            answer.with_code(0).out.trim_end_matches('\n'),
+            expected.trim_end_matches('\n')
+        );
+    }
+}

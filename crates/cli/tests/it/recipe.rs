@@ -668,3 +668,31 @@ fn the_examples_of_the_guide_name_what_is_there() {
         assert_ne!(path, "os", "its recipes are in os/recipes");
     }
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let desk = Desk::new();
+    desk.write("a.yaml", "package: {name: a, version: 1}\n");
+    for words in [
+        "recipe compile a.yaml",
+        "recipe lint a.yaml",
+        "--json recipe graph .",
+        "melange query a.yaml {{.Package.Name}}",
+        "melange version",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_boltworks"))
+            .args(words.split_whitespace())
+            .current_dir(desk.path("."))
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
+        assert!(
+            said.contains("error: write to standard output: "),
+            "{words}: {said}"
+        );
+        assert!(said.contains("help: "), "{words}: {said}");
+    }
+}

@@ -10,9 +10,10 @@ use boltworks_model::{Ambient, Event};
 use boltworks_package::lint::{
     LINTERS, Level, Refused, Report, Subject, document, lint_package, lint_tree,
 };
-use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_recipe::resolved::{Recipe, Step, Test};
 use boltworks_records::ActionRecord;
 
+use super::rebuild::Inside;
 use crate::planning::LINT_DOCUMENT;
 use crate::{Error, Home, packages};
 
@@ -55,7 +56,8 @@ pub fn levels(
         .collect())
 }
 
-/// Lints packages in files, of whose recipes nothing is known.
+/// Lints packages in files. Of their recipes is known what lies inside them; a package without one has no
+/// test, and no linter is only warned of.
 pub fn files(
     paths: &[PathBuf],
     levels: &BTreeMap<String, Level>,
@@ -64,9 +66,17 @@ pub fn files(
     let scratch = Root::open(scratch)?;
     let report = |path: &PathBuf| {
         let package = packages::open(path, None)?;
+        let name = package.control().name.as_str();
+        let inside = Inside::open(path).ok();
+        let test = inside
+            .as_ref()
+            .and_then(|inside| said_of(inside.recipe(), name).1);
+        let mut used = Vec::new();
+        gather_used(test.map_or(&[], |test| &test.pipeline), &mut used);
         let subject = Subject {
-            name: package.control().name.as_str(),
+            name,
             levels: levels.clone(),
+            tested_with: Some(used),
             ..Subject::default()
         };
         let report = lint_package(&subject, &package, &scratch);
@@ -125,6 +135,14 @@ pub(super) fn again(
     match Refused::from_reports(&reports) {
         Some(refused) => Err(boltworks_package::Error::Lint(refused).into()),
         None => Ok(()),
+    }
+}
+
+/// The pipelines that steps use, and those within them.
+fn gather_used<'s>(steps: &'s [Step], used: &mut Vec<&'s str>) {
+    for step in steps {
+        used.extend(step.uses.as_deref());
+        gather_used(&step.pipeline, used);
     }
 }
 

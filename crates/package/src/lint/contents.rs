@@ -105,7 +105,7 @@ pub(super) fn pkg_conf(subject: &Subject<'_>, survey: &Survey<'_>) -> Vec<Spot> 
     })
 }
 
-/// Whether the test uses one of these pipelines. Of a package without a recipe nobody knows.
+/// Whether the test uses one of these pipelines, unless nobody knows.
 fn is_tested(subject: &Subject<'_>, pipelines: &[&str]) -> bool {
     let used = subject.tested_with.as_ref();
     used.is_none_or(|used| used.iter().any(|name| pipelines.contains(name)))

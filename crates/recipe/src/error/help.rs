@@ -45,6 +45,9 @@ impl Problem {
             Self::BadVariable { .. } => {
                 "a name is of letters, digits and . _ -: `${{package.version}}`"
             }
+            Self::BadCondition { expected, .. } if expected.contains("fewer") => {
+                "take parentheses away: only those around && or || change anything"
+            }
             Self::BadCondition { .. } => {
                 "compare with == or !=, on each side ${{name}} or text in quotes; join by && and \
                  ||, from left to right; put together with ( )"
@@ -53,7 +56,7 @@ impl Problem {
                 "lay it beside the recipe as a file of its own, and use that in the step"
             }
             Self::LongFileName { .. } => "shorten the name, or the version",
-            Self::TooMuch { .. } => "make several recipes of it, or range over fewer items",
+            Self::TooMuch { what, .. } => too_much_help(what),
             Self::OtherArchitecture { .. } => {
                 "ask for another with --arch, or add this one to `target-architecture`"
             }
@@ -68,6 +71,9 @@ impl Problem {
                  digits: 1.2.3_rc1"
             }
             Self::Dependency(_) => "write name, name=1.2-r0, name>=1.2, name~1.2 or !name",
+            Self::BadPattern { rule, .. } if rule.contains("too") => {
+                "make it smaller: numbers of repetitions within each other multiply"
+            }
             Self::BadPattern { .. } => "patterns are Go's, RE2: no look-around, no back-references",
             Self::UnknownData { .. } => "add an entry of that `name` with `items` under `data`",
             Self::TwicePackage { .. } => "give one of them another name",
@@ -91,5 +97,21 @@ impl Problem {
             | Self::UnknownWord { suggestion, .. } => suggestion.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// What to do about too much of something.
+fn too_much_help(what: &str) -> &'static str {
+    let says = |part: &str| what.contains(part);
+    if says("nested") {
+        "nest less deeply"
+    } else if says("chain") {
+        "write out some of the variables"
+    } else if says("var-transforms") || says("transform") {
+        "transform less text, and repeat nothing within repetitions in `match`"
+    } else if says("variables") {
+        "write less text into variables, or use them less often"
+    } else {
+        "make several recipes of it, or range over fewer items"
     }
 }

@@ -34,11 +34,15 @@ impl Fields<'_> {
             for ((names, flags), text) in add.iter().zip(capability.add.values()) {
                 let is_known = |name: &str| capability_bit(name).is_some();
                 if let Some(name) = names.split(',').find(|name| !is_known(name)) {
-                    let rule = [
-                        "is none of the kernel's, in small letters: cap_net_raw",
-                        "write one that capabilities(7) names; several with commas between",
-                    ];
-                    return Err(self.bad(text, "the capability", name, rule));
+                    let problem = Problem::UnknownWord {
+                        what: "file capability",
+                        text: boltworks_model::visible_start(name, 160),
+                        known: "the kernel's, as capabilities(7) names them, in small letters"
+                            .to_owned(),
+                        suggestion: closest(name, CAPABILITIES.iter().copied()).map(str::to_owned),
+                    };
+                    let place = self.0.origin.place_of_key(names, text);
+                    return Err(Error::at(place, problem));
                 }
                 let set = flags.trim_start_matches(['+', '=']);
                 if set.is_empty() || !set.bytes().all(|flag| b"eip".contains(&flag)) {

@@ -209,6 +209,7 @@ impl Reader<'_> {
         let texts = lists.into_iter().flatten();
         // Who is listed is meant where both name one.
         let texts = texts.chain(users).chain(groups).chain(&accounts.run_as);
+        let texts = texts.chain(image.paths.iter().map(|path| &path.path));
         let texts = texts.chain(plain);
         let texts = texts.map(|text| Ok(((self.fill)(text)?, (text.line(), text.column()))));
         let texts = texts.chain(tagged).collect::<Result<Vec<_>, Error>>()?;

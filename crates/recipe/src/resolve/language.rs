@@ -380,12 +380,12 @@ fn fields_that_mean_nothing_are_refused() {
         all += &bad(body);
         all.push('\n');
     }
-    insta::assert_snapshot!(all, @r#"
+    insta::assert_snapshot!(all, @"
     demo.yaml:5:17: the name 'v' stands alone: a CPE has a vendor and a product
     demo.yaml:5:29: the part of a CPE 'P' has other characters than small letters, digits and + _ . -
     demo.yaml:5:15: the part 'h' is neither a, an application, nor o, an operating system
     demo.yaml:5:39: the part of a CPE '*' has other characters than small letters, digits and + _ . -
-    demo.yaml:5:49: the capability 'cap_everything' is none of the kernel's, in small letters: cap_net_raw
+    demo.yaml:5:33: unknown file capability 'cap_everything': known are the kernel's, as capabilities(7) names them, in small letters
     demo.yaml:5:44: the flags 'all' are not of the form +eip
     demo.yaml:5:19: the path '../bin/x' does not stay in the package
     demo.yaml:5:44: the licence's path 'a/../../etc/passwd' does not stay in the workspace
@@ -395,7 +395,7 @@ fn fields_that_mean_nothing_are_refused() {
     demo.yaml:5:29: unknown period 'wekly': known are daily, weekly, monthly; did you mean 'weekly'?
     demo.yaml:5:40: a whole number is needed here, 0 or more
     demo.yaml:5:72: the input 'expected-commit' of the pipeline 'git-checkout' is not 40 hexadecimal digits
-    "#);
+    ");
 }
 
 /// Each of them says what to write, in a recipe and in an image.

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use boltworks_crypto::sha256;
-use boltworks_fsx::tar::Writer;
 use boltworks_fsx::{FileKind, Limit, Meta, Node, RelPath, Root, Stat, Tree};
 use boltworks_recipe::resolved::Accounts;
 
@@ -29,13 +27,8 @@ impl Environments {
         if accounts.users.is_empty() && accounts.groups.is_empty() {
             return Ok(trees.to_vec());
         }
-        let owner = owner.into();
         let tree = Ground::open(trees)?.above(accounts)?;
-        let name = name(&tree, owner)?;
-        let layer = self.ensure_as(&name, |folder| {
-            let written = tree.write_to(folder, owner.options());
-            written.map_err(|source| file_error("lay accounts", source))
-        })?;
+        let layer = self.ensure_layer("accounts", &tree, owner.into())?;
         Ok([&[layer], trees].concat())
     }
 }
@@ -45,16 +38,6 @@ pub fn numbers(trees: &[PathBuf], user: &str) -> Result<Option<(u32, u32)>, Erro
     let ground = Ground::open(trees)?;
     let (_, _, text) = ground.text(PASSWD, 0)?;
     Ok(Table::new(PASSWD, &text).numbers(user))
-}
-
-/// The tree's name: what is in it, and whose it is.
-fn name(tree: &Tree, owner: Owner) -> Result<String, Error> {
-    let mut writer = Writer::new(format!("accounts {}:{}\n", owner.uid, owner.gid).into_bytes());
-    let written = writer.append_tree(tree);
-    let bytes = written
-        .and_then(|()| writer.finish_with_end())
-        .map_err(|source| file_error("name a tree of accounts", source))?;
-    Ok(sha256(&bytes).to_string())
 }
 
 /// The trees of a guest, the topmost first, as it sees them: what one has hides what those below

@@ -2,6 +2,14 @@
 
 use std::collections::BTreeMap;
 
+/// What melange's own program works out where it is asked: no field, so it is not printed with them.
+const METHODS: [&str; 4] = [
+    "FullVersion",
+    "CPEString",
+    "LicenseExpression",
+    "FullCopyright",
+];
+
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Data {
@@ -62,7 +70,8 @@ impl Data {
                 );
             }
             Self::Record(fields) => {
-                enclosed(out, ('{', '}'), fields.iter().map(|(_, value)| ("", value)));
+                let fields = fields.iter().filter(|(name, _)| !METHODS.contains(name));
+                enclosed(out, ('{', '}'), fields.map(|(_, value)| ("", value)));
             }
         }
     }

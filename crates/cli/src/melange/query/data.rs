@@ -1,6 +1,7 @@
 //! What a template can ask of a recipe, under the names that melange's own program has for it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use boltworks_model::Architecture;
 use boltworks_recipe::parsed::{self, Text};
@@ -56,6 +57,9 @@ pub(super) fn recipe(mut parsed: parsed::Recipe) -> Result<Data, Failure> {
                 ("Annotations", map(&package.annotations)),
                 ("Checks", checks(&package.checks_disabled)),
                 ("Options", only_if(has_options, switches(package.options))),
+                ("Scriptlets", scriptlets(&package.scriptlets)),
+                ("SetCap", capabilities(&package.setcap)),
+                ("Range", text("")),
                 ("Test", tests(test)),
             ])
         });
@@ -130,6 +134,10 @@ fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Pack
             ("Attestation", optional(copyright.attestation.as_deref())),
             ("License", text(&copyright.license)),
             ("LicensePath", optional(copyright.license_path.as_deref())),
+            (
+                "DetectionOverride",
+                optional(copyright.detection_override.as_deref()),
+            ),
         ])
     });
     let resources = |resources: &resolved::Resources| {
@@ -162,7 +170,11 @@ fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Pack
             "Options",
             only_if(written.options.is_some(), switches(package.options)),
         ),
+        ("Scriptlets", scriptlets(&package.scriptlets)),
         ("Checks", checks(&package.checks_disabled)),
+        ("CPE", cpe(&package.cpe)),
+        ("SetCap", capabilities(&package.setcap)),
+        ("Timeout", duration(package.timeout.unwrap_or_default())),
         ("Resources", resources(&package.resources)),
         (
             "TestResources",
@@ -171,7 +183,105 @@ fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Pack
                 resources(&package.test_resources),
             ),
         ),
+        (
+            "CPEString",
+            cpe_string(&package.cpe, &package.version.to_string()),
+        ),
+        ("LicenseExpression", text(&package.licenses.join(" AND "))),
+        ("FullCopyright", full_copyright(&package.copyright)),
     ])
+}
+
+/// Nothing where there is no script.
+fn scriptlets(scripts: &resolved::Scriptlets) -> Data {
+    let of = |script: &Option<String>| optional(script.as_deref());
+    let trigger = scripts.trigger.as_ref();
+    let trigger = Data::Record(vec![
+        ("Script", optional(trigger.map(|one| one.script.as_str()))),
+        ("Paths", list(trigger.map_or(&[], |one| &one.paths))),
+    ]);
+    let is_any = *scripts != resolved::Scriptlets::default();
+    only_if(
+        is_any,
+        Data::Record(vec![
+            ("Trigger", trigger),
+            ("PreInstall", of(&scripts.pre_install)),
+            ("PostInstall", of(&scripts.post_install)),
+            ("PreDeinstall", of(&scripts.pre_deinstall)),
+            ("PostDeinstall", of(&scripts.post_deinstall)),
+            ("PreUpgrade", of(&scripts.pre_upgrade)),
+            ("PostUpgrade", of(&scripts.post_upgrade)),
+        ]),
+    )
+}
+
+/// The parts of a CPE name, under melange's names for them.
+fn cpe_parts(cpe: &resolved::Cpe) -> [(&'static str, Option<&str>); 9] {
+    [
+        ("Part", cpe.part.as_deref()),
+        ("Vendor", cpe.vendor.as_deref()),
+        ("Product", cpe.product.as_deref()),
+        ("Edition", cpe.edition.as_deref()),
+        ("Language", cpe.language.as_deref()),
+        ("SWEdition", cpe.sw_edition.as_deref()),
+        ("TargetSW", cpe.target_sw.as_deref()),
+        ("TargetHW", cpe.target_hw.as_deref()),
+        ("Other", cpe.other.as_deref()),
+    ]
+}
+
+fn cpe(cpe: &resolved::Cpe) -> Data {
+    let parts = cpe_parts(cpe).map(|(name, value)| (name, optional(value)));
+    Data::Record(parts.to_vec())
+}
+
+/// The CPE name as melange puts it together; nothing without a vendor, where that program fails.
+fn cpe_string(cpe: &resolved::Cpe, version: &str) -> Data {
+    if cpe.vendor.is_none() {
+        return Data::Nil;
+    }
+    let [_, rest @ ..] = cpe_parts(cpe).map(|(_, value)| value.unwrap_or("*"));
+    let [vendor, product, edition, language, rest @ ..] = rest;
+    let part = cpe.part.as_deref().unwrap_or("a");
+    let rest = rest.join(":");
+    text(&format!(
+        "cpe:2.3:{part}:{vendor}:{product}:{version}:*:{edition}:{language}:{rest}"
+    ))
+}
+
+fn full_copyright(all: &[resolved::Copyright]) -> Data {
+    let attestations = all.iter().filter_map(|one| one.attestation.as_deref());
+    let said: String = attestations.flat_map(|one| [one, "\n"]).collect();
+    text(if said.is_empty() {
+        "NOASSERTION"
+    } else {
+        &said
+    })
+}
+
+fn capabilities(all: &[resolved::Capability]) -> Data {
+    let one = |one: &resolved::Capability| {
+        Data::Record(vec![
+            ("Path", text(&one.path)),
+            ("Add", map(&one.add)),
+            ("Reason", text(&one.reason)),
+        ])
+    };
+    Data::List(all.iter().map(one).collect())
+}
+
+/// A time as Go prints it: `1h30m0s`.
+fn duration(time: Duration) -> Data {
+    let (seconds, nanoseconds) = (time.as_secs(), time.subsec_nanos());
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let fraction = format!(".{nanoseconds:09}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    let seconds = format!("{}{fraction}s", seconds % 60);
+    text(&match (hours, minutes) {
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+    })
 }
 
 /// A list of dependencies, in which melange has those that are written twice; here each is there once
@@ -203,6 +313,8 @@ fn dependencies(dependencies: &Dependencies, written: Option<&parsed::Dependenci
         ),
         ("ProviderPriority", priority(dependencies.provider_priority)),
         ("ReplacesPriority", priority(dependencies.replaces_priority)),
+        // What its analysis finds: nothing before a build.
+        ("Vendored", Data::List(Vec::new())),
     ])
 }
 
