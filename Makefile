@@ -29,7 +29,7 @@ lint:
 	$(CARGO) xtask tidy
 
 # Times and memory, for docs/performance.md; beside those of melange, apko and apk, if they are on PATH.
-# bench/catalogue/run is not among them: it takes a quarter of an hour, and 12 GB.
+# bench/catalogue/run and bench/large/run are not among them: they take a quarter of an hour, and 12 GB each.
 bench:
 	@scripts/install demo
 	@bench/run
