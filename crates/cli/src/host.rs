@@ -12,6 +12,19 @@ use boltworks_model::is_unseen;
 use crate::dialect;
 use crate::failure::Failure;
 
+/// Has the allocator share what threads give back: glibc keeps an arena for each of them, and what images
+/// that are made side by side allocate is never the same twice.
+pub(crate) fn allocate_together() {
+    #[cfg(target_env = "gnu")]
+    {
+        /// One for each of few processors.
+        const ARENAS: libc::c_int = 2;
+        #[expect(unsafe_code, reason = "nothing else sets glibc's arenas from within")]
+        // SAFETY: `mallopt` takes numbers, and no thread was started before.
+        let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
+    }
+}
+
 /// The command line, the program's name first.
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()

@@ -30,6 +30,7 @@ use crate::arguments::Arguments;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    host::allocate_together();
     let arguments: Vec<_> = host::arguments().collect();
     if arguments
         .get(1)
