@@ -14,7 +14,8 @@ const LISTENS: &str = "touch /tmp/other; \
 
 pub(crate) fn a_program_beside_a_step_is_ready_first() {
     let world = World::new();
-    let script = "nc 127.0.0.1 8080 </dev/null; ls /tmp; touch /home/build/mark";
+    // Whoever has nothing more to say is hung up on: `nc` must not come to an end of its input.
+    let script = "mkfifo hold; nc 127.0.0.1 8080 <>hold; ls /tmp; touch /home/build/mark";
     let done = world.run_beside(LISTENS, (8080, PATIENCE), script);
     // Name, user and open files are those of a step; `ls` has the folder open too.
     let uid = world.ids.uid;
