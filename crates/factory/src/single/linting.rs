@@ -10,10 +10,11 @@ use boltworks_model::{Ambient, Event};
 use boltworks_package::lint::{
     LINTERS, Level, Refused, Report, Subject, document, lint_package, lint_tree,
 };
-use boltworks_recipe::resolved::{Recipe, Step, Test};
+use boltworks_recipe::resolved::{Recipe, Test};
+use boltworks_recipe::{parse_recipe, parsed};
 use boltworks_records::ActionRecord;
 
-use super::rebuild::Inside;
+use super::rebuild::inside::RECIPE;
 use crate::planning::LINT_DOCUMENT;
 use crate::{Error, Home, packages};
 
@@ -56,8 +57,8 @@ pub fn levels(
         .collect())
 }
 
-/// Lints packages in files. Of their recipes is known what lies inside them; a package without one has no
-/// test, and no linter is only warned of.
+/// Lints packages in files. What tests they have is known of the recipe inside them: a package without one
+/// has none, and of one that this program built nobody knows, since its recipe is kept without.
 pub fn files(
     paths: &[PathBuf],
     levels: &BTreeMap<String, Level>,
@@ -67,16 +68,17 @@ pub fn files(
     let report = |path: &PathBuf| {
         let package = packages::open(path, None)?;
         let name = package.control().name.as_str();
-        let inside = Inside::open(path).ok();
-        let test = inside
-            .as_ref()
-            .and_then(|inside| said_of(inside.recipe(), name).1);
-        let mut used = Vec::new();
-        gather_used(test.map_or(&[], |test| &test.pipeline), &mut used);
+        let written = package.embedded().get(RECIPE);
+        let written = written.map(|text| parse_recipe(RECIPE, &String::from_utf8_lossy(text)));
+        let tested_with = match &written {
+            None => Some(Vec::new()),
+            Some(Ok(recipe)) => Some(pipelines_of(recipe, name)),
+            Some(Err(_)) => None,
+        };
         let subject = Subject {
             name,
             levels: levels.clone(),
-            tested_with: Some(used),
+            tested_with,
             ..Subject::default()
         };
         let report = lint_package(&subject, &package, &scratch);
@@ -138,8 +140,20 @@ pub(super) fn again(
     }
 }
 
+/// The pipelines that the test of a package uses, by a recipe as it is written.
+fn pipelines_of<'r>(recipe: &'r parsed::Recipe, name: &str) -> Vec<&'r str> {
+    let mut split = recipe.subpackages.iter();
+    let test = match split.find(|package| *package.name == *name) {
+        Some(package) => package.test.as_ref(),
+        None => recipe.test.as_ref(),
+    };
+    let mut used = Vec::new();
+    gather_used(test.map_or(&[], |test| &test.pipeline), &mut used);
+    used
+}
+
 /// The pipelines that steps use, and those within them.
-fn gather_used<'s>(steps: &'s [Step], used: &mut Vec<&'s str>) {
+fn gather_used<'s>(steps: &'s [parsed::Step], used: &mut Vec<&'s str>) {
     for step in steps {
         used.extend(step.uses.as_deref());
         gather_used(&step.pipeline, used);
@@ -164,6 +178,23 @@ mod tests {
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn each_package_has_its_own_test() {
+        let text = "package: {name: a, version: 1}
+test: {pipeline: [{uses: test/pkgconf}]}
+subpackages:
+- name: b
+- name: c
+  test: {pipeline: [{pipeline: [{uses: test/tw/pkgconf}]}]}
+";
+        let recipe = parse_recipe("a.yaml", text).unwrap();
+        let used = ["a", "b", "c"].map(|name| pipelines_of(&recipe, name));
+        assert_eq!(
+            used,
+            [vec!["test/pkgconf"], vec![], vec!["test/tw/pkgconf"]]
+        );
     }
 
     #[test]

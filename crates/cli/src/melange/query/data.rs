@@ -148,7 +148,7 @@ fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Pack
             ("Disk", optional(resources.disk.as_deref())),
         ])
     };
-    Data::Record(vec![
+    let mut fields = vec![
         ("Name", text(package.name.as_str())),
         ("Version", text(&package.version.to_string())),
         (
@@ -183,13 +183,15 @@ fn package(package: &resolved::Package, targets: &[Text], written: &parsed::Pack
                 resources(&package.test_resources),
             ),
         ),
-        (
-            "CPEString",
-            cpe_string(&package.cpe, &package.version.to_string()),
-        ),
         ("LicenseExpression", text(&package.licenses.join(" AND "))),
         ("FullCopyright", full_copyright(&package.copyright)),
-    ])
+    ];
+    // Without a vendor melange's program fails where it is asked for.
+    if package.cpe.vendor.is_some() {
+        let version = package.version.to_string();
+        fields.push(("CPEString", cpe_string(&package.cpe, &version)));
+    }
+    Data::Record(fields)
 }
 
 /// Nothing where there is no script.
@@ -235,11 +237,8 @@ fn cpe(cpe: &resolved::Cpe) -> Data {
     Data::Record(parts.to_vec())
 }
 
-/// The CPE name as melange puts it together; nothing without a vendor, where that program fails.
+/// The CPE name as melange puts it together.
 fn cpe_string(cpe: &resolved::Cpe, version: &str) -> Data {
-    if cpe.vendor.is_none() {
-        return Data::Nil;
-    }
     let [_, rest @ ..] = cpe_parts(cpe).map(|(_, value)| value.unwrap_or("*"));
     let [vendor, product, edition, language, rest @ ..] = rest;
     let part = cpe.part.as_deref().unwrap_or("a");

@@ -12,7 +12,7 @@ use boltworks_recipe::resolved::Recipe;
 use crate::{Error, Home, packages};
 
 /// The recipe's name inside a package.
-pub(super) const RECIPE: &str = ".melange.yaml";
+pub(in crate::single) const RECIPE: &str = ".melange.yaml";
 /// No SBOM of one package is larger.
 const SBOM_LIMIT: Limit = Limit::mib(32);
 /// The namespace of packages of which it is not known.
